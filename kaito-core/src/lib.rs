@@ -1,1 +1,22 @@
 //! In preparation.
+mod cloud;
+pub mod backend;
+mod compat;
+pub mod conditions;
+mod diff;
+pub mod driver;
+pub mod effect;
+pub mod failure;
+pub mod gates;
+mod hash;
+pub mod kinds;
+pub mod object;
+pub mod overlay;
+pub mod plan;
+pub mod read;
+pub mod read_index;
+pub mod settings;
+pub mod snapshot;
+pub mod units;
+pub use read_index::ReadIndex;
+pub use snapshot::Snapshot;

@@ -1,0 +1,42 @@
+//! Fields whose type differs between the Kubernetes versions that k8s-openapi can be built for (1.33 to 1.37). Named here and nowhere else (I12).
+
+use k8s_openapi::api::apps::v1::{ControllerRevision, StatefulSet, StatefulSetSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
+
+k8s_openapi::k8s_if_le_1_36! {
+    /// A StatefulSet without status.
+    pub fn stateful_set(metadata: ObjectMeta, spec: StatefulSetSpec) -> StatefulSet {
+        StatefulSet { metadata, spec: Some(spec), status: None }
+    }
+    /// Its spec.
+    pub fn stateful_set_spec(set: &StatefulSet) -> Option<&StatefulSetSpec> {
+        set.spec.as_ref()
+    }
+    /// A ControllerRevision.
+    pub fn controller_revision(metadata: ObjectMeta, data: serde_json::Value, revision: i64) -> ControllerRevision {
+        ControllerRevision { metadata, data: Some(RawExtension(data)), revision }
+    }
+    /// Its number.
+    pub fn revision_number(revision: &ControllerRevision) -> i64 {
+        revision.revision
+    }
+}
+k8s_openapi::k8s_if_ge_1_37! {
+    /// A StatefulSet without status.
+    pub fn stateful_set(metadata: ObjectMeta, spec: StatefulSetSpec) -> StatefulSet {
+        StatefulSet { metadata, spec, status: None }
+    }
+    /// Its spec.
+    pub fn stateful_set_spec(set: &StatefulSet) -> Option<&StatefulSetSpec> {
+        Some(&set.spec)
+    }
+    /// A ControllerRevision.
+    pub fn controller_revision(metadata: ObjectMeta, data: serde_json::Value, revision: i64) -> ControllerRevision {
+        ControllerRevision { metadata, data: RawExtension(data), revision: Some(revision) }
+    }
+    /// Its number.
+    pub fn revision_number(revision: &ControllerRevision) -> i64 {
+        revision.revision.unwrap_or_default()
+    }
+}

@@ -1,0 +1,229 @@
+//! The kinds a [`Snapshot`](crate::Snapshot) can hold, and how each is watched.
+//!
+//! [`Kind`] is the vocabulary; [`KINDS`] says what the product needs of each: how it is watched, under which label, with which verbs. Reflectors, the simulator's lag
+//! and the ClusterRole all come from that one table. A kind is added by one row in each.
+
+use crate::object::{SecretFacts, Wire};
+use k8s_openapi::api::{apps::v1 as apps, core::v1 as core, storage::v1 as storage};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kaito_api::vocabulary::labels;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Where objects of a kind live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Scope {
+    /// One object in the whole cluster by each name.
+    Cluster,
+    /// One object in each namespace by each name.
+    Namespaced,
+}
+
+/// A Rust type that is one of the [`Kind`]s.
+pub trait Typed: Sized + Send + Sync + 'static {
+    /// Which one.
+    const KIND: Kind;
+    /// The typed view of an object, if it is of this kind.
+    fn of(object: &Object) -> Option<&Self>;
+    /// Wraps a value of this type.
+    fn into_object(self) -> Object;
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $type:ty, $group:literal, $version:literal, $plural:literal, $scope:ident;)*) => {
+        /// A kind of Kubernetes object that a decision can depend on.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Kind { $($(#[$doc])* $name,)* }
+
+        impl Kind {
+            /// Every kind, in the order of the table.
+            pub const ALL: &'static [Kind] = &[$(Kind::$name,)*];
+            /// The `kind` of the wire form, such as `StatefulSet`.
+            pub const fn name(self) -> &'static str { match self { $(Kind::$name => stringify!($name),)* } }
+            /// The API group; empty for core kinds.
+            pub const fn group(self) -> &'static str { match self { $(Kind::$name => $group,)* } }
+            /// The version that is read and written.
+            pub const fn version(self) -> &'static str { match self { $(Kind::$name => $version,)* } }
+            /// The plural of the URL, such as `statefulsets`.
+            pub const fn plural(self) -> &'static str { match self { $(Kind::$name => $plural,)* } }
+            /// Namespaced or not.
+            pub const fn scope(self) -> Scope { match self { $(Kind::$name => Scope::$scope,)* } }
+        }
+
+        $(impl Typed for $type {
+            const KIND: Kind = Kind::$name;
+            fn of(object: &Object) -> Option<&Self> {
+                match object { Object::$name(inner) => Some(inner), _ => None }
+            }
+            fn into_object(self) -> Object { Object::$name(std::sync::Arc::new(self)) }
+        })*
+
+        /// An object of a known kind, decoded once and shared.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Object { $($(#[$doc])* $name(Arc<$type>),)* }
+
+        impl Object {
+            /// Its kind.
+            pub fn kind(&self) -> Kind { match self { $(Object::$name(_) => Kind::$name,)* } }
+            /// Its metadata.
+            pub fn metadata(&self) -> &ObjectMeta { match self { $(Object::$name(inner) => kube_core::ResourceExt::meta(inner.as_ref()),)* } }
+            /// Decodes the wire form of a kind; the error is the decoder's own words.
+            pub(crate) fn decode_as(kind: Kind, value: serde_json::Value) -> Result<Object, String> {
+                match kind { $(Kind::$name => <$type as Wire>::from_wire(value).map(|inner| Object::$name(Arc::new(inner))),)* }
+            }
+            /// The wire form.
+            pub(crate) fn encode(&self) -> serde_json::Value {
+                match self { $(Object::$name(inner) => serde_json::to_value(inner.as_ref()).unwrap_or_default(),)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// What the user asks for.
+    Workspace = kaito_api::Workspace, "kaito.sh", "v1beta1", "workspaces", Namespaced;
+    /// A request for one machine, answered by a provisioner.
+    NodeClaim = kaito_api::karpenter::NodeClaim, "karpenter.sh", "v1", "nodeclaims", Cluster;
+    /// A machine that joined.
+    Node = core::Node, "", "v1", "nodes", Cluster;
+    /// One of the pods of a workload.
+    Pod = core::Pod, "", "v1", "pods", Namespaced;
+    /// The address of a workload.
+    Service = core::Service, "", "v1", "services", Namespaced;
+    /// The pods that serve a model.
+    StatefulSet = apps::StatefulSet, "apps", "v1", "statefulsets", Namespaced;
+    /// What a Workspace asked for at one time.
+    ControllerRevision = apps::ControllerRevision, "apps", "v1", "controllerrevisions", Namespaced;
+    /// Settings of a runtime, written by the user.
+    ConfigMap = core::ConfigMap, "", "v1", "configmaps", Namespaced;
+    /// Whether fast local disks can be claimed.
+    StorageClass = storage::StorageClass, "storage.k8s.io", "v1", "storageclasses", Cluster;
+    /// Type and keys of a Secret; its values never enter the core (I11).
+    Secret = SecretFacts, "", "v1", "secrets", Namespaced;
+    /// A namespace.
+    Namespace = core::Namespace, "", "v1", "namespaces", Cluster;
+}
+
+/// How the cluster layer keeps itself informed of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watch {
+    /// Whole objects are watched and cached.
+    Full,
+    /// Only metadata is watched; content is read by name when a plan asks for it.
+    Meta,
+    /// Neither listed nor watched; read by name, and again every 5 to 60 seconds while a failure names the object.
+    Poll,
+}
+
+/// One row of [`KINDS`].
+#[derive(Debug, Clone, Copy)]
+pub struct KindUse {
+    /// The kind.
+    pub kind: Kind,
+    /// How it is watched.
+    pub watch: Watch,
+    /// The label that an object must carry to be watched; `None` watches all. Keeps the cache small in large clusters.
+    pub label: Option<&'static str>,
+    /// The verbs that the controllers need on the kind itself.
+    pub verbs: &'static [&'static str],
+    /// Sub-resources and the verbs on them.
+    pub subresources: &'static [(&'static str, &'static [&'static str])],
+    /// Whether the kind comes from a CRD, which may not be installed yet.
+    pub custom: bool,
+}
+
+/// What the Workspace controller needs of each kind.
+pub const KINDS: &[KindUse] = &[
+    KindUse {
+        kind: Kind::Workspace,
+        watch: Watch::Full,
+        label: None,
+        verbs: &["get", "list", "watch", "patch"],
+        subresources: &[("status", &["patch"])],
+        custom: true,
+    },
+    KindUse {
+        kind: Kind::NodeClaim,
+        watch: Watch::Full,
+        label: Some(labels::WORKSPACE),
+        verbs: &["get", "list", "watch", "create", "delete"],
+        subresources: &[],
+        custom: true,
+    },
+    KindUse {
+        kind: Kind::Node,
+        watch: Watch::Full,
+        label: Some(labels::WORKSPACE),
+        verbs: &["get", "list", "watch", "patch"],
+        subresources: &[],
+        custom: false,
+    },
+    KindUse {
+        kind: Kind::ControllerRevision,
+        watch: Watch::Full,
+        label: Some(labels::REVISION_WORKSPACE_NAME),
+        verbs: &["get", "list", "watch", "create", "delete"],
+        subresources: &[],
+        custom: false,
+    },
+    KindUse {
+        kind: Kind::Service,
+        watch: Watch::Full,
+        label: None,
+        verbs: &["get", "list", "watch", "create", "patch"],
+        subresources: &[],
+        custom: false,
+    },
+    KindUse {
+        kind: Kind::StatefulSet,
+        watch: Watch::Full,
+        label: None,
+        verbs: &["get", "list", "watch", "create", "patch"],
+        subresources: &[],
+        custom: false,
+    },
+    KindUse {
+        kind: Kind::ConfigMap,
+        watch: Watch::Meta,
+        label: None,
+        verbs: &["get", "list", "watch"],
+        subresources: &[],
+        custom: false,
+    },
+    KindUse {
+        kind: Kind::StorageClass,
+        watch: Watch::Meta,
+        label: None,
+        verbs: &["get", "list", "watch"],
+        subresources: &[],
+        custom: false,
+    },
+    KindUse { kind: Kind::Secret, watch: Watch::Poll, label: None, verbs: &["get"], subresources: &[], custom: false },
+];
+
+impl Kind {
+    /// The row of [`KINDS`] for this kind; `None` for kinds that only the actors of a simulated world read.
+    pub fn used(self) -> Option<&'static KindUse> {
+        KINDS.iter().find(|row| row.kind == self)
+    }
+
+    /// `group/version`, or just the version for core kinds.
+    pub fn api_version(self) -> String {
+        match self.group() {
+            "" => self.version().to_owned(),
+            group => format!("{group}/{}", self.version()),
+        }
+    }
+
+    /// The kind of a wire form, whatever its version.
+    pub fn named(api_version: &str, kind: &str) -> Option<Kind> {
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        Kind::ALL.iter().copied().find(|k| k.name() == kind && k.group() == group)
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}

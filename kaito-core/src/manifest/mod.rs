@@ -1,0 +1,85 @@
+//! How objects look.
+//!
+//! Every function here turns a small typed input into one object or one part of it; none looks at a Workspace, and none reads anything. Composition reads like the table of
+//! contents of a pod: see [`pod`]. Names, ports and paths come from `kaito_presets`; labels and annotations from `kaito_api::vocabulary`.
+
+mod command; // the server's command line, by data
+mod immutable; // fields that a live object keeps
+mod layout; // how a model is spread over GPUs
+mod node_claim; // the request for one machine
+mod pod; // the pod that serves
+mod probes; // when it is alive and ready
+mod quote; // words for a shell
+mod revision; // what was asked for, numbered
+mod services; // its addresses
+mod stateful_set; // how many of it
+mod volumes; // what is mounted where, and where weights come from
+
+pub use command::{Arg, command_line};
+pub use immutable::keep_immutable;
+pub use layout::Layout;
+pub use node_claim::{Machine, node_claim};
+pub use quote::quote;
+pub use revision::{controller_revision, revision_name};
+pub use services::{Exposure, headless_name, headless_service, service};
+pub use stateful_set::stateful_set;
+
+use crate::workspace::Facts;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use std::collections::BTreeMap;
+
+/// What the pods of a preset Workspace are made from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Serving<'a> {
+    /// The Workspace's name: also the name of the set, its first Service and the main container.
+    pub name: &'a str,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// The controller reference of the children.
+    pub owner: OwnerReference,
+    /// The number of the Workspace's revision.
+    pub revision: i64,
+    /// Model, machine, runtime.
+    pub facts: Facts,
+    /// How the model is spread.
+    pub layout: Layout,
+    /// Labels of the pods, which are the selector too.
+    pub pod_labels: BTreeMap<String, String>,
+    /// Labels that nodes must have, in the user's words.
+    pub node_labels: BTreeMap<String, String>,
+    /// The user's ConfigMap with settings of the runtime.
+    pub config_map: Option<&'a str>,
+    /// The Secret with the token of the model's repository.
+    pub access_secret: Option<&'a str>,
+    /// The name under which clients ask for the model.
+    pub served_name: String,
+    /// `--performance-mode`, where it is not the default.
+    pub performance_mode: Option<&'a str>,
+    /// Whether the start is benchmarked, where the runtime can.
+    pub benchmark: bool,
+    /// Context length in tokens; `None` lets the engine measure.
+    pub max_model_len: Option<u64>,
+    /// Whether the weights lie on a claimed local disk; else on an `emptyDir`.
+    pub claim_local_disk: bool,
+    /// Where images come from.
+    pub registry: &'a str,
+    /// Whether spot machines of Azure are tolerated.
+    pub azure_spot: bool,
+}
+
+impl Serving<'_> {
+    /// The address of the first pod, by which workers find their leader.
+    pub fn leader(&self) -> String {
+        format!("{}-0.{}.{}.svc.cluster.local", self.name, headless_name(self.name), self.namespace)
+    }
+
+    /// Whether a pipeline spans several nodes.
+    pub fn is_distributed(&self) -> bool {
+        self.layout.nodes > 1 && self.facts.engine == crate::workspace::Engine::Vllm
+    }
+
+    /// Whether the start is benchmarked.
+    pub fn benchmarks(&self) -> bool {
+        self.benchmark && self.facts.profile.supports.benchmark_probe && self.facts.engine == crate::workspace::Engine::Vllm
+    }
+}

@@ -1,0 +1,110 @@
+//! The pod that serves.
+
+use super::{Serving, command, probes, volumes};
+use crate::workspace::Engine;
+use k8s_openapi::api::core::v1::{
+    Affinity, Container, ContainerPort, EnvVar, EnvVarSource, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, ObjectFieldSelector,
+    PodSpec, PodTemplateSpec, ResourceRequirements, SecretKeySelector, Toleration,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kaito_api::vocabulary::{labels, names};
+use kaito_presets::{paths, ports};
+
+/// The pod template.
+pub(super) fn template(serving: &Serving<'_>) -> PodTemplateSpec {
+    let image = serving.facts.profile.image.reference(serving.registry);
+    let before = volumes::init_containers(serving, &image);
+    let spec = PodSpec {
+        affinity: Some(affinity(serving)),
+        containers: vec![server(serving, image)],
+        init_containers: (!before.is_empty()).then_some(before),
+        tolerations: Some(tolerations(serving)),
+        volumes: Some(volumes::volumes(serving)),
+        ..PodSpec::default()
+    };
+    let metadata = ObjectMeta { labels: Some(serving.pod_labels.clone()), ..ObjectMeta::default() };
+    PodTemplateSpec { metadata: Some(metadata), spec: Some(spec) }
+}
+
+fn server(serving: &Serving<'_>, image: String) -> Container {
+    let probes = probes::of(serving);
+    let gpus = [(names::NVIDIA_GPU.to_owned(), Quantity(serving.layout.gpus_per_node.to_string()))];
+    let env = env(serving);
+    Container {
+        name: serving.name.to_owned(),
+        image: Some(image),
+        command: Some(command::of(serving)),
+        ports: Some(container_ports(serving)),
+        env: (!env.is_empty()).then_some(env),
+        resources: Some(ResourceRequirements { requests: Some(gpus.clone().into()), limits: Some(gpus.into()), claims: None }),
+        startup_probe: Some(probes.startup),
+        liveness_probe: Some(probes.liveness),
+        readiness_probe: Some(probes.readiness),
+        volume_mounts: Some(volumes::mounts(serving)),
+        ..Container::default()
+    }
+}
+
+fn container_ports(serving: &Serving<'_>) -> Vec<ContainerPort> {
+    let port = |name: &str, port: u16| ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: i32::from(port),
+        protocol: Some("TCP".to_owned()),
+        ..ContainerPort::default()
+    };
+    let events = serving.facts.engine == Engine::Vllm && serving.facts.profile.supports.kv_events;
+    [port("http", ports::INFERENCE)].into_iter().chain(events.then(|| port("kv-events", ports::KV_EVENTS))).collect()
+}
+
+fn env(serving: &Serving<'_>) -> Vec<EnvVar> {
+    let plain = |name: &str, value: &str| EnvVar { name: name.to_owned(), value: Some(value.to_owned()), value_from: None };
+    let (model, profile) = (serving.facts.model, serving.facts.profile);
+    let mut env = Vec::new();
+    if serving.facts.engine == Engine::Vllm {
+        env.extend(profile.vllm_env.iter().map(|(name, value)| plain(name, value)));
+        if profile.supports.deep_gemm {
+            env.push(plain("VLLM_USE_DEEP_GEMM", if model.features.deepgemm { "1" } else { "0" }));
+        }
+    }
+    if volumes::needs_cuda_toolkit(serving) {
+        env.push(plain("CUDA_HOME", paths::CUDA_HOME));
+    }
+    env.extend(serving.access_secret.map(|secret| EnvVar {
+        name: names::HF_TOKEN_KEY.to_owned(),
+        value: None,
+        value_from: Some(EnvVarSource {
+            secret_key_ref: Some(SecretKeySelector { name: secret.to_owned(), key: names::HF_TOKEN_KEY.to_owned(), optional: Some(true) }),
+            ..EnvVarSource::default()
+        }),
+    }));
+    if serving.is_distributed() {
+        let field_path = format!("metadata.labels['{}']", labels::POD_INDEX);
+        let field = ObjectFieldSelector { field_path, ..ObjectFieldSelector::default() };
+        env.push(EnvVar { name: "POD_INDEX".to_owned(), value: None, value_from: Some(EnvVarSource { field_ref: Some(field), ..EnvVarSource::default() }) });
+    }
+    env
+}
+
+/// Only nodes with the user's labels that were made for this very Workspace.
+fn affinity(serving: &Serving<'_>) -> Affinity {
+    let is = |key: &str, value: &str| NodeSelectorRequirement { key: key.to_owned(), operator: "In".to_owned(), values: Some(vec![value.to_owned()]) };
+    let own = [is(labels::WORKSPACE, serving.name), is(labels::WORKSPACE_NAMESPACE, serving.namespace)];
+    let wanted = serving.node_labels.iter().map(|(key, value)| is(key, value)).chain(own).collect();
+    let term = NodeSelectorTerm { match_expressions: Some(wanted), match_fields: None };
+    let required = NodeSelector { node_selector_terms: vec![term] };
+    let node = NodeAffinity { required_during_scheduling_ignored_during_execution: Some(required), ..NodeAffinity::default() };
+    Affinity { node_affinity: Some(node), ..Affinity::default() }
+}
+
+fn tolerations(serving: &Serving<'_>) -> Vec<Toleration> {
+    let taint = |key: &str, value: Option<&str>| Toleration {
+        key: Some(key.to_owned()),
+        operator: Some(if value.is_some() { "Equal" } else { "Exists" }.to_owned()),
+        value: value.map(str::to_owned),
+        effect: Some("NoSchedule".to_owned()),
+        toleration_seconds: None,
+    };
+    let spot = serving.azure_spot.then(|| taint("kubernetes.azure.com/scalesetpriority", Some("spot")));
+    [taint(names::NVIDIA_GPU, None), taint("sku", Some("gpu"))].into_iter().chain(spot).collect()
+}

@@ -1,0 +1,81 @@
+//! When a pod is alive and ready.
+
+use super::Serving;
+use kaito_presets::ports;
+use k8s_openapi::api::core::v1::{ExecAction, HTTPGetAction, Probe};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+/// Seconds between two looks.
+const PERIOD: i32 = 10;
+const HEALTH_CHECK: &str = "/workspace/vllm/multi-node-health-check.py";
+const BENCHMARK: &str = "/workspace/vllm/benchmark_entrypoint.py";
+
+/// The three probes of the main container: startup, liveness, readiness.
+pub(super) struct Probes {
+    pub(super) startup: Probe,
+    pub(super) liveness: Probe,
+    pub(super) readiness: Probe,
+}
+
+pub(super) fn of(serving: &Serving<'_>) -> Probes {
+    if serving.is_distributed() { distributed(serving) } else { single(serving) }
+}
+
+/// One server, asked by HTTP; its start may be a benchmark.
+fn single(serving: &Serving<'_>) -> Probes {
+    let startup = if serving.benchmarks() {
+        Probe { timeout_seconds: Some(600), ..exec(["python3", BENCHMARK]) }
+    } else {
+        http()
+    };
+    Probes {
+        startup: Probe { failure_threshold: Some(patience(serving)), ..startup },
+        liveness: Probe { failure_threshold: Some(3), ..http() },
+        readiness: Probe { initial_delay_seconds: Some(30), ..http() },
+    }
+}
+
+/// Several pods, one server: every pod asks its leader. A worker passes its start at once, else a rolling update would wait for itself.
+fn distributed(serving: &Serving<'_>) -> Probes {
+    let leader = serving.leader();
+    let alive = format!("python3 {HEALTH_CHECK} liveness --leader-address={leader} --ray-port={}", ports::RAY);
+    let ready = format!("python3 {HEALTH_CHECK} readiness --leader-address={leader} --vllm-port={}", ports::INFERENCE);
+    let readiness = Probe { initial_delay_seconds: Some(0), timeout_seconds: Some(1), failure_threshold: Some(1), ..shell(&ready) };
+    let startup = if serving.benchmarks() {
+        let line = format!("if [ \"$POD_INDEX\" = \"0\" ]; then python3 {BENCHMARK}; else true; fi");
+        Probe { timeout_seconds: Some(600), ..shell(&line) }
+    } else {
+        Probe { timeout_seconds: Some(1), ..shell(&ready) }
+    };
+    Probes {
+        startup: Probe { failure_threshold: Some(patience(serving)), ..startup },
+        liveness: Probe {
+            initial_delay_seconds: Some(60),
+            timeout_seconds: Some(5),
+            failure_threshold: Some(1),
+            termination_grace_period_seconds: Some(1),
+            ..shell(&alive)
+        },
+        readiness,
+    }
+}
+
+/// How many looks a start may take: as long as the model's weights need to load.
+fn patience(serving: &Serving<'_>) -> i32 {
+    let seconds = serving.facts.model.readiness_timeout_seconds.max(serving.facts.profile.readiness_floor_seconds);
+    i32::try_from(seconds.div_ceil(10)).unwrap_or(i32::MAX)
+}
+
+fn http() -> Probe {
+    let action = HTTPGetAction { path: Some("/health".to_owned()), port: IntOrString::Int(i32::from(ports::INFERENCE)), ..HTTPGetAction::default() };
+    Probe { http_get: Some(action), period_seconds: Some(PERIOD), ..Probe::default() }
+}
+
+fn exec<const N: usize>(words: [&str; N]) -> Probe {
+    let action = ExecAction { command: Some(words.iter().map(|word| (*word).to_owned()).collect()) };
+    Probe { exec: Some(action), period_seconds: Some(PERIOD), ..Probe::default() }
+}
+
+fn shell(line: &str) -> Probe {
+    exec(["/bin/sh", "-c", line])
+}

@@ -1,0 +1,32 @@
+//! How many pods, and under which names.
+
+use super::{Serving, headless_name, pod, volumes};
+use crate::compat;
+use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use kaito_api::vocabulary::annotations;
+
+/// The set of pods that serve a preset: one a machine, all started at once.
+pub fn stateful_set(serving: &Serving<'_>) -> StatefulSet {
+    let metadata = ObjectMeta {
+        name: Some(serving.name.to_owned()),
+        namespace: Some(serving.namespace.to_owned()),
+        annotations: Some([(annotations::WORKSPACE_REVISION.to_owned(), serving.revision.to_string())].into()),
+        owner_references: Some(vec![serving.owner.clone()]),
+        ..ObjectMeta::default()
+    };
+    let spec = StatefulSetSpec {
+        replicas: i32::try_from(serving.layout.nodes).ok(),
+        service_name: Some(headless_name(serving.name)),
+        pod_management_policy: Some("Parallel".to_owned()),
+        persistent_volume_claim_retention_policy: Some(StatefulSetPersistentVolumeClaimRetentionPolicy {
+            when_scaled: Some("Retain".to_owned()),
+            when_deleted: Some("Delete".to_owned()),
+        }),
+        selector: LabelSelector { match_labels: Some(serving.pod_labels.clone()), match_expressions: None },
+        template: pod::template(serving),
+        volume_claim_templates: volumes::claim_templates(serving),
+        ..StatefulSetSpec::default()
+    };
+    compat::stateful_set(metadata, spec)
+}

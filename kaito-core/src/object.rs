@@ -1,0 +1,282 @@
+//! Objects as decisions see them: decoded once, addressed by [`ObjectKey`], and malformed ones kept apart so that one bad object never stops the others.
+
+use crate::kinds::{Kind, Scope};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Value, json};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+pub use crate::kinds::Object;
+
+/// Names one object of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ObjectKey {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace; `None` for cluster-scoped kinds.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl ObjectKey {
+    /// The key of an object in a namespace; the namespace is dropped for cluster-scoped kinds, so that both spellings are one key.
+    pub fn new(kind: Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        let namespace = (kind.scope() == Scope::Namespaced).then(|| namespace.into());
+        Self { kind, namespace, name: name.into() }
+    }
+
+    /// The key of a cluster-scoped object.
+    pub fn cluster(kind: Kind, name: impl Into<String>) -> Self {
+        Self { kind, namespace: None, name: name.into() }
+    }
+
+    /// The namespace, or the empty string.
+    pub fn namespace(&self) -> &str {
+        self.namespace.as_deref().unwrap_or_default()
+    }
+}
+
+/// `StatefulSet default/phi-3`, as people say it.
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
+            None => write!(f, "{} {}", self.kind, self.name),
+        }
+    }
+}
+
+/// An object that the cluster holds and this program cannot read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Malformed {
+    /// What could be told of it: name, uid, labels.
+    pub metadata: Box<ObjectMeta>,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its status as raw JSON, so that conditions can be kept and written; null where there is none.
+    pub status: Value,
+    /// The decoder's words.
+    pub error: String,
+}
+
+/// An object of the cluster, readable or not.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Seen {
+    /// Readable.
+    Decoded(Object),
+    /// Not readable.
+    Malformed(Malformed),
+}
+
+impl Seen {
+    /// Decodes the wire form of any known kind.
+    pub fn decode(kind: Kind, mut value: Value) -> Seen {
+        if kind == Kind::Secret {
+            SecretFacts::forget_values(&mut value);
+        }
+        let metadata = || {
+            let found = value.get("metadata").cloned().unwrap_or_default();
+            serde_json::from_value::<ObjectMeta>(found).unwrap_or_default()
+        };
+        match Object::decode_as(kind, value.clone()) {
+            Ok(object) => Seen::Decoded(object),
+            Err(error) => {
+                let status = value.get("status").cloned().unwrap_or_default();
+                Seen::Malformed(Malformed { metadata: Box::new(metadata()), kind, status, error })
+            }
+        }
+    }
+
+    /// Its metadata, as far as it could be read.
+    pub fn metadata(&self) -> &ObjectMeta {
+        match self {
+            Seen::Decoded(object) => object.metadata(),
+            Seen::Malformed(malformed) => &malformed.metadata,
+        }
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Seen::Decoded(object) => object.kind(),
+            Seen::Malformed(malformed) => malformed.kind,
+        }
+    }
+
+    /// Its key.
+    pub fn key(&self) -> ObjectKey {
+        let metadata = self.metadata();
+        ObjectKey {
+            kind: self.kind(),
+            namespace: match self.kind().scope() {
+                Scope::Cluster => None,
+                Scope::Namespaced => Some(metadata.namespace.clone().unwrap_or_default()),
+            },
+            name: metadata.name.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Its labels.
+    pub fn labels(&self) -> Cow<'_, BTreeMap<String, String>> {
+        self.metadata().labels.as_ref().map_or(Cow::Owned(BTreeMap::new()), Cow::Borrowed)
+    }
+}
+
+impl Object {
+    /// Its key.
+    pub fn key(&self) -> ObjectKey {
+        Seen::Decoded(self.clone()).key()
+    }
+
+    /// The wire form, with `apiVersion` and `kind`.
+    pub fn to_value(&self) -> Value {
+        let mut value = self.encode();
+        if let Some(map) = value.as_object_mut() {
+            map.entry("apiVersion").or_insert_with(|| json!(self.kind().api_version()));
+            map.entry("kind").or_insert_with(|| json!(self.kind().name()));
+        }
+        value
+    }
+}
+
+/// How a type is read off the wire.
+pub(crate) trait Wire: Sized {
+    fn from_wire(value: Value) -> Result<Self, String>;
+}
+
+macro_rules! plain_wire {
+    ($($type:ty),* $(,)?) => { $(impl Wire for $type {
+        fn from_wire(value: Value) -> Result<Self, String> { plain(value) }
+    })* };
+}
+
+plain_wire!(
+    kaito_api::karpenter::NodeClaim,
+    k8s_openapi::api::core::v1::Node,
+    k8s_openapi::api::core::v1::Pod,
+    k8s_openapi::api::core::v1::Service,
+    k8s_openapi::api::core::v1::ConfigMap,
+    k8s_openapi::api::core::v1::Namespace,
+    k8s_openapi::api::apps::v1::StatefulSet,
+    k8s_openapi::api::apps::v1::ControllerRevision,
+    k8s_openapi::api::storage::v1::StorageClass,
+    SecretFacts,
+);
+
+/// Both served versions become the hub type.
+impl Wire for kaito_api::Workspace {
+    fn from_wire(value: Value) -> Result<Self, String> {
+        kaito_api::workspace::decode(value).map(|(_, workspace)| workspace).map_err(|error| error.to_string())
+    }
+}
+
+fn plain<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
+/// What may be known of a Secret: that it is there, its type, and the names of its keys.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SecretFacts {
+    /// Name, namespace, uid; never annotations, which may hold a copy of the values.
+    pub metadata: SecretMeta,
+    /// Such as `kubernetes.io/dockerconfigjson`.
+    pub type_: String,
+    /// The names of the keys.
+    pub keys: BTreeSet<String>,
+}
+
+type SecretMeta = ObjectMeta;
+
+impl SecretFacts {
+    /// Drops every value, and the annotations, from the wire form of a Secret. Called before anything else looks at it.
+    pub fn forget_values(secret: &mut Value) {
+        if let Some(meta) = secret.get_mut("metadata").and_then(Value::as_object_mut) {
+            meta.remove("annotations");
+            meta.remove("managedFields");
+        }
+        for field in ["data", "stringData"] {
+            if let Some(entries) = secret.get_mut(field).and_then(Value::as_object_mut) {
+                entries.values_mut().for_each(|value| *value = json!(""));
+            }
+        }
+    }
+}
+
+impl Serialize for SecretFacts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let data: BTreeMap<&str, &str> = self.keys.iter().map(|key| (key.as_str(), "")).collect();
+        json!({ "metadata": self.metadata, "type": self.type_, "data": data }).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretFacts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Wire {
+            metadata: ObjectMeta,
+            #[serde(default, rename = "type")]
+            type_: Option<String>,
+            #[serde(default)]
+            data: BTreeMap<String, serde::de::IgnoredAny>,
+            #[serde(default)]
+            string_data: BTreeMap<String, serde::de::IgnoredAny>,
+        }
+        let wire = Wire::deserialize(deserializer)?;
+        let metadata = ObjectMeta { annotations: None, managed_fields: None, ..wire.metadata };
+        let keys = wire.data.into_keys().chain(wire.string_data.into_keys()).collect();
+        Ok(SecretFacts { metadata, type_: wire.type_.unwrap_or_default(), keys })
+    }
+}
+
+impl kube_core::Resource for SecretFacts {
+    type DynamicType = ();
+    type Scope = kube_core::NamespaceResourceScope;
+    fn kind(_: &()) -> Cow<'_, str> {
+        "Secret".into()
+    }
+    fn group(_: &()) -> Cow<'_, str> {
+        "".into()
+    }
+    fn version(_: &()) -> Cow<'_, str> {
+        "v1".into()
+    }
+    fn plural(_: &()) -> Cow<'_, str> {
+        "secrets".into()
+    }
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_known_by_its_keys_and_never_by_its_values() {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+            "metadata": {"name": "hub", "namespace": "default", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "hunter2"}},
+            "data": {"HF_TOKEN": "aHVudGVyMg=="}, "stringData": {"plain": "hunter2"},
+        });
+        let Seen::Decoded(object) = Seen::decode(Kind::Secret, secret) else { panic!("readable") };
+        let text = format!("{object:?}{}", object.to_value());
+        assert!(text.contains("HF_TOKEN") && text.contains("plain"));
+        assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMg"));
+    }
+
+    #[test]
+    fn an_unreadable_object_keeps_its_name_and_the_reason() {
+        let seen = Seen::decode(Kind::Service, json!({"metadata": {"name": "web", "namespace": "a"}, "spec": {"ports": "eighty"}}));
+        assert_eq!(seen.key(), ObjectKey::new(Kind::Service, "a", "web"));
+        assert!(matches!(seen, Seen::Malformed(m) if m.error.contains("eighty")));
+    }
+}

@@ -1,0 +1,115 @@
+//! Who wakes whom: reads *are* the wake-ups.
+//!
+//! After each reconcile the root's read set is recorded. A change of an object wakes every root whose last reads match the object as it was or as it is.
+
+use crate::kinds::Kind;
+use crate::object::{ObjectKey, Seen};
+use crate::read::Read;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The read sets of all roots, by what they ask about.
+#[derive(Debug, Default)]
+pub struct ReadIndex {
+    by_root: BTreeMap<ObjectKey, BTreeSet<Read>>,
+    by_object: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    /// Lists, by kind and by the first pair of their selector, so that a change looks at few of them.
+    by_list: BTreeMap<(Kind, Option<(String, String)>), BTreeSet<(ObjectKey, Read)>>,
+}
+
+impl ReadIndex {
+    /// Replaces what a root depends on.
+    pub fn record(&mut self, root: &ObjectKey, reads: BTreeSet<Read>) {
+        if self.by_root.get(root) == Some(&reads) {
+            return;
+        }
+        self.forget(root);
+        for read in &reads {
+            match read {
+                Read::Object { key, .. } => {
+                    self.by_object.entry(key.clone()).or_default().insert(root.clone());
+                }
+                Read::List { .. } => {
+                    self.by_list.entry(list_slot(read)).or_default().insert((root.clone(), read.clone()));
+                }
+            }
+        }
+        self.by_root.insert(root.clone(), reads);
+    }
+
+    /// Drops a root that is gone.
+    pub fn forget(&mut self, root: &ObjectKey) {
+        for read in self.by_root.remove(root).unwrap_or_default() {
+            match &read {
+                Read::Object { key, .. } => prune(&mut self.by_object, key, root),
+                Read::List { .. } => {
+                    let slot = list_slot(&read);
+                    prune(&mut self.by_list, &slot, &(root.clone(), read.clone()));
+                }
+            }
+        }
+    }
+
+    /// The roots to look at again after a change. `old` is `None` for a creation, `new` for a deletion.
+    pub fn wakes(&self, old: Option<&Seen>, new: Option<&Seen>) -> BTreeSet<ObjectKey> {
+        let mut woken = BTreeSet::new();
+        for seen in [old, new].into_iter().flatten() {
+            woken.extend(self.by_object.get(&seen.key()).into_iter().flatten().cloned());
+            let pairs = seen.labels().iter().map(|(key, value)| Some((key.clone(), value.clone()))).chain([None]).collect::<Vec<_>>();
+            for pair in pairs {
+                let lists = self.by_list.get(&(seen.kind(), pair)).into_iter().flatten();
+                woken.extend(lists.filter(|(_, read)| read.matches(seen)).map(|(root, _)| root.clone()));
+            }
+        }
+        woken
+    }
+
+    /// The kinds that are read by any root: each needs a source of wake-ups (I9).
+    pub fn kinds(&self) -> BTreeSet<Kind> {
+        self.by_root.values().flatten().map(Read::kind).collect()
+    }
+}
+
+fn list_slot(read: &Read) -> (Kind, Option<(String, String)>) {
+    match read {
+        Read::List { kind, selector, .. } => (*kind, selector.0.iter().next().map(|(k, v)| (k.clone(), v.clone()))),
+        Read::Object { key, .. } => (key.kind, None),
+    }
+}
+
+fn prune<K: Ord, V: Ord>(index: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
+    if let Some(values) = index.get_mut(key) {
+        values.remove(value);
+        if values.is_empty() {
+            index.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read::Selector;
+    use serde_json::json;
+
+    fn node(name: &str, workspace: &str) -> Seen {
+        Seen::decode(Kind::Node, json!({"metadata": {"name": name, "labels": {"kaito.sh/workspace": workspace, "zone": "1"}}}))
+    }
+
+    #[test]
+    fn a_change_wakes_the_roots_that_read_it_by_name_or_by_label_before_or_after() {
+        let root = |name: &str| ObjectKey::new(Kind::Workspace, "default", name);
+        let mut index = ReadIndex::default();
+        index.record(&root("a"), [Read::list(Kind::Node, None, Selector::of([("kaito.sh/workspace", "a")]))].into());
+        index.record(&root("b"), [Read::object(ObjectKey::cluster(Kind::Node, "n1"))].into());
+        index.record(&root("all"), [Read::list(Kind::Node, None, Selector::default())].into());
+        let names = |woken: BTreeSet<ObjectKey>| woken.into_iter().map(|key| key.name).collect::<Vec<_>>();
+
+        assert_eq!(names(index.wakes(None, Some(&node("n1", "a")))), ["a", "all", "b"]);
+        assert_eq!(names(index.wakes(Some(&node("n2", "a")), Some(&node("n2", "x")))), ["a", "all"]);
+        assert_eq!(names(index.wakes(Some(&node("n2", "x")), None)), ["all"]);
+
+        index.record(&root("b"), BTreeSet::new());
+        index.forget(&root("all"));
+        assert_eq!(names(index.wakes(None, Some(&node("n1", "a")))), ["a"]);
+    }
+}

@@ -1,0 +1,34 @@
+//! What an operator is told at start: no secrets, no globals, the same for every decision, recorded for replay.
+
+use crate::cloud::Cloud;
+use crate::gates::Gates;
+use kaito_api::vocabulary::ImageFamily;
+use serde::Serialize;
+
+/// The settings that decisions depend on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Settings {
+    /// Whose machines (`CLOUD_PROVIDER`).
+    pub cloud: Cloud,
+    /// Feature gates (`--feature-gates`).
+    pub gates: Gates,
+    /// Where the runtime images are (`PRESET_REGISTRY_NAME`), without a trailing slash.
+    pub registry: String,
+    /// The namespace that the operator runs in, which holds the ConfigMap templates.
+    pub release_namespace: String,
+    /// The image family of nodes that name none (`--default-node-image-family`).
+    pub image_family: ImageFamily,
+}
+
+/// Azure, the published registry, the chart's namespace.
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            cloud: Cloud::Azure,
+            gates: Gates::default(),
+            registry: kaito_presets::constants::DEFAULT_REGISTRY.to_owned(),
+            release_namespace: "kaito-workspace".to_owned(),
+            image_family: ImageFamily::Ubuntu,
+        }
+    }
+}

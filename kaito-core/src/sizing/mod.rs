@@ -1,0 +1,131 @@
+//! How many machines a model needs.
+//!
+//! [`estimate`] is the reference's own formula for now (constants with their source below), so that its numbers can be compared; it over-counts the KV cache of some model
+//! families, and a later issue replaces the body with a ledger by family. The interface stays.
+
+mod context;
+
+pub use context::{ContextError, gpu_memory_hundredths, max_model_len, user_context};
+
+use crate::units::{Bytes, GIB};
+
+/// Share of a GPU's memory that a server may use (`nodesestimator/estimator.go`: 0.84).
+const UTILISATION: f64 = 0.84;
+/// Weights in memory over weights on disk (1.02).
+const WEIGHT_EXPANSION: f64 = 1.02;
+/// Overhead that grows with the weights on a GPU (1.05 = 1 + 0.05).
+const WEIGHT_OVERHEAD: f64 = 1.05;
+/// CUDA, activations: 2.3 GiB on each GPU.
+const BASE_OVERHEAD_GIB: f64 = 2.3;
+/// Tokens of context that are planned for where the user names none.
+const DEFAULT_CONTEXT: u32 = 2048;
+
+/// What is to be served, and on what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demand {
+    /// Size of the weight files.
+    pub weights: Bytes,
+    /// KV cache of one token over all layers, in bytes.
+    pub kv_bytes_per_token: u64,
+    /// Tokens of context, where the user names a length.
+    pub context: Option<u32>,
+    /// GPUs in one machine.
+    pub gpus_per_node: u32,
+    /// Memory of all GPUs of one machine.
+    pub gpu_memory: Bytes,
+}
+
+/// What it takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// Machines.
+    pub nodes: u32,
+    /// GPUs that the weights alone need; at most all GPUs of those machines.
+    pub gpus: u32,
+    /// Memory of one GPU that may be used.
+    pub usable_per_gpu: Bytes,
+    /// Weights, all GPUs together.
+    pub weights: Bytes,
+    /// KV cache on one GPU.
+    pub kv_per_gpu: Bytes,
+    /// Overhead on one GPU that does not depend on the weights.
+    pub overhead_per_gpu: Bytes,
+}
+
+/// One GPU is too small for anything of this model.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[error("{usable} of a GPU with {advertised} can be used, and {needed} are taken before the first weight is loaded (KV cache {kv})")]
+pub struct TooSmall {
+    /// Memory of one GPU.
+    pub advertised: Bytes,
+    /// Of it, usable.
+    pub usable: Bytes,
+    /// Overhead and KV cache.
+    pub needed: Bytes,
+    /// KV cache alone.
+    pub kv: Bytes,
+}
+
+/// The number of machines, by the arithmetic of spec/04 §8.3: GPUs by weights over what a GPU has left, an exact fit counting one more, then rounded up to machines.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the reference computes in float64; amounts stay far below 2^53")]
+pub fn estimate(demand: &Demand) -> Result<Estimate, TooSmall> {
+    let gpus = demand.gpus_per_node.max(1);
+    let per_gpu = demand.gpu_memory.0 / u64::from(gpus);
+    let usable = per_gpu as f64 * UTILISATION;
+    let kv = f64::from(demand.context.unwrap_or(DEFAULT_CONTEXT)) * demand.kv_bytes_per_token as f64 / f64::from(gpus);
+    let overhead = BASE_OVERHEAD_GIB * GIB as f64;
+    let bytes = |amount: f64| Bytes(amount as u64);
+    if usable <= overhead + kv {
+        return Err(TooSmall { advertised: Bytes(per_gpu), usable: bytes(usable), needed: bytes(overhead + kv), kv: bytes(kv) });
+    }
+    let weights = demand.weights.0 as f64 * WEIGHT_EXPANSION;
+    let needed = (weights / ((usable - overhead - kv) / WEIGHT_OVERHEAD)).trunc() as u32 + 1;
+    Ok(Estimate {
+        nodes: needed.div_ceil(gpus),
+        gpus: needed,
+        usable_per_gpu: bytes(usable),
+        weights: bytes(weights),
+        kv_per_gpu: bytes(kv),
+        overhead_per_gpu: bytes(overhead),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The worked examples of spec/02 §7.4: weights GiB, KV bytes a token, GiB of a GPU, GPUs, nodes.
+    #[test]
+    fn the_worked_examples_of_the_reference_come_out() {
+        let table = [
+            (8.0, 0, 24, 1, 1),
+            (13.44, 8192, 24, 1, 1),
+            (16.0, 0, 24, 1, 1),
+            (17.0, 0, 24, 1, 2),
+            (62.5, 163_840, 80, 1, 2),
+            (64.0, 0, 80, 2, 1),
+            (140.0, 0, 80, 4, 1),
+            (640.0, 0, 80, 8, 2),
+            (7.12, 393_216, 16, 1, 1),
+        ];
+        for (gib, kv_bytes_per_token, gpu, gpus_per_node, nodes) in table {
+            let demand = Demand {
+                weights: Bytes((gib * GIB as f64) as u64),
+                kv_bytes_per_token,
+                context: None,
+                gpus_per_node,
+                gpu_memory: Bytes::gib(gpu * u64::from(gpus_per_node)),
+            };
+            assert_eq!(estimate(&demand).unwrap().nodes, nodes, "{gib} GiB on {gpus_per_node} × {gpu} GiB");
+        }
+    }
+
+    #[test]
+    fn a_context_that_leaves_nothing_is_refused_in_numbers() {
+        let demand = Demand { weights: Bytes::gib(8), kv_bytes_per_token: 131_072, context: Some(131_072), gpus_per_node: 1, gpu_memory: Bytes::gib(16) };
+        assert_eq!(
+            estimate(&demand).unwrap_err().to_string(),
+            "13.4 GiB of a GPU with 16.0 GiB can be used, and 18.3 GiB are taken before the first weight is loaded (KV cache 16.0 GiB)"
+        );
+    }
+}

@@ -1,0 +1,184 @@
+//! Everything a decision depends on.
+//!
+//! A plan reads by [`Snapshot::get`] and [`Snapshot::list`]. What is not there yet comes back as [`Unread`], which `?` hands to the driver; it reads, and plans again.
+//! What was asked for is recorded: that record is the read set, and nobody maintains a map of dependencies by hand.
+
+use crate::effect::EffectError;
+use crate::kinds::{Kind, Typed};
+use crate::object::{Malformed, Object, ObjectKey, Seen};
+use crate::read::{Freshness, Read, Selector};
+use jiff::Timestamp;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the cluster said to one [`Read`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// To a read by name: the object, or that there is none.
+    Object(Option<Seen>),
+    /// To a list.
+    List(Vec<Seen>),
+    /// The cluster does not know the kind: its CRD is not installed.
+    NoSuchKind,
+}
+
+/// Questions that the snapshot holds no answer to yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread(pub Vec<Read>);
+
+/// One object by name.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Lookup<'a, T> {
+    /// There is none, as far as the answer is fresh.
+    Absent,
+    /// Here it is.
+    Found(&'a T),
+    /// It is there and cannot be read.
+    Malformed(&'a Malformed),
+}
+
+impl<'a, T> Lookup<'a, T> {
+    /// The object, where it is there and readable. Not for deciding to create: an unreadable one is not absent.
+    pub fn found(self) -> Option<&'a T> {
+        match self {
+            Lookup::Found(object) => Some(object),
+            Lookup::Absent | Lookup::Malformed(_) => None,
+        }
+    }
+}
+
+/// Objects by labels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listing<'a, T> {
+    /// The readable ones, by name.
+    pub items: Vec<&'a T>,
+    /// The others.
+    pub malformed: Vec<&'a Malformed>,
+    /// The cluster does not know the kind.
+    pub no_such_kind: bool,
+}
+
+/// The facts that one plan is made from. The same facts give the same plan (I4).
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    now: Timestamp,
+    answers: BTreeMap<Read, Answer>,
+    mishaps: Vec<EffectError>,
+    asked: RefCell<BTreeSet<Read>>,
+}
+
+impl Snapshot {
+    /// Nothing is known but the time.
+    pub fn new(now: Timestamp) -> Self {
+        Self { now, answers: BTreeMap::new(), mishaps: Vec::new(), asked: RefCell::default() }
+    }
+
+    /// The time of this decision.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Adds an answer; a key is read once a reconcile, so an answer never changes another.
+    pub fn answer(&mut self, read: Read, answer: Answer) {
+        self.answers.insert(read, answer);
+    }
+
+    /// Adds what went wrong when this very plan was carried out, so that the status can say so.
+    pub fn mishap(&mut self, error: EffectError) {
+        self.mishaps.push(error);
+    }
+
+    /// What went wrong when this very plan was carried out.
+    pub fn mishaps(&self) -> &[EffectError] {
+        &self.mishaps
+    }
+
+    /// Everything that was asked for so far.
+    pub fn reads(&self) -> BTreeSet<Read> {
+        self.asked.borrow().clone()
+    }
+
+    /// Forgets what was asked for; the driver calls it before each round, so that the record is that of the plan that was carried out.
+    pub fn start_round(&self) {
+        self.asked.borrow_mut().clear();
+    }
+
+    /// Asks for several things at once, so that they are read in one round.
+    pub fn need(&self, reads: impl IntoIterator<Item = Read>) -> Result<(), Unread> {
+        let mut missing = Vec::new();
+        for read in reads {
+            if !self.answers.contains_key(&read) {
+                missing.push(read.clone());
+            }
+            self.asked.borrow_mut().insert(read);
+        }
+        if missing.is_empty() { Ok(()) } else { Err(Unread(missing)) }
+    }
+
+    /// One object by name, from the cache.
+    pub fn get<T: Typed>(&self, namespace: &str, name: &str) -> Result<Lookup<'_, T>, Unread> {
+        self.object(ObjectKey::new(T::KIND, namespace, name), Freshness::Cached)
+    }
+
+    /// One object by name; where the cache has none, the API server is asked before that is believed.
+    pub fn get_surely<T: Typed>(&self, namespace: &str, name: &str) -> Result<Lookup<'_, T>, Unread> {
+        match self.get(namespace, name)? {
+            Lookup::Absent => self.object(ObjectKey::new(T::KIND, namespace, name), Freshness::Live),
+            there => Ok(there),
+        }
+    }
+
+    /// One object by key.
+    pub fn object<T: Typed>(&self, key: ObjectKey, freshness: Freshness) -> Result<Lookup<'_, T>, Unread> {
+        Ok(match self.seen(key, freshness)? {
+            Some(Seen::Decoded(object)) => T::of(object).map_or(Lookup::Absent, Lookup::Found),
+            Some(Seen::Malformed(malformed)) => Lookup::Malformed(malformed),
+            None => Lookup::Absent,
+        })
+    }
+
+    /// One object by key, of whatever kind.
+    pub fn seen(&self, key: ObjectKey, freshness: Freshness) -> Result<Option<&Seen>, Unread> {
+        Ok(match self.ask(Read::Object { key, freshness })? {
+            Answer::Object(seen) => seen.as_ref(),
+            Answer::List(_) | Answer::NoSuchKind => None,
+        })
+    }
+
+    /// Objects by labels.
+    pub fn list<T: Typed>(&self, namespace: Option<&str>, selector: Selector, freshness: Freshness) -> Result<Listing<'_, T>, Unread> {
+        let read = Read::List { kind: T::KIND, namespace: namespace.map(str::to_owned), selector, freshness };
+        let mut listing = Listing { items: Vec::new(), malformed: Vec::new(), no_such_kind: false };
+        match self.ask(read)? {
+            Answer::List(all) => {
+                for seen in all {
+                    match seen {
+                        Seen::Decoded(object) => listing.items.extend(T::of(object)),
+                        Seen::Malformed(malformed) => listing.malformed.push(malformed),
+                    }
+                }
+            }
+            Answer::NoSuchKind => listing.no_such_kind = true,
+            Answer::Object(_) => {}
+        }
+        Ok(listing)
+    }
+
+    fn ask(&self, read: Read) -> Result<&Answer, Unread> {
+        self.asked.borrow_mut().insert(read.clone());
+        self.answers.get(&read).ok_or_else(|| Unread(vec![read]))
+    }
+
+    /// Adds an object under the question that names it; a convenience for tables of tests and for embedders that hold all objects already.
+    #[must_use]
+    pub fn with(mut self, object: Object) -> Self {
+        let key = object.key();
+        self.answer(Read::object(key), Answer::Object(Some(Seen::Decoded(object))));
+        self
+    }
+
+    /// Whether the kind is known to be missing from the cluster.
+    pub fn lacks(&self, kind: Kind) -> bool {
+        self.answers.iter().any(|(read, answer)| read.kind() == kind && *answer == Answer::NoSuchKind)
+    }
+}

@@ -1,0 +1,85 @@
+//! Amounts with their unit in the type, and Kubernetes quantities.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// An amount of memory or storage, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Bytes(pub u64);
+
+/// Bytes in a GiB.
+pub const GIB: u64 = 1 << 30;
+
+impl Bytes {
+    /// Whole GiB.
+    pub const fn gib(gib: u64) -> Bytes {
+        Bytes(gib * GIB)
+    }
+
+    /// As a number of GiB.
+    #[expect(clippy::cast_precision_loss, reason = "amounts of memory stay far below 2^53 bytes")]
+    pub fn as_gib(self) -> f64 {
+        self.0 as f64 / GIB as f64
+    }
+}
+
+/// `7.1 GiB`, as people compare them.
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} GiB", self.as_gib())
+    }
+}
+
+/// The value of a Kubernetes quantity in thousandths: `500m` is 500, `1` is 1000, `1Gi` is 2^30 × 1000. `None` when it is none.
+pub fn parse_quantity(text: &str) -> Option<i128> {
+    let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-' || c == '+')).unwrap_or(text.len());
+    let (number, suffix) = text.split_at(split);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let scale: i128 = match suffix {
+        "m" => 1,
+        "" => 1_000,
+        "k" => 1_000_000,
+        "M" => 1_000_000_000,
+        "G" => 1_000_000_000_000,
+        "T" => 1_000_000_000_000_000,
+        "P" => 1_000_000_000_000_000_000,
+        "Ki" => 1_000 << 10,
+        "Mi" => 1_000 << 20,
+        "Gi" => 1_000 << 30,
+        "Ti" => 1_000 << 40,
+        "Pi" => 1_000 << 50,
+        _ => return None,
+    };
+    let whole_value: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let mut value = whole_value.checked_mul(scale)?;
+    if !fraction.is_empty() {
+        let digits: i128 = fraction.parse().ok()?;
+        let part = digits.checked_mul(scale)? / 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+        value = if whole.starts_with('-') { value - part } else { value + part };
+    }
+    Some(value)
+}
+
+/// A number of GiB in the form in which the API server stores it: the largest binary unit that divides it.
+pub fn gib_quantity(gib: u64) -> String {
+    if gib > 0 && gib.is_multiple_of(1024) { format!("{}Ti", gib / 1024) } else { format!("{gib}Gi") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_are_read_in_every_spelling() {
+        let table = [("1", Some(1_000)), ("500m", Some(500)), ("1.5", Some(1_500)), ("1Ki", Some(1_024_000)), ("-1.5k", Some(-1_500_000)), ("Gi", None), ("1Zi", None), ("1.x", None)];
+        for (text, value) in table {
+            assert_eq!(parse_quantity(text), value, "{text}");
+        }
+        assert_eq!(parse_quantity("1024Gi"), parse_quantity("1Ti"));
+        assert_eq!((gib_quantity(87), gib_quantity(1024)), ("87Gi".into(), "1Ti".into()));
+    }
+}

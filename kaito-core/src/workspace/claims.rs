@@ -1,0 +1,149 @@
+//! Which NodeClaim fills which slot.
+//!
+//! A Workspace that needs N machines has the slots 0 to N-1. A claim's name is made of the Workspace's uid, the slot and an incarnation, so asking twice asks once; its labels
+//! carry the three. A replacement has the next incarnation and waits until the dying claim of its slot is gone.
+
+use super::draft::is_dying;
+use crate::effect::Owned;
+use crate::hash;
+use crate::kinds::Kind;
+use crate::object::{Malformed, ObjectKey, Seen};
+use crate::snapshot::Listing;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kaito_api::karpenter::NodeClaim;
+use kaito_api::vocabulary::labels;
+use std::collections::BTreeMap;
+
+/// One claim of the Workspace.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claim<'a> {
+    pub(super) metadata: &'a ObjectMeta,
+    /// The claim, or the decoder's words: an unreadable claim still fills its slot, for a machine may stand behind it.
+    pub(super) body: Result<&'a NodeClaim, &'a Malformed>,
+    /// Slot and incarnation; `None` for claims that an older operator made.
+    place: Option<(u32, u32)>,
+}
+
+impl<'a> Claim<'a> {
+    pub(super) fn name(&self) -> &'a str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn is_dying(&self) -> bool {
+        is_dying(self.metadata)
+    }
+
+    /// Ready by its own condition; a claim of an old provisioner without one is ready when it names its node.
+    pub(super) fn is_ready(&self) -> bool {
+        self.body.is_ok_and(|body| body.condition("Ready").map_or(body.node_name().is_some(), |ready| ready.status == "True"))
+    }
+
+    fn slot(&self) -> Option<u32> {
+        self.place.map(|(slot, _)| slot)
+    }
+}
+
+/// The claims that are ours, dying ones included.
+#[derive(Debug)]
+pub(super) struct Claims<'a> {
+    all: Vec<Claim<'a>>,
+    uid: String,
+    pub(super) no_such_kind: bool,
+}
+
+/// What the slots need.
+#[derive(Debug)]
+pub(super) struct Slots<'a> {
+    /// The live claim of each slot, where there is one.
+    pub(super) filled: Vec<Claim<'a>>,
+    /// Slots to fill: slot and incarnation.
+    pub(super) missing: Vec<(u32, u32)>,
+    /// Live claims that no slot needs.
+    pub(super) surplus: Vec<Claim<'a>>,
+    /// Slots that wait until their dying claim is gone.
+    pub(super) held_by_dying: usize,
+}
+
+impl<'a> Claims<'a> {
+    /// The claims of a listing that belong to the Workspace with this uid. A claim of an earlier namesake carries another uid and is none of ours.
+    pub(super) fn new(listing: Listing<'a, NodeClaim>, uid: &str) -> Self {
+        let readable = listing.items.into_iter().map(|claim| (&claim.metadata, Ok(claim)));
+        let unreadable = listing.malformed.into_iter().map(|malformed| (malformed.metadata.as_ref(), Err(malformed)));
+        let mut all: Vec<Claim<'a>> = readable
+            .chain(unreadable)
+            .filter(|(metadata, _)| label(metadata, labels::WORKSPACE_UID).is_none_or(|found| found == uid))
+            .map(|(metadata, body)| Claim { metadata, body, place: place_of(metadata) })
+            .collect();
+        all.sort_by_key(|claim| (claim.metadata.creation_timestamp.clone(), claim.name()));
+        Self { all, uid: uid.to_owned(), no_such_kind: listing.no_such_kind }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Claims that nobody has deleted yet.
+    pub(super) fn live(&self) -> impl Iterator<Item = &Claim<'a>> {
+        self.all.iter().filter(|claim| !claim.is_dying())
+    }
+
+    /// The proof that a claim is ours: our uid as label, or, from an older operator, our names and no uid.
+    pub(super) fn owned(&self, claim: &Claim<'a>, workspace: &ObjectKey) -> Option<Owned> {
+        let seen = match claim.body {
+            Ok(body) => Seen::Decoded(crate::kinds::Typed::into_object(body.clone())),
+            Err(malformed) => Seen::Malformed(malformed.clone()),
+        };
+        debug_assert_eq!(seen.kind(), Kind::NodeClaim);
+        Owned::by_label(&seen, labels::WORKSPACE_UID, &self.uid)
+            .or_else(|| Owned::by_names(&seen, &[(labels::WORKSPACE, &workspace.name), (labels::WORKSPACE_NAMESPACE, workspace.namespace())]))
+    }
+
+    /// Matches live claims with slots. Claims without a place take the free slots in the order of their age, so that machines of an older operator are never bought again.
+    pub(super) fn slots(&self, target: u32) -> Slots<'a> {
+        let mut filled: BTreeMap<u32, Claim<'a>> = BTreeMap::new();
+        let mut surplus = Vec::new();
+        for claim in self.live().filter(|claim| claim.place.is_some()) {
+            let slot = claim.slot().unwrap_or_default();
+            if slot >= target || filled.contains_key(&slot) {
+                surplus.push(*claim);
+            } else {
+                filled.insert(slot, *claim);
+            }
+        }
+        for claim in self.live().filter(|claim| claim.place.is_none()) {
+            match (0..target).find(|slot| !filled.contains_key(slot)) {
+                Some(slot) => drop(filled.insert(slot, *claim)),
+                None => surplus.push(*claim),
+            }
+        }
+        let empty: Vec<u32> = (0..target).filter(|slot| !filled.contains_key(slot)).collect();
+        // A dying claim without a place may stand for any slot: as many empty slots wait as there are such claims.
+        let unplaced_dying = self.all.iter().filter(|claim| claim.is_dying() && claim.place.is_none()).count();
+        let is_free = |slot: &u32| !self.all.iter().any(|claim| claim.is_dying() && claim.slot() == Some(*slot));
+        let free: Vec<u32> = empty.iter().copied().filter(is_free).skip(unplaced_dying).collect();
+        Slots {
+            missing: free.iter().map(|slot| (*slot, 0)).collect(),
+            held_by_dying: empty.len() - free.len(),
+            filled: filled.into_values().collect(),
+            surplus,
+        }
+    }
+}
+
+/// `ws` and nine hex digits: the same for the same Workspace, slot and incarnation.
+pub(super) fn claim_name(uid: &str, slot: u32, incarnation: u32) -> String {
+    format!("ws{}", hash::short(&[uid, &slot.to_string(), &incarnation.to_string()], 9))
+}
+
+fn label<'m>(metadata: &'m ObjectMeta, key: &str) -> Option<&'m str> {
+    metadata.labels.as_ref()?.get(key).map(String::as_str)
+}
+
+fn place_of(metadata: &ObjectMeta) -> Option<(u32, u32)> {
+    let number = |key| label(metadata, key).and_then(|text| text.parse().ok());
+    Some((number(labels::NODE_SLOT)?, number(labels::NODE_INCARNATION)?))
+}

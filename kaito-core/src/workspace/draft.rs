@@ -1,0 +1,137 @@
+//! What the steps have found and want. The draft is a step's only output: no early status, no logging, no counters.
+
+use super::facts::Facts;
+use crate::effect::{Effect, EffectId, Owned, Step, WriteMode};
+use crate::failure::{self, Failure, Waiting};
+use crate::object::{Object, Seen};
+use crate::plan::{Notice, Remark};
+use crate::snapshot::Lookup;
+use crate::{diff, effect, kinds::Typed};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube_core::ResourceExt;
+use serde_json::Value;
+
+/// Whether the next step runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    Next,
+    Stop,
+}
+
+/// The revision that the Workspace is at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Revision {
+    pub(super) hash: String,
+    pub(super) number: i64,
+}
+
+/// How the machines stand, as observed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Machines {
+    /// Names of the Nodes that belong to the Workspace, ready or not, sorted.
+    pub(super) workers: Vec<String>,
+    pub(super) claims_ready: bool,
+    pub(super) nodes_ready: bool,
+}
+
+/// How the workload stands, as observed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Workload {
+    pub(super) ready: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) steps: Vec<Step>,
+    pub(super) notices: Vec<Notice>,
+    pub(super) remarks: Vec<Remark>,
+    pub(super) failures: Vec<Failure>,
+    pub(super) waits: Vec<Waiting>,
+    /// Being deleted: only that condition is written.
+    pub(super) deleting: bool,
+    /// The finalizer is off, or about to be: no status any more.
+    pub(super) released: bool,
+    pub(super) facts: Option<Facts>,
+    pub(super) revision: Option<Revision>,
+    /// The write of the finalizer, where one is needed: nothing that costs money happens before it.
+    pub(super) stamp: Option<EffectId>,
+    pub(super) target: Option<u32>,
+    pub(super) machines: Machines,
+    pub(super) workload: Workload,
+}
+
+impl Draft {
+    /// Adds an effect that nothing else must precede.
+    pub(super) fn push(&mut self, effect: Effect) -> EffectId {
+        self.push_after(effect, None)
+    }
+
+    /// Adds an effect that requires another.
+    pub(super) fn push_after(&mut self, effect: Effect, requires: Option<EffectId>) -> EffectId {
+        self.steps.push(Step { effect, requires: requires.into_iter().collect() });
+        EffectId(self.steps.len() - 1)
+    }
+
+    pub(super) fn remark(&mut self, topic: &'static str, text: impl Into<String>) {
+        self.remarks.push(Remark { topic, text: text.into() });
+    }
+
+    /// Records a failure after which the remaining steps have nothing to stand on.
+    pub(super) fn stop(&mut self, failure: Failure) -> Flow {
+        self.failures.push(failure);
+        Flow::Stop
+    }
+
+    /// Makes a child be as desired: created when absent, changed where it differs, left alone when it is not ours or cannot be read.
+    pub(super) fn ensure<T: Typed + ResourceExt + Clone>(&mut self, found: Lookup<'_, T>, desired: T, owner_uid: &str, mode: WriteMode) {
+        match found {
+            Lookup::Absent => {
+                self.push_after(Effect::ensure(desired.into_object(), mode, None), self.stamp);
+            }
+            Lookup::Malformed(malformed) => {
+                let key = Seen::Malformed(malformed.clone()).key();
+                self.failures.push(Failure::new(&failure::MALFORMED_OBJECT, format!("{key} cannot be read: {}", malformed.error)));
+            }
+            Lookup::Found(observed) if !effect::is_controlled_by(observed.meta(), owner_uid) => {
+                self.failures.push(failure::name_taken(&observed.clone().into_object().key()));
+            }
+            Lookup::Found(observed) if is_dying(observed.meta()) || mode == WriteMode::CreateOnly => {}
+            Lookup::Found(observed) => {
+                let uid = observed.uid();
+                let (desired, observed) = (desired.into_object(), observed.clone().into_object());
+                self.apply(desired, &observed, uid);
+            }
+        }
+    }
+
+    /// Applies only where something that we set differs.
+    fn apply(&mut self, desired: Object, observed: &Object, uid: Option<String>) {
+        let key = desired.key();
+        let mut body = desired.to_value();
+        let there = observed.to_value();
+        crate::manifest::keep_immutable(key.kind, &mut body, &there);
+        if let Some(path) = diff::first_difference(&without_kind(&body), &there) {
+            self.remark("drift", format!("{key}: {path} differs"));
+            self.push_after(Effect::Ensure { key, body, mode: WriteMode::Apply, uid }, self.stamp);
+        }
+    }
+
+    /// Deletes what is proven to be ours.
+    pub(super) fn delete(&mut self, target: Owned) {
+        self.push(Effect::Delete { target });
+    }
+}
+
+pub(super) fn is_dying(metadata: &ObjectMeta) -> bool {
+    metadata.deletion_timestamp.is_some()
+}
+
+/// `apiVersion` and `kind` are equal by construction.
+fn without_kind(body: &Value) -> Value {
+    let mut body = body.clone();
+    if let Some(map) = body.as_object_mut() {
+        map.remove("apiVersion");
+        map.remove("kind");
+    }
+    body
+}

@@ -1,0 +1,117 @@
+//! The model, the machine and the runtime that a Workspace names, or why one of them cannot be had.
+
+use crate::failure::{self, Failure};
+use crate::settings::Settings;
+use kaito_api::Workspace;
+use kaito_api::vocabulary::annotations;
+use kaito_presets::{ComputeCapability, GpuVendor, Model, RuntimeProfile, Sku};
+
+/// Which server runs the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// vLLM.
+    Vllm,
+    /// The transformers runtime.
+    Transformers,
+}
+
+/// What a Workspace names, looked up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Facts {
+    /// The model.
+    pub model: &'static Model,
+    /// The machine size.
+    pub sku: &'static Sku,
+    /// Compute capability of its GPUs.
+    pub capability: ComputeCapability,
+    /// The runtime image that has kernels for them.
+    pub profile: &'static RuntimeProfile,
+    /// The server.
+    pub engine: Engine,
+}
+
+/// Looks up what a Workspace names. The one place where a preset, a size and a runtime are judged: the controller, the CLI and later the webhook call it.
+pub fn resolve(workspace: &Workspace, settings: &Settings) -> Result<Facts, Failure> {
+    let model = model(workspace)?;
+    let sku = sku(workspace, settings)?;
+    let (capability, profile) = profile(sku)?;
+    let engine = engine(workspace, settings);
+    let facts = Facts { model, sku, capability, profile, engine };
+    match runtime_objection(&facts) {
+        Some(objection) => Err(Failure::new(&failure::NO_RUNTIME, objection)),
+        None => Ok(facts),
+    }
+}
+
+fn model(workspace: &Workspace) -> Result<&'static Model, Failure> {
+    let not_supported = |what: &str| Err(Failure::new(&failure::NOT_SUPPORTED, format!("{what} is not served by this version")));
+    let Some(inference) = workspace.inference() else {
+        return not_supported("tuning");
+    };
+    if inference.template.is_some() {
+        return not_supported("inference.template");
+    }
+    if !inference.adapters.is_empty() {
+        return not_supported("inference.adapters");
+    }
+    let Some(preset) = workspace.preset() else {
+        return Err(Failure::new(&failure::INVALID_WORKSPACE, "inference.preset: missing; name the model to serve"));
+    };
+    kaito_presets::model(&preset.name).map_err(|unknown| Failure::new(&failure::UNKNOWN_PRESET, format!("inference.preset.name: {unknown}")))
+}
+
+fn sku(workspace: &Workspace, settings: &Settings) -> Result<&'static Sku, Failure> {
+    let cloud = settings.cloud;
+    let name = workspace.resource().instance_type.as_str();
+    if name.is_empty() {
+        let cause = "resource.instanceType: missing; nodes are provisioned, so a machine size with GPUs must be named";
+        return Err(Failure::new(&failure::INVALID_WORKSPACE, cause));
+    }
+    kaito_presets::sku(cloud, name).ok_or_else(|| {
+        let near = kaito_presets::nearest_skus(cloud, name, 3).join(", ");
+        let hint = if near.is_empty() { String::new() } else { format!("; did you mean {near}?") };
+        let cause = format!("resource.instanceType: {name} is not a known size with GPUs of cloud {}{hint}", cloud.as_str());
+        Failure::new(&failure::UNKNOWN_INSTANCE_TYPE, cause)
+    })
+}
+
+fn profile(sku: &'static Sku) -> Result<(ComputeCapability, &'static RuntimeProfile), Failure> {
+    let refuse = |cause: String| Failure::new(&failure::NO_RUNTIME, cause);
+    if sku.gpu_vendor != GpuVendor::Nvidia {
+        return Err(refuse(format!("resource.instanceType: {} has {} accelerators, and the published runtime images serve NVIDIA GPUs only", sku.name, sku.gpu_model)));
+    }
+    let capability = sku.compute_capability.ok_or_else(|| refuse(format!("the compute capability of {} is not known", sku.name)))?;
+    let profile = kaito_presets::profile_for(capability)
+        .ok_or_else(|| refuse(format!("no runtime image has kernels for {} (compute capability {capability})", sku.gpu_model)))?;
+    Ok((capability, profile))
+}
+
+/// vLLM, unless the gate or the Workspace says otherwise. Any other value of the annotation means vLLM, as upstream.
+fn engine(workspace: &Workspace, settings: &Settings) -> Engine {
+    let asked = workspace.annotation(annotations::RUNTIME) == Some(annotations::RUNTIME_TRANSFORMERS);
+    if !settings.gates.vllm() || asked { Engine::Transformers } else { Engine::Vllm }
+}
+
+/// Why the runtime for this GPU cannot serve this model, if it cannot.
+fn runtime_objection(facts: &Facts) -> Option<String> {
+    let Facts { model, sku, capability, profile, engine } = facts;
+    let gpu = format!("{} (compute capability {capability})", sku.gpu_model);
+    if *engine == Engine::Transformers {
+        let unsupported = model.transformers.is_none();
+        return unsupported.then(|| format!("model {} does not support inference with the Hugging Face transformers runtime; leave out the annotation {}", model.id, annotations::RUNTIME));
+    }
+    let vllm = profile.versions.vllm;
+    if !model.architectures.is_empty() && !model.architectures.iter().any(|name| profile.knows_architecture(name)) {
+        return Some(format!("{} is not in the runtime for {gpu}, vLLM {vllm}", model.architectures.join(", ")));
+    }
+    if model.architectures.iter().any(|name| profile.overflows_in_float16(name)) {
+        return Some(format!("{} needs bfloat16, which {gpu} does not have; use a GPU with compute capability 8.0 or newer", model.id));
+    }
+    if let Some(quantization) = &model.quantization
+        && !profile.quantization.allows(quantization, *capability)
+    {
+        return Some(format!("quantization {} of {} is not available on {gpu} with vLLM {vllm}", quantization.method, model.id));
+    }
+    (model.attention == kaito_presets::Attention::Mla && !profile.supports.mla)
+        .then(|| format!("{} uses multi-head latent attention, which {gpu} does not serve with vLLM {vllm}", model.id))
+}

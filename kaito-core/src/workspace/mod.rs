@@ -1,0 +1,73 @@
+//! What a Workspace needs next.
+//!
+//! [`WorkspacePlanner`] runs [`STEPS`] from top to bottom. A step looks at the [`View`](view::View) and adds to the [`Draft`](draft::Draft); it does no IO, knows no clock,
+//! and cannot fail. A step that cannot go on leaves a `Failure` or a `Waiting` in the draft; what does not depend on it goes on.
+//!
+//! Not here: how objects look (`crate::manifest`), how much memory a model takes (`crate::sizing`), who calls us (`crate::driver`).
+//! Not here yet: tuning, adapters, own pod templates, the benchmark; a Workspace that asks for one of them is told so in words, before a machine is paid for.
+
+mod admit; // would this be admitted today? late validation, in words
+mod claims; // which NodeClaim fills which slot
+mod deletion; // give everything back, then let go
+mod draft; // what the steps have found and want
+mod facts; // model, machine and runtime that the Workspace names
+mod network; // the Services
+mod nodes; // ask for machines, read what came
+mod revision; // number what was asked for
+mod size; // how many machines
+mod stamp; // finalizer and revision annotations, in one patch
+mod status; // conditions from what was seen
+mod view; // the Workspace and its children, as read
+mod workload; // the pods that serve
+
+pub use facts::{Facts, resolve};
+
+use crate::driver::Planner;
+use crate::kinds::Kind;
+use crate::object::ObjectKey;
+use crate::plan::{Outcome, Plan};
+use crate::settings::Settings;
+use crate::snapshot::{Snapshot, Unread};
+use draft::{Draft, Flow};
+use view::View;
+
+type StepFn = fn(&View<'_>, &mut Draft) -> Result<Flow, Unread>;
+
+/// The steps, in the order in which they run.
+const STEPS: &[(&str, StepFn)] = &[
+    ("deletion", deletion::step),
+    ("admit", admit::step),
+    ("revision", revision::step),
+    ("stamp", stamp::step),
+    ("size", size::step),
+    ("nodes", nodes::step),
+    ("network", network::step),
+    ("workload", workload::step),
+];
+
+/// Plans Workspaces.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WorkspacePlanner;
+
+impl Planner for WorkspacePlanner {
+    fn name(&self) -> &'static str {
+        "workspace"
+    }
+
+    fn roots(&self) -> Kind {
+        Kind::Workspace
+    }
+
+    fn plan(&self, root: &ObjectKey, snapshot: &Snapshot, settings: &Settings) -> Result<Plan, Unread> {
+        let Some(view) = View::new(root, snapshot, settings)? else {
+            return Ok(Plan::nothing(Outcome::Gone));
+        };
+        let mut draft = Draft::default();
+        for (_, step) in STEPS {
+            if let Flow::Stop = step(&view, &mut draft)? {
+                break;
+            }
+        }
+        Ok(status::finish(&view, draft))
+    }
+}

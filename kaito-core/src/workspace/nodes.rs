@@ -1,0 +1,167 @@
+//! Ask for machines, read what came.
+//!
+//! Claims alive never exceed the target, whatever the cache says: names follow from the Workspace's uid and the slot, so asking twice asks once, and nothing is asked for or
+//! taken back before the API server itself has shown the Workspace and its claims in this very round.
+
+use super::claims::{Claim, Claims, claim_name};
+use super::draft::{Draft, Flow, is_dying};
+use super::view::View;
+use crate::effect::{Effect, MetadataPatch, WriteMode};
+use crate::failure::{self, Failure, Waiting};
+use crate::kinds::Typed;
+use crate::manifest;
+use crate::plan::Notice;
+use crate::read::Freshness;
+use crate::snapshot::Unread;
+use k8s_openapi::api::core::v1::Node;
+use kaito_api::vocabulary::{ConditionType, events, labels, names, reasons};
+use kube_core::ResourceExt;
+
+pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
+    let Some(target) = draft.target else { return Ok(Flow::Next) };
+    let claims = view.claims(Freshness::Cached)?;
+    if claims.no_such_kind {
+        draft.failures.push(Failure::new(&failure::KIND_NOT_INSTALLED, "the CRD nodeclaims.karpenter.sh is not installed"));
+        return Ok(Flow::Next);
+    }
+    let slots = claims.slots(target);
+    if !(slots.missing.is_empty() && slots.surplus.is_empty()) {
+        settle(view, draft, target)?;
+    }
+    observe_claims(view, draft, &claims, target);
+    observe_nodes(view, draft, &claims, target)?;
+    Ok(Flow::Next)
+}
+
+/// Brings the number of claims to the target, from live reads only.
+fn settle(view: &View<'_>, draft: &mut Draft, target: u32) -> Result<(), Unread> {
+    let root = view.live_root()?;
+    let claims = view.claims(Freshness::Live)?;
+    let alive = root.found().is_some_and(|root| root.uid().as_deref() == Some(view.uid()) && !is_dying(&root.metadata));
+    if !alive {
+        return Ok(());
+    }
+    let slots = claims.slots(target);
+    for claim in &slots.surplus {
+        if let Some(target) = claims.owned(claim, view.key) {
+            draft.delete(target);
+        }
+    }
+    let Some(facts) = draft.facts else { return Ok(()) };
+    for (slot, incarnation) in slots.missing {
+        let name = claim_name(view.uid(), slot, incarnation);
+        let wanted = manifest::node_claim(&manifest::Machine {
+            name: name.clone(),
+            workspace: view.name(),
+            namespace: view.namespace(),
+            uid: view.uid(),
+            slot,
+            incarnation,
+            facts: &facts,
+            user_labels: super::workload::user_labels(view),
+            image_family: super::workload::image_family(view),
+            settings: view.settings,
+        });
+        let made = draft.push_after(Effect::ensure(wanted.into_object(), WriteMode::CreateOnly, None), draft.stamp);
+        draft.notices.push(Notice {
+            warning: false,
+            reason: events::NODE_CLAIM_CREATED,
+            note: format!("Successfully created NodeClaim {name} for workspace {}/{}", view.namespace(), view.name()),
+            after: Some(made),
+        });
+    }
+    Ok(())
+}
+
+fn observe_claims(view: &View<'_>, draft: &mut Draft, claims: &Claims<'_>, target: u32) {
+    let slots = claims.slots(target);
+    for claim in &slots.filled {
+        match claim.body {
+            Err(malformed) => draft.failures.push(Failure::new(&failure::MALFORMED_OBJECT, format!("NodeClaim {} cannot be read: {}", claim.name(), malformed.error))),
+            Ok(body) => draft.failures.extend(refusal(claim, body)),
+        }
+    }
+    let ready = slots.filled.iter().filter(|claim| claim.is_ready()).count();
+    draft.machines.claims_ready = ready >= target as usize;
+    if !draft.machines.claims_ready {
+        let replaced = if slots.held_by_dying > 0 { format!(" ({} wait until their predecessor is gone)", slots.held_by_dying) } else { String::new() };
+        let what = format!("{ready} of {target} NodeClaims are ready{replaced}");
+        draft.waits.push(Waiting::new(&failure::CLAIMS_PENDING, what, view.not_since(ConditionType::NodeClaimReady)));
+    }
+}
+
+/// The stages that Karpenter reports, in their order.
+const LIFE_CYCLE: [&str; 3] = ["Launched", "Registered", "Initialized"];
+/// Reasons that mean no more than "not yet".
+const NOT_YET: [&str; 4] = [reasons::AWAITING_RECONCILIATION, "NotLaunched", "NotRegistered", "NotInitialized"];
+
+/// The provisioner's own refusal, in its own words: the first lifecycle condition that is False and says why.
+fn refusal(claim: &Claim<'_>, body: &kaito_api::karpenter::NodeClaim) -> Option<Failure> {
+    let condition = LIFE_CYCLE.iter().filter_map(|stage| body.condition(stage)).find(|condition| {
+        condition.status == "False" && !NOT_YET.contains(&condition.reason.as_str()) && !condition.message.is_empty()
+    })?;
+    let mut failure = Failure::new(&failure::CLAIM_REFUSED, format!("NodeClaim {}: {}", claim.name(), condition.message));
+    failure.own_reason = Some(condition.reason.clone()).filter(|reason| !reason.is_empty());
+    Some(failure)
+}
+
+/// Nodes count only through own claims that nobody has deleted.
+fn observe_nodes(view: &View<'_>, draft: &mut Draft, claims: &Claims<'_>, target: u32) -> Result<(), Unread> {
+    let listing = view.nodes()?;
+    for malformed in &listing.malformed {
+        let name = malformed.metadata.name.as_deref().unwrap_or_default();
+        draft.failures.push(Failure::new(&failure::MALFORMED_OBJECT, format!("Node {name} cannot be read: {}", malformed.error)));
+    }
+    let mut workers: Vec<&Node> =
+        listing.items.iter().copied().filter(|node| claims.live().any(|claim| claim.body.is_ok_and(|body| body.node_name() == Some(&node.name_any())))).collect();
+    workers.sort_by_key(|node| node.name_any());
+    draft.machines.workers = workers.iter().map(|node| node.name_any()).collect();
+    for node in &workers {
+        mark_accelerator(draft, node);
+    }
+    let (gpu_nodes, ready) = {
+        let ready: Vec<&&Node> = workers.iter().filter(|node| is_ready(node)).collect();
+        let gpus = draft.facts.map_or(0, |facts| facts.sku.gpu_count);
+        (ready.iter().filter(|node| advertised_gpus(node) >= gpus).count(), ready)
+    };
+    draft.machines.nodes_ready = gpu_nodes >= target as usize;
+    if draft.machines.nodes_ready {
+        return Ok(());
+    }
+    let wait = if ready.len() >= target as usize {
+        let since = ready.iter().filter_map(|node| ready_since(node)).max().unwrap_or(view.now());
+        Waiting::new(&failure::GPUS_PENDING, format!("{gpu_nodes} of {target} ready nodes advertise their GPUs"), since)
+    } else {
+        Waiting::new(&failure::NODES_PENDING, format!("{} of {target} nodes are ready", ready.len()), view.not_since(ConditionType::NodesReady))
+    };
+    draft.waits.push(wait);
+    Ok(())
+}
+
+/// The label by which device plugins of older charts find GPU nodes.
+fn mark_accelerator(draft: &mut Draft, node: &Node) {
+    if node.labels().get(labels::ACCELERATOR).map(String::as_str) == Some(labels::ACCELERATOR_NVIDIA) || is_dying(&node.metadata) {
+        return;
+    }
+    let (Some(uid), Some(resource_version)) = (node.uid(), node.resource_version()) else { return };
+    let patch = MetadataPatch { labels: [(labels::ACCELERATOR.to_owned(), labels::ACCELERATOR_NVIDIA.to_owned())].into(), ..MetadataPatch::default() };
+    draft.push(Effect::Metadata { key: crate::object::ObjectKey::cluster(Node::KIND, node.name_any()), uid, resource_version, patch });
+}
+
+fn ready_condition(node: &Node) -> Option<&k8s_openapi::api::core::v1::NodeCondition> {
+    node.status.as_ref()?.conditions.as_ref()?.iter().find(|condition| condition.type_ == "Ready")
+}
+
+fn is_ready(node: &Node) -> bool {
+    !is_dying(&node.metadata) && ready_condition(node).is_some_and(|condition| condition.status == "True")
+}
+
+fn ready_since(node: &Node) -> Option<jiff::Timestamp> {
+    ready_condition(node)?.last_transition_time.as_ref().map(|time| time.0)
+}
+
+fn advertised_gpus(node: &Node) -> u32 {
+    let quantity = node.status.as_ref().and_then(|status| status.allocatable.as_ref()?.get(names::NVIDIA_GPU));
+    let thousandths = quantity.and_then(|quantity| crate::units::parse_quantity(&quantity.0)).unwrap_or_default();
+    u32::try_from(thousandths / 1000).unwrap_or_default()
+}

@@ -1,0 +1,57 @@
+//! Number what was asked for: one ControllerRevision for each distinct request, named by its hash, as upstream makes them.
+
+use super::draft::{Draft, Flow, Revision};
+use super::view::View;
+use crate::compat;
+use crate::effect::{Effect, Owned, WriteMode};
+use crate::failure::{self, Failure};
+use crate::hash::sha256_hex;
+use crate::kinds::Typed;
+use crate::manifest;
+use crate::object::Seen;
+use crate::snapshot::Unread;
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use kaito_api::vocabulary::annotations;
+use kaito_api::workspace;
+
+/// How many are kept.
+const HISTORY: usize = 10;
+
+pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
+    let Ok(asked) = view.workspace else { return Ok(Flow::Stop) };
+    let hash = sha256_hex(&workspace::revision_bytes(asked));
+    let mut history = view.revisions()?.items;
+    history.sort_by_key(|revision| compat::revision_number(revision));
+    let name = manifest::revision_name(view.name(), &hash);
+    let number = match history.iter().find(|revision| revision.metadata.name.as_deref() == Some(&name)) {
+        Some(known) if recorded_hash(known) != Some(hash.as_str()) => {
+            let cause = format!("ControllerRevision {name} exists and records another hash");
+            return Ok(draft.stop(Failure::new(&failure::NAME_TAKEN, cause)));
+        }
+        // Going back to an earlier request goes back to its number.
+        Some(known) => compat::revision_number(known),
+        None => {
+            let number = history.last().map_or(0, |last| compat::revision_number(last)) + 1;
+            let made = manifest::controller_revision(view.namespace(), &name, view.name(), view.owner(), &hash, workspace::revision_data(asked), number);
+            draft.push(Effect::ensure(made.into_object(), WriteMode::CreateOnly, None));
+            forget_oldest(view, draft, &history);
+            number
+        }
+    };
+    draft.revision = Some(Revision { hash, number });
+    Ok(Flow::Next)
+}
+
+fn recorded_hash(revision: &ControllerRevision) -> Option<&str> {
+    revision.metadata.annotations.as_ref()?.get(annotations::WORKSPACE_HASH).map(String::as_str)
+}
+
+/// Keeps ten, the one that is being added included.
+fn forget_oldest(view: &View<'_>, draft: &mut Draft, history: &[&ControllerRevision]) {
+    for old in history.iter().take((history.len() + 1).saturating_sub(HISTORY)) {
+        let seen = Seen::Decoded((*old).clone().into_object());
+        if let Some(target) = Owned::by_reference(&seen, view.uid()) {
+            draft.delete(target);
+        }
+    }
+}

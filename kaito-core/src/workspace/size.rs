@@ -1,0 +1,96 @@
+//! How many machines. Settled once and recorded in the status: a running model is not moved because a formula changed.
+
+use super::draft::{Draft, Flow};
+use super::facts::{Engine, Facts};
+use super::view::View;
+use crate::failure::{self, Failure};
+use crate::sizing::{self, Demand};
+use crate::snapshot::{Lookup, Unread};
+use crate::units::Bytes;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kaito_api::vocabulary::names;
+
+pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
+    let context = match context(view)? {
+        Ok(context) => context,
+        Err(failure) if view.recorded_target().is_none() => return Ok(draft.stop(failure)),
+        Err(failure) => {
+            draft.failures.push(failure);
+            None
+        }
+    };
+    let computed = match (&draft.facts, view.workspace) {
+        (Some(facts), Ok(workspace)) => {
+            let asked = u32::try_from(workspace.count()).unwrap_or(1).max(1);
+            compute(facts, context, asked).map(Some)
+        }
+        _ => Ok(None),
+    };
+    match (view.recorded_target(), computed) {
+        (Some(recorded), computed) => {
+            if let Ok(Some((_, text))) = computed {
+                draft.remark("sized", text);
+            }
+            draft.target = Some(recorded);
+        }
+        (None, Ok(Some((nodes, text)))) => {
+            draft.remark("sized", text);
+            draft.target = Some(at_least_what_runs(view, nodes)?);
+        }
+        (None, Ok(None)) => draft.target = None,
+        (None, Err(failure)) => return Ok(draft.stop(failure)),
+    }
+    Ok(Flow::Next)
+}
+
+/// A status that was stripped (a restored backup) never shrinks a workload that runs.
+fn at_least_what_runs(view: &View<'_>, nodes: u32) -> Result<u32, Unread> {
+    let running = view.stateful_set()?.found().filter(|set| crate::effect::is_controlled_by(&set.metadata, view.uid()));
+    let replicas = running.and_then(|set| crate::compat::stateful_set_spec(set)?.replicas).and_then(|count| u32::try_from(count).ok());
+    Ok(nodes.max(replicas.unwrap_or_default()))
+}
+
+fn compute(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, String), Failure> {
+    let Facts { model, sku, .. } = facts;
+    if facts.engine == Engine::Transformers {
+        return Ok((asked, format!("{asked} node(s), as asked for (the transformers runtime is not sized)")));
+    }
+    let demand = Demand {
+        weights: Bytes(model.weights_bytes),
+        kv_bytes_per_token: model.kv_bytes_per_token,
+        context,
+        gpus_per_node: sku.gpu_count,
+        gpu_memory: Bytes(sku.gpu_memory_bytes),
+    };
+    let too_large = |cause: String| Failure::new(&failure::MODEL_TOO_LARGE, format!("{} on {}: {cause}", model.id, sku.name));
+    let estimate = sizing::estimate(&demand).map_err(|small| too_large(small.to_string()))?;
+    if estimate.nodes > 1 && !facts.profile.supports.multi_node {
+        let cause = format!("{} GPUs are needed, and serving over several nodes is not available on {}", estimate.gpus, sku.gpu_model);
+        return Err(too_large(cause));
+    }
+    sizing::max_model_len(facts.profile, model, sku, sku.gpu_count).map_err(|missing| too_large(format!("no memory is left for a context on a GPU; {missing} more are needed")))?;
+    let text = format!(
+        "{} node(s) of {} GPU(s): weights {} + KV cache {} + overhead {} of {} usable on a GPU",
+        estimate.nodes, sku.gpu_count, estimate.weights, estimate.kv_per_gpu, estimate.overhead_per_gpu, estimate.usable_per_gpu
+    );
+    Ok((estimate.nodes, text))
+}
+
+/// The context length that the user's ConfigMap names.
+fn context(view: &View<'_>) -> Result<Result<Option<u32>, Failure>, Unread> {
+    let Some(name) = view.workspace.ok().and_then(|workspace| Some(workspace.inference()?.config.as_str())).filter(|name| !name.is_empty()) else {
+        return Ok(Ok(None));
+    };
+    let fail = |cause: String| Ok(Err(Failure::new(&failure::CONFIG_NOT_USABLE, format!("inference.config: ConfigMap {name} {cause}"))));
+    match view.snapshot.get_surely::<ConfigMap>(view.namespace(), name)? {
+        Lookup::Absent => fail(format!("does not exist in namespace {}", view.namespace())),
+        Lookup::Malformed(malformed) => fail(format!("cannot be read: {}", malformed.error)),
+        Lookup::Found(config) => match config.data.as_ref().and_then(|data| data.get(names::INFERENCE_CONFIG_KEY)) {
+            None => fail(format!("has no key {}", names::INFERENCE_CONFIG_KEY)),
+            Some(yaml) => match sizing::user_context(yaml) {
+                Ok(context) => Ok(Ok(context)),
+                Err(error) => fail(error.to_string()),
+            },
+        },
+    }
+}

@@ -1,0 +1,145 @@
+//! Conditions, state and numbers, from what was seen; one place for all of them.
+
+use super::draft::Draft;
+use super::view::View;
+use crate::backend::ErrorKind;
+use crate::conditions::{self, Finding};
+use crate::failure::{self, Failure, Waiting};
+use crate::kinds::Kind;
+use crate::plan::{Outcome, Plan, StatusWrite, Wake};
+use kaito_api::vocabulary::{ConditionType, reasons};
+use serde_json::{Value, json};
+
+/// The conditions that this planner speaks for.
+const OURS: &[ConditionType] = &[
+    ConditionType::InferenceReady,
+    ConditionType::NodeClaimReady,
+    ConditionType::NodesReady,
+    ConditionType::ResourceReady,
+    ConditionType::WorkspaceDeleting,
+    ConditionType::WorkspaceSucceeded,
+];
+
+/// Turns the draft into a plan: effects as drafted, the status from what was observed.
+pub(super) fn finish(view: &View<'_>, mut draft: Draft) -> Plan {
+    draft.failures.extend(refused_writes(view));
+    let status = if draft.released { None } else { status(view, &draft) };
+    let overdue = draft.waits.iter().map(|wait| wait.wake(view.now()));
+    let wake = draft.failures.iter().map(Failure::wake).chain(overdue).fold(Wake::OnChange, Wake::or_earlier);
+    let outcome = if draft.released { Outcome::Gone } else { failure::outcome(&draft.failures, &draft.waits) };
+    Plan {
+        steps: draft.steps,
+        status,
+        notices: draft.notices,
+        remarks: draft.remarks,
+        wake,
+        outcome,
+        root_uid: view.metadata.uid.clone(),
+    }
+}
+
+/// What the API server refused of this very plan, in its own words.
+fn refused_writes(view: &View<'_>) -> Vec<Failure> {
+    let refused = |error: &crate::effect::EffectError| match (error.kind, error.key.kind) {
+        // The claims were listed live in this round: a claim of that name which is not among them belongs to somebody else.
+        (ErrorKind::AlreadyExists, Kind::NodeClaim) => {
+            Some(Failure::new(&failure::NAME_TAKEN, format!("{} exists and does not carry the labels of this Workspace", error.key)))
+        }
+        // The cache lags; the next look shows whose it is.
+        (ErrorKind::AlreadyExists, _) => None,
+        _ => Some(Failure::new(&failure::WRITE_REFUSED, format!("cannot {} {}: {}", error.verb, error.key, error.message))),
+    };
+    view.snapshot.mishaps().iter().filter_map(refused).collect()
+}
+
+/// The whole status, where it says something new.
+fn status(view: &View<'_>, draft: &Draft) -> Option<StatusWrite> {
+    let findings = if draft.deleting { deleting(view, draft) } else { findings(view, draft) };
+    let mut status = if view.status.is_object() { view.status.clone() } else { json!({}) };
+    let (old, ours) = (view.conditions(), if draft.deleting { &[ConditionType::WorkspaceDeleting][..] } else { OURS });
+    let merged = conditions::merge(old, &findings, ours, view.generation(), view.now());
+    let fields = status.as_object_mut()?;
+    fields.insert("conditions".into(), serde_json::to_value(merged).unwrap_or_default());
+    if !draft.deleting {
+        let ready = findings.iter().any(|finding| finding.condition == ConditionType::WorkspaceSucceeded && finding.holds);
+        fields.insert("state".into(), json!(state(fields.get("state").and_then(Value::as_str), ready)));
+        match draft.machines.workers.is_empty() {
+            true => drop(fields.remove("workerNodes")),
+            false => drop(fields.insert("workerNodes".into(), json!(draft.machines.workers))),
+        }
+        if let Some(target) = draft.target {
+            fields.insert("targetNodeCount".into(), json!(target));
+        }
+    }
+    (status != view.status).then(|| StatusWrite {
+        key: view.key.clone(),
+        uid: view.uid().to_owned(),
+        resource_version: view.resource_version().to_owned(),
+        status,
+    })
+}
+
+/// Never back to `Pending` after it was `Ready` once.
+fn state(before: Option<&str>, ready: bool) -> &'static str {
+    match (ready, before) {
+        (true, _) => "Ready",
+        (false, Some("Ready" | "NotReady")) => "NotReady",
+        (false, _) => "Pending",
+    }
+}
+
+fn deleting(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
+    let waits = draft.waits.iter().map(|wait| wait.message(view.now()));
+    let words: Vec<String> = ["workspace is being deleted".to_owned()].into_iter().chain(waits).collect();
+    vec![Finding::yes(ConditionType::WorkspaceDeleting, reasons::WORKSPACE_DELETED, words.join("; "))]
+}
+
+/// One finding for each condition, each from the first failure or wait that shows on it.
+fn findings(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
+    let trouble = |condition| trouble(view, draft, condition);
+    let claims = trouble(ConditionType::NodeClaimReady).or_else(|| {
+        let (ready, absent) = (draft.machines.claims_ready, "machines are asked for when everything above is settled");
+        Some(if ready {
+            Finding::yes(ConditionType::NodeClaimReady, reasons::NODE_CLAIMS_READY, "Enough NodeClaims are ready")
+        } else {
+            Finding::no(ConditionType::NodeClaimReady, failure::CLAIMS_PENDING.name, absent)
+        })
+    });
+    let nodes = trouble(ConditionType::NodesReady).or_else(|| {
+        Some(if draft.machines.nodes_ready {
+            Finding::yes(ConditionType::NodesReady, reasons::NODES_READY, "Enough Nodes are ready")
+        } else {
+            Finding::no(ConditionType::NodesReady, failure::NODES_PENDING.name, "no machine is asked for yet")
+        })
+    });
+    let (Some(claims), Some(nodes)) = (claims, nodes) else { return Vec::new() };
+    let resource = trouble(ConditionType::ResourceReady).unwrap_or_else(|| match [&claims, &nodes].iter().find(|finding| !finding.holds) {
+        // Mirrors the first of the two that does not hold, as upstream.
+        Some(cause) => Finding { condition: ConditionType::ResourceReady, ..(*cause).clone() },
+        None => Finding::yes(ConditionType::ResourceReady, reasons::RESOURCE_SUCCESS, "workspace resource is ready"),
+    });
+    let inference = if draft.workload.ready && resource.holds {
+        Finding::yes(ConditionType::InferenceReady, reasons::INFERENCE_SUCCESS, "Inference has been deployed successfully")
+    } else {
+        trouble(ConditionType::InferenceReady)
+            .unwrap_or_else(|| Finding::no(ConditionType::InferenceReady, failure::WORKLOAD_PENDING.name, format!("waits for the machines: {}", resource.message)))
+    };
+    let succeeded = if inference.holds {
+        Finding::yes(ConditionType::WorkspaceSucceeded, reasons::WORKSPACE_SUCCEEDED, "workspace succeeds")
+    } else {
+        let cause = if resource.holds { &inference } else { &resource };
+        let words = format!("workspace is waiting for inference workload readiness: {}", cause.message);
+        Finding::no(ConditionType::WorkspaceSucceeded, reasons::WORKSPACE_PENDING, words)
+    };
+    vec![claims, nodes, resource, inference, succeeded]
+}
+
+/// What is wrong or awaited on a condition: failures before waits, the first of each.
+fn trouble(view: &View<'_>, draft: &Draft, condition: ConditionType) -> Option<Finding> {
+    let failure = draft.failures.iter().find(|failure| failure.reason.condition == condition);
+    let wait = || draft.waits.iter().find(|wait: &&Waiting| wait.reason.condition == condition);
+    match failure {
+        Some(failure) => Some(Finding::no(condition, failure.reason(), failure.message())),
+        None => wait().map(|wait| Finding::no(condition, wait.reason.name, wait.message(view.now()))),
+    }
+}

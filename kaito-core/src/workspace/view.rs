@@ -1,0 +1,155 @@
+//! The Workspace and its children, as read.
+
+use super::claims::Claims;
+use crate::kinds::Kind;
+use crate::object::{ObjectKey, Seen};
+use crate::read::{Freshness, Read, Selector};
+use crate::settings::Settings;
+use crate::snapshot::{Listing, Lookup, Snapshot, Unread};
+use jiff::Timestamp;
+use k8s_openapi::api::{apps::v1 as apps, core::v1 as core};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, OwnerReference};
+use kaito_api::Workspace;
+use kaito_api::vocabulary::{ConditionType, labels};
+use serde_json::Value;
+
+/// What the steps look at.
+pub(super) struct View<'a> {
+    pub(super) key: &'a ObjectKey,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) settings: &'a Settings,
+    /// Always readable, even where the rest of the Workspace is not.
+    pub(super) metadata: &'a ObjectMeta,
+    /// The Workspace, or the decoder's words.
+    pub(super) workspace: Result<&'a Workspace, &'a str>,
+    /// The status as it was read, as raw JSON: what we do not know of survives.
+    pub(super) status: Value,
+    conditions: Vec<Condition>,
+}
+
+impl<'a> View<'a> {
+    /// Reads the root and, in the same round, everything that every plan needs. `None` when the root is gone.
+    pub(super) fn new(key: &'a ObjectKey, snapshot: &'a Snapshot, settings: &'a Settings) -> Result<Option<Self>, Unread> {
+        snapshot.need(first_reads(key))?;
+        let (metadata, workspace, status) = match snapshot.seen(key.clone(), Freshness::Cached)? {
+            None => return Ok(None),
+            Some(seen @ Seen::Malformed(malformed)) => (seen.metadata(), Err(malformed.error.as_str()), malformed.status.clone()),
+            Some(seen @ Seen::Decoded(object)) => match <Workspace as crate::kinds::Typed>::of(object) {
+                None => return Ok(None),
+                Some(workspace) => {
+                    let status = workspace.status.as_ref().and_then(|status| serde_json::to_value(status).ok());
+                    (seen.metadata(), Ok(workspace), status.unwrap_or_default())
+                }
+            },
+        };
+        let conditions = status.get("conditions").cloned().and_then(|found| serde_json::from_value(found).ok()).unwrap_or_default();
+        Ok(Some(Self { key, snapshot, settings, metadata, workspace, status, conditions }))
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.snapshot.now()
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.key.name
+    }
+
+    pub(super) fn namespace(&self) -> &str {
+        self.key.namespace()
+    }
+
+    pub(super) fn uid(&self) -> &str {
+        self.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn generation(&self) -> i64 {
+        self.metadata.generation.unwrap_or_default()
+    }
+
+    pub(super) fn resource_version(&self) -> &str {
+        self.metadata.resource_version.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn annotation(&self, key: &str) -> Option<&str> {
+        self.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// The conditions as they were read.
+    pub(super) fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
+    /// Since when a condition has not held; now, when it is the first time that it is looked at.
+    pub(super) fn not_since(&self, condition: ConditionType) -> Timestamp {
+        crate::conditions::since(&self.conditions, condition, false).unwrap_or(self.now())
+    }
+
+    /// The number of machines that was settled on before; a stripped status (a restored backup) has none.
+    pub(super) fn recorded_target(&self) -> Option<u32> {
+        self.status.get("targetNodeCount").and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0)
+    }
+
+    /// The controller reference that children in the same namespace carry.
+    pub(super) fn owner(&self) -> OwnerReference {
+        OwnerReference {
+            api_version: Kind::Workspace.api_version(),
+            kind: Kind::Workspace.name().to_owned(),
+            name: self.name().to_owned(),
+            uid: self.uid().to_owned(),
+            controller: Some(true),
+            block_owner_deletion: Some(true),
+        }
+    }
+
+    /// The Workspace itself from the API server; money is spent on nothing less.
+    pub(super) fn live_root(&self) -> Result<Lookup<'a, Workspace>, Unread> {
+        self.snapshot.object(self.key.clone(), Freshness::Live)
+    }
+
+    /// The NodeClaims that carry the labels of this Workspace.
+    pub(super) fn claims(&self, freshness: Freshness) -> Result<Claims<'a>, Unread> {
+        Ok(Claims::new(self.snapshot.list(None, machine_labels(self.key), freshness)?, self.uid()))
+    }
+
+    /// The Nodes that carry the labels of this Workspace.
+    pub(super) fn nodes(&self) -> Result<Listing<'a, core::Node>, Unread> {
+        self.snapshot.list(None, machine_labels(self.key), Freshness::Cached)
+    }
+
+    pub(super) fn revisions(&self) -> Result<Listing<'a, apps::ControllerRevision>, Unread> {
+        self.snapshot.list(Some(self.namespace()), revision_labels(self.key), Freshness::Cached)
+    }
+
+    pub(super) fn stateful_set(&self) -> Result<Lookup<'a, apps::StatefulSet>, Unread> {
+        self.snapshot.get(self.namespace(), self.name())
+    }
+
+    /// Whether a child of ours exists: from then on a late "no" warns and does not stop.
+    pub(super) fn has_children(&self) -> Result<bool, Unread> {
+        let workload = self.stateful_set()?.found().is_some_and(|set| crate::effect::is_controlled_by(&set.metadata, self.uid()));
+        Ok(workload || !self.claims(Freshness::Cached)?.is_empty())
+    }
+}
+
+/// What every plan reads: known from the root's key alone, so that one round is enough.
+fn first_reads(key: &ObjectKey) -> [Read; 7] {
+    let named = |kind, name: &str| Read::object(ObjectKey::new(kind, key.namespace(), name));
+    [
+        Read::object(key.clone()),
+        Read::list(Kind::NodeClaim, None, machine_labels(key)),
+        Read::list(Kind::Node, None, machine_labels(key)),
+        Read::list(Kind::ControllerRevision, Some(key.namespace()), revision_labels(key)),
+        named(Kind::Service, &key.name),
+        named(Kind::Service, &crate::manifest::headless_name(&key.name)),
+        named(Kind::StatefulSet, &key.name),
+    ]
+}
+
+/// The labels that tie NodeClaims and Nodes to their Workspace.
+fn machine_labels(key: &ObjectKey) -> Selector {
+    Selector::of([(labels::WORKSPACE, key.name.as_str()), (labels::WORKSPACE_NAMESPACE, key.namespace())])
+}
+
+fn revision_labels(key: &ObjectKey) -> Selector {
+    Selector::of([(labels::REVISION_WORKSPACE_NAME, key.name.as_str())])
+}

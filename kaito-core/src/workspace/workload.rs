@@ -1,0 +1,159 @@
+//! The pods that serve.
+//!
+//! The StatefulSet is made when the machines are ready, and stays looked after when they are not. Its pod template moves only with the revision of the Workspace: a new
+//! version of this program never restarts a running model by itself.
+
+use super::draft::{Draft, Flow, is_dying};
+use super::facts::Facts;
+use super::view::View;
+use crate::compat;
+use crate::conditions;
+use crate::effect::{self, WriteMode};
+use crate::failure::{self, Failure, Waiting};
+use crate::kinds::Typed;
+use crate::manifest::{self, Layout, Serving};
+use crate::object::SecretFacts;
+use crate::sizing;
+use crate::snapshot::{Lookup, Unread};
+use jiff::SignedDuration;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::storage::v1::StorageClass;
+use kaito_api::vocabulary::{ConditionType, ImageFamily, annotations, labels, names};
+use std::collections::BTreeMap;
+
+pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
+    let found = view.stateful_set()?;
+    if let (Some(facts), Some(target), Some(number)) = (draft.facts, draft.target, draft.revision.as_ref().map(|revision| revision.number)) {
+        if draft.machines.nodes_ready || !matches!(found, Lookup::Absent) {
+            let mut wanted = manifest::stateful_set(&serving(view, &facts, target, number, found)?);
+            if let Lookup::Found(running) = found {
+                keep_template(&mut wanted, running);
+            }
+            draft.ensure(found, wanted, view.uid(), WriteMode::Apply);
+        }
+        secret(view, draft)?;
+    }
+    observe(view, draft, found);
+    Ok(Flow::Next)
+}
+
+/// Takes the pod template of the running set, unless another revision of the Workspace asks for another one.
+fn keep_template(wanted: &mut StatefulSet, running: &StatefulSet) {
+    let revision = |set: &StatefulSet| set.metadata.annotations.as_ref().and_then(|all| all.get(annotations::WORKSPACE_REVISION).cloned());
+    if revision(wanted) != revision(running) {
+        return;
+    }
+    if let (Some(mut spec), Some(template)) = (compat::stateful_set_spec(wanted).cloned(), compat::stateful_set_spec(running).map(|spec| spec.template.clone())) {
+        spec.template = template;
+        *wanted = compat::stateful_set(wanted.metadata.clone(), spec);
+    }
+}
+
+/// Everything that the pods' builder needs to know, worked out.
+fn serving<'a>(view: &View<'a>, facts: &Facts, nodes: u32, revision: i64, found: Lookup<'_, StatefulSet>) -> Result<Serving<'a>, Unread> {
+    let layout = Layout::choose(facts, nodes);
+    let inference = view.workspace.ok().and_then(|workspace| workspace.inference());
+    Ok(Serving {
+        name: view.name(),
+        namespace: view.namespace(),
+        owner: view.owner(),
+        revision,
+        facts: *facts,
+        layout,
+        pod_labels: pod_labels(view),
+        node_labels: user_labels(view),
+        config_map: inference.map(|inference| inference.config.as_str()).filter(|name| !name.is_empty()),
+        access_secret: access_secret(view),
+        served_name: served_name(view, facts),
+        performance_mode: view.annotation(annotations::PERFORMANCE_MODE).filter(|mode| !mode.is_empty() && *mode != "balanced"),
+        benchmark: view.annotation(annotations::DISABLE_BENCHMARK) != Some("true"),
+        max_model_len: sizing::max_model_len(facts.profile, facts.model, facts.sku, layout.tensor).unwrap_or_default(),
+        claim_local_disk: claims_local_disk(view, facts, found)?,
+        registry: &view.settings.registry,
+        azure_spot: crate::cloud::row(view.settings.cloud).azure_spot_taint,
+    })
+}
+
+/// Whether the weights lie on a claimed local disk. Settled when the set is made: a claim template cannot change.
+fn claims_local_disk(view: &View<'_>, facts: &Facts, found: Lookup<'_, StatefulSet>) -> Result<bool, Unread> {
+    if let Lookup::Found(running) = found {
+        let claims = compat::stateful_set_spec(running).and_then(|spec| spec.volume_claim_templates.as_ref());
+        return Ok(claims.is_some_and(|claims| !claims.is_empty()));
+    }
+    Ok(facts.sku.nvme && !matches!(view.snapshot.get_surely::<StorageClass>("", names::LOCAL_NVME_CLASS)?, Lookup::Absent))
+}
+
+/// The name under which clients ask for the model.
+fn served_name(view: &View<'_>, facts: &Facts) -> String {
+    let label = |key| view.metadata.labels.as_ref().and_then(|all| all.get(key)).filter(|value| !value.is_empty());
+    match (label(labels::MULTI_ROLE_INFERENCE_CREATED_BY), label(labels::INFERENCE_SET_CREATED_BY)) {
+        (None, Some(set)) => set.clone(),
+        _ => facts.model.short_name.to_owned(),
+    }
+}
+
+fn pod_labels(view: &View<'_>) -> BTreeMap<String, String> {
+    let passed_on = [labels::INFERENCE_SET_CREATED_BY, labels::MULTI_ROLE_INFERENCE_CREATED_BY, labels::INFERENCE_ROLE];
+    let own = view.metadata.labels.iter().flatten().filter(|(key, _)| passed_on.contains(&key.as_str()));
+    own.map(|(key, value)| (key.clone(), value.clone())).chain([(labels::WORKSPACE.to_owned(), view.name().to_owned())]).collect()
+}
+
+/// The labels that the user asks of nodes, without those that we set ourselves.
+pub(super) fn user_labels(view: &View<'_>) -> BTreeMap<String, String> {
+    view.workspace.map(kaito_api::Workspace::match_labels).unwrap_or_default()
+}
+
+/// The image family of new nodes: the Workspace's own, where it is one that exists; else the operator's.
+pub(super) fn image_family(view: &View<'_>) -> ImageFamily {
+    view.annotation(annotations::NODE_IMAGE_FAMILY).and_then(ImageFamily::parse).unwrap_or(view.settings.image_family)
+}
+
+/// The Secret with the token of the model's repository.
+fn access_secret<'a>(view: &View<'a>) -> Option<&'a str> {
+    let preset = view.workspace.ok().and_then(kaito_api::Workspace::preset)?;
+    Some(preset.preset_options.model_access_secret.as_str()).filter(|name| !name.is_empty())
+}
+
+/// A missing Secret does not keep the pods from starting, but a gated model will not load: said at once, not after the start has timed out.
+fn secret(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
+    let Some(name) = access_secret(view) else { return Ok(()) };
+    let problem = match view.snapshot.get::<SecretFacts>(view.namespace(), name)? {
+        Lookup::Absent => Some(format!("does not exist in namespace {}", view.namespace())),
+        Lookup::Malformed(malformed) => Some(format!("cannot be read: {}", malformed.error)),
+        Lookup::Found(secret) if !secret.keys.contains(names::HF_TOKEN_KEY) => Some(format!("has no key {}", names::HF_TOKEN_KEY)),
+        Lookup::Found(_) => None,
+    };
+    if let Some(problem) = problem {
+        draft.failures.push(Failure::new(&failure::MODEL_SECRET, format!("inference.preset.presetOptions.modelAccessSecret: Secret {name} {problem}")));
+    }
+    Ok(())
+}
+
+/// Ready means: every pod that shall be there is ready, and is of the generation and revision that was asked for last.
+fn observe(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, StatefulSet>) {
+    let running = found.found().filter(|set| effect::is_controlled_by(&set.metadata, view.uid()));
+    let wanted = draft.target.and_then(|target| i32::try_from(target).ok()).unwrap_or(1);
+    let status = running.and_then(|set| set.status.as_ref());
+    let ready = status.and_then(|status| status.ready_replicas).unwrap_or_default();
+    let current = running.zip(status).is_some_and(|(set, status)| {
+        let generation = status.observed_generation.unwrap_or_default() >= set.metadata.generation.unwrap_or_default();
+        generation && (status.update_revision.is_none() || status.update_revision == status.current_revision)
+    });
+    draft.workload.ready = current && ready >= wanted && running.is_some_and(|set| !is_dying(&set.metadata));
+    if draft.workload.ready {
+        return;
+    }
+    if running.is_none() && !draft.machines.nodes_ready {
+        return; // Machines come first, and their own wait is told.
+    }
+    let seconds = draft.facts.map_or(1800, |facts| facts.model.readiness_timeout_seconds);
+    let mut wait = Waiting::new(&failure::WORKLOAD_PENDING, format!("{ready} of {wanted} pods are ready"), started(view));
+    wait.deadline = Some(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(1800)));
+    draft.waits.push(wait);
+}
+
+/// A start is timed from the moment when the machines were there, or when the workload was ready last.
+fn started(view: &View<'_>) -> jiff::Timestamp {
+    let machines = conditions::since(view.conditions(), ConditionType::ResourceReady, true).unwrap_or(view.now());
+    machines.max(view.not_since(ConditionType::InferenceReady))
+}
