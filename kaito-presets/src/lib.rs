@@ -1,1 +1,40 @@
-//! In preparation.
+//! What is known before any cluster is looked at: models, machine sizes, runtime images.
+//!
+//! Everything is `&'static`, sorted, and found by binary search; nothing is read at run time. The tables are generated from the files in `data/` by
+//! `cargo xtask gen-presets` and committed under `generated/`.
+//!
+//! Not here: how much memory a model needs on a GPU, which layout it gets, what a manifest looks like (`kaito-core`), and models of Hugging Face that the
+//! catalogue does not name: those are described from their own `config.json`, with the tables of [`parsers`].
+
+pub mod images; // side containers, the registry, how an image reference is put together
+pub mod parsers; // tool-call and reasoning parsers, templates, flags: by name prefix and architecture
+pub mod paths; // where things lie inside the containers
+pub mod ports; // who listens where
+
+mod capability; // CUDA compute capability
+mod catalogue; // find a model by any of its names; say what was meant when there is none
+mod generated; // the tables
+mod model; // what a model is
+mod nearest; // names that look alike
+mod removed; // names that once were presets
+mod runtime; // which image serves which GPU, and how it wants to be spoken to
+mod sku; // machine sizes by cloud
+
+pub use capability::ComputeCapability;
+pub use catalogue::{UnknownModel, aliases, is_hub_id, model, models, nearest};
+pub use images::Image;
+pub use model::{
+    Attention, Features, Flag, Formats, Model, Quantization, Shape, TransformersParams, TuningMethod, TuningParams,
+};
+pub use removed::{Removed, removed, removed_presets};
+pub use runtime::{
+    Confidence, Dtypes, FallbackImage, GpuMemoryRule, Lora, MaxModelLenRule, QuantizationSupport, RuntimeProfile,
+    Supports, TransformersDialect, TransformersRuntime, TuningRuntime, Versions, VllmDialect, WeightsSource, profile,
+    profile_for, profiles,
+};
+pub use sku::{Cloud, GpuVendor, Retirement, Sku, nearest_skus, sku, skus};
+
+/// One GiB in bytes.
+pub const GIB: u64 = 1 << 30;
+/// One KiB in bytes.
+pub const KIB: u64 = 1 << 10;
