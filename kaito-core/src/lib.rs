@@ -1,22 +1,71 @@
-//! In preparation.
-mod cloud;
+//! What a KAITO object needs next, decided without a clock, without IO, and without a way to fail.
+//!
+//! A decision is made from a [`Snapshot`] by a [`Planner`]; the [`driver`] reads what it asks for and carries out what it wants, on any
+//! [`ClusterBackend`](backend::ClusterBackend). The same planner runs in the controller, in the command line, and in the [`memory`] world:
+//!
+//! ```
+//! use kaito_core::memory::{Halt, World};
+//! use kaito_core::{Kind, ObjectKey, Settings};
+//! use jiff::SignedDuration;
+//! use serde_json::json;
+//!
+//! let mut world = World::installed(&Settings::default());
+//! let key = ObjectKey::new(Kind::Workspace, "default", "phi-3");
+//! world.put(&key, &json!({
+//!     "apiVersion": "kaito.sh/v1alpha1", "kind": "Workspace", "metadata": {"name": "phi-3", "namespace": "default"},
+//!     "resource": {"instanceType": "Standard_NC6s_v3", "labelSelector": {"matchLabels": {"apps": "phi-3"}}},
+//!     "inference": {"preset": {"name": "phi-3-mini-4k-instruct"}},
+//! }))?;
+//! let set = ObjectKey::new(Kind::StatefulSet, "default", "phi-3");
+//! assert_eq!(world.run(SignedDuration::from_hours(1), |world| world.get(&set).is_some()), Halt::Reached);
+//! # Ok::<(), kaito_core::backend::BackendError>(())
+//! ```
+//!
+//! | room | what is there |
+//! |---|---|
+//! | [`workspace`] | the planner of Workspaces, step by step |
+//! | [`manifest`] | how objects look |
+//! | [`sizing`] | how many machines a model needs |
+//! | [`failure`] | every failure and wait, with its deadline and remedy |
+//! | [`admission`] | whether an object is what its schema says, with the nearest known name |
+//! | [`driver`], [`backend`] | the only async code, and what it stands on |
+//! | [`snapshot`], [`read`], [`read_index`], [`overlay`] | looking |
+//! | [`plan`], [`effect`], [`conditions`] | deciding and saying |
+//! | [`memory`] | a cluster in memory, with a clock of its own |
+//!
+//! Deliberately absent: tokio, sockets, clocks, randomness, hash maps (I1, I2).
+
+pub mod admission;
 pub mod backend;
+pub mod cloud;
 mod compat;
 pub mod conditions;
-mod diff;
+pub mod diff;
 pub mod driver;
 pub mod effect;
 pub mod failure;
 pub mod gates;
-mod hash;
+pub mod hash;
 pub mod kinds;
+pub mod manifest;
+pub mod memory;
 pub mod object;
 pub mod overlay;
 pub mod plan;
 pub mod read;
 pub mod read_index;
 pub mod settings;
+pub mod sizing;
 pub mod snapshot;
 pub mod units;
+pub mod workspace;
+
+pub use driver::Planner;
+pub use kinds::{KINDS, Kind};
+pub use object::{Object, ObjectKey, Seen};
+pub use plan::Plan;
+pub use read::Read;
 pub use read_index::ReadIndex;
+pub use settings::Settings;
 pub use snapshot::Snapshot;
+pub use workspace::WorkspacePlanner;

@@ -26,7 +26,7 @@ impl Default for Settings {
         Self {
             cloud: Cloud::Azure,
             gates: Gates::default(),
-            registry: kaito_presets::constants::DEFAULT_REGISTRY.to_owned(),
+            registry: kaito_presets::images::DEFAULT_REGISTRY.to_owned(),
             release_namespace: "kaito-workspace".to_owned(),
             image_family: ImageFamily::Ubuntu,
         }

@@ -45,7 +45,7 @@ fn describe(view: &View<'_>, draft: &mut Draft, facts: &Facts) {
 
 /// What to say about a size that its cloud withdraws.
 pub(super) fn retirement(facts: &Facts) -> Option<String> {
-    let day = facts.sku.retired?;
-    let instead = facts.sku.replacement.map_or(String::new(), |name| format!("; {name} can take its place"));
-    Some(format!("{} announced the end of {} for {day}{instead}", facts.sku.cloud.as_str(), facts.sku.name))
+    let retirement = facts.sku.retirement?;
+    let (cloud, size) = (facts.sku.cloud.as_str(), facts.sku.name);
+    Some(format!("{cloud} announced the end of {size} for {}; {} can take its place", retirement.date, retirement.replacement))
 }

@@ -1,0 +1,82 @@
+//! The rest of a cluster, each part a planner like ours: the cloud, the StatefulSet controller, the kubelet, the garbage collector.
+//!
+//! They run in the memory world, and one by one beside a real API server that lacks that part. None of them knows anything of KAITO.
+
+mod cloud; // a NodeClaim becomes a Node
+mod garbage; // dependants follow their owner
+mod kubelet; // a pod is placed, started, ready
+mod stateful_set; // a set becomes pods
+
+pub use cloud::Cloud;
+pub use garbage::GarbageCollector;
+pub use kubelet::Kubelet;
+pub use stateful_set::StatefulSetController;
+
+use crate::driver::Planner;
+use crate::effect::{Effect, Owned};
+use crate::kinds::{Kind, Typed};
+use crate::memory::Pace;
+use crate::object::{ObjectKey, Seen};
+use crate::plan::{Outcome, Plan, StatusWrite, Wake};
+use crate::read::Freshness;
+use crate::snapshot::{Snapshot, Unread};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
+
+/// Every actor that a cluster without any controllers needs.
+pub fn all(pace: Pace) -> Vec<Box<dyn Planner>> {
+    let mut actors: Vec<Box<dyn Planner>> = vec![Box::new(Cloud::new(pace)), Box::new(StatefulSetController), Box::new(Kubelet::new(pace))];
+    for kind in [Kind::ControllerRevision, Kind::Pod, Kind::Service, Kind::StatefulSet] {
+        actors.push(Box::new(GarbageCollector { kind }));
+    }
+    actors
+}
+
+/// Reads a root; `None` when it is gone or cannot be read.
+fn root<'a, T: Typed>(key: &ObjectKey, snapshot: &'a Snapshot) -> Result<Option<&'a T>, Unread> {
+    Ok(snapshot.object::<T>(key.clone(), Freshness::Cached)?.found())
+}
+
+fn empty(metadata: &ObjectMeta) -> Plan {
+    Plan { root_uid: metadata.uid.clone(), ..Plan::nothing(Outcome::Converged) }
+}
+
+/// Writes the status of the root where it differs.
+fn set_status(plan: &mut Plan, key: &ObjectKey, metadata: &ObjectMeta, old: Option<Value>, new: Value) {
+    let (Some(uid), Some(resource_version)) = (metadata.uid.clone(), metadata.resource_version.clone()) else { return };
+    if old.as_ref() != Some(&new) {
+        plan.status = Some(StatusWrite { key: key.clone(), uid, resource_version, status: new });
+    }
+}
+
+/// Waits until a moment; `false` when it has come.
+fn wait_until(plan: &mut Plan, now: Timestamp, moment: Timestamp) -> bool {
+    let left = moment.duration_since(now);
+    if left.is_positive() {
+        plan.wake = plan.wake.or_earlier(Wake::After(left));
+        plan.outcome = Outcome::Waiting { reason: "Progress" };
+        return true;
+    }
+    false
+}
+
+fn after(start: Timestamp, duration: SignedDuration) -> Timestamp {
+    start.saturating_add(duration).unwrap_or(Timestamp::MAX)
+}
+
+fn created(metadata: &ObjectMeta) -> Timestamp {
+    metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0)
+}
+
+fn rfc3339(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Deletes a dependant of the object with this uid.
+fn delete_dependant<T: Typed + Clone>(plan: &mut Plan, object: &T, owner_uid: &str) {
+    let seen = Seen::Decoded(object.clone().into_object());
+    if let Some(target) = Owned::by_reference(&seen, owner_uid) {
+        plan.push(Effect::Delete { target }, None);
+    }
+}

@@ -1,0 +1,103 @@
+//! A set becomes pods: created together, replaced one at a time from the highest ordinal, counted in the status.
+
+use super::{delete_dependant, empty, root, set_status};
+use crate::compat;
+use crate::driver::Planner;
+use crate::effect::{Effect, WriteMode, is_controlled_by};
+use crate::hash;
+use crate::kinds::Kind;
+use crate::object::ObjectKey;
+use crate::plan::{Outcome, Plan};
+use crate::read::{Freshness, Selector};
+use crate::settings::Settings;
+use crate::snapshot::{Snapshot, Unread};
+use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
+use k8s_openapi::api::core::v1::Pod;
+use kaito_api::vocabulary::labels;
+use kube_core::ResourceExt;
+use serde_json::{Value, json};
+
+const REVISION: &str = "controller-revision-hash";
+
+/// The StatefulSet controller.
+#[derive(Debug, Clone, Copy)]
+pub struct StatefulSetController;
+
+impl Planner for StatefulSetController {
+    fn name(&self) -> &'static str {
+        "statefulset"
+    }
+
+    fn roots(&self) -> Kind {
+        Kind::StatefulSet
+    }
+
+    fn plan(&self, key: &ObjectKey, snapshot: &Snapshot, _: &Settings) -> Result<Plan, Unread> {
+        let Some(set) = root::<StatefulSet>(key, snapshot)? else { return Ok(Plan::nothing(Outcome::Gone)) };
+        let mut plan = empty(&set.metadata);
+        let Some(spec) = compat::stateful_set_spec(set).filter(|_| set.metadata.deletion_timestamp.is_none()) else { return Ok(plan) };
+        let selector = Selector(spec.selector.match_labels.clone().unwrap_or_default());
+        let uid = set.uid().unwrap_or_default();
+        let all = snapshot.list::<Pod>(Some(key.namespace()), selector, Freshness::Cached)?.items;
+        let pods: Vec<&Pod> = all.into_iter().filter(|pod| is_controlled_by(&pod.metadata, &uid)).collect();
+        let template = serde_json::to_value(&spec.template).unwrap_or_default();
+        let revision = format!("{}-{}", key.name, hash::short(&[&template.to_string()], 10));
+        let wanted = usize::try_from(spec.replicas.unwrap_or(1)).unwrap_or_default();
+        let name = |ordinal: usize| format!("{}-{ordinal}", key.name);
+
+        for ordinal in (0..wanted).filter(|ordinal| !pods.iter().any(|pod| pod.name_any() == name(*ordinal))) {
+            let pod_key = ObjectKey::new(Kind::Pod, key.namespace(), name(ordinal));
+            plan.push(Effect::Ensure { body: pod_body(set, spec, &template, &pod_key, ordinal, &revision), key: pod_key, mode: WriteMode::CreateOnly, uid: None }, None);
+        }
+        let surplus = pods.iter().filter(|pod| !(0..wanted).any(|ordinal| pod.name_any() == name(ordinal)));
+        surplus.for_each(|pod| delete_dependant(&mut plan, *pod, &uid));
+        let is_old = |pod: &&&Pod| pod.labels().get(REVISION) != Some(&revision);
+        // One at a time, and only while every pod that was replaced already is ready.
+        let calm = pods.len() >= wanted && pods.iter().all(|pod| is_ready(pod) || is_old(&pod));
+        if let Some(pod) = pods.iter().filter(is_old).max_by_key(|pod| pod.name_any()).filter(|_| calm) {
+            delete_dependant(&mut plan, *pod, &uid);
+        }
+        let status = status(set, &pods, wanted, &revision);
+        set_status(&mut plan, key, &set.metadata, set.status.as_ref().and_then(|status| serde_json::to_value(status).ok()), status);
+        Ok(plan)
+    }
+}
+
+pub(super) fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+fn status(set: &StatefulSet, pods: &[&Pod], wanted: usize, revision: &str) -> Value {
+    let is_new = |pod: &&&Pod| pod.labels().get(REVISION).map(String::as_str) == Some(revision);
+    let (ready, updated) = (pods.iter().filter(|pod| is_ready(pod)).count(), pods.iter().filter(is_new).count());
+    let before = set.status.as_ref().and_then(|status| status.current_revision.clone());
+    let current = if updated >= wanted && ready >= wanted { revision.to_owned() } else { before.unwrap_or_else(|| revision.to_owned()) };
+    let mut status = json!({
+        "observedGeneration": set.metadata.generation.unwrap_or_default(),
+        "replicas": pods.len(),
+        "currentRevision": current,
+        "updateRevision": revision,
+    });
+    for (field, count) in [("readyReplicas", ready), ("availableReplicas", ready), ("updatedReplicas", updated)] {
+        if count > 0 {
+            status[field] = json!(count);
+        }
+    }
+    status
+}
+
+fn pod_body(set: &StatefulSet, spec: &StatefulSetSpec, template: &Value, key: &ObjectKey, ordinal: usize, revision: &str) -> Value {
+    let mut pod_labels = spec.template.metadata.as_ref().and_then(|metadata| metadata.labels.clone()).unwrap_or_default();
+    let own = [(labels::STATEFUL_SET_POD_NAME, key.name.clone()), (labels::POD_INDEX, ordinal.to_string()), (REVISION, revision.to_owned())];
+    pod_labels.extend(own.map(|(key, value)| (key.to_owned(), value)));
+    let owner = json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "name": set.name_any(), "uid": set.uid(), "controller": true, "blockOwnerDeletion": true,
+    });
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": key.name, "namespace": key.namespace, "labels": pod_labels, "ownerReferences": [owner]},
+        "spec": template.get("spec").cloned().unwrap_or_default(),
+        "status": {"phase": "Pending"},
+    })
+}

@@ -1,0 +1,145 @@
+//! The store as a [`ClusterBackend`]: reads are answered at once, cached or live alike, and every write is counted.
+
+use super::store::{Change, Store, Verb};
+use crate::backend::{BackendError, ClusterBackend, ErrorKind, Written};
+use crate::effect::{Effect, WriteMode};
+use crate::kinds::Kind;
+use crate::object::{ObjectKey, Seen};
+use crate::plan::{Notice, StatusWrite};
+use crate::read::Read;
+use crate::snapshot::Answer;
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// An event that was published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// When.
+    pub at: Timestamp,
+    /// About what.
+    pub about: ObjectKey,
+    /// What.
+    pub notice: Notice,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    events: Vec<Published>,
+    writes: BTreeMap<(Verb, Kind), u64>,
+    now: Timestamp,
+}
+
+/// A cluster in memory.
+#[derive(Debug)]
+pub struct MemoryCluster {
+    inner: Mutex<Inner>,
+}
+
+impl MemoryCluster {
+    /// An empty cluster.
+    pub fn new(now: Timestamp) -> Self {
+        Self { inner: Mutex::new(Inner { store: Store::new(now), events: Vec::new(), writes: BTreeMap::new(), now }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic elsewhere cannot leave the store half written: every change is one assignment.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at the store, or changes it as a user or a test does.
+    pub fn with_store<T>(&self, look: impl FnOnce(&mut Store) -> T) -> T {
+        look(&mut self.lock().store)
+    }
+
+    /// Moves the clock.
+    pub fn set_now(&self, now: Timestamp) {
+        let mut inner = self.lock();
+        inner.now = now;
+        inner.store.set_now(now);
+    }
+
+    /// What has changed since the last call.
+    pub fn take_changes(&self) -> Vec<Change> {
+        self.lock().store.take_changes()
+    }
+
+    /// Every event so far.
+    pub fn events(&self) -> Vec<Published> {
+        self.lock().events.clone()
+    }
+
+    /// How often effects and statuses were written, by verb and kind.
+    pub fn writes(&self) -> BTreeMap<(Verb, Kind), u64> {
+        self.lock().writes.clone()
+    }
+}
+
+fn written(seen: Option<Seen>) -> Written {
+    seen.map_or(Written::Gone, |seen| Written::Now(Box::new(seen)))
+}
+
+#[async_trait]
+impl ClusterBackend for MemoryCluster {
+    async fn read(&self, read: &Read) -> Result<Answer, BackendError> {
+        let inner = self.lock();
+        Ok(match read {
+            Read::Object { key, .. } => Answer::Object(inner.store.get(key).cloned()),
+            Read::List { kind, namespace, selector, .. } => Answer::List(inner.store.list(*kind, namespace.as_deref(), selector)),
+        })
+    }
+
+    async fn perform(&self, effect: &Effect) -> Result<Written, BackendError> {
+        let mut inner = self.lock();
+        let (verb, seen) = match effect {
+            Effect::Ensure { key, body, mode: WriteMode::CreateOnly, uid: None } => (Verb::Create, Some(inner.store.create(key, body)?)),
+            Effect::Ensure { mode: WriteMode::CreateOnly, key, uid: Some(_), .. } => {
+                return Err(BackendError::new(ErrorKind::Invalid, format!("{key} is created once and never changed")));
+            }
+            Effect::Ensure { key, body, mode: WriteMode::Apply, uid } => {
+                let verb = if uid.is_none() { Verb::Create } else { Verb::Patch };
+                (verb, Some(inner.store.apply(key, body, uid.as_deref())?))
+            }
+            Effect::Delete { target } => (Verb::Delete, inner.store.delete(target.key(), Some(target.uid()))?),
+            Effect::Metadata { key, uid, resource_version, patch } => (Verb::Patch, inner.store.patch_metadata(key, uid, resource_version, patch)?),
+            Effect::Status { key, uid, status } => (Verb::Patch, Some(inner.store.write_status(key, uid, None, status)?)),
+        };
+        *inner.writes.entry((verb, effect.key().kind)).or_default() += 1;
+        Ok(written(seen))
+    }
+
+    async fn write_status(&self, write: &StatusWrite) -> Result<Written, BackendError> {
+        let mut inner = self.lock();
+        let seen = inner.store.write_status(&write.key, &write.uid, Some(&write.resource_version), &write.status)?;
+        *inner.writes.entry((Verb::Patch, write.key.kind)).or_default() += 1;
+        Ok(written(Some(seen)))
+    }
+
+    async fn publish(&self, about: &ObjectKey, _uid: &str, notice: &Notice) {
+        let mut inner = self.lock();
+        let at = inner.now;
+        inner.events.push(Published { at, about: about.clone(), notice: notice.clone() });
+    }
+}
+
+/// The wire form of an object, without what only a server knows: uid, versions, times, status. Two clusters that hold the same wishes print the same.
+pub fn canonical(value: &Value) -> Value {
+    let mut value = value.clone();
+    if let Some(map) = value.as_object_mut() {
+        map.remove("status");
+    }
+    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+        for field in ["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "deletionTimestamp"] {
+            metadata.remove(field);
+        }
+        for owner in metadata.get_mut("ownerReferences").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(owner) = owner.as_object_mut() {
+                owner.insert("uid".into(), Value::String("UID".into()));
+            }
+        }
+    }
+    value
+}

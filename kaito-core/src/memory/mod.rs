@@ -1,0 +1,20 @@
+//! A cluster in memory, with a clock of its own: the embedded default of the CLI, and the simulator of the tests.
+//!
+//! [`World`] holds a [`MemoryCluster`], runs the planners of the product and its own actors (the cloud, the StatefulSet controller, the kubelet, the garbage collector) on the
+//! same driver, and moves the clock to the next thing that happens. Nothing sleeps.
+//!
+//! Not here: HTTP, watches, field managers beyond "what did I set last", admission chains. What needs those is tested on a real API server.
+
+pub mod actors; // the rest of a cluster, as planners
+mod cluster; // the store as a `ClusterBackend`
+mod installed; // what a fresh cluster with the chart holds
+mod pace; // how long things take
+mod store; // objects, versions, finalizers
+mod timeline; // what happened, in words
+mod world; // clock, queue, planners
+
+pub use cluster::{MemoryCluster, Published};
+pub use pace::Pace;
+pub use store::{Change, Store, Verb};
+pub use timeline::{Moment, Timeline};
+pub use world::{Halt, World};

@@ -1,0 +1,333 @@
+//! Objects, versions, finalizers: the rules of an API server's store, as far as controllers can tell.
+
+use crate::backend::{BackendError, ErrorKind};
+use crate::effect::MetadataPatch;
+use crate::kinds::Kind;
+use crate::object::{ObjectKey, SecretFacts, Seen};
+use crate::read::Selector;
+use jiff::Timestamp;
+use kaito_api::workspace;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// One change of one object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// As it was; `None` for a creation.
+    pub old: Option<Seen>,
+    /// As it is; `None` for a deletion.
+    pub new: Option<Seen>,
+}
+
+/// What a write did, in the words of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// A new object.
+    Create,
+    /// A changed one.
+    Patch,
+    /// One that goes.
+    Delete,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    value: Value,
+    seen: Seen,
+    /// What each writer set last by apply; what it leaves out next time is removed.
+    applied: Value,
+}
+
+/// The objects of a cluster.
+#[derive(Debug, Clone)]
+pub struct Store {
+    objects: BTreeMap<ObjectKey, Entry>,
+    version: u64,
+    uids: u64,
+    now: Timestamp,
+    changes: Vec<Change>,
+}
+
+type Outcome<T> = Result<T, BackendError>;
+
+fn refuse<T>(kind: ErrorKind, message: String) -> Outcome<T> {
+    Err(BackendError::new(kind, message))
+}
+
+impl Store {
+    /// An empty store.
+    pub fn new(now: Timestamp) -> Self {
+        Self { objects: BTreeMap::new(), version: 0, uids: 0, now, changes: Vec::new() }
+    }
+
+    /// Moves the clock that creation times are taken from.
+    pub fn set_now(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
+    /// One object.
+    pub fn get(&self, key: &ObjectKey) -> Option<&Seen> {
+        self.objects.get(key).map(|entry| &entry.seen)
+    }
+
+    /// One object in its wire form.
+    pub fn value(&self, key: &ObjectKey) -> Option<&Value> {
+        self.objects.get(key).map(|entry| &entry.value)
+    }
+
+    /// Every object, by kind, namespace and name.
+    pub fn iter(&self) -> impl Iterator<Item = (&ObjectKey, &Value)> {
+        self.objects.iter().map(|(key, entry)| (key, &entry.value))
+    }
+
+    /// Objects by labels.
+    pub fn list(&self, kind: Kind, namespace: Option<&str>, selector: &Selector) -> Vec<Seen> {
+        let from = ObjectKey { kind, namespace: None, name: String::new() };
+        let of_kind = self.objects.range(from..).take_while(|(key, _)| key.kind == kind);
+        let wanted = of_kind.filter(|(key, entry)| {
+            namespace.is_none_or(|wanted| key.namespace.as_deref() == Some(wanted)) && selector.matches(&entry.seen.labels())
+        });
+        wanted.map(|(_, entry)| entry.seen.clone()).collect()
+    }
+
+    /// What has changed since the last call.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Creates an object: gives it uid, version, creation time, and the defaults that the API server fills in.
+    pub fn create(&mut self, key: &ObjectKey, body: &Value) -> Outcome<Seen> {
+        if self.objects.contains_key(key) {
+            return refuse(ErrorKind::AlreadyExists, format!("{} {:?} already exists", key.kind.plural(), key.name));
+        }
+        let mut value = normalised(key, body)?;
+        self.uids += 1;
+        let (uid, now) = (format!("00000000-0000-4000-8000-{:012x}", self.uids), self.now);
+        let metadata = metadata_of(&mut value);
+        metadata.insert("uid".into(), json!(uid));
+        metadata.insert("creationTimestamp".into(), json!(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
+        metadata.insert("generation".into(), json!(1));
+        metadata.remove("deletionTimestamp");
+        let applied = body.clone();
+        Ok(self.put(key, value, applied))
+    }
+
+    /// Creates or updates by apply: objects are merged, lists of named things by name, other lists are replaced, and what was applied before and is not any more is removed.
+    pub fn apply(&mut self, key: &ObjectKey, body: &Value, uid: Option<&str>) -> Outcome<Seen> {
+        let Some(entry) = self.objects.get(key) else {
+            return match uid {
+                Some(uid) => refuse(ErrorKind::NotFound, format!("{key} with uid {uid} not found")),
+                None => self.create(key, body),
+            };
+        };
+        if uid.is_some_and(|uid| entry.seen.metadata().uid.as_deref() != Some(uid)) {
+            return refuse(ErrorKind::Conflict, format!("{key}: the uid in the precondition does not match"));
+        }
+        let mut value = entry.value.clone();
+        remove_dropped(&entry.applied, body, &mut value);
+        merge(body, &mut value);
+        Ok(self.put(key, value, body.clone()))
+    }
+
+    /// Replaces a user's object, status and system metadata aside, as `kubectl replace` does; creates it when absent.
+    pub fn replace(&mut self, key: &ObjectKey, body: &Value) -> Outcome<Seen> {
+        let Some(entry) = self.objects.get(key) else { return self.create(key, body) };
+        let mut value = normalised(key, body)?;
+        let old = entry.value.clone();
+        let system = ["uid", "creationTimestamp", "generation", "deletionTimestamp", "finalizers"];
+        let metadata = metadata_of(&mut value);
+        for field in system {
+            if let Some(kept) = old.pointer(&format!("/metadata/{field}")) {
+                metadata.entry(field).or_insert_with(|| kept.clone());
+            }
+        }
+        if let (Some(status), Some(map)) = (old.get("status"), value.as_object_mut()) {
+            map.insert("status".into(), status.clone());
+        }
+        Ok(self.put(key, value, body.clone()))
+    }
+
+    /// Changes metadata; fails when the object has changed since `resource_version`. `None` means that it is gone by this.
+    pub fn patch_metadata(&mut self, key: &ObjectKey, uid: &str, resource_version: &str, patch: &MetadataPatch) -> Outcome<Option<Seen>> {
+        let entry = self.existing(key, Some(uid), Some(resource_version))?;
+        let (mut value, applied) = (entry.value.clone(), entry.applied.clone());
+        let metadata = metadata_of(&mut value);
+        if let Some(finalizers) = &patch.finalizers {
+            metadata.insert("finalizers".into(), json!(finalizers));
+        }
+        let labels = patch.labels.iter().map(|(key, value)| (key, Some(value)));
+        set_entries(metadata, "labels", labels);
+        set_entries(metadata, "annotations", patch.annotations.iter().map(|(key, value)| (key, value.as_ref())));
+        Ok(self.put_or_finish(key, value, applied))
+    }
+
+    /// Replaces the status.
+    pub fn write_status(&mut self, key: &ObjectKey, uid: &str, resource_version: Option<&str>, status: &Value) -> Outcome<Seen> {
+        let entry = self.existing(key, Some(uid), resource_version)?;
+        let (mut value, applied) = (entry.value.clone(), entry.applied.clone());
+        if let Some(map) = value.as_object_mut() {
+            map.insert("status".into(), status.clone());
+        }
+        Ok(self.put(key, value, applied))
+    }
+
+    /// Deletes: at once, or marked as going while finalizers hold it. `None` means that it is gone.
+    pub fn delete(&mut self, key: &ObjectKey, uid: Option<&str>) -> Outcome<Option<Seen>> {
+        let entry = self.existing(key, uid, None)?;
+        let (mut value, applied) = (entry.value.clone(), entry.applied.clone());
+        let now = self.now;
+        metadata_of(&mut value).entry("deletionTimestamp").or_insert_with(|| json!(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
+        Ok(self.put_or_finish(key, value, applied))
+    }
+
+    fn existing(&self, key: &ObjectKey, uid: Option<&str>, resource_version: Option<&str>) -> Outcome<&Entry> {
+        let Some(entry) = self.objects.get(key) else { return refuse(ErrorKind::NotFound, format!("{} {:?} not found", key.kind.plural(), key.name)) };
+        let metadata = entry.seen.metadata();
+        if uid.is_some_and(|uid| metadata.uid.as_deref() != Some(uid)) {
+            return refuse(ErrorKind::Conflict, format!("{key}: the uid in the precondition does not match"));
+        }
+        if resource_version.is_some_and(|version| metadata.resource_version.as_deref() != Some(version)) {
+            return refuse(ErrorKind::Conflict, format!("{key}: the object has been modified; please apply your changes to the latest version"));
+        }
+        Ok(entry)
+    }
+
+    /// Stores a new state, unless nothing changed; the generation moves when anything but metadata and status did.
+    fn put(&mut self, key: &ObjectKey, mut value: Value, applied: Value) -> Seen {
+        let old = self.objects.get(key).cloned();
+        if let Some(old) = &old {
+            let version = old.value.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
+            metadata_of(&mut value).insert("resourceVersion".into(), version);
+            if old.value == value {
+                let seen = old.seen.clone();
+                self.objects.insert(key.clone(), Entry { applied, ..old.clone() });
+                return seen;
+            }
+            let generation = old.value.pointer("/metadata/generation").and_then(Value::as_u64).unwrap_or(1);
+            let moved = u64::from(substance(&old.value) != substance(&value));
+            metadata_of(&mut value).insert("generation".into(), json!(generation + moved));
+        }
+        self.version += 1;
+        let version = self.version.to_string();
+        metadata_of(&mut value).insert("resourceVersion".into(), json!(version));
+        let seen = Seen::decode(key.kind, value.clone());
+        self.changes.push(Change { old: old.map(|entry| entry.seen), new: Some(seen.clone()) });
+        self.objects.insert(key.clone(), Entry { value, seen: seen.clone(), applied });
+        seen
+    }
+
+    /// Stores a new state, or removes the object when it is going and nothing holds it any more.
+    fn put_or_finish(&mut self, key: &ObjectKey, value: Value, applied: Value) -> Option<Seen> {
+        let going = value.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null());
+        let held = value.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|holders| !holders.is_empty());
+        if !going || held {
+            return Some(self.put(key, value, applied));
+        }
+        if let Some(old) = self.objects.remove(key) {
+            self.version += 1;
+            self.changes.push(Change { old: Some(old.seen), new: None });
+        }
+        None
+    }
+}
+
+/// The wire form as it is stored: names in place, defaults of our own schema filled in, no values of Secrets.
+fn normalised(key: &ObjectKey, body: &Value) -> Outcome<Value> {
+    let mut value = body.clone();
+    let Some(map) = value.as_object_mut() else { return refuse(ErrorKind::Invalid, format!("{key}: not an object")) };
+    map.insert("apiVersion".into(), map.get("apiVersion").cloned().unwrap_or_else(|| json!(key.kind.api_version())));
+    map.insert("kind".into(), json!(key.kind.name()));
+    if key.kind == Kind::Secret {
+        SecretFacts::forget_values(&mut value);
+    }
+    if key.kind == Kind::Workspace
+        && let Ok((version, mut decoded)) = workspace::decode(value.clone())
+    {
+        workspace::fill_defaults(version, &mut decoded);
+        value = serde_json::to_value(&decoded).unwrap_or(value);
+    }
+    let metadata = metadata_of(&mut value);
+    metadata.insert("name".into(), json!(key.name));
+    if let Some(namespace) = &key.namespace {
+        metadata.insert("namespace".into(), json!(namespace));
+    }
+    Ok(value)
+}
+
+fn metadata_of(value: &mut Value) -> &mut Map<String, Value> {
+    if !value.get("metadata").is_some_and(Value::is_object) {
+        value["metadata"] = json!({});
+    }
+    match &mut value["metadata"] {
+        Value::Object(map) => map,
+        // Made an object just above.
+        _ => unreachable!("metadata is an object"),
+    }
+}
+
+/// What the generation counts: everything but metadata and status.
+fn substance(value: &Value) -> Vec<(&String, &Value)> {
+    value.as_object().into_iter().flatten().filter(|(key, _)| !matches!(key.as_str(), "metadata" | "status")).collect()
+}
+
+fn set_entries<'a>(metadata: &mut Map<String, Value>, field: &str, entries: impl Iterator<Item = (&'a String, Option<&'a String>)>) {
+    for (key, value) in entries {
+        let map = metadata.entry(field).or_insert_with(|| json!({}));
+        if let Some(map) = map.as_object_mut() {
+            match value {
+                Some(value) => drop(map.insert(key.clone(), json!(value))),
+                None => drop(map.remove(key)),
+            }
+        }
+    }
+}
+
+fn name_of(item: &Value) -> Option<&str> {
+    item.get("name").and_then(Value::as_str)
+}
+
+fn merge(from: &Value, into: &mut Value) {
+    match (from, into) {
+        (Value::Object(from), Value::Object(into)) => {
+            for (key, value) in from {
+                merge(value, into.entry(key.clone()).or_insert(Value::Null));
+            }
+        }
+        (Value::Array(from), Value::Array(into)) if !from.is_empty() && from.iter().all(|item| name_of(item).is_some()) => {
+            for item in from {
+                match into.iter_mut().find(|other| name_of(other) == name_of(item)) {
+                    Some(there) => merge(item, there),
+                    None => into.push(item.clone()),
+                }
+            }
+        }
+        (from, into) => *into = from.clone(),
+    }
+}
+
+/// Takes away what the last apply set and this one does not.
+fn remove_dropped(last: &Value, next: &Value, object: &mut Value) {
+    match (last, next, object) {
+        (Value::Object(last), Value::Object(next), Value::Object(object)) => {
+            for (key, value) in last {
+                match (next.get(key), object.get_mut(key)) {
+                    (None, Some(_)) => drop(object.remove(key)),
+                    (Some(next), Some(there)) => remove_dropped(value, next, there),
+                    (_, None) => {}
+                }
+            }
+        }
+        (Value::Array(last), Value::Array(next), Value::Array(object)) if last.iter().all(|item| name_of(item).is_some()) => {
+            let dropped = |item: &Value| last.iter().any(|was| name_of(was) == name_of(item)) && !next.iter().any(|is| name_of(is) == name_of(item));
+            object.retain(|item| !dropped(item));
+            for item in last {
+                let (is, there) = (next.iter().find(|is| name_of(is) == name_of(item)), object.iter_mut().find(|there| name_of(there) == name_of(item)));
+                if let (Some(is), Some(there)) = (is, there) {
+                    remove_dropped(item, is, there);
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,243 @@
+//! Clock, queue, planners: a whole cluster that runs until something is true or nothing happens any more.
+
+use super::cluster::MemoryCluster;
+use super::installed::installed;
+use super::{Pace, Timeline, actors};
+use crate::ReadIndex;
+use crate::backend::BackendError;
+use crate::driver::{self, Backoff, Planner, Report};
+use crate::kinds::Kind;
+use crate::object::{ObjectKey, Seen};
+use crate::plan::Wake;
+use crate::settings::Settings;
+use crate::workspace::WorkspacePlanner;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Halt {
+    /// What was waited for is true.
+    Reached,
+    /// Nothing will change any more by itself; only periodic looks are left.
+    Settled,
+    /// The time given is over.
+    OutOfTime,
+}
+
+/// One planner with what it needs to be woken.
+struct Runner {
+    planner: Box<dyn Planner>,
+    index: ReadIndex,
+    /// The next look at each root, and whether something happened for it (else it is only a periodic one).
+    next: BTreeMap<ObjectKey, (Timestamp, u64, bool)>,
+    failures: BTreeMap<ObjectKey, u32>,
+    /// The actors' own waits are progress of the world; the product's waits are deadlines and retries.
+    is_actor: bool,
+}
+
+/// A cluster in memory, everything that runs in it, and its clock.
+pub struct World {
+    cluster: Arc<MemoryCluster>,
+    settings: Settings,
+    runners: Vec<Runner>,
+    now: Timestamp,
+    start: Timestamp,
+    ticks: u64,
+    timeline: Timeline,
+    steps: u64,
+}
+
+impl World {
+    /// A fresh cluster with the chart installed, the Workspace controller, and all actors.
+    pub fn installed(settings: &Settings) -> World {
+        Self::with_pace(settings, Pace::default())
+    }
+
+    /// The same at another pace.
+    pub fn with_pace(settings: &Settings, pace: Pace) -> World {
+        let start = Timestamp::constant(1_767_225_600, 0); // 2026-01-01T00:00:00Z: a world begins at a fixed time, so that a run repeats.
+        let cluster = Arc::new(MemoryCluster::new(start));
+        let runner = |planner, is_actor| Runner { planner, index: ReadIndex::default(), next: BTreeMap::new(), failures: BTreeMap::new(), is_actor };
+        let product: Box<dyn Planner> = Box::new(WorkspacePlanner);
+        let runners = std::iter::once(runner(product, false)).chain(actors::all(pace).into_iter().map(|actor| runner(actor, true))).collect();
+        let mut world = World { cluster, settings: settings.clone(), runners, now: start, start, ticks: 0, timeline: Timeline::default(), steps: 0 };
+        for (key, body) in installed(settings) {
+            // A fresh store takes each of the fixed objects once.
+            let _ = world.put(&key, &body);
+        }
+        world
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> &Arc<MemoryCluster> {
+        &self.cluster
+    }
+
+    /// The settings that everything runs under.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What happened so far.
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// Simulated time since the beginning.
+    pub fn elapsed(&self) -> SignedDuration {
+        self.now.duration_since(self.start)
+    }
+
+    /// The simulated time.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Reconciles so far, the actors' included.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Puts a user's object into the world, as `kubectl apply` does.
+    pub fn put(&mut self, key: &ObjectKey, body: &Value) -> Result<(), BackendError> {
+        self.cluster.with_store(|store| store.replace(key, body))?;
+        self.spread();
+        Ok(())
+    }
+
+    /// Deletes a user's object.
+    pub fn delete(&mut self, key: &ObjectKey) -> Result<(), BackendError> {
+        self.cluster.with_store(|store| store.delete(key, None))?;
+        self.spread();
+        Ok(())
+    }
+
+    /// One object, as it is now.
+    pub fn get(&self, key: &ObjectKey) -> Option<Seen> {
+        self.cluster.with_store(|store| store.get(key).cloned())
+    }
+
+    /// Runs until `reached`, until the world has settled, or for so long.
+    pub fn run(&mut self, limit: SignedDuration, mut reached: impl FnMut(&World) -> bool) -> Halt {
+        let end = self.now.saturating_add(limit).unwrap_or(Timestamp::MAX);
+        loop {
+            if reached(self) {
+                return Halt::Reached;
+            }
+            if self.is_settled() {
+                return Halt::Settled;
+            }
+            if !self.step_before(end) {
+                return Halt::OutOfTime;
+            }
+        }
+    }
+
+    /// Runs for so long, whatever happens.
+    pub fn advance(&mut self, duration: SignedDuration) {
+        let end = self.now.saturating_add(duration).unwrap_or(Timestamp::MAX);
+        while self.step_before(end) {}
+        self.move_clock(end);
+    }
+
+    /// Whether only periodic looks are left.
+    pub fn is_settled(&self) -> bool {
+        self.runners.iter().all(|runner| runner.next.values().all(|(_, _, happened)| !happened && !runner.is_actor))
+    }
+
+    /// One reconcile: the earliest that is due before `end`.
+    fn step_before(&mut self, end: Timestamp) -> bool {
+        let due = self.runners.iter().enumerate().flat_map(|(index, runner)| runner.next.iter().map(move |(root, (at, tick, _))| (*at, *tick, index, root)));
+        let Some((at, _, index, root)) = due.min().filter(|(at, ..)| *at <= end).map(|(at, tick, index, root)| (at, tick, index, root.clone())) else {
+            return false;
+        };
+        self.move_clock(at.max(self.now));
+        self.runners[index].next.remove(&root);
+        self.reconcile(index, &root);
+        self.spread();
+        true
+    }
+
+    fn move_clock(&mut self, now: Timestamp) {
+        self.now = now;
+        self.cluster.set_now(now);
+    }
+
+    fn reconcile(&mut self, index: usize, root: &ObjectKey) {
+        self.steps += 1;
+        let runner = &self.runners[index];
+        let done = run_now(driver::reconcile(&*self.cluster, &*runner.planner, root, &self.settings, self.now));
+        match done {
+            Some(Ok(report)) => self.settle(index, root, &report),
+            Some(Err(_)) | None => {
+                let failures = self.runners[index].failures.entry(root.clone()).or_default();
+                *failures += 1;
+                let wait = Backoff::default().wait(*failures, 0.5, None);
+                self.schedule(index, root, SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_secs(1)), true);
+            }
+        }
+    }
+
+    fn settle(&mut self, index: usize, root: &ObjectKey, report: &Report) {
+        self.timeline.record(self.now, root, report);
+        let runner = &mut self.runners[index];
+        runner.failures.remove(root);
+        if report.outcome == crate::plan::Outcome::Gone {
+            runner.index.forget(root);
+        } else {
+            runner.index.record(root, report.reads.clone());
+        }
+        if report.again {
+            self.schedule(index, root, SignedDuration::from_millis(10), true);
+        } else if let Wake::After(wait) = report.wake {
+            self.schedule(index, root, wait, false);
+        }
+    }
+
+    /// The earlier of two looks wins; that something happened is not forgotten.
+    fn schedule(&mut self, index: usize, root: &ObjectKey, wait: SignedDuration, happened: bool) {
+        self.ticks += 1;
+        let at = self.now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+        let entry = self.runners[index].next.entry(root.clone()).or_insert((at, self.ticks, happened));
+        if at < entry.0 {
+            *entry = (at, self.ticks, entry.2 || happened);
+        }
+        entry.2 |= happened;
+    }
+
+    /// Hands changes to everybody whom they concern.
+    fn spread(&mut self) {
+        for change in self.cluster.take_changes() {
+            let (old, new) = (change.old.as_ref(), change.new.as_ref());
+            for index in 0..self.runners.len() {
+                let kind = self.runners[index].planner.roots();
+                let own = [old, new].into_iter().flatten().find(|seen| seen.kind() == kind).map(Seen::key);
+                let woken = self.runners[index].index.wakes(old, new);
+                for root in woken.into_iter().chain(own) {
+                    self.schedule(index, &root, SignedDuration::ZERO, true);
+                }
+            }
+        }
+    }
+}
+
+/// Drives a future that never waits: everything in this world answers at once.
+fn run_now<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+/// The roots of the product in this world.
+impl World {
+    /// Keys of all Workspaces, sorted.
+    pub fn workspaces(&self) -> Vec<ObjectKey> {
+        self.cluster.with_store(|store| store.iter().map(|(key, _)| key.clone()).filter(|key| key.kind == Kind::Workspace).collect())
+    }
+}
