@@ -1,9 +1,11 @@
 //! Why a control plane does not start or answer.
 
-use std::io;
+use std::{error, fmt, io};
 
 /// Why a control plane does not start or answer.
-#[derive(Debug, thiserror::Error)]
+///
+/// A test that ends with it shows its `Debug` form, which is therefore the text with its causes.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// No folder of programs was handed over.
@@ -49,6 +51,18 @@ pub enum Error {
         /// The refusal.
         source: io::Error,
     },
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = error::Error::source(self);
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }
 
 /// Says what was being done when the operating system refused.
