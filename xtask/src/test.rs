@@ -1,0 +1,49 @@
+//! `cargo xtask test`: `cargo test` with the control plane at hand.
+
+use std::cell::OnceCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use crate::control_plane::{self, Found};
+use crate::steps::{self, Outcome, Step};
+
+/// What the tests of package `kaito-tests` read: the folder of the control plane.
+const VARIABLE: &str = "KAITO_CONTROL_PLANE";
+
+pub fn run(arguments: &[String]) -> Result<(), String> {
+    steps::run(plan(arguments))
+}
+
+/// The steps; `arguments` go to `cargo test`.
+pub fn plan(arguments: &[String]) -> Vec<Step> {
+    let folder = Rc::new(OnceCell::<PathBuf>::new());
+    let found = Rc::clone(&folder);
+    let plane = Step::new("control plane", "cargo xtask control-plane", move || match control_plane::find()? {
+        Found::Folder(path) => {
+            eprintln!("{}", path.display());
+            found.get_or_init(|| path);
+            Ok(Outcome::Done)
+        }
+        Found::Nowhere(why) => Ok(Outcome::Skipped(why)),
+    });
+
+    let mut words = vec!["test".to_owned()];
+    let before_dashes = || arguments.iter().take_while(|word| *word != "--");
+    if !before_dashes().any(|word| word.starts_with("-p") || word.starts_with("--package")) {
+        words.push("--workspace".to_owned());
+    }
+    if !before_dashes().any(|word| word == "--no-fail-fast") {
+        words.push("--no-fail-fast".to_owned());
+    }
+    words.extend_from_slice(arguments);
+    let shown = format!("{VARIABLE}=$(cargo xtask control-plane) cargo {}", words.join(" "));
+    let test = Step::new("tests", shown, move || {
+        let mut command = steps::cargo();
+        command.args(words).env_remove(VARIABLE);
+        if let Some(folder) = folder.get() {
+            command.env(VARIABLE, folder);
+        }
+        steps::status(command).map(|()| Outcome::Done)
+    });
+    vec![plane, test]
+}
