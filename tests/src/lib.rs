@@ -1,1 +1,3 @@
-//! In preparation.
+//! The kit of the behaviour tests.
+
+pub mod shared;

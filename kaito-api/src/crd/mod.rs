@@ -1,7 +1,7 @@
 //! The CustomResourceDefinitions, in the form that is installed.
 //!
 //! `kube` derives a definition for each version; here they are merged, given their columns, and brought into the form of the published
-//! definitions ([`normalize`]). `cargo xtask gen-crds` writes the result to `crds/`.
+//! definitions (`normalize.rs`). `cargo xtask gen-crds` writes the result to `crds/`.
 
 mod normalize;
 
