@@ -1,0 +1,125 @@
+//! Parts of an object that belong to somebody else, kept as they came.
+//!
+//! A pod template may hold fields that are newer than the Kubernetes version this was built with. A typed struct would drop them on the
+//! way through, so these parts are plain JSON, with a typed view for whoever wants to look inside.
+
+use k8s_openapi::api::core::v1::{PodTemplateSpec, Volume};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::field_error::{FieldError, FieldErrorKind, FieldPath};
+
+/// A pod template as the user wrote it; nothing in it is ever dropped or reordered in meaning.
+///
+/// ```
+/// use kaito_api::raw::RawPodTemplate;
+/// use serde_json::json;
+///
+/// let template = RawPodTemplate(json!({ "spec": { "containers": [{ "name": "server" }], "newerThanUs": true } }));
+/// let typed = template.as_pod_template()?;
+/// assert_eq!(typed.spec.map(|s| s.containers.len()), Some(1));
+/// assert_eq!(template.0["spec"]["newerThanUs"], true);
+/// # Ok::<(), kaito_api::FieldError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RawPodTemplate(pub Value);
+
+impl RawPodTemplate {
+    /// The typed view. Fields unknown to this build are not in it; the path of an error starts inside the template.
+    pub fn as_pod_template(&self) -> Result<PodTemplateSpec, FieldError> {
+        view(&self.0)
+    }
+}
+
+impl From<&PodTemplateSpec> for RawPodTemplate {
+    fn from(typed: &PodTemplateSpec) -> Self {
+        Self(serde_json::to_value(typed).unwrap_or_default())
+    }
+}
+
+/// A volume source as the user wrote it: a volume of a pod without its name.
+///
+/// ```
+/// use kaito_api::raw::RawVolumeSource;
+/// use serde_json::json;
+///
+/// let source = RawVolumeSource(json!({ "persistentVolumeClaim": { "claimName": "data" } }));
+/// let volume = source.as_volume_source("input")?;
+/// assert_eq!(volume.name, "input");
+/// assert_eq!(volume.persistent_volume_claim.map(|c| c.claim_name), Some("data".to_owned()));
+/// # Ok::<(), kaito_api::FieldError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RawVolumeSource(pub Value);
+
+impl RawVolumeSource {
+    /// The typed view as a pod volume called `name`: Kubernetes has no other name for the union of volume sources in this library.
+    pub fn as_volume_source(&self, name: &str) -> Result<Volume, FieldError> {
+        view(&self.named(name)?)
+    }
+
+    /// The pod volume called `name` with every field kept, for building objects.
+    pub fn named(&self, name: &str) -> Result<Value, FieldError> {
+        let Value::Object(fields) = &self.0 else {
+            return Err(FieldError::new(
+                FieldPath::root(),
+                FieldErrorKind::Type,
+                "a volume source is an object such as {persistentVolumeClaim: {claimName: data}}",
+            ));
+        };
+        let mut volume = Map::new();
+        volume.insert("name".to_owned(), Value::String(name.to_owned()));
+        volume.extend(fields.iter().filter(|(key, _)| *key != "name").map(|(key, value)| (key.clone(), value.clone())));
+        Ok(Value::Object(volume))
+    }
+}
+
+fn view<T: DeserializeOwned>(value: &Value) -> Result<T, FieldError> {
+    serde_path_to_error::deserialize(value).map_err(|error| FieldError::from_serde(&error))
+}
+
+macro_rules! schemaless {
+    ($name:ident) => {
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                schemars::json_schema!({ "x-kubernetes-preserve-unknown-fields": true })
+            }
+        }
+    };
+}
+schemaless!(RawPodTemplate);
+schemaless!(RawVolumeSource);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_field_newer_than_this_build_survives_a_round_trip() {
+        let wire = json!({ "spec": { "containers": [{ "name": "a", "fromTheFuture": { "x": [1, 2] } }] } });
+        let read: RawPodTemplate = serde_json::from_value(wire.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), wire);
+        let wire = json!({ "csi": { "driver": "blob.csi.azure.com" }, "laser": {} });
+        let read: RawVolumeSource = serde_json::from_value(wire.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), wire);
+        assert_eq!(read.named("v").unwrap()["laser"], json!({}));
+    }
+
+    #[test]
+    fn an_error_in_a_template_says_where() {
+        let error = RawPodTemplate(json!({ "spec": { "containers": [{ "name": 7 }] } })).as_pod_template().unwrap_err();
+        assert_eq!(error.path.to_string(), "spec.containers[0].name");
+        assert_eq!(error.kind, FieldErrorKind::Type);
+    }
+}

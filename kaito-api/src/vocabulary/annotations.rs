@@ -1,0 +1,63 @@
+//! Annotation keys and their values: first what users set, then what controllers write.
+
+/// Which server runs the model: [`RUNTIME_VLLM`] (also for every unknown word) or [`RUNTIME_TRANSFORMERS`]. Set by users.
+pub const RUNTIME: &str = "kaito.sh/runtime";
+/// Value of [`RUNTIME`]; the default.
+pub const RUNTIME_VLLM: &str = "vllm";
+/// Value of [`RUNTIME`]: Hugging Face Transformers.
+pub const RUNTIME_TRANSFORMERS: &str = "transformers";
+/// Its mere presence turns refusals for lack of GPU memory into warnings. Set by users.
+pub const BYPASS_RESOURCE_CHECKS: &str = "kaito.sh/bypass-resource-checks";
+/// Image family of new nodes: [`IMAGE_FAMILY_UBUNTU`] or [`IMAGE_FAMILY_AZURE_LINUX`], trimmed and in any case. Set by users, copied to NodeClaims.
+pub const NODE_IMAGE_FAMILY: &str = "kaito.sh/node-image-family";
+/// Value of [`NODE_IMAGE_FAMILY`]; the default.
+pub const IMAGE_FAMILY_UBUNTU: &str = "ubuntu";
+/// Value of [`NODE_IMAGE_FAMILY`].
+pub const IMAGE_FAMILY_AZURE_LINUX: &str = "azurelinux";
+/// The NodeClass to use when Karpenter provisions; empty means the default one. Set by users.
+pub const NODE_CLASS_NAME: &str = "kaito.sh/node-class-name";
+/// Exactly `True`, with a capital: the Service becomes a load balancer. Set by users.
+pub const ENABLE_LOAD_BALANCER: &str = "kaito.sh/enablelb";
+/// The one value of [`ENABLE_LOAD_BALANCER`] that counts.
+pub const ENABLE_LOAD_BALANCER_ON: &str = "True";
+/// Exactly `true`: no benchmark after the model is loaded. Set by users, copied from an InferenceSet to its Workspaces.
+pub const DISABLE_BENCHMARK: &str = "kaito.sh/disable-benchmark";
+/// What vLLM is tuned for: one of [`PERFORMANCE_MODES`]. Set by users.
+pub const PERFORMANCE_MODE: &str = "kaito.sh/performance-mode";
+/// Values of [`PERFORMANCE_MODE`]; the first is the default.
+pub const PERFORMANCE_MODES: [&str; 3] = ["balanced", "interactivity", "throughput"];
+/// `true`: weights come from a folder of the node and are not downloaded. Set by users.
+pub const USE_LOCAL_WEIGHTS: &str = "kaito.sh/use-local-weights";
+/// [`MODEL_STREAMING_DISABLED`] opts out of streaming weights from a mirror. Set by users.
+pub const MODEL_STREAMING: &str = "kaito.sh/model-streaming";
+/// Value of [`MODEL_STREAMING`].
+pub const MODEL_STREAMING_DISABLED: &str = "disabled";
+/// StorageClass of the mirror, before the operator's default. Set by users.
+pub const MODEL_MIRROR_STORAGE_CLASS: &str = "kaito.sh/model-mirror-storage-class";
+/// ServiceAccount that may read the mirror, before the operator's default. Set by users.
+pub const STREAMING_SERVICE_ACCOUNT: &str = "kaito.sh/streaming-service-account";
+/// Exactly `true`: the weights are mirrored already; needs the three below. Set by users.
+pub const STATIC_MODEL_MIRROR: &str = "inference.kaito.sh/static-model-mirror";
+/// Address that hands out access to a static mirror. Set by users.
+pub const STREAM_DATAREFS_URL: &str = "inference.kaito.sh/stream-datarefs-url";
+/// Client id of the workload identity that may ask it. Set by users.
+pub const STREAM_IDENTITY_CLIENT_ID: &str = "inference.kaito.sh/stream-identity-client-id";
+/// Whose mirror it is, `public` or `byo`. Set by users.
+pub const STREAM_SOURCE_TYPE: &str = "inference.kaito.sh/stream-source-type";
+
+/// Number of the current ControllerRevision, decimal. Written by the operator on Workspaces, StatefulSets and Jobs.
+pub const WORKSPACE_REVISION: &str = "workspace.kaito.io/revision";
+/// SHA-256 in hexadecimal of what [`crate::workspace::revision_bytes`] gives. Written by the operator on Workspaces and ControllerRevisions.
+pub const WORKSPACE_HASH: &str = "workspace.kaito.io/hash";
+/// As [`WORKSPACE_REVISION`], for an InferenceSet.
+pub const INFERENCE_SET_REVISION: &str = "inferenceset.kaito.io/revision";
+/// As [`WORKSPACE_HASH`], for an InferenceSet.
+pub const INFERENCE_SET_HASH: &str = "inferenceset.kaito.io/hash";
+/// As [`WORKSPACE_REVISION`], for a RAGEngine.
+pub const RAG_ENGINE_REVISION: &str = "ragengine.kaito.io/revision";
+/// As [`WORKSPACE_HASH`], for a RAGEngine.
+pub const RAG_ENGINE_HASH: &str = "ragengine.kaito.io/hash";
+/// When an upgrade of the base image began, RFC 3339 in UTC. Written by the automatic upgrade on Workspaces.
+pub const UPGRADE_START_TIME: &str = "kaito.sh/upgrade-start-time";
+/// `true` keeps Karpenter from consolidating a node. Written by the operator on NodeClaims.
+pub const KARPENTER_DO_NOT_DISRUPT: &str = "karpenter.sh/do-not-disrupt";

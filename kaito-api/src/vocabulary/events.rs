@@ -1,0 +1,27 @@
+//! Reasons of Events, and the components that report them.
+
+/// Normal, on a Workspace: a NodeClaim was made.
+pub const NODE_CLAIM_CREATED: &str = "NodeClaimCreated";
+/// Warning, on a Workspace: a NodeClaim could not be made.
+pub const NODE_CLAIM_CREATION_FAILED: &str = "NodeClaimCreationFailed";
+/// Warning, on a Workspace: a Deployment of an old version was replaced by a StatefulSet.
+pub const WORKLOAD_MIGRATION: &str = "WorkloadMigration";
+/// Normal, on an InferenceSet: its nodes began to be replaced.
+pub const DRIFT_STARTED: &str = "DriftStarted";
+/// Normal, on an InferenceSet: its nodes are replaced.
+pub const DRIFT_COMPLETE: &str = "DriftComplete";
+/// Warning, on a MultiRoleInference: a reconcile failed.
+pub const RECONCILE_FAILED: &str = "ReconcileFailed";
+/// Normal, on a MultiRoleInference: a reconcile changed something.
+pub const RECONCILED: &str = "Reconciled";
+/// Normal, on a MultiRoleInference: its children are gone.
+pub const DELETED: &str = "Deleted";
+
+/// Component that reports on Workspaces.
+pub const COMPONENT_WORKSPACE: &str = "KAITO-Workspace-controller";
+/// Component that reports on drift.
+pub const COMPONENT_DRIFT: &str = "drift-controller";
+/// Component that reports on MultiRoleInferences.
+pub const COMPONENT_MULTI_ROLE_INFERENCE: &str = "KAITO-MultiRoleInference-controller";
+/// Warning on a Workspace: its machine size is being withdrawn by the cloud; another one is named.
+pub const INSTANCE_TYPE_RETIRING: &str = "InstanceTypeRetiring";

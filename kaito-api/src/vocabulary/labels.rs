@@ -1,0 +1,104 @@
+//! Label keys, their fixed values, and the keys that a user's selector must not rely on.
+
+/// Name of the Workspace. Written by the operator on NodeClaims (and so on nodes), pods, claims of volumes and tuning Jobs.
+pub const WORKSPACE: &str = "kaito.sh/workspace";
+/// Namespace of the Workspace. Written by the operator on NodeClaims (and so on nodes).
+pub const WORKSPACE_NAMESPACE: &str = "kaito.sh/workspacenamespace";
+/// Name of the RAGEngine. Written by the operator on NodeClaims, nodes and pods.
+pub const RAG_ENGINE: &str = "kaito.sh/ragengine";
+/// Namespace of the RAGEngine. Written by the operator on NodeClaims and nodes.
+pub const RAG_ENGINE_NAMESPACE: &str = "kaito.sh/ragenginenamespace";
+
+/// Name of the Workspace on its ControllerRevisions; written by the operator, which also looks them up by it.
+pub const REVISION_WORKSPACE_NAME: &str = "workspace.kaito.io/name";
+/// Name of the InferenceSet on its ControllerRevisions; written by the operator.
+pub const REVISION_INFERENCE_SET_NAME: &str = "inferenceset.kaito.io/name";
+/// Name of the RAGEngine on its ControllerRevisions; written by the operator.
+pub const REVISION_RAG_ENGINE_NAME: &str = "ragengine.kaito.io/name";
+
+/// Name of the InferenceSet that made a Workspace; written by its controller, copied to pods and the selector of the StatefulSet.
+pub const INFERENCE_SET_CREATED_BY: &str = "inferenceset.kaito.sh/created-by";
+/// Name of the MultiRoleInference that made an InferenceSet; written by its controller, copied to Workspaces and pods.
+pub const MULTI_ROLE_INFERENCE_CREATED_BY: &str = "multiroleinference.kaito.sh/created-by";
+/// Role in disaggregated serving, [`ROLE_PREFILL`] or [`ROLE_DECODE`]; written by the MultiRoleInference controller.
+pub const INFERENCE_ROLE: &str = "kaito.sh/inference-role";
+/// Value of [`INFERENCE_ROLE`]: computes prompts.
+pub const ROLE_PREFILL: &str = "prefill";
+/// Value of [`INFERENCE_ROLE`]: computes answers; gets the routing sidecar.
+pub const ROLE_DECODE: &str = "decode";
+/// Tag of the base image a Workspace is to move to; written by the automatic upgrade on Workspaces, and kept afterwards as a trail.
+pub const UPGRADE_TO_VERSION: &str = "kaito.sh/upgrade-to-version";
+/// Name of the ModelMirror on its download Job; written by the ModelMirror controller.
+pub const MODEL_MIRROR_NAME: &str = "kaito.sh/model-mirror-name";
+/// Marks nodes made by very old provisioners; only read.
+pub const MACHINE_TYPE: &str = "kaito.sh/machine-type";
+
+/// Name of the Workspace on NodePools, NodeClaims and nodes; written by the operator when Karpenter provisions.
+pub const KARPENTER_WORKSPACE_NAME: &str = "karpenter.kaito.sh/workspace-name";
+/// Namespace of the Workspace, beside [`KARPENTER_WORKSPACE_NAME`].
+pub const KARPENTER_WORKSPACE_NAMESPACE: &str = "karpenter.kaito.sh/workspace-namespace";
+/// Name of the InferenceSet on NodePools, NodeClaims and nodes; written by the operator when Karpenter provisions.
+pub const KARPENTER_INFERENCE_SET: &str = "karpenter.kaito.sh/inferenceset";
+/// Namespace of the InferenceSet, beside [`KARPENTER_INFERENCE_SET`].
+pub const KARPENTER_INFERENCE_SET_NAMESPACE: &str = "karpenter.kaito.sh/inferenceset-namespace";
+/// Marks NodePools and NodeClasses that the operator manages, with [`MANAGED_BY_KAITO`].
+pub const KARPENTER_MANAGED_BY: &str = "karpenter.kaito.sh/managed-by";
+/// Value of [`KARPENTER_MANAGED_BY`].
+pub const MANAGED_BY_KAITO: &str = "kaito";
+/// Marks the NodeClass used when none is named; the value is `true`. Written by the operator.
+pub const KARPENTER_DEFAULT: &str = "karpenter.kaito.sh/default";
+
+/// The NodePool of a NodeClaim or node. Karpenter writes the real one; for the GPU provisioner the operator writes [`NODE_POOL_KAITO`].
+pub const NODE_POOL: &str = "karpenter.sh/nodepool";
+/// Value of [`NODE_POOL`] that no Karpenter claims for itself.
+pub const NODE_POOL_KAITO: &str = "kaito";
+/// Size of the machine; written by the cloud on nodes, by the operator in requirements of NodeClaims.
+pub const INSTANCE_TYPE: &str = "node.kubernetes.io/instance-type";
+/// Operating system of a node; written by the kubelet.
+pub const OS: &str = "kubernetes.io/os";
+/// Azure size of a node in Karpenter's words; the operator writes it in requirements of NodeClaims.
+pub const AZURE_SKU_NAME: &str = "karpenter.azure.com/sku-name";
+/// Number of GPUs of a node in Karpenter's words on AWS; the operator writes it in requirements of NodeClaims.
+pub const AWS_GPU_COUNT: &str = "karpenter.k8s.aws/instance-gpu-count";
+/// Vendor of the accelerator; written by the operator on nodes, with [`ACCELERATOR_NVIDIA`].
+pub const ACCELERATOR: &str = "accelerator";
+/// Value of [`ACCELERATOR`].
+pub const ACCELERATOR_NVIDIA: &str = "nvidia";
+/// Ordinal of a pod in its StatefulSet; written by Kubernetes, `0` is the leader.
+pub const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
+/// The name of a pod of a StatefulSet; set by Kubernetes, read by the selector of a Workspace's Service.
+pub const STATEFUL_SET_POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
+/// The uid of the Workspace that a NodeClaim was made for; written by the Workspace controller, so that a namesake's claims are never mistaken for its own.
+pub const WORKSPACE_UID: &str = "kaito.sh/workspace-uid";
+/// Which of a Workspace's machines a NodeClaim stands for, counted from 0; written by the Workspace controller.
+pub const NODE_SLOT: &str = "kaito.sh/node-slot";
+/// How often a slot was filled before; written by the Workspace controller.
+pub const NODE_INCARNATION: &str = "kaito.sh/node-incarnation";
+
+/// GPU product of a node; written by NVIDIA's feature discovery.
+pub const GPU_PRODUCT: &str = "nvidia.com/gpu.product";
+/// Number of GPUs of a node; written by NVIDIA's feature discovery.
+pub const GPU_COUNT: &str = "nvidia.com/gpu.count";
+/// Memory of one GPU in MiB; written by NVIDIA's feature discovery.
+pub const GPU_MEMORY: &str = "nvidia.com/gpu.memory";
+/// Layout of GPU slices asked for; written by an administrator.
+pub const MIG_CONFIG: &str = "nvidia.com/mig.config";
+/// How far the layout of [`MIG_CONFIG`] is; written by NVIDIA's MIG manager, `success` when done.
+pub const MIG_CONFIG_STATE: &str = "nvidia.com/mig.config.state";
+
+/// Keys that belong to the operator. They are dropped from a user's `matchLabels` before use; a selector of nothing else is refused (W-13).
+pub const RESERVED_SELECTOR_KEYS: [&str; 8] = [
+    WORKSPACE,
+    RAG_ENGINE,
+    WORKSPACE_NAMESPACE,
+    RAG_ENGINE_NAMESPACE,
+    KARPENTER_WORKSPACE_NAME,
+    KARPENTER_WORKSPACE_NAMESPACE,
+    KARPENTER_INFERENCE_SET,
+    KARPENTER_INFERENCE_SET_NAMESPACE,
+];
+
+/// True for a key of [`RESERVED_SELECTOR_KEYS`].
+pub fn is_reserved(key: &str) -> bool {
+    RESERVED_SELECTOR_KEYS.contains(&key)
+}

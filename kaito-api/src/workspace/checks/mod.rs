@@ -1,0 +1,246 @@
+//! Rules that need nothing but the object.
+//!
+//! They are `validator` functions, attached to the types by derive, and stay out of the schema: the published schema is contract, and an object
+//! that an older operator stored must still be readable. `report` is the bridge to `validator`; the rules are in `nodes` and `models`.
+//!
+//! Ids are those of the admission rules; `N-` marks rules that the Go operator has not, for objects that could never have worked.
+//! Which of them block and which only warn is decided by admission in `kaito-core`, not here.
+//!
+//! Not here: known presets, sizes and profiles; grammar of image references and addresses; anything about an older object.
+
+mod models;
+mod nodes;
+mod report;
+
+pub(super) use models::{adapter, inference, preset_name, tuning, workspace};
+pub(super) use nodes::{count, label_selector, partition};
+
+use super::Workspace;
+use crate::field_error::{FieldError, FieldErrorKind, FieldPath};
+use crate::syntax;
+use crate::vocabulary::names::HEADLESS_SUFFIX;
+use validator::Validate;
+
+impl Workspace {
+    /// What is wrong with the object by itself, sorted by path; empty when nothing is.
+    ///
+    /// ```
+    /// use kaito_api::workspace;
+    /// use serde_json::json;
+    ///
+    /// let (_, ws) = workspace::decode(json!({
+    ///     "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": { "name": "phi-4" },
+    ///     "resource": { "labelSelector": { "matchLabels": { "apps": "phi-4" } } }
+    /// }))?;
+    /// let errors = ws.shape_errors();
+    /// assert_eq!(errors.len(), 1);
+    /// assert_eq!(errors[0].rule.as_deref(), Some("W-2"));
+    /// # Ok::<(), workspace::DecodeError>(())
+    /// ```
+    pub fn shape_errors(&self) -> Vec<FieldError> {
+        let mut errors = self.name_errors();
+        if let Err(found) = self.spec.validate() {
+            report::flatten(&found, &FieldPath::root(), &mut errors);
+        }
+        errors.sort();
+        errors
+    }
+
+    fn name_errors(&self) -> Vec<FieldError> {
+        let path = FieldPath::from("metadata.name");
+        let name = self.name();
+        let wrong =
+            |rule, detail: String| vec![FieldError::new(path.clone(), FieldErrorKind::Value, detail).rule(rule)];
+        if name.is_empty() {
+            // With generateName the API server gives the name later.
+            let generated = self.metadata.generate_name.as_ref().is_some_and(|prefix| !prefix.is_empty());
+            return if generated {
+                Vec::new()
+            } else {
+                vec![FieldError::new(path, FieldErrorKind::Missing, "a name is needed, such as my-model").rule("W-1")]
+            };
+        }
+        if let Err(expected) = syntax::dns_label(name) {
+            return wrong("W-1", format!("{name:?} {expected}"));
+        }
+        if self.inference().is_none() {
+            return Vec::new();
+        }
+        let longest = 63 - HEADLESS_SUFFIX.len();
+        if let Err(expected) = syntax::service_name(name) {
+            wrong("N-1", format!("{name:?} {expected}"))
+        } else if name.len() > longest {
+            wrong(
+                "N-2",
+                format!("must be at most {longest} characters, because a Service {name}{HEADLESS_SUFFIX} is created"),
+            )
+        } else {
+            Vec::new()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    /// What is found in a good Workspace after `change`, as `rule path`.
+    fn found(change: impl FnOnce(&mut Value)) -> Vec<String> {
+        let mut object = json!({
+            "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": { "name": "a" },
+            "resource": { "labelSelector": { "matchLabels": { "apps": "a" } } },
+            "inference": { "preset": { "name": "phi-4" } }
+        });
+        change(&mut object);
+        let (_, ws) = super::super::decode(object).unwrap();
+        ws.shape_errors().into_iter().map(|e| format!("{} {}", e.rule.unwrap_or_default(), e.path)).collect()
+    }
+
+    fn set(pointer: &'static str, value: Value) -> impl FnOnce(&mut Value) {
+        move |object| {
+            let (parent, key) = pointer.rsplit_once('/').unwrap();
+            object.pointer_mut(parent).unwrap()[key] = value;
+        }
+    }
+
+    #[test]
+    fn a_good_workspace_has_no_errors() {
+        assert!(found(|_| ()).is_empty());
+        let adapter =
+            |name: &str, strength: &str| json!({ "source": { "name": name, "image": "i" }, "strength": strength });
+        assert!(found(set("/inference/adapters", json!([adapter("a", "1.0"), adapter("b", "0")]))).is_empty());
+        let tuning = json!({
+            "preset": { "name": "p" }, "method": "QLoRA", "input": { "urls": ["https://x"] },
+            "output": { "image": "i", "imagePushSecret": "s" }
+        });
+        assert!(
+            found(|o| {
+                o["inference"] = Value::Null;
+                o["tuning"] = tuning;
+            })
+            .is_empty()
+        );
+    }
+
+    #[test]
+    fn names() {
+        for (name, rule) in
+            [("phi-3.5-mini", "W-1"), ("-mini", "W-1"), ("3-mini", "N-1"), (&*"x".repeat(55), "N-2"), ("", "W-1")]
+        {
+            let name = name.to_owned();
+            assert_eq!(found(move |o| o["metadata"]["name"] = json!(name)), [format!("{rule} metadata.name")]);
+        }
+        assert!(found(|o| o["metadata"] = json!({ "generateName": "a-" })).is_empty());
+    }
+
+    #[test]
+    fn tasks() {
+        assert_eq!(found(|o| o["inference"] = Value::Null), ["W-2 "]);
+        assert_eq!(found(set("/inference/preset", Value::Null)), ["W-33 inference"]);
+        assert_eq!(found(set("/inference/template", json!({}))), ["W-34 inference.template"]);
+        assert_eq!(found(set("/inference/preset/name", json!(""))), ["W-35 inference.preset.name"]);
+        let errors = found(set("/tuning", json!({})));
+        assert!(errors.contains(&"W-3 tuning".to_owned()), "{errors:?}");
+    }
+
+    #[test]
+    fn nodes() {
+        assert_eq!(found(set("/resource/count", json!(0))), ["N-3 resource.count"]);
+        let selector = "/resource/labelSelector";
+        assert_eq!(
+            found(set(selector, json!({ "matchLabels": { "a b": "x", "c.d/e": "-" } }))),
+            [r#"N-4 resource.labelSelector.matchLabels["a b"]"#, r#"N-4 resource.labelSelector.matchLabels["c.d/e"]"#]
+        );
+        assert_eq!(
+            found(set(
+                selector,
+                json!({ "matchExpressions": [{ "key": "a", "operator": "Exists" }, { "key": "a", "operator": "In", "values": ["x", "y"] }] })
+            )),
+            [
+                "W-12 resource.labelSelector.matchExpressions[0].operator",
+                "W-12 resource.labelSelector.matchExpressions[1].values"
+            ]
+        );
+        assert_eq!(
+            found(set(selector, json!({ "matchLabels": { "kaito.sh/workspace": "a" } }))),
+            ["W-13 resource.labelSelector.matchLabels"]
+        );
+        let partition = |value| found(set("/resource/partition", value));
+        assert_eq!(partition(json!({ "mode": "half" })), ["W-14 resource.partition.mode"]);
+        assert_eq!(
+            partition(json!({ "mode": "mig", "count": 1, "profile": "1g" })),
+            ["W-16 resource.partition.count", "W-17 resource.partition.profile"]
+        );
+        assert_eq!(
+            partition(json!({ "mode": "accelerator", "profile": "1g.10gb" })),
+            ["W-19 resource.partition.count", "W-19 resource.partition.profile"]
+        );
+        assert_eq!(partition(json!({ "mode": "accelerator", "count": 0 })), ["W-19 resource.partition.count"]);
+    }
+
+    #[test]
+    fn adapters() {
+        let one = |adapter: Value| found(set("/inference/adapters", json!([adapter])));
+        let with = |key: &'static str, value: Value| {
+            let mut adapter = json!({ "source": { "name": "a", "image": "i" } });
+            if key == "strength" {
+                adapter[key] = value;
+            } else {
+                adapter["source"][key] = value;
+            }
+            one(adapter)
+        };
+        assert_eq!(one(json!({})), ["W-U12a inference.adapters[0].source"]);
+        assert_eq!(with("image", json!("")), ["W-U12b inference.adapters[0].source"]);
+        assert_eq!(with("volumeSource", json!({})), ["W-U12b inference.adapters[0].source"]);
+        assert_eq!(with("name", json!("")), ["W-U12c inference.adapters[0].source.name"]);
+        assert_eq!(with("name", json!("Adapter")), ["W-U12d inference.adapters[0].source.name"]);
+        assert_eq!(
+            one(json!({ "source": { "name": "a", "urls": ["https://x"] } })),
+            ["W-U12f inference.adapters[0].source.urls"]
+        );
+        for bad in ["strong", "", "NaN", "1e-1", "+1", "."] {
+            assert_eq!(with("strength", json!(bad)), ["W-U12g inference.adapters[0].strength"], "{bad}");
+        }
+        assert_eq!(with("strength", json!("1.5")), ["W-U12h inference.adapters[0].strength"]);
+        assert_eq!(with("strength", json!("-0.5")), ["W-U12h inference.adapters[0].strength"]);
+
+        let adapter = json!({ "source": { "name": "a", "image": "i" } });
+        assert_eq!(
+            found(set("/inference/adapters", json!([adapter, adapter]))),
+            ["W-43 inference.adapters[1].source.name"]
+        );
+        let many: Vec<Value> =
+            (0..11).map(|n| json!({ "source": { "name": format!("a{n}"), "image": "i" } })).collect();
+        assert_eq!(found(set("/inference/adapters", json!(many))), ["W-42 inference.adapters"]);
+    }
+
+    #[test]
+    fn tunings() {
+        let tuning = |tuning: Value| {
+            found(|o| {
+                o["inference"] = Value::Null;
+                o["tuning"] = tuning;
+            })
+        };
+        assert_eq!(
+            tuning(json!({})),
+            ["W-52 tuning.input", "W-49 tuning.method", "W-56 tuning.output", "W-60 tuning.preset"]
+        );
+        assert_eq!(
+            tuning(json!({ "preset": { "name": "p" }, "method": "full", "input": {}, "output": { "image": "i" } })),
+            ["W-55 tuning.input", "W-49 tuning.method", "W-58 tuning.output.imagePushSecret"]
+        );
+        assert_eq!(
+            found(|o| {
+                o["inference"] = Value::Null;
+                o["resource"]["count"] = json!(2);
+                o["resource"]["partition"] = json!({ "mode": "mig", "profile": "1g.10gb" });
+                o["tuning"] = json!({
+                    "preset": { "name": "p" }, "method": "lora", "input": { "image": "i" }, "output": { "volumeSource": {} }
+                });
+            }),
+            ["W-47 resource.count", "W-48 resource.partition"]
+        );
+    }
+}
