@@ -66,7 +66,7 @@ macro_rules! kinds {
             /// Its kind.
             pub fn kind(&self) -> Kind { match self { $(Object::$name(_) => Kind::$name,)* } }
             /// Its metadata.
-            pub fn metadata(&self) -> &ObjectMeta { match self { $(Object::$name(inner) => kube_core::ResourceExt::meta(inner.as_ref()),)* } }
+            pub fn metadata(&self) -> &ObjectMeta { match self { $(Object::$name(inner) => kube_core::Resource::meta(inner.as_ref()),)* } }
             /// Decodes the wire form of a kind; the error is the decoder's own words.
             pub(crate) fn decode_as(kind: Kind, value: serde_json::Value) -> Result<Object, String> {
                 match kind { $(Kind::$name => <$type as Wire>::from_wire(value).map(|inner| Object::$name(Arc::new(inner))),)* }

@@ -31,6 +31,7 @@
 //! | [`driver`], [`backend`] | the only async code, and what it stands on |
 //! | [`snapshot`], [`read`], [`read_index`], [`overlay`] | looking |
 //! | [`plan`], [`effect`], [`conditions`] | deciding and saying |
+//! | [`render`] | the objects that a wish comes to |
 //! | [`memory`] | a cluster in memory, with a clock of its own |
 //!
 //! Deliberately absent: tokio, sockets, clocks, randomness, hash maps (I1, I2).
@@ -54,6 +55,7 @@ pub mod overlay;
 pub mod plan;
 pub mod read;
 pub mod read_index;
+pub mod render;
 pub mod settings;
 pub mod sizing;
 pub mod snapshot;

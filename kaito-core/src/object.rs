@@ -179,17 +179,15 @@ fn plain<T: DeserializeOwned>(value: Value) -> Result<T, String> {
 }
 
 /// What may be known of a Secret: that it is there, its type, and the names of its keys.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct SecretFacts {
     /// Name, namespace, uid; never annotations, which may hold a copy of the values.
-    pub metadata: SecretMeta,
+    pub metadata: ObjectMeta,
     /// Such as `kubernetes.io/dockerconfigjson`.
     pub type_: String,
     /// The names of the keys.
     pub keys: BTreeSet<String>,
 }
-
-type SecretMeta = ObjectMeta;
 
 impl SecretFacts {
     /// Drops every value, and the annotations, from the wire form of a Secret. Called before anything else looks at it.

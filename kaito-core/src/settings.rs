@@ -9,6 +9,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Settings {
     /// Whose machines (`CLOUD_PROVIDER`).
+    #[serde(serialize_with = "cloud_name")]
     pub cloud: Cloud,
     /// Feature gates (`--feature-gates`).
     pub gates: Gates,
@@ -18,6 +19,10 @@ pub struct Settings {
     pub release_namespace: String,
     /// The image family of nodes that name none (`--default-node-image-family`).
     pub image_family: ImageFamily,
+}
+
+fn cloud_name<S: serde::Serializer>(cloud: &Cloud, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(cloud.as_str())
 }
 
 /// Azure, the published registry, the chart's namespace.

@@ -27,7 +27,7 @@ pub enum Answer {
 pub struct Unread(pub Vec<Read>);
 
 /// One object by name.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub enum Lookup<'a, T> {
     /// There is none, as far as the answer is fresh.
     Absent,
@@ -36,6 +36,14 @@ pub enum Lookup<'a, T> {
     /// It is there and cannot be read.
     Malformed(&'a Malformed),
 }
+
+impl<T> Clone for Lookup<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Lookup<'_, T> {}
 
 impl<'a, T> Lookup<'a, T> {
     /// The object, where it is there and readable. Not for deciding to create: an unreadable one is not absent.

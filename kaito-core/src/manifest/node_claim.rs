@@ -62,7 +62,7 @@ fn spec(machine: &Machine<'_>) -> NodeClaimSpec {
     let row = cloud::row(machine.settings.cloud);
     let (group, kind, name) = row.node_class;
     let is = |key: &str, value: &str| requirement(key, "In", value);
-    let own = row.requirement.map(|requirement| match requirement {
+    let own = row.requirement.map(|own| match own {
         ProviderRequirement::SizeUnder(key) => is(key, size),
         ProviderRequirement::MoreThanNone(key) => requirement(key, "Gt", "0"),
     });

@@ -10,7 +10,6 @@ use crate::read::Read;
 use crate::snapshot::Answer;
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -123,23 +122,4 @@ impl ClusterBackend for MemoryCluster {
         let at = inner.now;
         inner.events.push(Published { at, about: about.clone(), notice: notice.clone() });
     }
-}
-
-/// The wire form of an object, without what only a server knows: uid, versions, times, status. Two clusters that hold the same wishes print the same.
-pub fn canonical(value: &Value) -> Value {
-    let mut value = value.clone();
-    if let Some(map) = value.as_object_mut() {
-        map.remove("status");
-    }
-    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-        for field in ["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "deletionTimestamp"] {
-            metadata.remove(field);
-        }
-        for owner in metadata.get_mut("ownerReferences").and_then(Value::as_array_mut).into_iter().flatten() {
-            if let Some(owner) = owner.as_object_mut() {
-                owner.insert("uid".into(), Value::String("UID".into()));
-            }
-        }
-    }
-    value
 }

@@ -50,6 +50,7 @@ pub struct World {
     ticks: u64,
     timeline: Timeline,
     steps: u64,
+    written: Vec<ObjectKey>,
 }
 
 impl World {
@@ -65,7 +66,7 @@ impl World {
         let runner = |planner, is_actor| Runner { planner, index: ReadIndex::default(), next: BTreeMap::new(), failures: BTreeMap::new(), is_actor };
         let product: Box<dyn Planner> = Box::new(WorkspacePlanner);
         let runners = std::iter::once(runner(product, false)).chain(actors::all(pace).into_iter().map(|actor| runner(actor, true))).collect();
-        let mut world = World { cluster, settings: settings.clone(), runners, now: start, start, ticks: 0, timeline: Timeline::default(), steps: 0 };
+        let mut world = World { cluster, settings: settings.clone(), runners, now: start, start, ticks: 0, timeline: Timeline::default(), steps: 0, written: Vec::new() };
         for (key, body) in installed(settings) {
             // A fresh store takes each of the fixed objects once.
             let _ = world.put(&key, &body);
@@ -101,6 +102,11 @@ impl World {
     /// Reconciles so far, the actors' included.
     pub fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// What the product has created, in order.
+    pub fn written(&self) -> &[ObjectKey] {
+        &self.written
     }
 
     /// Puts a user's object into the world, as `kubectl apply` does.
@@ -185,6 +191,13 @@ impl World {
 
     fn settle(&mut self, index: usize, root: &ObjectKey, report: &Report) {
         self.timeline.record(self.now, root, report);
+        if !self.runners[index].is_actor {
+            for effect in report.written.iter().filter(|effect| effect.verb() == "create") {
+                if !self.written.contains(effect.key()) {
+                    self.written.push(effect.key().clone());
+                }
+            }
+        }
         let runner = &mut self.runners[index];
         runner.failures.remove(root);
         if report.outcome == crate::plan::Outcome::Gone {
@@ -239,5 +252,38 @@ impl World {
     /// Keys of all Workspaces, sorted.
     pub fn workspaces(&self) -> Vec<ObjectKey> {
         self.cluster.with_store(|store| store.iter().map(|(key, _)| key.clone()).filter(|key| key.kind == Kind::Workspace).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render;
+    use serde_json::json;
+
+    #[test]
+    fn the_seed_becomes_ready_and_goes_without_a_trace() {
+        let mut world = World::installed(&Settings::default());
+        let key = ObjectKey::new(Kind::Workspace, "default", "phi-3");
+        let body = json!({
+            "apiVersion": "kaito.sh/v1alpha1", "kind": "Workspace", "metadata": {"name": "phi-3", "namespace": "default"},
+            "resource": {"instanceType": "Standard_NC6s_v3", "labelSelector": {"matchLabels": {"apps": "phi-3"}}},
+            "inference": {"preset": {"name": "phi-3-mini-4k-instruct"}},
+        });
+        world.put(&key, &body).unwrap();
+        let halt = render::settle(&mut world);
+        for moment in world.timeline().moments() {
+            println!("{:#} {} {:?} {:?} {}", moment.at, moment.topic, moment.to, moment.reason, moment.message);
+        }
+        println!("{halt:?} {:?} steps {} writes {:?}", world.elapsed(), world.steps(), world.cluster().writes());
+        for object in render::objects(&world) {
+            println!("{}", serde_json::to_string(&object).unwrap());
+        }
+        let status = world.cluster().with_store(|store| store.value(&key).cloned()).unwrap()["status"].clone();
+        assert_eq!(status["state"], "Ready", "{status:#}");
+        world.delete(&key).unwrap();
+        render::settle(&mut world);
+        let left: Vec<_> = world.cluster().with_store(|store| store.iter().map(|(key, _)| key.to_string()).collect());
+        assert_eq!(left.len(), installed(&Settings::default()).len(), "{left:?}");
     }
 }

@@ -54,7 +54,7 @@ pub fn max_model_len(profile: &RuntimeProfile, model: &Model, sku: &Sku, tensor:
     let visible = sku.visible_bytes_per_gpu.unwrap_or(sku.gpu_memory_bytes_each());
     let usable = visible / 100 * u64::from(gpu_memory_hundredths(profile, sku));
     let taken = model.weights_bytes / tensor + non_torch_bytes;
-    let left = usable.checked_sub(taken).ok_or(Bytes(taken - usable))?;
+    let left = usable.checked_sub(taken).ok_or_else(|| Bytes(taken.saturating_sub(usable)))?;
     let tokens = left / (model.kv_bytes_per_token / tensor + activation_bytes_per_token) * u64::from(safety_hundredths) / 100;
     let rounded = tokens / round_tokens * round_tokens;
     if rounded == 0 { Err(Bytes(taken)) } else { Ok(Some(rounded.min(model.token_limit))) }

@@ -20,7 +20,7 @@ mod status; // conditions from what was seen
 mod view; // the Workspace and its children, as read
 mod workload; // the pods that serve
 
-pub use facts::{Facts, resolve};
+pub use facts::{Engine, Facts, resolve};
 
 use crate::driver::Planner;
 use crate::kinds::Kind;

@@ -37,7 +37,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
 fn settle(view: &View<'_>, draft: &mut Draft, target: u32) -> Result<(), Unread> {
     let root = view.live_root()?;
     let claims = view.claims(Freshness::Live)?;
-    let alive = root.found().is_some_and(|root| root.uid().as_deref() == Some(view.uid()) && !is_dying(&root.metadata));
+    let alive = root.found().is_some_and(|root| root.uid() == view.uid() && !is_dying(&root.metadata));
     if !alive {
         return Ok(());
     }

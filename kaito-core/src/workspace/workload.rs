@@ -10,7 +10,6 @@ use crate::compat;
 use crate::conditions;
 use crate::effect::{self, WriteMode};
 use crate::failure::{self, Failure, Waiting};
-use crate::kinds::Typed;
 use crate::manifest::{self, Layout, Serving};
 use crate::object::SecretFacts;
 use crate::sizing;
@@ -50,7 +49,7 @@ fn keep_template(wanted: &mut StatefulSet, running: &StatefulSet) {
 }
 
 /// Everything that the pods' builder needs to know, worked out.
-fn serving<'a>(view: &View<'a>, facts: &Facts, nodes: u32, revision: i64, found: Lookup<'_, StatefulSet>) -> Result<Serving<'a>, Unread> {
+fn serving<'a>(view: &'a View<'a>, facts: &Facts, nodes: u32, revision: i64, found: Lookup<'_, StatefulSet>) -> Result<Serving<'a>, Unread> {
     let layout = Layout::choose(facts, nodes);
     let inference = view.workspace.ok().and_then(|workspace| workspace.inference());
     Ok(Serving {
