@@ -39,7 +39,10 @@ impl Owned {
     /// The object, if labels name its owner; for objects that an older operator made, which carry no uid.
     pub fn by_names(seen: &Seen, labels: &[(&str, &str)]) -> Option<Owned> {
         let found = seen.labels();
-        labels.iter().all(|(key, value)| found.get(*key).map(String::as_str) == Some(*value)).then(|| Self::proven(seen))?
+        labels
+            .iter()
+            .all(|(key, value)| found.get(*key).map(String::as_str) == Some(*value))
+            .then(|| Self::proven(seen))?
     }
 
     fn proven(seen: &Seen) -> Option<Owned> {

@@ -54,7 +54,12 @@ impl ReadIndex {
         let mut woken = BTreeSet::new();
         for seen in [old, new].into_iter().flatten() {
             woken.extend(self.by_object.get(&seen.key()).into_iter().flatten().cloned());
-            let pairs = seen.labels().iter().map(|(key, value)| Some((key.clone(), value.clone()))).chain([None]).collect::<Vec<_>>();
+            let pairs = seen
+                .labels()
+                .iter()
+                .map(|(key, value)| Some((key.clone(), value.clone())))
+                .chain([None])
+                .collect::<Vec<_>>();
             for pair in pairs {
                 let lists = self.by_list.get(&(seen.kind(), pair)).into_iter().flatten();
                 woken.extend(lists.filter(|(_, read)| read.matches(seen)).map(|(root, _)| root.clone()));
@@ -92,7 +97,10 @@ mod tests {
     use serde_json::json;
 
     fn node(name: &str, workspace: &str) -> Seen {
-        Seen::decode(Kind::Node, json!({"metadata": {"name": name, "labels": {"kaito.sh/workspace": workspace, "zone": "1"}}}))
+        Seen::decode(
+            Kind::Node,
+            json!({"metadata": {"name": name, "labels": {"kaito.sh/workspace": workspace, "zone": "1"}}}),
+        )
     }
 
     #[test]

@@ -80,6 +80,8 @@ impl Serving<'_> {
 
     /// Whether the start is benchmarked.
     pub fn benchmarks(&self) -> bool {
-        self.benchmark && self.facts.profile.supports.benchmark_probe && self.facts.engine == crate::workspace::Engine::Vllm
+        self.benchmark
+            && self.facts.profile.supports.benchmark_probe
+            && self.facts.engine == crate::workspace::Engine::Vllm
     }
 }

@@ -12,7 +12,15 @@ pub fn revision_name(workspace: &str, hash: &str) -> String {
 }
 
 /// A revision of a Workspace. Its `data` holds the three parts that a user writes.
-pub fn controller_revision(namespace: &str, name: &str, workspace: &str, owner: OwnerReference, hash: &str, data: Value, number: i64) -> ControllerRevision {
+pub fn controller_revision(
+    namespace: &str,
+    name: &str,
+    workspace: &str,
+    owner: OwnerReference,
+    hash: &str,
+    data: Value,
+    number: i64,
+) -> ControllerRevision {
     let metadata = ObjectMeta {
         name: Some(name.to_owned()),
         namespace: Some(namespace.to_owned()),

@@ -18,6 +18,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+/// Reconciles that one run may take: far above what thousands of Workspaces need.
+const MOST_STEPS: u64 = 200_000;
+
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Halt {
@@ -63,10 +66,28 @@ impl World {
     pub fn with_pace(settings: &Settings, pace: Pace) -> World {
         let start = Timestamp::constant(1_767_225_600, 0); // 2026-01-01T00:00:00Z: a world begins at a fixed time, so that a run repeats.
         let cluster = Arc::new(MemoryCluster::new(start));
-        let runner = |planner, is_actor| Runner { planner, index: ReadIndex::default(), next: BTreeMap::new(), failures: BTreeMap::new(), is_actor };
+        let runner = |planner, is_actor| Runner {
+            planner,
+            index: ReadIndex::default(),
+            next: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            is_actor,
+        };
         let product: Box<dyn Planner> = Box::new(WorkspacePlanner);
-        let runners = std::iter::once(runner(product, false)).chain(actors::all(pace).into_iter().map(|actor| runner(actor, true))).collect();
-        let mut world = World { cluster, settings: settings.clone(), runners, now: start, start, ticks: 0, timeline: Timeline::default(), steps: 0, written: Vec::new() };
+        let runners = std::iter::once(runner(product, false))
+            .chain(actors::all(pace).into_iter().map(|actor| runner(actor, true)))
+            .collect();
+        let mut world = World {
+            cluster,
+            settings: settings.clone(),
+            runners,
+            now: start,
+            start,
+            ticks: 0,
+            timeline: Timeline::default(),
+            steps: 0,
+            written: Vec::new(),
+        };
         for (key, body) in installed(settings) {
             // A fresh store takes each of the fixed objects once.
             let _ = world.put(&key, &body);
@@ -131,7 +152,9 @@ impl World {
     /// Runs until `reached`, until the world has settled, or for so long.
     pub fn run(&mut self, limit: SignedDuration, mut reached: impl FnMut(&World) -> bool) -> Halt {
         let end = self.now.saturating_add(limit).unwrap_or(Timestamp::MAX);
-        loop {
+        // A world that spins is a defect of a planner; it ends as "out of time" and never hangs.
+        let most = self.steps + MOST_STEPS;
+        while self.steps < most {
             if reached(self) {
                 return Halt::Reached;
             }
@@ -142,6 +165,7 @@ impl World {
                 return Halt::OutOfTime;
             }
         }
+        Halt::OutOfTime
     }
 
     /// Runs for so long, whatever happens.
@@ -158,8 +182,13 @@ impl World {
 
     /// One reconcile: the earliest that is due before `end`.
     fn step_before(&mut self, end: Timestamp) -> bool {
-        let due = self.runners.iter().enumerate().flat_map(|(index, runner)| runner.next.iter().map(move |(root, (at, tick, _))| (*at, *tick, index, root)));
-        let Some((at, _, index, root)) = due.min().filter(|(at, ..)| *at <= end).map(|(at, tick, index, root)| (at, tick, index, root.clone())) else {
+        let due =
+            self.runners.iter().enumerate().flat_map(|(index, runner)| {
+                runner.next.iter().map(move |(root, (at, tick, _))| (*at, *tick, index, root))
+            });
+        let Some((at, _, index, root)) =
+            due.min().filter(|(at, ..)| *at <= end).map(|(at, tick, index, root)| (at, tick, index, root.clone()))
+        else {
             return false;
         };
         self.move_clock(at.max(self.now));
@@ -184,7 +213,12 @@ impl World {
                 let failures = self.runners[index].failures.entry(root.clone()).or_default();
                 *failures += 1;
                 let wait = Backoff::default().wait(*failures, 0.5, None);
-                self.schedule(index, root, SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_secs(1)), true);
+                self.schedule(
+                    index,
+                    root,
+                    SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_secs(1)),
+                    true,
+                );
             }
         }
     }
@@ -251,7 +285,9 @@ fn run_now<T>(future: impl Future<Output = T>) -> Option<T> {
 impl World {
     /// Keys of all Workspaces, sorted.
     pub fn workspaces(&self) -> Vec<ObjectKey> {
-        self.cluster.with_store(|store| store.iter().map(|(key, _)| key.clone()).filter(|key| key.kind == Kind::Workspace).collect())
+        self.cluster.with_store(|store| {
+            store.iter().map(|(key, _)| key.clone()).filter(|key| key.kind == Kind::Workspace).collect()
+        })
     }
 }
 
@@ -271,14 +307,7 @@ mod tests {
             "inference": {"preset": {"name": "phi-3-mini-4k-instruct"}},
         });
         world.put(&key, &body).unwrap();
-        let halt = render::settle(&mut world);
-        for moment in world.timeline().moments() {
-            println!("{:#} {} {:?} {:?} {}", moment.at, moment.topic, moment.to, moment.reason, moment.message);
-        }
-        println!("{halt:?} {:?} steps {} writes {:?}", world.elapsed(), world.steps(), world.cluster().writes());
-        for object in render::objects(&world) {
-            println!("{}", serde_json::to_string(&object).unwrap());
-        }
+        assert_eq!(render::settle(&mut world), Halt::Settled);
         let status = world.cluster().with_store(|store| store.value(&key).cloned()).unwrap()["status"].clone();
         assert_eq!(status["state"], "Ready", "{status:#}");
         world.delete(&key).unwrap();

@@ -83,14 +83,23 @@ impl Draft {
     }
 
     /// Makes a child be as desired: created when absent, changed where it differs, left alone when it is not ours or cannot be read.
-    pub(super) fn ensure<T: Typed + ResourceExt + Clone>(&mut self, found: Lookup<'_, T>, desired: T, owner_uid: &str, mode: WriteMode) {
+    pub(super) fn ensure<T: Typed + ResourceExt + Clone>(
+        &mut self,
+        found: Lookup<'_, T>,
+        desired: T,
+        owner_uid: &str,
+        mode: WriteMode,
+    ) {
         match found {
             Lookup::Absent => {
                 self.push_after(Effect::ensure(desired.into_object(), mode, None), self.stamp);
             }
             Lookup::Malformed(malformed) => {
                 let key = Seen::Malformed(malformed.clone()).key();
-                self.failures.push(Failure::new(&failure::MALFORMED_OBJECT, format!("{key} cannot be read: {}", malformed.error)));
+                self.failures.push(Failure::new(
+                    &failure::MALFORMED_OBJECT,
+                    format!("{key} cannot be read: {}", malformed.error),
+                ));
             }
             Lookup::Found(observed) if !effect::is_controlled_by(observed.meta(), owner_uid) => {
                 self.failures.push(failure::name_taken(&observed.clone().into_object().key()));

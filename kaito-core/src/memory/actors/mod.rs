@@ -26,7 +26,8 @@ use serde_json::Value;
 
 /// Every actor that a cluster without any controllers needs.
 pub fn all(pace: Pace) -> Vec<Box<dyn Planner>> {
-    let mut actors: Vec<Box<dyn Planner>> = vec![Box::new(Cloud::new(pace)), Box::new(StatefulSetController), Box::new(Kubelet::new(pace))];
+    let mut actors: Vec<Box<dyn Planner>> =
+        vec![Box::new(Cloud::new(pace)), Box::new(StatefulSetController), Box::new(Kubelet::new(pace))];
     for kind in [Kind::ControllerRevision, Kind::Pod, Kind::Service, Kind::StatefulSet] {
         actors.push(Box::new(GarbageCollector { kind }));
     }
