@@ -127,7 +127,7 @@ pub enum Effect {
 
 impl Effect {
     /// Creates or updates an object.
-    pub fn ensure(object: Object, mode: WriteMode, uid: Option<String>) -> Effect {
+    pub fn ensure(object: &Object, mode: WriteMode, uid: Option<String>) -> Effect {
         Effect::Ensure { key: object.key(), body: object.to_value(), mode, uid }
     }
 

@@ -13,8 +13,11 @@ pub struct ReadIndex {
     by_root: BTreeMap<ObjectKey, BTreeSet<Read>>,
     by_object: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// Lists, by kind and by the first pair of their selector, so that a change looks at few of them.
-    by_list: BTreeMap<(Kind, Option<(String, String)>), BTreeSet<(ObjectKey, Read)>>,
+    by_list: BTreeMap<ListSlot, BTreeSet<(ObjectKey, Read)>>,
 }
+
+/// A kind, and the first pair of a selector.
+type ListSlot = (Kind, Option<(String, String)>);
 
 impl ReadIndex {
     /// Replaces what a root depends on.
@@ -74,7 +77,7 @@ impl ReadIndex {
     }
 }
 
-fn list_slot(read: &Read) -> (Kind, Option<(String, String)>) {
+fn list_slot(read: &Read) -> ListSlot {
     match read {
         Read::List { kind, selector, .. } => (*kind, selector.0.iter().next().map(|(k, v)| (k.clone(), v.clone()))),
         Read::Object { key, .. } => (key.kind, None),

@@ -7,6 +7,8 @@ use super::quote::quote;
 use super::{Layout, Serving};
 use crate::sizing;
 use crate::workspace::Engine;
+use std::fmt;
+
 use kaito_presets::{Flag, VllmDialect, WeightsSource, paths, ports};
 
 /// One argument: a flag without its dashes, and its value, bare of quotes.
@@ -25,7 +27,7 @@ impl Arg {
     }
 
     /// `--flag=value`.
-    pub fn of(flag: &str, value: impl ToString) -> Arg {
+    pub fn of(flag: &str, value: impl fmt::Display) -> Arg {
         Arg { flag: flag.to_owned(), value: Some(value.to_string()) }
     }
 
@@ -167,10 +169,10 @@ fn transformers(serving: &Serving<'_>) -> String {
     }
     match super::volumes::weights_source(serving) {
         WeightsSource::OciArtifact => {
-            args.push(Arg::of("pretrained_model_name_or_path", serving.facts.profile.weights_dir))
+            args.push(Arg::of("pretrained_model_name_or_path", serving.facts.profile.weights_dir));
         }
         WeightsSource::HubDownload => {
-            args.extend([Arg::of("pretrained_model_name_or_path", model.key), Arg::bare("allow_remote_files")])
+            args.extend([Arg::of("pretrained_model_name_or_path", model.key), Arg::bare("allow_remote_files")]);
         }
     }
     let launcher: Vec<String> =

@@ -78,10 +78,7 @@ fn spec(machine: &Machine<'_>) -> NodeClaimSpec {
     NodeClaimSpec {
         node_class_ref: NodeClassRef { group: group.to_owned(), kind: kind.to_owned(), name: name.to_owned() },
         requirements: fixed.into_iter().chain(own).collect(),
-        resources: NodeClaimResources {
-            requests: [("storage".to_owned(), storage)].into(),
-            ..NodeClaimResources::default()
-        },
+        resources: NodeClaimResources { requests: [("storage".to_owned(), storage)].into() },
         taints: vec![Taint {
             key: names::GPU_TAINT_KEY.to_owned(),
             value: Some(names::GPU_TAINT_VALUE.to_owned()),

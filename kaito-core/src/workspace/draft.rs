@@ -92,7 +92,7 @@ impl Draft {
     ) {
         match found {
             Lookup::Absent => {
-                self.push_after(Effect::ensure(desired.into_object(), mode, None), self.stamp);
+                self.push_after(Effect::ensure(&desired.into_object(), mode, None), self.stamp);
             }
             Lookup::Malformed(malformed) => {
                 let key = Seen::Malformed(malformed.clone()).key();
@@ -108,13 +108,13 @@ impl Draft {
             Lookup::Found(observed) => {
                 let uid = observed.uid();
                 let (desired, observed) = (desired.into_object(), observed.clone().into_object());
-                self.apply(desired, &observed, uid);
+                self.apply(&desired, &observed, uid);
             }
         }
     }
 
     /// Applies only where something that we set differs.
-    fn apply(&mut self, desired: Object, observed: &Object, uid: Option<String>) {
+    fn apply(&mut self, desired: &Object, observed: &Object, uid: Option<String>) {
         let key = desired.key();
         let mut body = desired.to_value();
         let there = observed.to_value();

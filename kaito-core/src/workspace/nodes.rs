@@ -64,7 +64,7 @@ fn settle(view: &View<'_>, draft: &mut Draft, target: u32) -> Result<(), Unread>
             image_family: super::workload::image_family(view),
             settings: view.settings,
         });
-        let made = draft.push_after(Effect::ensure(wanted.into_object(), WriteMode::CreateOnly, None), draft.stamp);
+        let made = draft.push_after(Effect::ensure(&wanted.into_object(), WriteMode::CreateOnly, None), draft.stamp);
         draft.notices.push(Notice {
             warning: false,
             reason: events::NODE_CLAIM_CREATED,

@@ -73,7 +73,7 @@ impl Cloud {
         let mut status = Status::of(claim);
         let Some(sku) = known else {
             status.set("Launched", "False", "LaunchFailed", &format!("the cloud has no machine of size {size}"), now);
-            set_status(&mut plan, key, &claim.metadata, status.old.clone(), status.new);
+            set_status(&mut plan, key, &claim.metadata, status.old.as_ref(), status.new);
             return plan;
         };
         let name = format!("node-{}", key.name);
@@ -110,7 +110,7 @@ impl Cloud {
         } else {
             wait_until(&mut plan, now, complete);
         }
-        set_status(&mut plan, key, &claim.metadata, status.old.clone(), status.new);
+        set_status(&mut plan, key, &claim.metadata, status.old.as_ref(), status.new);
         plan
     }
 

@@ -61,7 +61,7 @@ impl Planner for Kubelet {
                         &mut plan,
                         key,
                         &pod.metadata,
-                        old,
+                        old.as_ref(),
                         json!({"phase": "Pending", "conditions": [waiting]}),
                     );
                 }
@@ -75,7 +75,7 @@ impl Planner for Kubelet {
         let ready = after(started, self.pace.load);
         let is_ready = now >= ready;
         wait_until(&mut plan, now, if now < started { started } else { ready });
-        set_status(&mut plan, key, &pod.metadata, old, status(start, now >= started, is_ready));
+        set_status(&mut plan, key, &pod.metadata, old.as_ref(), status(start, now >= started, is_ready));
         Ok(plan)
     }
 }

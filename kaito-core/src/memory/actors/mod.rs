@@ -44,9 +44,9 @@ fn empty(metadata: &ObjectMeta) -> Plan {
 }
 
 /// Writes the status of the root where it differs.
-fn set_status(plan: &mut Plan, key: &ObjectKey, metadata: &ObjectMeta, old: Option<Value>, new: Value) {
+fn set_status(plan: &mut Plan, key: &ObjectKey, metadata: &ObjectMeta, old: Option<&Value>, new: Value) {
     let (Some(uid), Some(resource_version)) = (metadata.uid.clone(), metadata.resource_version.clone()) else { return };
-    if old.as_ref() != Some(&new) {
+    if old != Some(&new) {
         plan.status = Some(StatusWrite { key: key.clone(), uid, resource_version, status: new });
     }
 }

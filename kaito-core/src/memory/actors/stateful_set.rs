@@ -68,13 +68,8 @@ impl Planner for StatefulSetController {
             delete_dependant(&mut plan, *pod, &uid);
         }
         let status = status(set, &pods, wanted, &revision);
-        set_status(
-            &mut plan,
-            key,
-            &set.metadata,
-            set.status.as_ref().and_then(|status| serde_json::to_value(status).ok()),
-            status,
-        );
+        let old = set.status.as_ref().and_then(|status| serde_json::to_value(status).ok());
+        set_status(&mut plan, key, &set.metadata, old.as_ref(), status);
         Ok(plan)
     }
 }
