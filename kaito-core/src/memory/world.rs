@@ -1,6 +1,7 @@
 //! Clock, queue, planners: a whole cluster that runs until something is true or nothing happens any more.
 
 use super::cluster::MemoryCluster;
+use super::fuse::Fuse;
 use super::installed::installed;
 use super::{Pace, Timeline, actors};
 use crate::ReadIndex;
@@ -54,6 +55,7 @@ pub struct World {
     timeline: Timeline,
     steps: u64,
     written: Vec<ObjectKey>,
+    crash: Option<u64>,
 }
 
 impl World {
@@ -87,6 +89,7 @@ impl World {
             timeline: Timeline::default(),
             steps: 0,
             written: Vec::new(),
+            crash: None,
         };
         for (key, body) in installed(settings) {
             // A fresh store takes each of the fixed objects once.
@@ -123,6 +126,16 @@ impl World {
     /// Reconciles so far, the actors' included.
     pub fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// Lets the product crash once, after so many of its effects from now: the reconcile ends there, and a new process starts with nothing in memory.
+    pub fn crash_after(&mut self, effects: u64) {
+        self.crash = Some(effects);
+    }
+
+    /// Whether the crash that was ordered has happened.
+    pub fn has_crashed(&self) -> bool {
+        self.crash.is_none()
     }
 
     /// What the product has created, in order.
@@ -206,7 +219,13 @@ impl World {
     fn reconcile(&mut self, index: usize, root: &ObjectKey) {
         self.steps += 1;
         let runner = &self.runners[index];
-        let done = run_now(driver::reconcile(&*self.cluster, &*runner.planner, root, &self.settings, self.now));
+        let fuse = Fuse::new(&self.cluster, self.crash.filter(|_| !runner.is_actor));
+        let done = run_now(driver::reconcile(&fuse, &*runner.planner, root, &self.settings, self.now));
+        let left = fuse.left();
+        match done {
+            None if left == Some(0) => return self.restart(index),
+            _ => self.crash = left.or(self.crash),
+        }
         match done {
             Some(Ok(report)) => self.settle(index, root, &report),
             Some(Err(_)) | None => {
@@ -221,6 +240,18 @@ impl World {
                 );
             }
         }
+    }
+
+    /// A new process: no memory of reads, failures or waits; every root is looked at again.
+    fn restart(&mut self, index: usize) {
+        self.crash = None;
+        let runner = &mut self.runners[index];
+        (runner.index, runner.next, runner.failures) = (ReadIndex::default(), BTreeMap::new(), BTreeMap::new());
+        let kind = runner.planner.roots();
+        let roots: Vec<ObjectKey> = self
+            .cluster
+            .with_store(|store| store.iter().map(|(key, _)| key.clone()).filter(|key| key.kind == kind).collect());
+        roots.iter().for_each(|root| self.schedule(index, root, SignedDuration::ZERO, true));
     }
 
     fn settle(&mut self, index: usize, root: &ObjectKey, report: &Report) {
