@@ -56,6 +56,7 @@ pub struct World {
     steps: u64,
     written: Vec<ObjectKey>,
     crash: Option<u64>,
+    product_writes: u64,
 }
 
 impl World {
@@ -90,6 +91,7 @@ impl World {
             steps: 0,
             written: Vec::new(),
             crash: None,
+            product_writes: 0,
         };
         for (key, body) in installed(settings) {
             // A fresh store takes each of the fixed objects once.
@@ -138,6 +140,11 @@ impl World {
         self.crash.is_none()
     }
 
+    /// How often the product has written anything, statuses included.
+    pub fn product_writes(&self) -> u64 {
+        self.product_writes
+    }
+
     /// What the product has created, in order.
     pub fn written(&self) -> &[ObjectKey] {
         &self.written
@@ -181,6 +188,11 @@ impl World {
         Halt::OutOfTime
     }
 
+    /// One reconcile: the next that is due, however far away. `false` when nothing is left to look at.
+    pub fn step(&mut self) -> bool {
+        self.step_before(Timestamp::MAX)
+    }
+
     /// Runs for so long, whatever happens.
     pub fn advance(&mut self, duration: SignedDuration) {
         let end = self.now.saturating_add(duration).unwrap_or(Timestamp::MAX);
@@ -193,7 +205,7 @@ impl World {
         self.runners.iter().all(|runner| runner.next.values().all(|(_, _, happened)| !happened && !runner.is_actor))
     }
 
-    /// One reconcile: the earliest that is due before `end`.
+    /// The earliest that is due before `end`.
     fn step_before(&mut self, end: Timestamp) -> bool {
         let due =
             self.runners.iter().enumerate().flat_map(|(index, runner)| {
@@ -257,6 +269,7 @@ impl World {
     fn settle(&mut self, index: usize, root: &ObjectKey, report: &Report) {
         self.timeline.record(self.now, root, report);
         if !self.runners[index].is_actor {
+            self.product_writes += report.written.len() as u64 + u64::from(report.status.is_some());
             for effect in report.written.iter().filter(|effect| effect.verb() == "create") {
                 if !self.written.contains(effect.key()) {
                     self.written.push(effect.key().clone());
