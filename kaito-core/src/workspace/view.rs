@@ -38,7 +38,19 @@ impl<'a> View<'a> {
         let (metadata, workspace, status, conditions) = match snapshot.seen(key.clone(), Freshness::Cached)? {
             None => return Ok(None),
             Some(seen @ Seen::Malformed(malformed)) => {
-                Ok(Some(Self { key, snapshot, settings, metadata, workspace, status, conditions }))
+                let old =
+                    malformed.status.get("conditions").cloned().and_then(|found| serde_json::from_value(found).ok());
+                (seen.metadata(), Err(malformed.error.as_str()), malformed.status.clone(), old.unwrap_or_default())
+            }
+            Some(seen @ Seen::Decoded(object)) => match <Workspace as crate::kinds::Typed>::of(object) {
+                None => return Ok(None),
+                Some(workspace) => {
+                    let status = workspace.status.as_ref().and_then(|status| serde_json::to_value(status).ok());
+                    (seen.metadata(), Ok(workspace), status.unwrap_or_default(), workspace.conditions().to_vec())
+                }
+            },
+        };
+        Ok(Some(Self { key, snapshot, settings, metadata, workspace, status, conditions }))
     }
 
     pub(super) fn now(&self) -> Timestamp {
