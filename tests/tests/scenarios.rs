@@ -39,7 +39,7 @@ scenarios! {
     }
 
     fn an_unknown_preset_is_named_with_its_nearest_and_no_machine_is_paid_for(world) {
-        world.put(&manifests::preset("typo", "phi-4-mini-instruckt", "Standard_NC24ads_A100_v4"));
+        world.put(&manifests::preset("typo", "phi-4-mini-instruckt", "Standard_NV36ads_A10_v5"));
         world.until_refused("typo", "ResourceReady", "UnknownPreset", "phi-4-mini-instruct");
         world.expect_quiet();
         assert!(world.list(Kind::NodeClaim).is_empty() && world.get(Kind::StatefulSet, "typo").is_none());
@@ -88,10 +88,11 @@ scenarios! {
     }
 
     fn a_service_of_somebody_else_is_left_alone_and_named(world) {
-        let theirs = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "phi", "labels": {"team": "other"}}, "spec": {"ports": [{"name": "web", "port": 8080}], "selector": {"app": "other"}}});
+        let theirs = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "phi", "labels": {"team": "other"}}, "spec": {"ports": [{"name": "web", "port": 8080, "targetPort": 8080}], "selector": {"app": "other"}}});
         world.put(&theirs);
         world.put(&manifests::phi_4_mini("phi"));
         world.until_refused("phi", "InferenceReady", "NameTaken", "phi");
+        world.until("the machines are there all the same", &|world| is_true(world, "phi", "ResourceReady") && world.get(Kind::StatefulSet, "phi").is_some());
         let left = world.get(Kind::Service, "phi").unwrap();
         assert_eq!((&left["spec"]["selector"]["app"], &left["metadata"]["labels"]["team"]), (&json!("other"), &json!("other")));
     }
