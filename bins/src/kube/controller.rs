@@ -229,8 +229,10 @@ fn log(result: &Result<Report, BackendError>, took: Duration) {
     if report.status.is_some() {
         tracing::info!(outcome, reason, "status");
     }
-    for remark in &report.remarks {
-        tracing::debug!(topic = remark.topic, "{}", remark.text);
+    if report.status.is_some() || !report.written.is_empty() {
+        for remark in &report.remarks {
+            tracing::debug!(topic = remark.topic, "{}", remark.text);
+        }
     }
     tracing::debug!(outcome, reason, wake = ?report.wake, again = report.again, reads = report.reads.len(), took = ?took, "planned");
 }
