@@ -17,6 +17,7 @@ use crate::sizing;
 use crate::snapshot::{Lookup, Unread};
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::api::storage::v1::StorageClass;
 use kaito_api::vocabulary::{ConditionType, ImageFamily, annotations, labels, names};
 use std::collections::BTreeMap;
@@ -27,10 +28,10 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         (draft.facts, draft.target, draft.revision.as_ref().map(|revision| revision.number))
     {
         if draft.machines.nodes_ready || !matches!(found, Lookup::Absent) {
-            let wanted = manifest::stateful_set(&serving(view, &facts, target, number, found)?);
+            let serving = serving(view, &facts, target, number, found)?;
             match found {
-                Lookup::Found(running) if keeps_template(view, running, &wanted) => around(draft, running, wanted),
-                found => draft.ensure(found, wanted, view.uid(), WriteMode::Apply),
+                Lookup::Found(running) if keeps_template(view, running, number) => look_after(draft, running, &serving),
+                found => draft.ensure(found, manifest::stateful_set(&serving), view.uid(), WriteMode::Apply),
             }
         }
         secret(view, draft)?;
@@ -40,20 +41,17 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
 }
 
 /// Whether a running set of ours is of the revision that is wanted: then its pods are left as they are.
-fn keeps_template(view: &View<'_>, running: &StatefulSet, wanted: &StatefulSet) -> bool {
-    let revision = |set: &StatefulSet| {
-        set.metadata.annotations.as_ref().and_then(|all| all.get(annotations::WORKSPACE_REVISION).cloned())
-    };
-    effect::is_controlled_by(&running.metadata, view.uid())
-        && !is_dying(&running.metadata)
-        && revision(running) == revision(wanted)
+fn keeps_template(view: &View<'_>, running: &StatefulSet, number: i64) -> bool {
+    let revision = running.metadata.annotations.as_ref().and_then(|all| all.get(annotations::WORKSPACE_REVISION));
+    let is_ours = effect::is_controlled_by(&running.metadata, view.uid()) && !is_dying(&running.metadata);
+    is_ours && revision.is_some_and(|revision| *revision == number.to_string())
 }
 
 /// Looks after everything of a running set but its pod template.
-fn around(draft: &mut Draft, running: &StatefulSet, mut wanted: StatefulSet) {
+fn look_after(draft: &mut Draft, running: &StatefulSet, serving: &Serving<'_>) {
     let mut frame = running.clone();
-    let (_, template) = (compat::take_template(&mut wanted), compat::take_template(&mut frame));
-    let wanted = wanted.into_object();
+    let template = compat::take_template(&mut frame);
+    let wanted = manifest::around(serving, PodTemplateSpec::default()).into_object();
     if let Some(mut body) = draft.differing(Kind::StatefulSet, wanted.to_value(), &frame.into_object().to_value()) {
         body["spec"]["template"] = serde_json::to_value(template).unwrap_or_default();
         draft.apply(wanted.key(), body, running.metadata.uid.clone());
