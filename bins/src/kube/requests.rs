@@ -245,8 +245,11 @@ impl From<Error> for Refusal {
     }
 }
 
-/// An error with its causes, none said twice.
+/// An error in the server's words, else in its own with its causes, none said twice.
 pub(super) fn chain(error: &Error) -> String {
+    if let Error::Api(status) = error {
+        return status.message.clone();
+    }
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
