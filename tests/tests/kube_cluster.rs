@@ -6,16 +6,17 @@ use kaito_core::memory::{Pace, actors::Cloud};
 use kaito_core::plan::StatusWrite;
 use kaito_core::read::{Read, Selector};
 use kaito_core::snapshot::Answer;
-use kaito_core::{Kind, ObjectKey, Seen, Settings, WorkspacePlanner};
-use kaito_operator::kube::{self, KubeCluster, Operator};
+use kaito_core::{Kind, ObjectKey, Planner, Seen, Settings, WorkspacePlanner};
+use kaito_operator::kube::{self, KubeCluster, Operator, OperatorBuilder};
 use kaito_tests::control_plane::{ControlPlane, Options};
 use serde_json::{Value, json};
 use std::error::Error;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
-fn repository(file: &str) -> std::path::PathBuf {
-    std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(file)
+fn repository(file: &str) -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(file)
 }
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -26,11 +27,15 @@ fn block_on(test: impl Future<Output = Outcome>) -> Outcome {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?.block_on(test)
 }
 
-async fn operator(plane: &ControlPlane, kinds: &[Kind]) -> Result<Operator, Box<dyn Error>> {
-    let client = kube::client(kube::config(Some(&plane.kubeconfig())).await?, "kaito-tests")?;
-    let builder = Operator::builder(client, Settings::default()).planner(Box::new(WorkspacePlanner));
-    let builder = builder.planner(Box::new(Cloud::new(Pace::instant())));
-    Ok(builder.kinds(kinds.iter().copied()).build())
+/// The product, or the cloud beside it, under an identity of its own.
+async fn operator(kubeconfig: &Path, planner: Box<dyn Planner>) -> Result<OperatorBuilder, Box<dyn Error>> {
+    let client = kube::client(kube::config(Some(kubeconfig)).await?, "kaito-tests")?;
+    Ok(Operator::builder(client, Settings::default()).planner(planner))
+}
+
+/// Reads and writes without any watch.
+async fn unwatched(plane: &ControlPlane) -> Result<KubeCluster, Box<dyn Error>> {
+    Ok(operator(&plane.kubeconfig(), Box::new(WorkspacePlanner)).await?.build().cluster())
 }
 
 fn service(extra: &Value) -> (ObjectKey, Value) {
@@ -66,7 +71,7 @@ fn version(seen: &Seen) -> String {
 fn writes_are_refused_in_classes_and_never_hit_a_namesake() -> Outcome {
     let Some(plane) = ControlPlane::start_or_skip(Options::default())? else { return Ok(()) };
     block_on(async {
-        let cluster: KubeCluster = operator(&plane, &[]).await?.cluster();
+        let cluster = unwatched(&plane).await?;
         let first =
             now(cluster.perform(&ensure(&service(&json!({"old": "1", "kept": "1"})), WriteMode::Apply, None)).await)?;
         let uid = first.metadata().uid.clone().unwrap_or_default();
@@ -135,7 +140,7 @@ fn a_status_is_replaced_as_a_whole_and_only_at_the_version_it_was_planned_from()
     let workspace = json!({"apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": "w"}, "resource": {"labelSelector": {}}});
     plane.apply_text(&workspace.to_string())?;
     block_on(async {
-        let cluster = operator(&plane, &[]).await?.cluster();
+        let cluster = unwatched(&plane).await?;
         let key = ObjectKey::new(Kind::Workspace, "default", "w");
         let Answer::Object(Some(seen)) = cluster.read(&Read::object(key.clone())).await? else {
             return Err("no workspace".into());
@@ -164,23 +169,22 @@ fn a_status_is_replaced_as_a_whole_and_only_at_the_version_it_was_planned_from()
 }
 
 #[test]
-fn an_operator_waits_for_its_definitions_then_makes_nodes_and_gives_them_back() -> Outcome {
+fn an_operator_needs_no_more_than_its_role_waits_for_its_definitions_and_gives_all_nodes_back() -> Outcome {
     let Some(plane) = ControlPlane::start_or_skip(Options::default())? else { return Ok(()) };
+    let product = plane.identity("system:serviceaccount:kaito:controller", &["system:serviceaccounts"])?;
+    plane.apply_text(&serde_json::to_string(&kaito_operator::rbac::cluster_role())?)?;
+    let role = format!("--clusterrole={}", kaito_operator::rbac::NAME);
+    plane.run(&["create", "clusterrolebinding", "kaito", &role, "--user=system:serviceaccount:kaito:controller"])?;
     block_on(async {
-        let operator = operator(
-            &plane,
-            &[Kind::Node, Kind::Service, Kind::StatefulSet, Kind::ControllerRevision, Kind::ConfigMap],
-        )
-        .await?;
-        let (readiness, (stop, stopped)) = (operator.readiness(), oneshot::channel::<()>());
-        let running = tokio::spawn(operator.run(async move {
-            let _ = stopped.await;
-        }));
-        let missing = "waiting for customresourcedefinition nodeclaims.karpenter.sh".to_owned();
-        until("both definitions are waited for", || {
-            Ok(readiness.missing().contains(&missing) && readiness.missing().len() == 2)
-        })
-        .await?;
+        let product = operator(&product, Box::new(WorkspacePlanner)).await?.build();
+        let cloud =
+            operator(&plane.kubeconfig(), Box::new(Cloud::new(Pace::instant()))).await?.kinds([Kind::Node]).build();
+        let (readiness, stop) = (product.readiness(), CancellationToken::new());
+        let running = [product, cloud].map(|operator| tokio::spawn(operator.run(stop.clone().cancelled_owned())));
+        let missing: Vec<String> = ["workspaces.kaito.sh", "nodeclaims.karpenter.sh"]
+            .map(|name| format!("waiting for customresourcedefinition {name}"))
+            .into();
+        until("both definitions are waited for", || Ok(readiness.missing() == missing)).await?;
 
         plane.apply(&repository("crds/kaito.sh_workspaces.yaml"))?;
         plane.apply(&plane.assets().node_claim_crd()?)?;
@@ -189,11 +193,14 @@ fn an_operator_waits_for_its_definitions_then_makes_nodes_and_gives_them_back() 
         plane.apply(&repository("examples/phi-3-mini.yaml"))?;
         until("a set", || Ok(!plane.run(&["get", "statefulsets", "-o", "name"])?.is_empty())).await?;
         assert!(!plane.run(&["get", "nodes", "-o", "name"])?.is_empty());
+        until("an event", || Ok(plane.run(&["get", "events", "-o", "name"])?.contains("workspace-phi-3-mini"))).await?;
 
         plane.run(&["delete", "workspaces", "--all", "--timeout=30s"])?;
         until("nothing is left", || Ok(plane.run(&["get", "nodeclaims,nodes", "-o", "name"])?.is_empty())).await?;
-        drop(stop);
-        tokio::time::timeout(Duration::from_secs(5), running).await???;
+        stop.cancel();
+        for operator in running {
+            tokio::time::timeout(Duration::from_secs(5), operator).await???;
+        }
         Ok(())
     })
 }

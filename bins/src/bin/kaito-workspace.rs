@@ -28,9 +28,9 @@ fn main() -> ExitCode {
 fn start(options: Options) -> Result<(), String> {
     // One provider for the whole process; that it is there already is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    telemetry::install(options.verbosity, options.json_logs).map_err(|error| error.to_string())?;
+    telemetry::install(options.verbosity, options.json_logs)?;
     let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| format!("no runtime: {error}"))?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;

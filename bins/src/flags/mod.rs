@@ -90,7 +90,7 @@ impl Options {
             Means::Health => self.health = value.parse().map_err(|error| wrong(&error))?,
             Means::Gates => {
                 self.settings.gates =
-                    Gates::parse(value).map_err(|error| FlagError(format!("--feature-gates: {error}")))?
+                    Gates::parse(value).map_err(|error| FlagError(format!("--feature-gates: {error}")))?;
             }
             Means::ImageFamily if value.trim().is_empty() => self.settings.image_family = ImageFamily::default(),
             Means::ImageFamily => {
@@ -105,12 +105,12 @@ impl Options {
             Means::Kubeconfig => self.kubeconfig = (!value.is_empty()).then(|| PathBuf::from(value)),
             Means::Verbosity => {
                 self.verbosity =
-                    value.parse().map_err(|_| wrong(&format!("{value:?} is no level; expected 0 to 255")))?
+                    value.parse().map_err(|_| wrong(&format!("{value:?} is no level; expected 0 to 255")))?;
             }
             Means::ZapLevel => {
                 self.verbosity = zap_level(value).ok_or_else(|| {
                     wrong(&format!("{value:?} is no level; known: debug, info, error, panic, or a number"))
-                })?
+                })?;
             }
             Means::ZapEncoder => self.json_logs = value == "json",
             Means::NotYet(why) if is_set => return Err(FlagError(format!("--{}=true: {why}", flag.name))),

@@ -124,7 +124,7 @@ impl Requests {
         body: Option<(Body, &Value)>,
     ) -> Result<Value, Refusal> {
         let answer = self.ask(method, url, body).await;
-        let result = answer.as_ref().map_or_else(|refusal| refusal.label(), |_| "ok");
+        let result = answer.as_ref().map_or_else(Refusal::label, |_| "ok");
         self.metrics.request(verb, label, result);
         answer
     }
