@@ -31,8 +31,13 @@ pub enum Class {
         /// After so long, the message says that it is overdue and what can be done.
         deadline_minutes: i64,
     },
-    /// Ends when somebody changes something; looked at again then, and after so many minutes at the latest.
+    /// Ends when somebody changes something; looked at again then, and after so many minutes at the latest. Its condition cannot hold before.
     Failure {
+        /// The retry interval.
+        retry_minutes: i64,
+    },
+    /// The same, but only told while its condition does not hold anyway; it never keeps it from holding.
+    Warning {
         /// The retry interval.
         retry_minutes: i64,
     },
@@ -49,6 +54,10 @@ macro_rules! reasons {
 
 const fn wait(deadline_minutes: i64) -> Class {
     Class::Wait { deadline_minutes }
+}
+
+const fn warns(retry_minutes: i64) -> Class {
+    Class::Warning { retry_minutes }
 }
 
 const fn fails(retry_minutes: i64) -> Class {
@@ -79,7 +88,7 @@ reasons! {
     /// The API server refused a write.
     WRITE_REFUSED = "WriteRefused" on ResourceReady, fails(1), next "tries again", remedy "see the server's words; usually a permission, a quota or an admission policy";
     /// The Secret that gives access to the model's weights is missing or lacks its key.
-    MODEL_SECRET = "ModelAccessSecretNotUsable" on InferenceReady, fails(1), next "looks again every minute; the pods start without it", remedy "create the Secret with the key HF_TOKEN in the namespace of the Workspace";
+    MODEL_SECRET = "ModelAccessSecretNotUsable" on InferenceReady, warns(1), next "looks again every minute; the pods start without it", remedy "create the Secret with the key HF_TOKEN in the namespace of the Workspace";
     /// The provisioner refuses, in its own words and with its own reason.
     CLAIM_REFUSED = "NodeClaimNotLaunched" on NodeClaimReady, fails(5), next "the provisioner tries again by itself", remedy "see the provisioner's words: quota, stock, or the name of the size";
     /// Machines are asked for and have not come.
@@ -116,6 +125,11 @@ impl Failure {
         self.own_reason.as_deref().unwrap_or(self.reason.name)
     }
 
+    /// Whether a condition cannot hold while this is so.
+    pub fn blocks(&self, condition: ConditionType) -> bool {
+        self.reason.condition == condition && !matches!(self.reason.class, Class::Warning { .. })
+    }
+
     /// Cause, next action and remedy, as the condition shows them.
     pub fn message(&self) -> String {
         format!("{}; next: {}; remedy: {}", self.cause, self.reason.next, self.reason.remedy)
@@ -124,9 +138,9 @@ impl Failure {
     /// When to look again at the latest.
     pub fn wake(&self) -> Wake {
         match self.reason.class {
-            Class::Failure { retry_minutes: minutes } | Class::Wait { deadline_minutes: minutes } => {
-                Wake::After(SignedDuration::from_mins(minutes))
-            }
+            Class::Failure { retry_minutes: minutes }
+            | Class::Warning { retry_minutes: minutes }
+            | Class::Wait { deadline_minutes: minutes } => Wake::After(SignedDuration::from_mins(minutes)),
         }
     }
 }
@@ -153,9 +167,9 @@ impl Waiting {
     /// When it is overdue.
     pub fn due(&self) -> Timestamp {
         let deadline = self.deadline.unwrap_or(match self.reason.class {
-            Class::Wait { deadline_minutes: minutes } | Class::Failure { retry_minutes: minutes } => {
-                SignedDuration::from_mins(minutes)
-            }
+            Class::Wait { deadline_minutes: minutes }
+            | Class::Failure { retry_minutes: minutes }
+            | Class::Warning { retry_minutes: minutes } => SignedDuration::from_mins(minutes),
         });
         self.since.saturating_add(deadline).unwrap_or(Timestamp::MAX)
     }
@@ -204,7 +218,9 @@ mod tests {
         for row in CATALOGUE {
             assert!(!row.next.is_empty() && !row.remedy.is_empty(), "{}", row.name);
             let minutes = match row.class {
-                Class::Wait { deadline_minutes: minutes } | Class::Failure { retry_minutes: minutes } => minutes,
+                Class::Wait { deadline_minutes: minutes }
+                | Class::Failure { retry_minutes: minutes }
+                | Class::Warning { retry_minutes: minutes } => minutes,
             };
             assert!((1..=60).contains(&minutes), "{}: a deadline within the hour", row.name);
         }

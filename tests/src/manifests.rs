@@ -22,7 +22,7 @@ pub fn preset(name: &str, model: &str, size: &str) -> Value {
 
 /// A model that takes two machines.
 pub fn two_nodes(name: &str) -> Value {
-    preset(name, "llama-3.3-70b-instruct", "Standard_NC48ads_A100_v4")
+    preset(name, "qwen2.5-coder-32b-instruct", "Standard_NV72ads_A10_v5")
 }
 
 /// A model without fast local disks, which runs on the current image.

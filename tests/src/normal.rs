@@ -33,6 +33,10 @@ const DEFAULTS: &[(&str, Value)] = &[
 fn is_default(field: &str, value: &Value) -> bool {
     let any = DEFAULTS.iter().any(|(name, _)| *name == field);
     any || match field {
+        // Given by the API server, unless there is none on purpose.
+        "clusterIP" => *value != json!("None"),
+        "nodePort" => true,
+        "creationTimestamp" => true,
         "securityContext" | "resources" => *value == json!({}),
         "terminationGracePeriodSeconds" => *value == json!(30),
         "timeoutSeconds" => *value == json!(1),

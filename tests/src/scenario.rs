@@ -9,5 +9,9 @@ macro_rules! scenarios {
         mod memory {
             $(#[test] fn $name() { $crate::stage::play_in_memory(stringify!($name), super::$name); })*
         }
+
+        mod real_api_server {
+            $(#[test] fn $name() { $crate::stage::play_for_real(stringify!($name), super::$name); })*
+        }
     };
 }

@@ -87,14 +87,6 @@ scenarios! {
         assert!(set.to_string().contains("--kaito-config-file=/mnt/config/inference_config.yaml"));
     }
 
-    fn a_missing_token_is_told_and_does_not_keep_the_pods_from_starting(world) {
-        let mut manifest = manifests::phi_4_mini("gated");
-        manifest["inference"]["preset"]["presetOptions"] = json!({"modelAccessSecret": "hub"});
-        world.put(&manifest);
-        world.until_refused("gated", "InferenceReady", "ModelAccessSecretNotUsable", "hub");
-        world.until_ready("gated");
-    }
-
     fn a_service_of_somebody_else_is_left_alone_and_named(world) {
         let theirs = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "phi", "labels": {"team": "other"}}, "spec": {"ports": [{"name": "web", "port": 8080}], "selector": {"app": "other"}}});
         world.put(&theirs);
@@ -120,6 +112,7 @@ scenarios! {
         world.remove(Kind::NodeClaim, &first);
         world.until("another claim stands for it", &move |world| world.list(Kind::NodeClaim).iter().any(|claim| claim["metadata"]["uid"] != uid));
         assert_eq!(world.list(Kind::NodeClaim).len(), 1, "never two at once");
+        world.until("the workload is back", &|world| state(world, "phi") == "Ready" && world.list(Kind::Node).len() == 1);
     }
 
     fn touching_a_workspace_changes_nothing(world) {

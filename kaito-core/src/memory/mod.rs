@@ -15,6 +15,7 @@ mod timeline; // what happened, in words
 mod world; // clock, queue, planners
 
 pub use cluster::{MemoryCluster, Published};
+pub use installed::installed;
 pub use pace::Pace;
 pub use store::{Change, Store, Verb};
 pub use timeline::{Moment, Timeline};

@@ -127,7 +127,8 @@ fn findings(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
             }
         }
     });
-    let inference = if draft.workload.ready && resource.holds {
+    let blocked = draft.failures.iter().any(|failure| failure.blocks(ConditionType::InferenceReady));
+    let inference = if draft.workload.ready && resource.holds && !blocked {
         Finding::yes(
             ConditionType::InferenceReady,
             reasons::INFERENCE_SUCCESS,

@@ -1,8 +1,10 @@
 //! Where a scenario plays: the memory world, or a real API server with kwok. A scenario is told once, to a [`Stage`].
 
 mod memory;
+mod real;
 
 pub use memory::MemoryStage;
+pub use real::{Operated, RealStage};
 
 use crate::normal;
 use kaito_core::Kind;
@@ -39,6 +41,35 @@ pub fn play_in_memory(name: &str, story: Story) -> BTreeMap<String, Value> {
     let mut stage = MemoryStage::new(&namespace_of(name));
     story(&mut stage);
     (&stage as &dyn Stage).ending()
+}
+
+/// Plays a story on a real API server, under an identity that has exactly the generated ClusterRole, and expects the end that the memory world has. Says visibly when there is no
+/// control plane; under `CI` that is a failure.
+pub fn play_for_real(name: &str, story: Story) {
+    let Some(operated) = Operated::shared() else { return };
+    let mut stage = RealStage::new(operated, &namespace_of(name));
+    story(&mut stage);
+    let wanted = play_in_memory(name, story);
+    let is_same = |stage: &dyn Stage| stage.ending() == wanted;
+    let same = (0..100).any(|_| {
+        is_same(&stage) || {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            false
+        }
+    });
+    if !same {
+        let found = (&stage as &dyn Stage).ending();
+        let mut differences = Vec::new();
+        for key in wanted.keys().chain(found.keys()).collect::<std::collections::BTreeSet<_>>() {
+            let side = |all: &BTreeMap<String, Value>| all.get(key).cloned().unwrap_or_default();
+            normal::differences(&side(&wanted), &side(&found), key, &mut differences);
+        }
+        panic!(
+            "memory and real API server end differently (ours is memory, theirs is real):\n{}",
+            differences.join("\n")
+        );
+    }
+    stage.clear();
 }
 
 /// The namespace of a story: short, for it is part of host names, and the same on every stage.

@@ -1,6 +1,6 @@
 //! A pod is placed on a node with the labels, the tolerated taints and the GPUs that it asks for; its image is pulled, its weights are loaded, it is ready.
 
-use super::{after, empty, rfc3339, root, set_status, wait_until};
+use super::{after, delete_dependant, empty, rfc3339, root, set_status, wait_until};
 use crate::driver::Planner;
 use crate::effect::{Effect, WriteMode};
 use crate::kinds::Kind;
@@ -9,7 +9,7 @@ use crate::object::ObjectKey;
 use crate::plan::{Outcome, Plan};
 use crate::read::{Freshness, Selector};
 use crate::settings::Settings;
-use crate::snapshot::{Snapshot, Unread};
+use crate::snapshot::{Lookup, Snapshot, Unread};
 use crate::units::parse_quantity;
 use k8s_openapi::api::core::v1::{Node, NodeSelectorTerm, Pod, PodSpec, Taint, Toleration};
 use kaito_api::vocabulary::names;
@@ -68,7 +68,15 @@ impl Planner for Kubelet {
             }
             return Ok(plan);
         };
-        snapshot.need([crate::read::Read::object(ObjectKey::cluster(Kind::Node, node.clone()))])?;
+        if snapshot.get::<Node>("", node)? == Lookup::Absent {
+            // A pod of a node that is gone is gone too; its set makes another one.
+            if let Some(owner) =
+                pod.metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
+            {
+                delete_dependant(&mut plan, pod, &owner.uid);
+            }
+            return Ok(plan);
+        }
         let now = snapshot.now();
         let start = pod.status.as_ref().and_then(|status| status.start_time.as_ref()).map_or(now, |time| time.0);
         let started = after(start, self.pace.pull);

@@ -1,0 +1,209 @@
+//! A real API server as a stage: kwok plays the kubelets, our own cloud the machines, and the controller runs under exactly the generated ClusterRole.
+
+use super::{Stage, belongs};
+use crate::control_plane::{ControlPlane, Options};
+use kaito_core::kinds::Scope;
+use kaito_core::memory::{Pace, actors::Cloud, installed};
+use kaito_core::{Kind, Settings, WorkspacePlanner};
+use kaito_operator::kube::{Operator, client, config};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// The user that the controller is.
+pub const USER: &str = "kaito-workspace";
+/// How long something may take that takes a second on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A control plane with the controller and a cloud.
+pub struct Operated {
+    plane: ControlPlane,
+}
+
+impl Operated {
+    /// The one that all stories of a test program share; `None` where there is no control plane to be had.
+    pub fn shared() -> Option<&'static Operated> {
+        static SHARED: OnceLock<Option<Operated>> = OnceLock::new();
+        SHARED.get_or_init(|| Operated::start(true)).as_ref()
+    }
+
+    /// Starts one. `controller` runs in this process; without it, the caller brings a program.
+    pub fn start(controller: bool) -> Option<Operated> {
+        let options = Options { controller_manager: true, kwok: true, calm: true, audit: true, ..Options::default() };
+        let plane = ControlPlane::start_or_skip(options).unwrap_or_else(|error| panic!("no control plane: {error}"))?;
+        let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/kaito.sh_workspaces.yaml");
+        let claims = plane.assets().node_claim_crd().expect("the CRD comes with the control plane");
+        for crd in [crds, claims] {
+            plane.apply(&crd).expect("the CRD is taken");
+        }
+        plane
+            .run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])
+            .expect("the CRDs are served");
+        for (_, object) in installed(&Settings::default()) {
+            plane.apply_text(&object.to_string()).expect("the chart's object is taken");
+        }
+        let role = serde_json::to_value(kaito_operator::rbac::cluster_role()).expect("a role");
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "kaito"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": kaito_operator::rbac::NAME},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}],
+        });
+        for object in [role, binding] {
+            plane.apply_text(&object.to_string()).expect("the role is taken");
+        }
+        let operated = Operated { plane };
+        operated.run_parts(controller);
+        Some(operated)
+    }
+
+    /// The control plane.
+    pub fn plane(&self) -> &ControlPlane {
+        &self.plane
+    }
+
+    /// The kubeconfig of the controller's identity.
+    pub fn identity(&self) -> PathBuf {
+        self.plane.identity(USER, &[]).expect("a certificate")
+    }
+
+    /// Runs the cloud, and the controller where it is wanted, in a thread of their own until the process ends.
+    fn run_parts(&self, controller: bool) {
+        let (admin, identity) = (self.plane.kubeconfig(), self.identity());
+        std::thread::spawn(move || {
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+            runtime.block_on(async move {
+                let connect = async |path: &Path, agent: &str| {
+                    client(config(Some(path)).await.expect("a kubeconfig"), agent).expect("a client")
+                };
+                let cloud = Operator::builder(connect(&admin, "simulated-cloud").await, Settings::default())
+                    .planner(Box::new(Cloud::new(Pace::instant())))
+                    .kinds([Kind::NodeClaim, Kind::Node])
+                    .manager("simulated-cloud")
+                    .run(std::future::pending());
+                let kaito = Operator::builder(connect(&identity, USER).await, Settings::default())
+                    .planner(Box::new(WorkspacePlanner));
+                let kaito = async move {
+                    if controller { kaito.run(std::future::pending()).await } else { std::future::pending().await }
+                };
+                let ended = tokio::join!(cloud, kaito);
+                panic!("the operators ended: {ended:?}");
+            });
+        });
+    }
+
+    /// Lines of the audit log, decoded.
+    pub fn audit(&self) -> Vec<Value> {
+        let text =
+            self.plane.audit_log().map(|path| std::fs::read_to_string(path).unwrap_or_default()).unwrap_or_default();
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+}
+
+/// One namespace of it.
+pub struct RealStage {
+    operated: &'static Operated,
+    namespace: String,
+}
+
+impl RealStage {
+    /// A fresh namespace.
+    pub fn new(operated: &'static Operated, namespace: &str) -> Self {
+        operated.plane.run(&["create", "namespace", namespace]).expect("the namespace is new");
+        Self { operated, namespace: namespace.to_owned() }
+    }
+
+    /// Gives the machines back, so that later stories do not share a cluster with them.
+    pub fn clear(&mut self) {
+        let _ = self.kubectl(&["delete", "workspaces.kaito.sh", "--all", "--wait=false"]);
+    }
+
+    fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
+        let all: Vec<&str> = ["--namespace", &self.namespace].into_iter().chain(arguments.iter().copied()).collect();
+        self.operated.plane.run(&all).map_err(|error| error.to_string())
+    }
+
+    fn json(&self, arguments: &[&str]) -> Option<Value> {
+        let all: Vec<&str> = arguments.iter().copied().chain(["--output=json"]).collect();
+        self.kubectl(&all).ok().and_then(|text| serde_json::from_str(&text).ok())
+    }
+}
+
+fn resource(kind: Kind) -> String {
+    if kind.group().is_empty() {
+        kind.plural().to_owned()
+    } else {
+        format!("{}.{}.{}", kind.plural(), kind.version(), kind.group())
+    }
+}
+
+impl Stage for RealStage {
+    fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    fn put(&mut self, document: &Value) {
+        let mut document = document.clone();
+        document["metadata"]["namespace"] = json!(self.namespace);
+        self.operated.plane.apply_text(&document.to_string()).expect("the API server takes it");
+    }
+
+    fn patch(&mut self, kind: Kind, name: &str, patch: &Value) {
+        self.kubectl(&["patch", &resource(kind), name, "--type=merge", "--patch", &patch.to_string()])
+            .expect("the API server takes it");
+    }
+
+    fn remove(&mut self, kind: Kind, name: &str) {
+        self.kubectl(&["delete", &resource(kind), name, "--wait=false"]).expect("it is there");
+    }
+
+    fn get(&self, kind: Kind, name: &str) -> Option<Value> {
+        self.json(&["get", &resource(kind), name])
+    }
+
+    fn list(&self, kind: Kind) -> Vec<Value> {
+        let (resource, selector) =
+            (resource(kind), format!("--selector=kaito.sh/workspacenamespace={}", self.namespace));
+        let mut arguments = vec!["get", resource.as_str()];
+        if kind.scope() == Scope::Cluster {
+            arguments.push(&selector);
+        }
+        let items = self.json(&arguments).and_then(|list| list["items"].as_array().cloned()).unwrap_or_default();
+        items.into_iter().filter(|object| belongs(object, &self.namespace)).collect()
+    }
+
+    fn until(&mut self, what: &str, holds: &dyn Fn(&dyn Stage) -> bool) {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if holds(self) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let statuses: Vec<Value> =
+            self.list(Kind::Workspace).into_iter().map(|workspace| workspace["status"].clone()).collect();
+        panic!("never, in {} s: {what}\n{:#}", PATIENCE.as_secs(), json!(statuses));
+    }
+
+    fn pass_time(&mut self) {
+        std::thread::sleep(Duration::from_secs(2));
+    }
+
+    fn writes(&self) -> u64 {
+        let machines: Vec<Value> = [Kind::NodeClaim, Kind::Node]
+            .iter()
+            .flat_map(|kind| self.list(*kind))
+            .map(|object| object["metadata"]["name"].clone())
+            .collect();
+        let is_ours = |line: &&Value| {
+            let object = &line["objectRef"];
+            let writes = ["create", "update", "patch", "delete"].iter().any(|verb| line["verb"] == *verb);
+            writes
+                && line["user"]["username"] == USER
+                && (object["namespace"] == self.namespace || machines.contains(&object["name"]))
+        };
+        self.operated.audit().iter().filter(is_ours).count() as u64
+    }
+}

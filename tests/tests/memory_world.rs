@@ -1,0 +1,133 @@
+//! Stories that a real API server cannot tell: objects that its schema would refuse, moments that pass too quickly, faults on order.
+
+use kaito_core::backend::ErrorKind;
+use kaito_core::{Kind, ObjectKey, render};
+use kaito_tests::manifests;
+use kaito_tests::stage::{MemoryStage, Stage, condition, is_true, state};
+use serde_json::json;
+
+fn stage() -> MemoryStage {
+    MemoryStage::new("default")
+}
+
+#[test]
+fn a_missing_token_is_told_while_the_pods_start_and_does_not_keep_them_from_it() {
+    let mut stage = stage();
+    let mut manifest = manifests::phi_4_mini("gated");
+    manifest["inference"]["preset"]["presetOptions"] = json!({"modelAccessSecret": "hub"});
+    stage.put(&manifest);
+    let world: &mut dyn Stage = &mut stage;
+    world.until_refused("gated", "InferenceReady", "ModelAccessSecretNotUsable", "hub");
+    world.until_ready("gated");
+}
+
+#[test]
+fn an_object_that_cannot_be_read_is_named_and_does_not_stop_the_others() {
+    let mut stage = stage();
+    let mut broken = manifests::phi_4_mini("broken");
+    broken["resource"]["count"] = json!("two");
+    stage.put(&broken);
+    stage.put(&manifests::phi_4_mini("whole"));
+    let world: &mut dyn Stage = &mut stage;
+    world.until_ready("whole");
+    let (status, reason, words) = condition(world, "broken", "ResourceReady").expect("it is told");
+    assert_eq!((status.as_str(), reason.as_str()), ("False", "InvalidWorkspace"));
+    assert!(words.contains("count"), "{words}");
+    world.expect_quiet();
+}
+
+#[test]
+fn a_claim_that_cannot_be_read_keeps_its_slot_so_that_no_machine_is_bought_twice() {
+    let mut stage = stage();
+    stage.put(&manifests::phi_4_mini("phi"));
+    (&mut stage as &mut dyn Stage).until_ready("phi");
+    let claim = stage.list(Kind::NodeClaim).remove(0);
+    let mut broken = claim.clone();
+    broken["spec"]["requirements"] = json!("none");
+    stage.put(&broken);
+    stage.pass_time();
+    assert_eq!(stage.list(Kind::NodeClaim).len(), 1);
+    let (_, reason, words) = condition(&stage, "phi", "ResourceReady").expect("it is told");
+    assert_eq!(reason, "MalformedObject");
+    assert!(words.contains(claim["metadata"]["name"].as_str().expect("a name")), "{words}");
+}
+
+#[test]
+fn a_broken_workspace_can_be_deleted_and_gives_its_machines_back() {
+    let mut stage = stage();
+    stage.put(&manifests::phi_4_mini("phi"));
+    (&mut stage as &mut dyn Stage).until_ready("phi");
+    let mut broken = stage.get(Kind::Workspace, "phi").expect("it is there");
+    broken["resource"]["count"] = json!("two");
+    stage.put(&broken);
+    stage.pass_time();
+    assert!(!stage.list(Kind::NodeClaim).is_empty(), "what runs goes on");
+    stage.remove(Kind::Workspace, "phi");
+    stage.until("nothing is left", &|world| {
+        world.list(Kind::NodeClaim).is_empty() && world.get(Kind::Workspace, "phi").is_none()
+    });
+}
+
+#[test]
+fn a_stripped_status_never_shrinks_a_workload() {
+    let mut stage = stage();
+    stage.put(&manifests::two_nodes("coder"));
+    (&mut stage as &mut dyn Stage).until_ready("coder");
+    let claims = |stage: &MemoryStage| {
+        stage.list(Kind::NodeClaim).iter().map(|claim| claim["metadata"]["uid"].clone()).collect::<Vec<_>>()
+    };
+    let before = claims(&stage);
+    let uid = stage.get(Kind::Workspace, "coder").expect("it is there")["metadata"]["uid"]
+        .as_str()
+        .expect("a uid")
+        .to_owned();
+    let key = ObjectKey::new(Kind::Workspace, "default", "coder");
+    stage
+        .world()
+        .cluster()
+        .with_store(|store| store.write_status(&key, &uid, None, &json!({})).map(|_| ()))
+        .expect("stripped");
+    stage.pass_time();
+    assert_eq!(before, claims(&stage));
+    assert!(is_true(&stage, "coder", "WorkspaceSucceeded") && state(&stage, "coder") == "Ready");
+}
+
+#[test]
+fn a_size_that_the_cloud_does_not_have_ends_in_the_clouds_own_words() {
+    let mut stage = stage();
+    // Known to the registry for its memory, unknown to this region: the simulated cloud has only what it is told.
+    stage.put(&manifests::phi_4_mini("phi"));
+    (&mut stage as &mut dyn Stage).until("a claim is made", &|world| !world.list(Kind::NodeClaim).is_empty());
+    let claim = stage.list(Kind::NodeClaim).remove(0);
+    let key = ObjectKey::cluster(Kind::NodeClaim, claim["metadata"]["name"].as_str().expect("a name"));
+    let refused = json!({"conditions": [{"type": "Launched", "status": "False", "reason": "InsufficientCapacityError", "message": "no Standard_NV36ads_A10_v5 left in zone 1"}]});
+    let uid = claim["metadata"]["uid"].as_str().expect("a uid").to_owned();
+    stage
+        .world()
+        .cluster()
+        .with_store(|store| store.write_status(&key, &uid, None, &refused).map(|_| ()))
+        .expect("refused");
+    let world: &mut dyn Stage = &mut stage;
+    world.until_refused(
+        "phi",
+        "ResourceReady",
+        "InsufficientCapacityError",
+        "no Standard_NV36ads_A10_v5 left in zone 1",
+    );
+}
+
+#[test]
+fn a_write_under_an_old_version_is_refused_as_a_conflict() {
+    let mut stage = stage();
+    stage.put(&manifests::phi_4_mini("phi"));
+    let key = ObjectKey::new(Kind::Workspace, "default", "phi");
+    let uid =
+        stage.get(Kind::Workspace, "phi").expect("it is there")["metadata"]["uid"].as_str().expect("a uid").to_owned();
+    let refusal = stage
+        .world()
+        .cluster()
+        .with_store(|store| store.write_status(&key, &uid, Some("0"), &json!({})).expect_err("a conflict"));
+    assert_eq!(refusal.kind, ErrorKind::Conflict);
+    render::settle(stage.world());
+    assert_eq!(state(&stage, "phi"), "Ready");
+}
