@@ -1,6 +1,6 @@
 //! The command line and the environment of `kaito-workspace`: the flags of the Go operator, so that its manifests start this program unchanged.
 //!
-//! [`table`] names every flag; [`parse`](Options::parse) reads them as Go does: one dash or two, `--flag value` or `--flag=value`, a bare `--flag` for a boolean.
+//! `table.rs` names every flag; [`Options::parse`] reads them as Go does: one dash or two, `--flag value` or `--flag=value`, a bare `--flag` for a boolean.
 //! A flag that has no effect here is accepted with a warning that says so; one that would promise what is not there is an error.
 
 mod table;
@@ -15,10 +15,8 @@ use table::{FLAGS, Flag, Means};
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Print the version and end.
-    Version,
-    /// Print this help and end.
-    Help(String),
+    /// Print this, the version or the help, and end.
+    Print(String),
     /// Run.
     Run(Box<Options>),
 }
@@ -84,13 +82,13 @@ impl Options {
         let is_set =
             flag.boolean && truth(value).ok_or_else(|| wrong(&format!("{value:?} is neither true nor false")))?;
         match flag.means {
-            Means::Version => return Ok(is_set.then_some(Command::Version)),
-            Means::Help => return Ok(is_set.then(|| Command::Help(table::help()))),
+            Means::Version => return Ok(is_set.then(|| Command::Print(format!("{}\n", crate::VERSION)))),
+            Means::Help => return Ok(is_set.then(|| Command::Print(table::help()))),
             Means::Metrics => self.metrics = value.parse().map_err(|error| wrong(&error))?,
             Means::Health => self.health = value.parse().map_err(|error| wrong(&error))?,
             Means::Gates => {
                 self.settings.gates =
-                    Gates::parse(value).map_err(|error| FlagError(format!("--feature-gates: {error}")))?
+                    Gates::parse(value).map_err(|error| FlagError(format!("--feature-gates: {error}")))?;
             }
             Means::ImageFamily if value.trim().is_empty() => self.settings.image_family = ImageFamily::default(),
             Means::ImageFamily => {
@@ -105,12 +103,12 @@ impl Options {
             Means::Kubeconfig => self.kubeconfig = (!value.is_empty()).then(|| PathBuf::from(value)),
             Means::Verbosity => {
                 self.verbosity =
-                    value.parse().map_err(|_| wrong(&format!("{value:?} is no level; expected 0 to 255")))?
+                    value.parse().map_err(|_| wrong(&format!("{value:?} is no level; expected 0 to 255")))?;
             }
             Means::ZapLevel => {
                 self.verbosity = zap_level(value).ok_or_else(|| {
                     wrong(&format!("{value:?} is no level; known: debug, info, error, panic, or a number"))
-                })?
+                })?;
             }
             Means::ZapEncoder => self.json_logs = value == "json",
             Means::NotYet(why) if is_set => return Err(FlagError(format!("--{}=true: {why}", flag.name))),

@@ -41,12 +41,12 @@ fn the_spellings_of_go_are_read() {
     );
     assert_eq!(options("--default-node-image-family=AzureLinux").settings.image_family, ImageFamily::AzureLinux);
     assert!(!options("--feature-gates=vLLM=false,disableNodeAutoProvisioning=false").settings.gates.vllm());
-    assert_eq!(parse("--version"), Ok(Command::Version));
+    assert_eq!(parse("--version"), Ok(Command::Print(format!("{}\n", crate::VERSION))));
     assert_eq!(
         parse("-version=true --nothing-after-it=x").err().map(|error| error.to_string().contains("nothing-after-it")),
         Some(true)
     );
-    assert!(matches!(parse("--help"), Ok(Command::Help(text)) if text.contains("--concurrency")));
+    assert!(matches!(parse("--help"), Ok(Command::Print(text)) if text.contains("--concurrency")));
 }
 
 #[test]

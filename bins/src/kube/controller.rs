@@ -76,7 +76,7 @@ impl Controller {
             tokio::select! {
                 () = stop.cancelled() => break,
                 change = self.changes.recv() => match change {
-                    Some(change) => self.woken(&mut roots, change),
+                    Some(change) => self.woken(&mut roots, &change),
                     None => break, // the watches are gone: shutting down
                 },
                 Some(done) = tasks.join_next() => self.finished(&mut roots, done?),
@@ -102,9 +102,9 @@ impl Controller {
         work.instrument(span)
     }
 
-    fn woken(&self, roots: &mut Roots, change: Change) {
+    fn woken(&self, roots: &mut Roots, change: &Change) {
         let now = Instant::now();
-        match &change {
+        match change {
             Change::Kind(_) => {
                 // Rare: a definition was installed or removed, and every plan that read the kind may differ.
                 for root in self.cluster.stores().keys(self.planner.roots()) {
@@ -145,7 +145,7 @@ impl Controller {
                 match report.outcome {
                     Outcome::Gone => roots.index.forget(&root),
                     Outcome::Converged | Outcome::Waiting { .. } | Outcome::Failed { .. } => {
-                        roots.index.record(&root, report.reads)
+                        roots.index.record(&root, report.reads);
                     }
                 }
                 wait
@@ -229,8 +229,10 @@ fn log(result: &Result<Report, BackendError>, took: Duration) {
     if report.status.is_some() {
         tracing::info!(outcome, reason, "status");
     }
-    for remark in &report.remarks {
-        tracing::debug!(topic = remark.topic, "{}", remark.text);
+    if report.status.is_some() || !report.written.is_empty() {
+        for remark in &report.remarks {
+            tracing::debug!(topic = remark.topic, "{}", remark.text);
+        }
     }
     tracing::debug!(outcome, reason, wake = ?report.wake, again = report.again, reads = report.reads.len(), took = ?took, "planned");
 }

@@ -124,7 +124,7 @@ impl Requests {
         body: Option<(Body, &Value)>,
     ) -> Result<Value, Refusal> {
         let answer = self.ask(method, url, body).await;
-        let result = answer.as_ref().map_or_else(|refusal| refusal.label(), |_| "ok");
+        let result = answer.as_ref().map_or_else(Refusal::label, |_| "ok");
         self.metrics.request(verb, label, result);
         answer
     }
@@ -245,8 +245,11 @@ impl From<Error> for Refusal {
     }
 }
 
-/// An error with its causes, none said twice.
+/// An error in the server's words, else in its own with its causes, none said twice.
 pub(super) fn chain(error: &Error) -> String {
+    if let Error::Api(status) = error {
+        return status.message.clone();
+    }
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -131,7 +131,7 @@ impl Stores {
 
     /// A whole list came: what is not in it is gone, whether or not a deletion was ever reported.
     pub(super) fn listed(&self, kind: Kind, list: Vec<Seen>) -> Vec<Change> {
-        self.lock().replace(kind, list, Phase::Synced)
+        self.lock().replace(kind, list, &Phase::Synced)
     }
 
     /// The watch cannot go on for now.
@@ -148,7 +148,7 @@ impl Stores {
 
     /// The API server does not know the kind, any more or yet.
     pub(super) fn no_such_kind(&self, kind: Kind) -> Vec<Change> {
-        self.lock().replace(kind, Vec::new(), Phase::NoSuchKind)
+        self.lock().replace(kind, Vec::new(), &Phase::NoSuchKind)
     }
 
     /// Remembers what the server answered to a write of ours, until the watch has passed it.
@@ -240,12 +240,12 @@ impl State {
         (!same).then_some(Change::Object { old, new: Some(seen) })
     }
 
-    fn replace(&mut self, kind: Kind, list: Vec<Seen>, phase: Phase) -> Vec<Change> {
+    fn replace(&mut self, kind: Kind, list: Vec<Seen>, phase: &Phase) -> Vec<Change> {
         let Some(cache) = self.caches.get_mut(&kind) else { return Vec::new() };
         let keys: BTreeSet<ObjectKey> = list.iter().map(Seen::key).collect();
         let gone: Vec<ObjectKey> = cache.objects.keys().filter(|key| !keys.contains(*key)).cloned().collect();
         let expected = std::mem::take(&mut cache.before_list);
-        let turned = std::mem::replace(&mut cache.phase, phase.clone()) != phase;
+        let turned = std::mem::replace(&mut cache.phase, phase.clone()) != *phase;
         let mut changes: Vec<Change> = list.into_iter().filter_map(|seen| self.applied(seen)).collect();
         for key in gone {
             let old = self.caches.get_mut(&kind).and_then(|cache| cache.objects.remove(&key));
