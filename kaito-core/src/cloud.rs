@@ -37,6 +37,10 @@ pub fn row(cloud: Cloud) -> &'static CloudRow {
             azure_spot_taint: false,
         },
         // The reference writes an empty reference there, which the CRD refuses; machines of Arc are brought, not made.
-        Cloud::Arc => &CloudRow { node_class: ("kaito.sh", "KaitoNodeClass", "default"), requirement: None, azure_spot_taint: false },
+        Cloud::Arc => &CloudRow {
+            node_class: ("kaito.sh", "KaitoNodeClass", "default"),
+            requirement: None,
+            azure_spot_taint: false,
+        },
     }
 }

@@ -36,13 +36,21 @@ impl Finding {
 
 /// The conditions after these findings. `ours` are the types that this planner speaks for: one of them that was not found is dropped. Conditions of other types stay as they are.
 /// `lastTransitionTime` moves only when a status flips; every finding carries the generation it was made from.
-pub fn merge(old: &[Condition], findings: &[Finding], ours: &[ConditionType], generation: i64, now: Timestamp) -> Vec<Condition> {
+pub fn merge(
+    old: &[Condition],
+    findings: &[Finding],
+    ours: &[ConditionType],
+    generation: i64,
+    now: Timestamp,
+) -> Vec<Condition> {
     let is_ours = |condition: &&Condition| !ours.iter().any(|ours| ours.as_str() == condition.type_);
     let mut merged: Vec<Condition> = old.iter().filter(is_ours).cloned().collect();
     for finding in findings {
         let status = if finding.holds { "True" } else { "False" };
         let before = old.iter().find(|condition| condition.type_ == finding.condition.as_str());
-        let since = before.filter(|condition| condition.status == status).map(|condition| condition.last_transition_time.clone());
+        let since = before
+            .filter(|condition| condition.status == status)
+            .map(|condition| condition.last_transition_time.clone());
         merged.push(Condition {
             last_transition_time: since.unwrap_or(Time(now)),
             message: finding.message.chars().take(MESSAGE_LIMIT).collect(),

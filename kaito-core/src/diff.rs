@@ -24,14 +24,16 @@ fn difference(desired: &Value, observed: &Value, path: &mut Vec<String>) -> bool
             }
             differs
         }),
-        (Value::Array(wanted), Value::Array(there)) if wanted.iter().all(|item| name_of(item).is_some()) => wanted.iter().any(|item| {
-            let found = there.iter().find(|other| name_of(other) == name_of(item));
-            let differs = found.is_none_or(|found| difference(item, found, path));
-            if differs {
-                path.push(name_of(item).unwrap_or_default().to_owned());
-            }
-            differs
-        }),
+        (Value::Array(wanted), Value::Array(there)) if wanted.iter().all(|item| name_of(item).is_some()) => {
+            wanted.iter().any(|item| {
+                let found = there.iter().find(|other| name_of(other) == name_of(item));
+                let differs = found.is_none_or(|found| difference(item, found, path));
+                if differs {
+                    path.push(name_of(item).unwrap_or_default().to_owned());
+                }
+                differs
+            })
+        }
         (Value::Array(wanted), Value::Array(there)) => {
             wanted.len() != there.len() || wanted.iter().zip(there).any(|(value, found)| difference(value, found, path))
         }

@@ -39,7 +39,10 @@ impl Owned {
     /// The object, if labels name its owner; for objects that an older operator made, which carry no uid.
     pub fn by_names(seen: &Seen, labels: &[(&str, &str)]) -> Option<Owned> {
         let found = seen.labels();
-        labels.iter().all(|(key, value)| found.get(*key).map(String::as_str) == Some(*value)).then(|| Self::proven(seen))?
+        labels
+            .iter()
+            .all(|(key, value)| found.get(*key).map(String::as_str) == Some(*value))
+            .then(|| Self::proven(seen))?
     }
 
     fn proven(seen: &Seen) -> Option<Owned> {
@@ -124,7 +127,7 @@ pub enum Effect {
 
 impl Effect {
     /// Creates or updates an object.
-    pub fn ensure(object: Object, mode: WriteMode, uid: Option<String>) -> Effect {
+    pub fn ensure(object: &Object, mode: WriteMode, uid: Option<String>) -> Effect {
         Effect::Ensure { key: object.key(), body: object.to_value(), mode, uid }
     }
 

@@ -124,7 +124,9 @@ impl Failure {
     /// When to look again at the latest.
     pub fn wake(&self) -> Wake {
         match self.reason.class {
-            Class::Failure { retry_minutes: minutes } | Class::Wait { deadline_minutes: minutes } => Wake::After(SignedDuration::from_mins(minutes)),
+            Class::Failure { retry_minutes: minutes } | Class::Wait { deadline_minutes: minutes } => {
+                Wake::After(SignedDuration::from_mins(minutes))
+            }
         }
     }
 }
@@ -151,7 +153,9 @@ impl Waiting {
     /// When it is overdue.
     pub fn due(&self) -> Timestamp {
         let deadline = self.deadline.unwrap_or(match self.reason.class {
-            Class::Wait { deadline_minutes: minutes } | Class::Failure { retry_minutes: minutes } => SignedDuration::from_mins(minutes),
+            Class::Wait { deadline_minutes: minutes } | Class::Failure { retry_minutes: minutes } => {
+                SignedDuration::from_mins(minutes)
+            }
         });
         self.since.saturating_add(deadline).unwrap_or(Timestamp::MAX)
     }

@@ -273,7 +273,10 @@ mod tests {
 
     #[test]
     fn an_unreadable_object_keeps_its_name_and_the_reason() {
-        let seen = Seen::decode(Kind::Service, json!({"metadata": {"name": "web", "namespace": "a"}, "spec": {"ports": "eighty"}}));
+        let seen = Seen::decode(
+            Kind::Service,
+            json!({"metadata": {"name": "web", "namespace": "a"}, "spec": {"ports": "eighty"}}),
+        );
         assert_eq!(seen.key(), ObjectKey::new(Kind::Service, "a", "web"));
         assert!(matches!(seen, Seen::Malformed(m) if m.error.contains("eighty")));
     }

@@ -87,7 +87,8 @@ fn uid_of(seen: &Seen) -> Option<&String> {
 
 /// Whether the cached object is at least as new as our write. Versions are decimal numbers that grow (guaranteed since Kubernetes 1.35, true of every server before).
 fn has_passed(cached: &Seen, own: &Seen) -> bool {
-    let version = |seen: &Seen| seen.metadata().resource_version.as_deref().and_then(|version| version.parse::<u128>().ok());
+    let version =
+        |seen: &Seen| seen.metadata().resource_version.as_deref().and_then(|version| version.parse::<u128>().ok());
     match (version(cached), version(own)) {
         (Some(cached), Some(own)) => cached >= own,
         _ => true,

@@ -122,7 +122,15 @@ pub struct Plan {
 impl Plan {
     /// Nothing to do.
     pub fn nothing(outcome: Outcome) -> Plan {
-        Plan { steps: Vec::new(), status: None, notices: Vec::new(), remarks: Vec::new(), wake: Wake::OnChange, outcome, root_uid: None }
+        Plan {
+            steps: Vec::new(),
+            status: None,
+            notices: Vec::new(),
+            remarks: Vec::new(),
+            wake: Wake::OnChange,
+            outcome,
+            root_uid: None,
+        }
     }
 
     /// Adds an effect.

@@ -79,7 +79,9 @@ impl Read {
     pub fn live(self) -> Read {
         match self {
             Read::Object { key, .. } => Read::Object { key, freshness: Freshness::Live },
-            Read::List { kind, namespace, selector, .. } => Read::List { kind, namespace, selector, freshness: Freshness::Live },
+            Read::List { kind, namespace, selector, .. } => {
+                Read::List { kind, namespace, selector, freshness: Freshness::Live }
+            }
         }
     }
 

@@ -13,8 +13,11 @@ pub struct ReadIndex {
     by_root: BTreeMap<ObjectKey, BTreeSet<Read>>,
     by_object: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// Lists, by kind and by the first pair of their selector, so that a change looks at few of them.
-    by_list: BTreeMap<(Kind, Option<(String, String)>), BTreeSet<(ObjectKey, Read)>>,
+    by_list: BTreeMap<ListSlot, BTreeSet<(ObjectKey, Read)>>,
 }
+
+/// A kind, and the first pair of a selector.
+type ListSlot = (Kind, Option<(String, String)>);
 
 impl ReadIndex {
     /// Replaces what a root depends on.
@@ -54,7 +57,12 @@ impl ReadIndex {
         let mut woken = BTreeSet::new();
         for seen in [old, new].into_iter().flatten() {
             woken.extend(self.by_object.get(&seen.key()).into_iter().flatten().cloned());
-            let pairs = seen.labels().iter().map(|(key, value)| Some((key.clone(), value.clone()))).chain([None]).collect::<Vec<_>>();
+            let pairs = seen
+                .labels()
+                .iter()
+                .map(|(key, value)| Some((key.clone(), value.clone())))
+                .chain([None])
+                .collect::<Vec<_>>();
             for pair in pairs {
                 let lists = self.by_list.get(&(seen.kind(), pair)).into_iter().flatten();
                 woken.extend(lists.filter(|(_, read)| read.matches(seen)).map(|(root, _)| root.clone()));
@@ -69,7 +77,7 @@ impl ReadIndex {
     }
 }
 
-fn list_slot(read: &Read) -> (Kind, Option<(String, String)>) {
+fn list_slot(read: &Read) -> ListSlot {
     match read {
         Read::List { kind, selector, .. } => (*kind, selector.0.iter().next().map(|(k, v)| (k.clone(), v.clone()))),
         Read::Object { key, .. } => (key.kind, None),
@@ -92,7 +100,10 @@ mod tests {
     use serde_json::json;
 
     fn node(name: &str, workspace: &str) -> Seen {
-        Seen::decode(Kind::Node, json!({"metadata": {"name": name, "labels": {"kaito.sh/workspace": workspace, "zone": "1"}}}))
+        Seen::decode(
+            Kind::Node,
+            json!({"metadata": {"name": name, "labels": {"kaito.sh/workspace": workspace, "zone": "1"}}}),
+        )
     }
 
     #[test]

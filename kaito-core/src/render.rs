@@ -23,7 +23,9 @@ pub fn settle(world: &mut World) -> Halt {
 
 /// What the product has written and is still there, in the order of creation, in canonical form.
 pub fn objects(world: &World) -> Vec<Value> {
-    let values = world.cluster().with_store(|store| world.written().iter().filter_map(|key| store.value(key).cloned()).collect::<Vec<_>>());
+    let values = world
+        .cluster()
+        .with_store(|store| world.written().iter().filter_map(|key| store.value(key).cloned()).collect::<Vec<_>>());
     values.iter().map(canonical).collect()
 }
 
@@ -33,9 +35,15 @@ pub fn canonical(value: &Value) -> Value {
     if let Some(map) = value.as_object_mut() {
         map.remove("status");
     }
-    let slot = value.pointer("/metadata/labels").and_then(|all| all.get(labels::NODE_SLOT)).and_then(Value::as_str).map(str::to_owned);
+    let slot = value
+        .pointer("/metadata/labels")
+        .and_then(|all| all.get(labels::NODE_SLOT))
+        .and_then(Value::as_str)
+        .map(str::to_owned);
     let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) else { return value };
-    for field in ["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "deletionTimestamp", "selfLink"] {
+    for field in
+        ["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "deletionTimestamp", "selfLink"]
+    {
         metadata.remove(field);
     }
     for owner in metadata.get_mut("ownerReferences").and_then(Value::as_array_mut).into_iter().flatten() {

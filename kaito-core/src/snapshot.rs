@@ -154,7 +154,12 @@ impl Snapshot {
     }
 
     /// Objects by labels.
-    pub fn list<T: Typed>(&self, namespace: Option<&str>, selector: Selector, freshness: Freshness) -> Result<Listing<'_, T>, Unread> {
+    pub fn list<T: Typed>(
+        &self,
+        namespace: Option<&str>,
+        selector: Selector,
+        freshness: Freshness,
+    ) -> Result<Listing<'_, T>, Unread> {
         let read = Read::List { kind: T::KIND, namespace: namespace.map(str::to_owned), selector, freshness };
         let mut listing = Listing { items: Vec::new(), malformed: Vec::new(), no_such_kind: false };
         match self.ask(read)? {

@@ -75,7 +75,16 @@ mod tests {
 
     #[test]
     fn quantities_are_read_in_every_spelling() {
-        let table = [("1", Some(1_000)), ("500m", Some(500)), ("1.5", Some(1_500)), ("1Ki", Some(1_024_000)), ("-1.5k", Some(-1_500_000)), ("Gi", None), ("1Zi", None), ("1.x", None)];
+        let table = [
+            ("1", Some(1_000)),
+            ("500m", Some(500)),
+            ("1.5", Some(1_500)),
+            ("1Ki", Some(1_024_000)),
+            ("-1.5k", Some(-1_500_000)),
+            ("Gi", None),
+            ("1Zi", None),
+            ("1.x", None),
+        ];
         for (text, value) in table {
             assert_eq!(parse_quantity(text), value, "{text}");
         }

@@ -1,8 +1,8 @@
 //! `cargo xtask gen-crds [--check]`: the definitions in `crds/`, from the types of kaito-api.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
 use std::fs;
+use std::path::{Path, PathBuf};
 
 const HEADER: &str = "# DO NOT EDIT. Written by `cargo xtask gen-crds` from the types in kaito-api.\n---\n";
 

@@ -26,8 +26,16 @@ const COMMANDS: &[Command] = &[
         about: "find or build the control plane for tests, and print its folder",
         run: control_plane::run,
     },
-    Command { name: "gen-crds", about: "the definitions in crds/ from the types; --check only compares", run: gen_crds::run },
-    Command { name: "gen-presets", about: "the compiled registry from its data files; --check only compares", run: gen_presets::run },
+    Command {
+        name: "gen-crds",
+        about: "the definitions in crds/ from the types; --check only compares",
+        run: gen_crds::run,
+    },
+    Command {
+        name: "gen-presets",
+        about: "the compiled registry from its data files; --check only compares",
+        run: gen_presets::run,
+    },
     Command {
         name: "test",
         about: "cargo test with the control plane at hand; arguments go to cargo test",

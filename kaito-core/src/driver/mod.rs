@@ -76,8 +76,14 @@ pub async fn reconcile(
     let root_version = act(cluster, root, &plan, &mut report).await;
     if let Some(error) = report.errors.iter().find(|error| error.kind != ErrorKind::Conflict) {
         // The refusal is a fact like any other: the same planner turns it into words, and only the words are taken.
-        report.wake = report.wake.or_earlier(Wake::After(jiff::SignedDuration::from_secs(if error.kind.is_transient() { 5 } else { 60 })));
-        report.errors.iter().filter(|error| error.kind != ErrorKind::Conflict).for_each(|error| snapshot.mishap(error.clone()));
+        report.wake = report
+            .wake
+            .or_earlier(Wake::After(jiff::SignedDuration::from_secs(if error.kind.is_transient() { 5 } else { 60 })));
+        report
+            .errors
+            .iter()
+            .filter(|error| error.kind != ErrorKind::Conflict)
+            .for_each(|error| snapshot.mishap(error.clone()));
         let told = look(cluster, planner, root, settings, &mut snapshot).await?;
         plan.status = told.status;
         report.outcome = told.outcome;
@@ -118,7 +124,10 @@ async fn look(
     let asked: Vec<String> = snapshot.reads().iter().map(ToString::to_string).collect();
     Err(BackendError::new(
         ErrorKind::Invalid,
-        format!("planning {root} asked for more in each of {MAX_ROUNDS} rounds; this is a defect of kaito-rs. It asked for: {}", asked.join("; ")),
+        format!(
+            "planning {root} asked for more in each of {MAX_ROUNDS} rounds; this is a defect of kaito-rs. It asked for: {}",
+            asked.join("; ")
+        ),
     ))
 }
 

@@ -7,6 +7,8 @@ use super::quote::quote;
 use super::{Layout, Serving};
 use crate::sizing;
 use crate::workspace::Engine;
+use std::fmt;
+
 use kaito_presets::{Flag, VllmDialect, WeightsSource, paths, ports};
 
 /// One argument: a flag without its dashes, and its value, bare of quotes.
@@ -25,7 +27,7 @@ impl Arg {
     }
 
     /// `--flag=value`.
-    pub fn of(flag: &str, value: impl ToString) -> Arg {
+    pub fn of(flag: &str, value: impl fmt::Display) -> Arg {
         Arg { flag: flag.to_owned(), value: Some(value.to_string()) }
     }
 
@@ -63,7 +65,8 @@ fn vllm(serving: &Serving<'_>) -> String {
 /// Pod 0 gathers the workers and serves; the others join it and stay.
 fn distributed(serving: &Serving<'_>) -> String {
     let ray = |role: &str, args| command_line(&format!("{} {role}", paths::MULTI_NODE_SCRIPT), args);
-    let leader = ray("leader", vec![Arg::of("ray_cluster_size", serving.layout.nodes), Arg::of("ray_port", ports::RAY)]);
+    let leader =
+        ray("leader", vec![Arg::of("ray_cluster_size", serving.layout.nodes), Arg::of("ray_port", ports::RAY)]);
     let worker = ray("worker", vec![Arg::of("ray_address", serving.leader()), Arg::of("ray_port", ports::RAY)]);
     format!("if [ \"${{POD_INDEX}}\" = \"0\" ]; then {leader}; {}; else {worker}; fi", vllm(serving))
 }
@@ -105,10 +108,16 @@ fn model_args(serving: &Serving<'_>) -> Vec<Arg> {
         }
     }
     if profile.vllm_dialect == VllmDialect::Vllm025 {
-        args.extend([Arg::of("load_format", model.formats.load), Arg::of("config_format", model.formats.config), Arg::of("tokenizer_mode", model.formats.tokenizer)]);
+        args.extend([
+            Arg::of("load_format", model.formats.load),
+            Arg::of("config_format", model.formats.config),
+            Arg::of("tokenizer_mode", model.formats.tokenizer),
+        ]);
         args.extend(model.vllm_flags.iter().map(Arg::given));
         // Templates lie in the images of this dialect only.
-        args.extend(model.chat_template.map(|file| Arg::of("chat-template", format!("{}/{file}", paths::CHAT_TEMPLATES_DIR))));
+        args.extend(
+            model.chat_template.map(|file| Arg::of("chat-template", format!("{}/{file}", paths::CHAT_TEMPLATES_DIR))),
+        );
     }
     args
 }
@@ -116,7 +125,9 @@ fn model_args(serving: &Serving<'_>) -> Vec<Arg> {
 fn weights_args(serving: &Serving<'_>) -> Vec<Arg> {
     let (model, profile) = (serving.facts.model, serving.facts.profile);
     match super::volumes::weights_source(serving) {
-        WeightsSource::OciArtifact if profile.supports.explicit_model_path => vec![Arg::of("model", profile.weights_dir)],
+        WeightsSource::OciArtifact if profile.supports.explicit_model_path => {
+            vec![Arg::of("model", profile.weights_dir)]
+        }
         WeightsSource::OciArtifact => Vec::new(),
         WeightsSource::HubDownload => vec![Arg::of("model", model.key), Arg::of("download-dir", profile.weights_dir)],
     }
@@ -131,7 +142,8 @@ fn layout_args(serving: &Serving<'_>) -> Vec<Arg> {
     if nodes > 1 {
         args.extend([Arg::of("pipeline-parallel-size", pipeline), Arg::of("distributed-executor-backend", "ray")]);
     }
-    let keeps_cache_on_gpu = serving.facts.model.features.kv_offload_disabled || serving.layout.is_data_parallel() || nodes > 1;
+    let keeps_cache_on_gpu =
+        serving.facts.model.features.kv_offload_disabled || serving.layout.is_data_parallel() || nodes > 1;
     if keeps_cache_on_gpu && serving.facts.profile.supports.kv_offload {
         args.push(Arg::of("kaito-kv-cache-cpu-memory-utilization", 0));
     }
@@ -145,7 +157,9 @@ fn transformers(serving: &Serving<'_>) -> String {
     let mut args: Vec<Arg> = Runtime::RUN_PARAMS.iter().map(Arg::given).collect();
     if let Some(params) = &model.transformers {
         args.push(Arg::of("torch_dtype", runtime.torch_dtype.unwrap_or(params.torch_dtype)));
-        args.extend(params.chat_template.map(|file| Arg::of("chat_template", format!("{}/{file}", paths::CHAT_TEMPLATES_DIR))));
+        args.extend(
+            params.chat_template.map(|file| Arg::of("chat_template", format!("{}/{file}", paths::CHAT_TEMPLATES_DIR))),
+        );
         if params.trust_remote_code && runtime.trust_remote_code {
             args.push(Arg::bare("trust_remote_code"));
         }
@@ -154,10 +168,15 @@ fn transformers(serving: &Serving<'_>) -> String {
         args.push(Arg::of("served_model_name", model.short_name));
     }
     match super::volumes::weights_source(serving) {
-        WeightsSource::OciArtifact => args.push(Arg::of("pretrained_model_name_or_path", serving.facts.profile.weights_dir)),
-        WeightsSource::HubDownload => args.extend([Arg::of("pretrained_model_name_or_path", model.key), Arg::bare("allow_remote_files")]),
+        WeightsSource::OciArtifact => {
+            args.push(Arg::of("pretrained_model_name_or_path", serving.facts.profile.weights_dir));
+        }
+        WeightsSource::HubDownload => {
+            args.extend([Arg::of("pretrained_model_name_or_path", model.key), Arg::bare("allow_remote_files")]);
+        }
     }
-    let launcher: Vec<String> = Runtime::ACCELERATE_PARAMS.iter().map(|(flag, value)| format!("--{flag}={value}")).collect();
+    let launcher: Vec<String> =
+        Runtime::ACCELERATE_PARAMS.iter().map(|(flag, value)| format!("--{flag}={value}")).collect();
     let server = command_line(Runtime::MAIN_FILE, args);
     format!("{} {} {server}", Runtime::LAUNCHER, launcher.join(" "))
 }

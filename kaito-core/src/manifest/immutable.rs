@@ -7,7 +7,10 @@ use serde_json::Value;
 
 /// By kind, the JSON pointers of fields that are fixed at creation.
 const IMMUTABLE: &[(Kind, &[&str])] = &[
-    (Kind::StatefulSet, &["/spec/selector", "/spec/serviceName", "/spec/podManagementPolicy", "/spec/volumeClaimTemplates"]),
+    (
+        Kind::StatefulSet,
+        &["/spec/selector", "/spec/serviceName", "/spec/podManagementPolicy", "/spec/volumeClaimTemplates"],
+    ),
     (Kind::Service, &["/spec/clusterIP"]),
 ];
 

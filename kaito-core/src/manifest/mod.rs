@@ -20,7 +20,7 @@ pub use immutable::keep_immutable;
 pub use layout::Layout;
 pub use node_claim::{Machine, node_claim};
 pub use quote::quote;
-pub use revision::{controller_revision, revision_name};
+pub use revision::{Numbered, controller_revision, revision_name};
 pub use services::{Exposure, headless_name, headless_service, service};
 pub use stateful_set::stateful_set;
 
@@ -80,6 +80,8 @@ impl Serving<'_> {
 
     /// Whether the start is benchmarked.
     pub fn benchmarks(&self) -> bool {
-        self.benchmark && self.facts.profile.supports.benchmark_probe && self.facts.engine == crate::workspace::Engine::Vllm
+        self.benchmark
+            && self.facts.profile.supports.benchmark_probe
+            && self.facts.engine == crate::workspace::Engine::Vllm
     }
 }

@@ -51,7 +51,13 @@ pub fn node_claim(machine: &Machine<'_>) -> NodeClaim {
     let metadata = ObjectMeta {
         name: Some(machine.name.clone()),
         labels: Some(all_labels),
-        annotations: Some([text(annotations::KARPENTER_DO_NOT_DISRUPT, "true"), text(annotations::NODE_IMAGE_FAMILY, machine.image_family.as_str())].into()),
+        annotations: Some(
+            [
+                text(annotations::KARPENTER_DO_NOT_DISRUPT, "true"),
+                text(annotations::NODE_IMAGE_FAMILY, machine.image_family.as_str()),
+            ]
+            .into(),
+        ),
         ..ObjectMeta::default()
     };
     NodeClaim { metadata, spec: spec(machine), status: None }
@@ -66,12 +72,13 @@ fn spec(machine: &Machine<'_>) -> NodeClaimSpec {
         ProviderRequirement::SizeUnder(key) => is(key, size),
         ProviderRequirement::MoreThanNone(key) => requirement(key, "Gt", "0"),
     });
-    let fixed = [is(labels::NODE_POOL, labels::NODE_POOL_KAITO), is(labels::INSTANCE_TYPE, size), is(labels::OS, "linux")];
+    let fixed =
+        [is(labels::NODE_POOL, labels::NODE_POOL_KAITO), is(labels::INSTANCE_TYPE, size), is(labels::OS, "linux")];
     let storage = Quantity(gib_quantity(machine.facts.model.disk_request_gib));
     NodeClaimSpec {
         node_class_ref: NodeClassRef { group: group.to_owned(), kind: kind.to_owned(), name: name.to_owned() },
         requirements: fixed.into_iter().chain(own).collect(),
-        resources: NodeClaimResources { requests: [("storage".to_owned(), storage)].into(), ..NodeClaimResources::default() },
+        resources: NodeClaimResources { requests: [("storage".to_owned(), storage)].into() },
         taints: vec![Taint {
             key: names::GPU_TAINT_KEY.to_owned(),
             value: Some(names::GPU_TAINT_VALUE.to_owned()),

@@ -3,8 +3,9 @@
 use super::{Serving, command, probes, volumes};
 use crate::workspace::Engine;
 use k8s_openapi::api::core::v1::{
-    Affinity, Container, ContainerPort, EnvVar, EnvVarSource, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, ObjectFieldSelector,
-    PodSpec, PodTemplateSpec, ResourceRequirements, SecretKeySelector, Toleration,
+    Affinity, Container, ContainerPort, EnvVar, EnvVarSource, NodeAffinity, NodeSelector, NodeSelectorRequirement,
+    NodeSelectorTerm, ObjectFieldSelector, PodSpec, PodTemplateSpec, ResourceRequirements, SecretKeySelector,
+    Toleration,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -37,7 +38,11 @@ fn server(serving: &Serving<'_>, image: String) -> Container {
         command: Some(command::of(serving)),
         ports: Some(container_ports(serving)),
         env: (!env.is_empty()).then_some(env),
-        resources: Some(ResourceRequirements { requests: Some(gpus.clone().into()), limits: Some(gpus.into()), claims: None }),
+        resources: Some(ResourceRequirements {
+            requests: Some(gpus.clone().into()),
+            limits: Some(gpus.into()),
+            claims: None,
+        }),
         startup_probe: Some(probes.startup),
         liveness_probe: Some(probes.liveness),
         readiness_probe: Some(probes.readiness),
@@ -58,7 +63,8 @@ fn container_ports(serving: &Serving<'_>) -> Vec<ContainerPort> {
 }
 
 fn env(serving: &Serving<'_>) -> Vec<EnvVar> {
-    let plain = |name: &str, value: &str| EnvVar { name: name.to_owned(), value: Some(value.to_owned()), value_from: None };
+    let plain =
+        |name: &str, value: &str| EnvVar { name: name.to_owned(), value: Some(value.to_owned()), value_from: None };
     let (model, profile) = (serving.facts.model, serving.facts.profile);
     let mut env = Vec::new();
     if serving.facts.engine == Engine::Vllm {
@@ -74,26 +80,39 @@ fn env(serving: &Serving<'_>) -> Vec<EnvVar> {
         name: names::HF_TOKEN_KEY.to_owned(),
         value: None,
         value_from: Some(EnvVarSource {
-            secret_key_ref: Some(SecretKeySelector { name: secret.to_owned(), key: names::HF_TOKEN_KEY.to_owned(), optional: Some(true) }),
+            secret_key_ref: Some(SecretKeySelector {
+                name: secret.to_owned(),
+                key: names::HF_TOKEN_KEY.to_owned(),
+                optional: Some(true),
+            }),
             ..EnvVarSource::default()
         }),
     }));
     if serving.is_distributed() {
         let field_path = format!("metadata.labels['{}']", labels::POD_INDEX);
         let field = ObjectFieldSelector { field_path, ..ObjectFieldSelector::default() };
-        env.push(EnvVar { name: "POD_INDEX".to_owned(), value: None, value_from: Some(EnvVarSource { field_ref: Some(field), ..EnvVarSource::default() }) });
+        env.push(EnvVar {
+            name: "POD_INDEX".to_owned(),
+            value: None,
+            value_from: Some(EnvVarSource { field_ref: Some(field), ..EnvVarSource::default() }),
+        });
     }
     env
 }
 
 /// Only nodes with the user's labels that were made for this very Workspace.
 fn affinity(serving: &Serving<'_>) -> Affinity {
-    let is = |key: &str, value: &str| NodeSelectorRequirement { key: key.to_owned(), operator: "In".to_owned(), values: Some(vec![value.to_owned()]) };
+    let is = |key: &str, value: &str| NodeSelectorRequirement {
+        key: key.to_owned(),
+        operator: "In".to_owned(),
+        values: Some(vec![value.to_owned()]),
+    };
     let own = [is(labels::WORKSPACE, serving.name), is(labels::WORKSPACE_NAMESPACE, serving.namespace)];
     let wanted = serving.node_labels.iter().map(|(key, value)| is(key, value)).chain(own).collect();
     let term = NodeSelectorTerm { match_expressions: Some(wanted), match_fields: None };
     let required = NodeSelector { node_selector_terms: vec![term] };
-    let node = NodeAffinity { required_during_scheduling_ignored_during_execution: Some(required), ..NodeAffinity::default() };
+    let node =
+        NodeAffinity { required_during_scheduling_ignored_during_execution: Some(required), ..NodeAffinity::default() };
     Affinity { node_affinity: Some(node), ..Affinity::default() }
 }
 

@@ -1,9 +1,9 @@
 //! When a pod is alive and ready.
 
 use super::Serving;
-use kaito_presets::ports;
 use k8s_openapi::api::core::v1::{ExecAction, HTTPGetAction, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kaito_presets::ports;
 
 /// Seconds between two looks.
 const PERIOD: i32 = 10;
@@ -40,7 +40,8 @@ fn distributed(serving: &Serving<'_>) -> Probes {
     let leader = serving.leader();
     let alive = format!("python3 {HEALTH_CHECK} liveness --leader-address={leader} --ray-port={}", ports::RAY);
     let ready = format!("python3 {HEALTH_CHECK} readiness --leader-address={leader} --vllm-port={}", ports::INFERENCE);
-    let readiness = Probe { initial_delay_seconds: Some(0), timeout_seconds: Some(1), failure_threshold: Some(1), ..shell(&ready) };
+    let readiness =
+        Probe { initial_delay_seconds: Some(0), timeout_seconds: Some(1), failure_threshold: Some(1), ..shell(&ready) };
     let startup = if serving.benchmarks() {
         let line = format!("if [ \"$POD_INDEX\" = \"0\" ]; then python3 {BENCHMARK}; else true; fi");
         Probe { timeout_seconds: Some(600), ..shell(&line) }
@@ -67,7 +68,11 @@ fn patience(serving: &Serving<'_>) -> i32 {
 }
 
 fn http() -> Probe {
-    let action = HTTPGetAction { path: Some("/health".to_owned()), port: IntOrString::Int(i32::from(ports::INFERENCE)), ..HTTPGetAction::default() };
+    let action = HTTPGetAction {
+        path: Some("/health".to_owned()),
+        port: IntOrString::Int(i32::from(ports::INFERENCE)),
+        ..HTTPGetAction::default()
+    };
     Probe { http_get: Some(action), period_seconds: Some(PERIOD), ..Probe::default() }
 }
 

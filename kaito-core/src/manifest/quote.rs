@@ -5,7 +5,11 @@ use std::borrow::Cow;
 /// A word as the shell must see it: bare where nothing in it is special, else in single quotes. No value of a user reaches a shell in any other way.
 pub fn quote(word: &str) -> Cow<'_, str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) { Cow::Borrowed(word) } else { Cow::Owned(format!("'{}'", word.replace('\'', r"'\''"))) }
+    if !word.is_empty() && word.chars().all(is_plain) {
+        Cow::Borrowed(word)
+    } else {
+        Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
+    }
 }
 
 #[cfg(test)]
@@ -14,7 +18,14 @@ mod tests {
 
     #[test]
     fn nothing_a_user_can_write_leaves_the_word() {
-        let table = [("microsoft/phi-4", "microsoft/phi-4"), ("", "''"), ("a b", "'a b'"), ("$(id)", "'$(id)'"), ("it's; rm", r"'it'\''s; rm'"), ("{\"a\":1}", "'{\"a\":1}'")];
+        let table = [
+            ("microsoft/phi-4", "microsoft/phi-4"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("$(id)", "'$(id)'"),
+            ("it's; rm", r"'it'\''s; rm'"),
+            ("{\"a\":1}", "'{\"a\":1}'"),
+        ];
         for (word, quoted) in table {
             assert_eq!(quote(word), quoted);
         }

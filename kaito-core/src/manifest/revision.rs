@@ -11,15 +11,35 @@ pub fn revision_name(workspace: &str, hash: &str) -> String {
     format!("{workspace}-{}", hash.get(..5).unwrap_or(hash))
 }
 
-/// A revision of a Workspace. Its `data` holds the three parts that a user writes.
-pub fn controller_revision(namespace: &str, name: &str, workspace: &str, owner: OwnerReference, hash: &str, data: Value, number: i64) -> ControllerRevision {
+/// What a revision is made from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Numbered<'a> {
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its name, made of the Workspace's and the hash.
+    pub name: &'a str,
+    /// The Workspace's name.
+    pub workspace: &'a str,
+    /// The controller reference.
+    pub owner: OwnerReference,
+    /// The hash of what was asked for.
+    pub hash: &'a str,
+    /// What was asked for: the three parts that a user writes.
+    pub data: Value,
+    /// One more than the revision before.
+    pub number: i64,
+}
+
+/// A revision of a Workspace.
+pub fn controller_revision(numbered: &Numbered<'_>) -> ControllerRevision {
+    let workspace = numbered.workspace.to_owned();
     let metadata = ObjectMeta {
-        name: Some(name.to_owned()),
-        namespace: Some(namespace.to_owned()),
-        labels: Some([(labels::REVISION_WORKSPACE_NAME.to_owned(), workspace.to_owned())].into()),
-        annotations: Some([(annotations::WORKSPACE_HASH.to_owned(), hash.to_owned())].into()),
-        owner_references: Some(vec![owner]),
+        name: Some(numbered.name.to_owned()),
+        namespace: Some(numbered.namespace.to_owned()),
+        labels: Some([(labels::REVISION_WORKSPACE_NAME.to_owned(), workspace)].into()),
+        annotations: Some([(annotations::WORKSPACE_HASH.to_owned(), numbered.hash.to_owned())].into()),
+        owner_references: Some(vec![numbered.owner.clone()]),
         ..ObjectMeta::default()
     };
-    compat::controller_revision(metadata, data, number)
+    compat::controller_revision(metadata, numbered.data.clone(), numbered.number)
 }

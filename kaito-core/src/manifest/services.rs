@@ -28,12 +28,19 @@ pub fn headless_name(workspace: &str) -> String {
 
 /// The address of the model: always the first pod, which leads when there are several.
 pub fn service(exposure: &Exposure<'_>) -> Service {
-    let mut named = vec![("http", ports::SERVICE, ports::INFERENCE), ("ray", ports::RAY, ports::RAY), ("dashboard", ports::RAY_DASHBOARD, ports::RAY_DASHBOARD)];
+    let mut named = vec![
+        ("http", ports::SERVICE, ports::INFERENCE),
+        ("ray", ports::RAY, ports::RAY),
+        ("dashboard", ports::RAY_DASHBOARD, ports::RAY_DASHBOARD),
+    ];
     if exposure.kv_events && !exposure.load_balancer {
         named.push(("kv-events", ports::KV_EVENTS, ports::KV_EVENTS));
     }
     let first_pod = format!("{}-0", exposure.name);
-    let selector = [(labels::WORKSPACE.to_owned(), exposure.name.to_owned()), (labels::STATEFUL_SET_POD_NAME.to_owned(), first_pod)];
+    let selector = [
+        (labels::WORKSPACE.to_owned(), exposure.name.to_owned()),
+        (labels::STATEFUL_SET_POD_NAME.to_owned(), first_pod),
+    ];
     let spec = ServiceSpec {
         type_: Some(if exposure.load_balancer { "LoadBalancer" } else { "ClusterIP" }.to_owned()),
         publish_not_ready_addresses: Some(true),

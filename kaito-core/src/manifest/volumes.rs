@@ -3,8 +3,8 @@
 use super::Serving;
 use crate::units::gib_quantity;
 use k8s_openapi::api::core::v1::{
-    ConfigMapVolumeSource, Container, EmptyDirVolumeSource, HostPathVolumeSource, PersistentVolumeClaim, PersistentVolumeClaimSpec, Volume, VolumeMount,
-    VolumeResourceRequirements,
+    ConfigMapVolumeSource, Container, EmptyDirVolumeSource, HostPathVolumeSource, PersistentVolumeClaim,
+    PersistentVolumeClaimSpec, Volume, VolumeMount, VolumeResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -18,7 +18,9 @@ const CUDA: &str = "cuda-toolkit-hostpath";
 
 /// Where the weights come from: the first source of the profile that the model has.
 pub(super) fn weights_source(serving: &Serving<'_>) -> WeightsSource {
-    let has = |source: &&WeightsSource| **source != WeightsSource::OciArtifact || serving.facts.model.weights_artifact.is_some();
+    let has = |source: &&WeightsSource| {
+        **source != WeightsSource::OciArtifact || serving.facts.model.weights_artifact.is_some()
+    };
     serving.facts.profile.weights.iter().find(has).copied().unwrap_or(WeightsSource::HubDownload)
 }
 
@@ -30,22 +32,33 @@ pub(super) fn needs_cuda_toolkit(serving: &Serving<'_>) -> bool {
 /// The volumes of the pod.
 pub(super) fn volumes(serving: &Serving<'_>) -> Vec<Volume> {
     let named = |name: &str| Volume { name: name.to_owned(), ..Volume::default() };
-    let config = serving.config_map.map(|name| Volume { config_map: Some(ConfigMapVolumeSource { name: name.to_owned(), ..Default::default() }), ..named(CONFIG) });
+    let config = serving.config_map.map(|name| Volume {
+        config_map: Some(ConfigMapVolumeSource { name: name.to_owned(), ..Default::default() }),
+        ..named(CONFIG)
+    });
     let cuda = needs_cuda_toolkit(serving).then(|| {
-        let path = HostPathVolumeSource { path: paths::CUDA_HOME.to_owned(), type_: Some("DirectoryOrCreate".to_owned()) };
+        let path =
+            HostPathVolumeSource { path: paths::CUDA_HOME.to_owned(), type_: Some("DirectoryOrCreate".to_owned()) };
         Volume { host_path: Some(path), ..named(CUDA) }
     });
     let memory = EmptyDirVolumeSource { medium: Some("Memory".to_owned()), ..Default::default() };
     let shared = Volume { empty_dir: Some(memory), ..named(SHARED_MEMORY) };
-    let weights = (!serving.claim_local_disk).then(|| Volume { empty_dir: Some(EmptyDirVolumeSource::default()), ..named(WEIGHTS) });
+    let weights = (!serving.claim_local_disk)
+        .then(|| Volume { empty_dir: Some(EmptyDirVolumeSource::default()), ..named(WEIGHTS) });
     config.into_iter().chain(cuda).chain([shared]).chain(weights).collect()
 }
 
 /// The mounts of the main container.
 pub(super) fn mounts(serving: &Serving<'_>) -> Vec<VolumeMount> {
     let config = serving.config_map.map(|_| mount(CONFIG, paths::CONFIG_DIR));
-    let cuda = needs_cuda_toolkit(serving).then(|| VolumeMount { read_only: Some(true), ..mount(CUDA, paths::CUDA_HOME) });
-    config.into_iter().chain([mount(WEIGHTS, serving.facts.profile.weights_dir)]).chain(cuda).chain([mount(SHARED_MEMORY, paths::SHARED_MEMORY)]).collect()
+    let cuda =
+        needs_cuda_toolkit(serving).then(|| VolumeMount { read_only: Some(true), ..mount(CUDA, paths::CUDA_HOME) });
+    config
+        .into_iter()
+        .chain([mount(WEIGHTS, serving.facts.profile.weights_dir)])
+        .chain(cuda)
+        .chain([mount(SHARED_MEMORY, paths::SHARED_MEMORY)])
+        .collect()
 }
 
 /// What runs before the server: the compiler that some kernels need, and the weights where they come as an artefact.
@@ -53,15 +66,28 @@ pub(super) fn init_containers(serving: &Serving<'_>, image: &str) -> Vec<Contain
     let cuda = needs_cuda_toolkit(serving).then(|| Container {
         name: "cuda-toolkit-provisioner".to_owned(),
         image: Some(image.to_owned()),
-        command: Some(words(["/bin/sh", "-c", &format!("flock \"$1\" {} \"$1\"", paths::CUDA_PROVISION_SCRIPT), "sh", paths::CUDA_HOME])),
+        command: Some(words([
+            "/bin/sh",
+            "-c",
+            &format!("flock \"$1\" {} \"$1\"", paths::CUDA_PROVISION_SCRIPT),
+            "sh",
+            paths::CUDA_HOME,
+        ])),
         volume_mounts: Some(vec![mount(CUDA, paths::CUDA_HOME)]),
         ..Container::default()
     });
-    let artefact = serving.facts.model.weights_artifact.filter(|_| weights_source(serving) == WeightsSource::OciArtifact);
+    let artefact =
+        serving.facts.model.weights_artifact.filter(|_| weights_source(serving) == WeightsSource::OciArtifact);
     let weights = artefact.map(|artefact| Container {
         name: "model-weights-downloader".to_owned(),
         image: Some(images::ORAS_PULLER.to_owned()),
-        command: Some(words(["oras", "pull", &artefact.reference(serving.registry), "-o", serving.facts.profile.weights_dir])),
+        command: Some(words([
+            "oras",
+            "pull",
+            &artefact.reference(serving.registry),
+            "-o",
+            serving.facts.profile.weights_dir,
+        ])),
         volume_mounts: Some(vec![mount(WEIGHTS, serving.facts.profile.weights_dir)]),
         ..Container::default()
     });
@@ -77,7 +103,10 @@ pub(super) fn claim_templates(serving: &Serving<'_>) -> Option<Vec<PersistentVol
     let spec = PersistentVolumeClaimSpec {
         access_modes: Some(words(["ReadWriteOnce"])),
         storage_class_name: Some(names::LOCAL_NVME_CLASS.to_owned()),
-        resources: Some(VolumeResourceRequirements { requests: Some([("storage".to_owned(), Quantity(size))].into()), limits: None }),
+        resources: Some(VolumeResourceRequirements {
+            requests: Some([("storage".to_owned(), Quantity(size))].into()),
+            limits: None,
+        }),
         ..PersistentVolumeClaimSpec::default()
     };
     let metadata = ObjectMeta {

@@ -87,14 +87,18 @@ impl ClusterBackend for MemoryCluster {
         let inner = self.lock();
         Ok(match read {
             Read::Object { key, .. } => Answer::Object(inner.store.get(key).cloned()),
-            Read::List { kind, namespace, selector, .. } => Answer::List(inner.store.list(*kind, namespace.as_deref(), selector)),
+            Read::List { kind, namespace, selector, .. } => {
+                Answer::List(inner.store.list(*kind, namespace.as_deref(), selector))
+            }
         })
     }
 
     async fn perform(&self, effect: &Effect) -> Result<Written, BackendError> {
         let mut inner = self.lock();
         let (verb, seen) = match effect {
-            Effect::Ensure { key, body, mode: WriteMode::CreateOnly, uid: None } => (Verb::Create, Some(inner.store.create(key, body)?)),
+            Effect::Ensure { key, body, mode: WriteMode::CreateOnly, uid: None } => {
+                (Verb::Create, Some(inner.store.create(key, body)?))
+            }
             Effect::Ensure { mode: WriteMode::CreateOnly, key, uid: Some(_), .. } => {
                 return Err(BackendError::new(ErrorKind::Invalid, format!("{key} is created once and never changed")));
             }
@@ -103,8 +107,12 @@ impl ClusterBackend for MemoryCluster {
                 (verb, Some(inner.store.apply(key, body, uid.as_deref())?))
             }
             Effect::Delete { target } => (Verb::Delete, inner.store.delete(target.key(), Some(target.uid()))?),
-            Effect::Metadata { key, uid, resource_version, patch } => (Verb::Patch, inner.store.patch_metadata(key, uid, resource_version, patch)?),
-            Effect::Status { key, uid, status } => (Verb::Patch, Some(inner.store.write_status(key, uid, None, status)?)),
+            Effect::Metadata { key, uid, resource_version, patch } => {
+                (Verb::Patch, inner.store.patch_metadata(key, uid, resource_version, patch)?)
+            }
+            Effect::Status { key, uid, status } => {
+                (Verb::Patch, Some(inner.store.write_status(key, uid, None, status)?))
+            }
         };
         *inner.writes.entry((verb, effect.key().kind)).or_default() += 1;
         Ok(written(seen))

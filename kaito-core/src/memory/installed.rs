@@ -7,12 +7,18 @@ use kaito_api::vocabulary::names;
 use serde_json::{Value, json};
 
 /// The default settings of the vLLM runtime that the chart ships.
-const INFERENCE_TEMPLATE: &str = "max_probe_steps: 6\nvllm:\n  cpu-offload-gb: 0\n  gpu-memory-utilization: 0.84\n  swap-space: 4\n";
+const INFERENCE_TEMPLATE: &str =
+    "max_probe_steps: 6\nvllm:\n  cpu-offload-gb: 0\n  gpu-memory-utilization: 0.84\n  swap-space: 4\n";
 
 /// Release namespace, ConfigMap templates, StorageClass of local disks.
 pub fn installed(settings: &Settings) -> Vec<(ObjectKey, Value)> {
     let release = settings.release_namespace.as_str();
-    let namespace = |name: &str| (ObjectKey::cluster(Kind::Namespace, name), json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
+    let namespace = |name: &str| {
+        (
+            ObjectKey::cluster(Kind::Namespace, name),
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
+        )
+    };
     let config_map = |name: &str, key: &str, text: &str| {
         let body = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": release}, "data": {key: text}});
         (ObjectKey::new(Kind::ConfigMap, release, name), body)

@@ -7,6 +7,7 @@
 
 pub mod actors; // the rest of a cluster, as planners
 mod cluster; // the store as a `ClusterBackend`
+mod fuse; // a crash between two writes
 mod installed; // what a fresh cluster with the chart holds
 mod pace; // how long things take
 mod store; // objects, versions, finalizers

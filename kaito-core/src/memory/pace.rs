@@ -25,7 +25,14 @@ pub struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         let seconds = SignedDuration::from_secs;
-        Self { launch: seconds(200), join: seconds(40), device_plugin: seconds(10), terminate: seconds(90), pull: seconds(150), load: seconds(198) }
+        Self {
+            launch: seconds(200),
+            join: seconds(40),
+            device_plugin: seconds(10),
+            terminate: seconds(90),
+            pull: seconds(150),
+            load: seconds(198),
+        }
     }
 }
 

@@ -86,7 +86,8 @@ impl Store {
         let from = ObjectKey { kind, namespace: None, name: String::new() };
         let of_kind = self.objects.range(from..).take_while(|(key, _)| key.kind == kind);
         let wanted = of_kind.filter(|(key, entry)| {
-            namespace.is_none_or(|wanted| key.namespace.as_deref() == Some(wanted)) && selector.matches(&entry.seen.labels())
+            namespace.is_none_or(|wanted| key.namespace.as_deref() == Some(wanted))
+                && selector.matches(&entry.seen.labels())
         });
         wanted.map(|(_, entry)| entry.seen.clone()).collect()
     }
@@ -109,8 +110,7 @@ impl Store {
         metadata.insert("creationTimestamp".into(), json!(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
         metadata.insert("generation".into(), json!(1));
         metadata.remove("deletionTimestamp");
-        let applied = body.clone();
-        Ok(self.put(key, value, applied))
+        Ok(self.put(key, value, Value::Null))
     }
 
     /// Creates or updates by apply: objects are merged, lists of named things by name, other lists are replaced, and what was applied before and is not any more is removed.
@@ -118,7 +118,11 @@ impl Store {
         let Some(entry) = self.objects.get(key) else {
             return match uid {
                 Some(uid) => refuse(ErrorKind::NotFound, format!("{key} with uid {uid} not found")),
-                None => self.create(key, body),
+                None => self.create(key, body).inspect(|_| {
+                    if let Some(entry) = self.objects.get_mut(key) {
+                        entry.applied = body.clone();
+                    }
+                }),
             };
         };
         if uid.is_some_and(|uid| entry.seen.metadata().uid.as_deref() != Some(uid)) {
@@ -145,11 +149,17 @@ impl Store {
         if let (Some(status), Some(map)) = (old.get("status"), value.as_object_mut()) {
             map.insert("status".into(), status.clone());
         }
-        Ok(self.put(key, value, body.clone()))
+        Ok(self.put(key, value, Value::Null))
     }
 
     /// Changes metadata; fails when the object has changed since `resource_version`. `None` means that it is gone by this.
-    pub fn patch_metadata(&mut self, key: &ObjectKey, uid: &str, resource_version: &str, patch: &MetadataPatch) -> Outcome<Option<Seen>> {
+    pub fn patch_metadata(
+        &mut self,
+        key: &ObjectKey,
+        uid: &str,
+        resource_version: &str,
+        patch: &MetadataPatch,
+    ) -> Outcome<Option<Seen>> {
         let entry = self.existing(key, Some(uid), Some(resource_version))?;
         let (mut value, applied) = (entry.value.clone(), entry.applied.clone());
         let metadata = metadata_of(&mut value);
@@ -163,7 +173,13 @@ impl Store {
     }
 
     /// Replaces the status.
-    pub fn write_status(&mut self, key: &ObjectKey, uid: &str, resource_version: Option<&str>, status: &Value) -> Outcome<Seen> {
+    pub fn write_status(
+        &mut self,
+        key: &ObjectKey,
+        uid: &str,
+        resource_version: Option<&str>,
+        status: &Value,
+    ) -> Outcome<Seen> {
         let entry = self.existing(key, Some(uid), resource_version)?;
         let (mut value, applied) = (entry.value.clone(), entry.applied.clone());
         if let Some(map) = value.as_object_mut() {
@@ -177,18 +193,25 @@ impl Store {
         let entry = self.existing(key, uid, None)?;
         let (mut value, applied) = (entry.value.clone(), entry.applied.clone());
         let now = self.now;
-        metadata_of(&mut value).entry("deletionTimestamp").or_insert_with(|| json!(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
+        metadata_of(&mut value)
+            .entry("deletionTimestamp")
+            .or_insert_with(|| json!(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
         Ok(self.put_or_finish(key, value, applied))
     }
 
     fn existing(&self, key: &ObjectKey, uid: Option<&str>, resource_version: Option<&str>) -> Outcome<&Entry> {
-        let Some(entry) = self.objects.get(key) else { return refuse(ErrorKind::NotFound, format!("{} {:?} not found", key.kind.plural(), key.name)) };
+        let Some(entry) = self.objects.get(key) else {
+            return refuse(ErrorKind::NotFound, format!("{} {:?} not found", key.kind.plural(), key.name));
+        };
         let metadata = entry.seen.metadata();
         if uid.is_some_and(|uid| metadata.uid.as_deref() != Some(uid)) {
             return refuse(ErrorKind::Conflict, format!("{key}: the uid in the precondition does not match"));
         }
         if resource_version.is_some_and(|version| metadata.resource_version.as_deref() != Some(version)) {
-            return refuse(ErrorKind::Conflict, format!("{key}: the object has been modified; please apply your changes to the latest version"));
+            return refuse(
+                ErrorKind::Conflict,
+                format!("{key}: the object has been modified; please apply your changes to the latest version"),
+            );
         }
         Ok(entry)
     }
@@ -220,7 +243,8 @@ impl Store {
     /// Stores a new state, or removes the object when it is going and nothing holds it any more.
     fn put_or_finish(&mut self, key: &ObjectKey, value: Value, applied: Value) -> Option<Seen> {
         let going = value.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null());
-        let held = value.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|holders| !holders.is_empty());
+        let held =
+            value.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|holders| !holders.is_empty());
         if !going || held {
             return Some(self.put(key, value, applied));
         }
@@ -271,7 +295,11 @@ fn substance(value: &Value) -> Vec<(&String, &Value)> {
     value.as_object().into_iter().flatten().filter(|(key, _)| !matches!(key.as_str(), "metadata" | "status")).collect()
 }
 
-fn set_entries<'a>(metadata: &mut Map<String, Value>, field: &str, entries: impl Iterator<Item = (&'a String, Option<&'a String>)>) {
+fn set_entries<'a>(
+    metadata: &mut Map<String, Value>,
+    field: &str,
+    entries: impl Iterator<Item = (&'a String, Option<&'a String>)>,
+) {
     for (key, value) in entries {
         let map = metadata.entry(field).or_insert_with(|| json!({}));
         if let Some(map) = map.as_object_mut() {
@@ -294,7 +322,9 @@ fn merge(from: &Value, into: &mut Value) {
                 merge(value, into.entry(key.clone()).or_insert(Value::Null));
             }
         }
-        (Value::Array(from), Value::Array(into)) if !from.is_empty() && from.iter().all(|item| name_of(item).is_some()) => {
+        (Value::Array(from), Value::Array(into))
+            if !from.is_empty() && from.iter().all(|item| name_of(item).is_some()) =>
+        {
             for item in from {
                 match into.iter_mut().find(|other| name_of(other) == name_of(item)) {
                     Some(there) => merge(item, there),
@@ -318,11 +348,19 @@ fn remove_dropped(last: &Value, next: &Value, object: &mut Value) {
                 }
             }
         }
-        (Value::Array(last), Value::Array(next), Value::Array(object)) if last.iter().all(|item| name_of(item).is_some()) => {
-            let dropped = |item: &Value| last.iter().any(|was| name_of(was) == name_of(item)) && !next.iter().any(|is| name_of(is) == name_of(item));
+        (Value::Array(last), Value::Array(next), Value::Array(object))
+            if last.iter().all(|item| name_of(item).is_some()) =>
+        {
+            let dropped = |item: &Value| {
+                last.iter().any(|was| name_of(was) == name_of(item))
+                    && !next.iter().any(|is| name_of(is) == name_of(item))
+            };
             object.retain(|item| !dropped(item));
             for item in last {
-                let (is, there) = (next.iter().find(|is| name_of(is) == name_of(item)), object.iter_mut().find(|there| name_of(there) == name_of(item)));
+                let (is, there) = (
+                    next.iter().find(|is| name_of(is) == name_of(item)),
+                    object.iter_mut().find(|there| name_of(there) == name_of(item)),
+                );
                 if let (Some(is), Some(there)) = (is, there) {
                     remove_dropped(item, is, there);
                 }

@@ -52,10 +52,19 @@ impl Timeline {
     pub(super) fn record(&mut self, now: Timestamp, root: &ObjectKey, report: &Report) {
         let start = *self.start.get_or_insert(now);
         let at = now.duration_since(start);
-        let line = |topic: &str, message: String| Moment { at, about: root.clone(), topic: topic.to_owned(), from: None, to: None, reason: None, message };
+        let line = |topic: &str, message: String| Moment {
+            at,
+            about: root.clone(),
+            topic: topic.to_owned(),
+            from: None,
+            to: None,
+            reason: None,
+            message,
+        };
         if root.kind == Kind::Workspace {
             for remark in &report.remarks {
-                let news = self.said.insert((root.clone(), remark.topic), remark.text.clone()).as_ref() != Some(&remark.text);
+                let news =
+                    self.said.insert((root.clone(), remark.topic), remark.text.clone()).as_ref() != Some(&remark.text);
                 if news {
                     self.moments.push(line(remark.topic, remark.text.clone()));
                 }
@@ -78,7 +87,15 @@ impl Timeline {
             let before = self.conditions.insert((root.clone(), type_.clone()), (state.clone(), reason.clone()));
             if before.as_ref() != Some(&(state.clone(), reason.clone())) {
                 let from = before.map(|(state, _)| state);
-                self.moments.push(Moment { at, about: root.clone(), topic: type_, from, to: Some(state), reason: Some(reason), message: text("message") });
+                self.moments.push(Moment {
+                    at,
+                    about: root.clone(),
+                    topic: type_,
+                    from,
+                    to: Some(state),
+                    reason: Some(reason),
+                    message: text("message"),
+                });
             }
         }
     }
@@ -89,12 +106,22 @@ fn told(root: &ObjectKey, effect: &Effect) -> Option<(ObjectKey, &'static str, S
     let key = effect.key();
     let owner = || workspace_of(root, effect);
     match (effect, key.kind) {
-        (Effect::Ensure { uid: None, .. }, Kind::NodeClaim) => Some((owner()?, "NodeClaim", format!("{} created", key.name))),
+        (Effect::Ensure { uid: None, .. }, Kind::NodeClaim) => {
+            Some((owner()?, "NodeClaim", format!("{} created", key.name)))
+        }
         (Effect::Ensure { uid: None, .. }, Kind::Node) => Some((owner()?, "Node", format!("{} joined", key.name))),
-        (Effect::Status { .. }, Kind::Node) => Some((root.clone(), "Node", format!("{} advertises its GPUs", key.name))),
-        (Effect::Ensure { uid: None, .. }, Kind::StatefulSet) => Some((owner()?, "StatefulSet", format!("{} created", key.name))),
-        (Effect::Ensure { uid: None, .. }, Kind::Service) => Some((owner()?, "Service", format!("{} created", key.name))),
-        (Effect::Delete { .. }, Kind::NodeClaim | Kind::Node | Kind::StatefulSet) => Some((owner()?, key.kind.name(), format!("{} deleted", key.name))),
+        (Effect::Status { .. }, Kind::Node) => {
+            Some((root.clone(), "Node", format!("{} advertises its GPUs", key.name)))
+        }
+        (Effect::Ensure { uid: None, .. }, Kind::StatefulSet) => {
+            Some((owner()?, "StatefulSet", format!("{} created", key.name)))
+        }
+        (Effect::Ensure { uid: None, .. }, Kind::Service) => {
+            Some((owner()?, "Service", format!("{} created", key.name)))
+        }
+        (Effect::Delete { .. }, Kind::NodeClaim | Kind::Node | Kind::StatefulSet) => {
+            Some((owner()?, key.kind.name(), format!("{} deleted", key.name)))
+        }
         _ => None,
     }
 }

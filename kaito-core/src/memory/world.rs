@@ -1,6 +1,7 @@
 //! Clock, queue, planners: a whole cluster that runs until something is true or nothing happens any more.
 
 use super::cluster::MemoryCluster;
+use super::fuse::Fuse;
 use super::installed::installed;
 use super::{Pace, Timeline, actors};
 use crate::ReadIndex;
@@ -17,6 +18,9 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+
+/// Reconciles that one run may take: far above what thousands of Workspaces need.
+const MOST_STEPS: u64 = 200_000;
 
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +55,8 @@ pub struct World {
     timeline: Timeline,
     steps: u64,
     written: Vec<ObjectKey>,
+    crash: Option<u64>,
+    product_writes: u64,
 }
 
 impl World {
@@ -63,10 +69,30 @@ impl World {
     pub fn with_pace(settings: &Settings, pace: Pace) -> World {
         let start = Timestamp::constant(1_767_225_600, 0); // 2026-01-01T00:00:00Z: a world begins at a fixed time, so that a run repeats.
         let cluster = Arc::new(MemoryCluster::new(start));
-        let runner = |planner, is_actor| Runner { planner, index: ReadIndex::default(), next: BTreeMap::new(), failures: BTreeMap::new(), is_actor };
+        let runner = |planner, is_actor| Runner {
+            planner,
+            index: ReadIndex::default(),
+            next: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            is_actor,
+        };
         let product: Box<dyn Planner> = Box::new(WorkspacePlanner);
-        let runners = std::iter::once(runner(product, false)).chain(actors::all(pace).into_iter().map(|actor| runner(actor, true))).collect();
-        let mut world = World { cluster, settings: settings.clone(), runners, now: start, start, ticks: 0, timeline: Timeline::default(), steps: 0, written: Vec::new() };
+        let runners = std::iter::once(runner(product, false))
+            .chain(actors::all(pace).into_iter().map(|actor| runner(actor, true)))
+            .collect();
+        let mut world = World {
+            cluster,
+            settings: settings.clone(),
+            runners,
+            now: start,
+            start,
+            ticks: 0,
+            timeline: Timeline::default(),
+            steps: 0,
+            written: Vec::new(),
+            crash: None,
+            product_writes: 0,
+        };
         for (key, body) in installed(settings) {
             // A fresh store takes each of the fixed objects once.
             let _ = world.put(&key, &body);
@@ -104,6 +130,21 @@ impl World {
         self.steps
     }
 
+    /// Lets the product crash once, after so many of its effects from now: the reconcile ends there, and a new process starts with nothing in memory.
+    pub fn crash_after(&mut self, effects: u64) {
+        self.crash = Some(effects);
+    }
+
+    /// Whether the crash that was ordered has happened.
+    pub fn has_crashed(&self) -> bool {
+        self.crash.is_none()
+    }
+
+    /// How often the product has written anything, statuses included.
+    pub fn product_writes(&self) -> u64 {
+        self.product_writes
+    }
+
     /// What the product has created, in order.
     pub fn written(&self) -> &[ObjectKey] {
         &self.written
@@ -131,7 +172,9 @@ impl World {
     /// Runs until `reached`, until the world has settled, or for so long.
     pub fn run(&mut self, limit: SignedDuration, mut reached: impl FnMut(&World) -> bool) -> Halt {
         let end = self.now.saturating_add(limit).unwrap_or(Timestamp::MAX);
-        loop {
+        // A world that spins is a defect of a planner; it ends as "out of time" and never hangs.
+        let most = self.steps + MOST_STEPS;
+        while self.steps < most {
             if reached(self) {
                 return Halt::Reached;
             }
@@ -142,6 +185,12 @@ impl World {
                 return Halt::OutOfTime;
             }
         }
+        Halt::OutOfTime
+    }
+
+    /// One reconcile: the next that is due, however far away. `false` when nothing is left to look at.
+    pub fn step(&mut self) -> bool {
+        self.step_before(Timestamp::MAX)
     }
 
     /// Runs for so long, whatever happens.
@@ -156,10 +205,15 @@ impl World {
         self.runners.iter().all(|runner| runner.next.values().all(|(_, _, happened)| !happened && !runner.is_actor))
     }
 
-    /// One reconcile: the earliest that is due before `end`.
+    /// The earliest that is due before `end`.
     fn step_before(&mut self, end: Timestamp) -> bool {
-        let due = self.runners.iter().enumerate().flat_map(|(index, runner)| runner.next.iter().map(move |(root, (at, tick, _))| (*at, *tick, index, root)));
-        let Some((at, _, index, root)) = due.min().filter(|(at, ..)| *at <= end).map(|(at, tick, index, root)| (at, tick, index, root.clone())) else {
+        let due =
+            self.runners.iter().enumerate().flat_map(|(index, runner)| {
+                runner.next.iter().map(move |(root, (at, tick, _))| (*at, *tick, index, root))
+            });
+        let Some((at, _, index, root)) =
+            due.min().filter(|(at, ..)| *at <= end).map(|(at, tick, index, root)| (at, tick, index, root.clone()))
+        else {
             return false;
         };
         self.move_clock(at.max(self.now));
@@ -177,21 +231,45 @@ impl World {
     fn reconcile(&mut self, index: usize, root: &ObjectKey) {
         self.steps += 1;
         let runner = &self.runners[index];
-        let done = run_now(driver::reconcile(&*self.cluster, &*runner.planner, root, &self.settings, self.now));
+        let fuse = Fuse::new(&self.cluster, self.crash.filter(|_| !runner.is_actor));
+        let done = run_now(driver::reconcile(&fuse, &*runner.planner, root, &self.settings, self.now));
+        let left = fuse.left();
+        match done {
+            None if left == Some(0) => return self.restart(index),
+            _ => self.crash = left.or(self.crash),
+        }
         match done {
             Some(Ok(report)) => self.settle(index, root, &report),
             Some(Err(_)) | None => {
                 let failures = self.runners[index].failures.entry(root.clone()).or_default();
                 *failures += 1;
                 let wait = Backoff::default().wait(*failures, 0.5, None);
-                self.schedule(index, root, SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_secs(1)), true);
+                self.schedule(
+                    index,
+                    root,
+                    SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_secs(1)),
+                    true,
+                );
             }
         }
+    }
+
+    /// A new process: no memory of reads, failures or waits; every root is looked at again.
+    fn restart(&mut self, index: usize) {
+        self.crash = None;
+        let runner = &mut self.runners[index];
+        (runner.index, runner.next, runner.failures) = (ReadIndex::default(), BTreeMap::new(), BTreeMap::new());
+        let kind = runner.planner.roots();
+        let roots: Vec<ObjectKey> = self
+            .cluster
+            .with_store(|store| store.iter().map(|(key, _)| key.clone()).filter(|key| key.kind == kind).collect());
+        roots.iter().for_each(|root| self.schedule(index, root, SignedDuration::ZERO, true));
     }
 
     fn settle(&mut self, index: usize, root: &ObjectKey, report: &Report) {
         self.timeline.record(self.now, root, report);
         if !self.runners[index].is_actor {
+            self.product_writes += report.written.len() as u64 + u64::from(report.status.is_some());
             for effect in report.written.iter().filter(|effect| effect.verb() == "create") {
                 if !self.written.contains(effect.key()) {
                     self.written.push(effect.key().clone());
@@ -251,7 +329,9 @@ fn run_now<T>(future: impl Future<Output = T>) -> Option<T> {
 impl World {
     /// Keys of all Workspaces, sorted.
     pub fn workspaces(&self) -> Vec<ObjectKey> {
-        self.cluster.with_store(|store| store.iter().map(|(key, _)| key.clone()).filter(|key| key.kind == Kind::Workspace).collect())
+        self.cluster.with_store(|store| {
+            store.iter().map(|(key, _)| key.clone()).filter(|key| key.kind == Kind::Workspace).collect()
+        })
     }
 }
 
@@ -271,14 +351,7 @@ mod tests {
             "inference": {"preset": {"name": "phi-3-mini-4k-instruct"}},
         });
         world.put(&key, &body).unwrap();
-        let halt = render::settle(&mut world);
-        for moment in world.timeline().moments() {
-            println!("{:#} {} {:?} {:?} {}", moment.at, moment.topic, moment.to, moment.reason, moment.message);
-        }
-        println!("{halt:?} {:?} steps {} writes {:?}", world.elapsed(), world.steps(), world.cluster().writes());
-        for object in render::objects(&world) {
-            println!("{}", serde_json::to_string(&object).unwrap());
-        }
+        assert_eq!(render::settle(&mut world), Halt::Settled);
         let status = world.cluster().with_store(|store| store.value(&key).cloned()).unwrap()["status"].clone();
         assert_eq!(status["state"], "Ready", "{status:#}");
         world.delete(&key).unwrap();

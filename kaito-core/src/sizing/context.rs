@@ -47,7 +47,9 @@ pub fn gpu_memory_hundredths(profile: &RuntimeProfile, sku: &Sku) -> u32 {
 /// `--max-model-len` where the user names none: `Ok(None)` lets the engine measure; `Err` says how much is missing on a GPU.
 /// `tensor` is the number of GPUs that share weights and KV cache.
 pub fn max_model_len(profile: &RuntimeProfile, model: &Model, sku: &Sku, tensor: u32) -> Result<Option<u64>, Bytes> {
-    let MaxModelLenRule::Computed { non_torch_bytes, activation_bytes_per_token, safety_hundredths, round_tokens } = profile.max_model_len else {
+    let MaxModelLenRule::Computed { non_torch_bytes, activation_bytes_per_token, safety_hundredths, round_tokens } =
+        profile.max_model_len
+    else {
         return Ok(None);
     };
     let tensor = u64::from(tensor.max(1));
@@ -55,7 +57,8 @@ pub fn max_model_len(profile: &RuntimeProfile, model: &Model, sku: &Sku, tensor:
     let usable = visible / 100 * u64::from(gpu_memory_hundredths(profile, sku));
     let taken = model.weights_bytes / tensor + non_torch_bytes;
     let left = usable.checked_sub(taken).ok_or_else(|| Bytes(taken.saturating_sub(usable)))?;
-    let tokens = left / (model.kv_bytes_per_token / tensor + activation_bytes_per_token) * u64::from(safety_hundredths) / 100;
+    let tokens =
+        left / (model.kv_bytes_per_token / tensor + activation_bytes_per_token) * u64::from(safety_hundredths) / 100;
     let rounded = tokens / round_tokens * round_tokens;
     if rounded == 0 { Err(Bytes(taken)) } else { Ok(Some(rounded.min(model.token_limit))) }
 }

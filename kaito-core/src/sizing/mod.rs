@@ -54,7 +54,9 @@ pub struct Estimate {
 
 /// One GPU is too small for anything of this model.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-#[error("{usable} of a GPU with {advertised} can be used, and {needed} are taken before the first weight is loaded (KV cache {kv})")]
+#[error(
+    "{usable} of a GPU with {advertised} can be used, and {needed} are taken before the first weight is loaded (KV cache {kv})"
+)]
 pub struct TooSmall {
     /// Memory of one GPU.
     pub advertised: Bytes,
@@ -67,7 +69,12 @@ pub struct TooSmall {
 }
 
 /// The number of machines, by the arithmetic of spec/04 §8.3: GPUs by weights over what a GPU has left, an exact fit counting one more, then rounded up to machines.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the reference computes in float64; amounts stay far below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the reference computes in float64; amounts stay far below 2^53"
+)]
 pub fn estimate(demand: &Demand) -> Result<Estimate, TooSmall> {
     let gpus = demand.gpus_per_node.max(1);
     let per_gpu = demand.gpu_memory.0 / u64::from(gpus);
@@ -76,7 +83,12 @@ pub fn estimate(demand: &Demand) -> Result<Estimate, TooSmall> {
     let overhead = BASE_OVERHEAD_GIB * GIB as f64;
     let bytes = |amount: f64| Bytes(amount as u64);
     if usable <= overhead + kv {
-        return Err(TooSmall { advertised: Bytes(per_gpu), usable: bytes(usable), needed: bytes(overhead + kv), kv: bytes(kv) });
+        return Err(TooSmall {
+            advertised: Bytes(per_gpu),
+            usable: bytes(usable),
+            needed: bytes(overhead + kv),
+            kv: bytes(kv),
+        });
     }
     let weights = demand.weights.0 as f64 * WEIGHT_EXPANSION;
     let needed = (weights / ((usable - overhead - kv) / WEIGHT_OVERHEAD)).trunc() as u32 + 1;
@@ -122,7 +134,13 @@ mod tests {
 
     #[test]
     fn a_context_that_leaves_nothing_is_refused_in_numbers() {
-        let demand = Demand { weights: Bytes::gib(8), kv_bytes_per_token: 131_072, context: Some(131_072), gpus_per_node: 1, gpu_memory: Bytes::gib(16) };
+        let demand = Demand {
+            weights: Bytes::gib(8),
+            kv_bytes_per_token: 131_072,
+            context: Some(131_072),
+            gpus_per_node: 1,
+            gpu_memory: Bytes::gib(16),
+        };
         assert_eq!(
             estimate(&demand).unwrap_err().to_string(),
             "13.4 GiB of a GPU with 16.0 GiB can be used, and 18.3 GiB are taken before the first weight is loaded (KV cache 16.0 GiB)"

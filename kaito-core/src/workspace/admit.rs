@@ -9,7 +9,11 @@ use crate::snapshot::Unread;
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let workspace = match view.workspace {
         Ok(workspace) => workspace,
-        Err(error) => return Ok(draft.stop(Failure::new(&failure::INVALID_WORKSPACE, format!("the Workspace cannot be read: {error}")))),
+        Err(error) => {
+            return Ok(
+                draft.stop(Failure::new(&failure::INVALID_WORKSPACE, format!("the Workspace cannot be read: {error}")))
+            );
+        }
     };
     let shape: Vec<String> = workspace.shape_errors().iter().map(ToString::to_string).collect();
     if !shape.is_empty() {
@@ -35,9 +39,16 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
 }
 
 fn describe(view: &View<'_>, draft: &mut Draft, facts: &Facts) {
-    let name = view.workspace.ok().and_then(kaito_api::Workspace::preset).map_or(facts.model.id, |preset| preset.name.as_str());
+    let name = view
+        .workspace
+        .ok()
+        .and_then(kaito_api::Workspace::preset)
+        .map_or(facts.model.id, |preset| preset.name.as_str());
     let dtype = facts.profile.dtypes.forced.unwrap_or(facts.model.dtype);
-    draft.remark("admitted", format!("preset {name}, {dtype} ({}, compute capability {})", facts.sku.gpu_model, facts.capability));
+    draft.remark(
+        "admitted",
+        format!("preset {name}, {dtype} ({}, compute capability {})", facts.sku.gpu_model, facts.capability),
+    );
     if let Some(warning) = retirement(facts) {
         draft.remark("warning", warning);
     }
@@ -47,5 +58,8 @@ fn describe(view: &View<'_>, draft: &mut Draft, facts: &Facts) {
 pub(super) fn retirement(facts: &Facts) -> Option<String> {
     let retirement = facts.sku.retirement?;
     let (cloud, size) = (facts.sku.cloud.as_str(), facts.sku.name);
-    Some(format!("{cloud} announced the end of {size} for {}; {} can take its place", retirement.date, retirement.replacement))
+    Some(format!(
+        "{cloud} announced the end of {size} for {}; {} can take its place",
+        retirement.date, retirement.replacement
+    ))
 }

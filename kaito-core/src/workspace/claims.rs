@@ -35,7 +35,9 @@ impl<'a> Claim<'a> {
 
     /// Ready by its own condition; a claim of an old provisioner without one is ready when it names its node.
     pub(super) fn is_ready(&self) -> bool {
-        self.body.is_ok_and(|body| body.condition("Ready").map_or(body.node_name().is_some(), |ready| ready.status == "True"))
+        self.body.is_ok_and(|body| {
+            body.condition("Ready").map_or(body.node_name().is_some(), |ready| ready.status == "True")
+        })
     }
 
     fn slot(&self) -> Option<u32> {
@@ -98,8 +100,12 @@ impl<'a> Claims<'a> {
             Err(malformed) => Seen::Malformed(malformed.clone()),
         };
         debug_assert_eq!(seen.kind(), Kind::NodeClaim);
-        Owned::by_label(&seen, labels::WORKSPACE_UID, &self.uid)
-            .or_else(|| Owned::by_names(&seen, &[(labels::WORKSPACE, &workspace.name), (labels::WORKSPACE_NAMESPACE, workspace.namespace())]))
+        Owned::by_label(&seen, labels::WORKSPACE_UID, &self.uid).or_else(|| {
+            Owned::by_names(
+                &seen,
+                &[(labels::WORKSPACE, &workspace.name), (labels::WORKSPACE_NAMESPACE, workspace.namespace())],
+            )
+        })
     }
 
     /// Matches live claims with slots. Claims without a place take the free slots in the order of their age, so that machines of an older operator are never bought again.

@@ -38,11 +38,18 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
             key: view.key.clone(),
             uid: view.uid().to_owned(),
             resource_version: view.resource_version().to_owned(),
-            patch: MetadataPatch { finalizers: Some(finalizers.into_iter().filter(|name| name != finalizers::WORKSPACE).collect()), ..MetadataPatch::default() },
+            patch: MetadataPatch {
+                finalizers: Some(finalizers.into_iter().filter(|name| name != finalizers::WORKSPACE).collect()),
+                ..MetadataPatch::default()
+            },
         });
     } else {
         let since = view.metadata.deletion_timestamp.as_ref().map_or(view.now(), |time| time.0);
-        draft.waits.push(Waiting::new(&failure::TERMINATING, format!("{} NodeClaim(s) are going away", claims.len()), since));
+        draft.waits.push(Waiting::new(
+            &failure::TERMINATING,
+            format!("{} NodeClaim(s) are going away", claims.len()),
+            since,
+        ));
     }
     Ok(Flow::Stop)
 }

@@ -83,14 +83,23 @@ impl Draft {
     }
 
     /// Makes a child be as desired: created when absent, changed where it differs, left alone when it is not ours or cannot be read.
-    pub(super) fn ensure<T: Typed + ResourceExt + Clone>(&mut self, found: Lookup<'_, T>, desired: T, owner_uid: &str, mode: WriteMode) {
+    pub(super) fn ensure<T: Typed + ResourceExt + Clone>(
+        &mut self,
+        found: Lookup<'_, T>,
+        desired: T,
+        owner_uid: &str,
+        mode: WriteMode,
+    ) {
         match found {
             Lookup::Absent => {
-                self.push_after(Effect::ensure(desired.into_object(), mode, None), self.stamp);
+                self.push_after(Effect::ensure(&desired.into_object(), mode, None), self.stamp);
             }
             Lookup::Malformed(malformed) => {
                 let key = Seen::Malformed(malformed.clone()).key();
-                self.failures.push(Failure::new(&failure::MALFORMED_OBJECT, format!("{key} cannot be read: {}", malformed.error)));
+                self.failures.push(Failure::new(
+                    &failure::MALFORMED_OBJECT,
+                    format!("{key} cannot be read: {}", malformed.error),
+                ));
             }
             Lookup::Found(observed) if !effect::is_controlled_by(observed.meta(), owner_uid) => {
                 self.failures.push(failure::name_taken(&observed.clone().into_object().key()));
@@ -99,13 +108,13 @@ impl Draft {
             Lookup::Found(observed) => {
                 let uid = observed.uid();
                 let (desired, observed) = (desired.into_object(), observed.clone().into_object());
-                self.apply(desired, &observed, uid);
+                self.apply(&desired, &observed, uid);
             }
         }
     }
 
     /// Applies only where something that we set differs.
-    fn apply(&mut self, desired: Object, observed: &Object, uid: Option<String>) {
+    fn apply(&mut self, desired: &Object, observed: &Object, uid: Option<String>) {
         let key = desired.key();
         let mut body = desired.to_value();
         let there = observed.to_value();

@@ -44,7 +44,8 @@ pub fn resolve(workspace: &Workspace, settings: &Settings) -> Result<Facts, Fail
 }
 
 fn model(workspace: &Workspace) -> Result<&'static Model, Failure> {
-    let not_supported = |what: &str| Err(Failure::new(&failure::NOT_SUPPORTED, format!("{what} is not served by this version")));
+    let not_supported =
+        |what: &str| Err(Failure::new(&failure::NOT_SUPPORTED, format!("{what} is not served by this version")));
     let Some(inference) = workspace.inference() else {
         return not_supported("tuning");
     };
@@ -57,7 +58,8 @@ fn model(workspace: &Workspace) -> Result<&'static Model, Failure> {
     let Some(preset) = workspace.preset() else {
         return Err(Failure::new(&failure::INVALID_WORKSPACE, "inference.preset: missing; name the model to serve"));
     };
-    kaito_presets::model(&preset.name).map_err(|unknown| Failure::new(&failure::UNKNOWN_PRESET, format!("inference.preset.name: {unknown}")))
+    kaito_presets::model(&preset.name)
+        .map_err(|unknown| Failure::new(&failure::UNKNOWN_PRESET, format!("inference.preset.name: {unknown}")))
 }
 
 fn sku(workspace: &Workspace, settings: &Settings) -> Result<&'static Sku, Failure> {
@@ -70,7 +72,8 @@ fn sku(workspace: &Workspace, settings: &Settings) -> Result<&'static Sku, Failu
     kaito_presets::sku(cloud, name).ok_or_else(|| {
         let near = kaito_presets::nearest_skus(cloud, name, 3).join(", ");
         let hint = if near.is_empty() { String::new() } else { format!("; did you mean {near}?") };
-        let cause = format!("resource.instanceType: {name} is not a known size with GPUs of cloud {}{hint}", cloud.as_str());
+        let cause =
+            format!("resource.instanceType: {name} is not a known size with GPUs of cloud {}{hint}", cloud.as_str());
         Failure::new(&failure::UNKNOWN_INSTANCE_TYPE, cause)
     })
 }
@@ -78,11 +81,16 @@ fn sku(workspace: &Workspace, settings: &Settings) -> Result<&'static Sku, Failu
 fn profile(sku: &'static Sku) -> Result<(ComputeCapability, &'static RuntimeProfile), Failure> {
     let refuse = |cause: String| Failure::new(&failure::NO_RUNTIME, cause);
     if sku.gpu_vendor != GpuVendor::Nvidia {
-        return Err(refuse(format!("resource.instanceType: {} has {} accelerators, and the published runtime images serve NVIDIA GPUs only", sku.name, sku.gpu_model)));
+        return Err(refuse(format!(
+            "resource.instanceType: {} has {} accelerators, and the published runtime images serve NVIDIA GPUs only",
+            sku.name, sku.gpu_model
+        )));
     }
-    let capability = sku.compute_capability.ok_or_else(|| refuse(format!("the compute capability of {} is not known", sku.name)))?;
-    let profile = kaito_presets::profile_for(capability)
-        .ok_or_else(|| refuse(format!("no runtime image has kernels for {} (compute capability {capability})", sku.gpu_model)))?;
+    let capability =
+        sku.compute_capability.ok_or_else(|| refuse(format!("the compute capability of {} is not known", sku.name)))?;
+    let profile = kaito_presets::profile_for(capability).ok_or_else(|| {
+        refuse(format!("no runtime image has kernels for {} (compute capability {capability})", sku.gpu_model))
+    })?;
     Ok((capability, profile))
 }
 
@@ -105,12 +113,18 @@ fn runtime_objection(facts: &Facts) -> Option<String> {
         return Some(format!("{} is not in the runtime for {gpu}, vLLM {vllm}", model.architectures.join(", ")));
     }
     if model.architectures.iter().any(|name| profile.overflows_in_float16(name)) {
-        return Some(format!("{} needs bfloat16, which {gpu} does not have; use a GPU with compute capability 8.0 or newer", model.id));
+        return Some(format!(
+            "{} needs bfloat16, which {gpu} does not have; use a GPU with compute capability 8.0 or newer",
+            model.id
+        ));
     }
     if let Some(quantization) = &model.quantization
         && !profile.quantization.allows(quantization, *capability)
     {
-        return Some(format!("quantization {} of {} is not available on {gpu} with vLLM {vllm}", quantization.method, model.id));
+        return Some(format!(
+            "quantization {} of {} is not available on {gpu} with vLLM {vllm}",
+            quantization.method, model.id
+        ));
     }
     (model.attention == kaito_presets::Attention::Mla && !profile.supports.mla)
         .then(|| format!("{} uses multi-head latent attention, which {gpu} does not serve with vLLM {vllm}", model.id))

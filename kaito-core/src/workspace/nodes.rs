@@ -21,7 +21,9 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let Some(target) = draft.target else { return Ok(Flow::Next) };
     let claims = view.claims(Freshness::Cached)?;
     if claims.no_such_kind {
-        draft.failures.push(Failure::new(&failure::KIND_NOT_INSTALLED, "the CRD nodeclaims.karpenter.sh is not installed"));
+        draft
+            .failures
+            .push(Failure::new(&failure::KIND_NOT_INSTALLED, "the CRD nodeclaims.karpenter.sh is not installed"));
         return Ok(Flow::Next);
     }
     let slots = claims.slots(target);
@@ -62,7 +64,7 @@ fn settle(view: &View<'_>, draft: &mut Draft, target: u32) -> Result<(), Unread>
             image_family: super::workload::image_family(view),
             settings: view.settings,
         });
-        let made = draft.push_after(Effect::ensure(wanted.into_object(), WriteMode::CreateOnly, None), draft.stamp);
+        let made = draft.push_after(Effect::ensure(&wanted.into_object(), WriteMode::CreateOnly, None), draft.stamp);
         draft.notices.push(Notice {
             warning: false,
             reason: events::NODE_CLAIM_CREATED,
@@ -77,14 +79,21 @@ fn observe_claims(view: &View<'_>, draft: &mut Draft, claims: &Claims<'_>, targe
     let slots = claims.slots(target);
     for claim in &slots.filled {
         match claim.body {
-            Err(malformed) => draft.failures.push(Failure::new(&failure::MALFORMED_OBJECT, format!("NodeClaim {} cannot be read: {}", claim.name(), malformed.error))),
+            Err(malformed) => draft.failures.push(Failure::new(
+                &failure::MALFORMED_OBJECT,
+                format!("NodeClaim {} cannot be read: {}", claim.name(), malformed.error),
+            )),
             Ok(body) => draft.failures.extend(refusal(claim, body)),
         }
     }
     let ready = slots.filled.iter().filter(|claim| claim.is_ready()).count();
     draft.machines.claims_ready = ready >= target as usize;
     if !draft.machines.claims_ready {
-        let replaced = if slots.held_by_dying > 0 { format!(" ({} wait until their predecessor is gone)", slots.held_by_dying) } else { String::new() };
+        let replaced = if slots.held_by_dying > 0 {
+            format!(" ({} wait until their predecessor is gone)", slots.held_by_dying)
+        } else {
+            String::new()
+        };
         let what = format!("{ready} of {target} NodeClaims are ready{replaced}");
         draft.waits.push(Waiting::new(&failure::CLAIMS_PENDING, what, view.not_since(ConditionType::NodeClaimReady)));
     }
@@ -100,7 +109,8 @@ fn refusal(claim: &Claim<'_>, body: &kaito_api::karpenter::NodeClaim) -> Option<
     let condition = LIFE_CYCLE.iter().filter_map(|stage| body.condition(stage)).find(|condition| {
         condition.status == "False" && !NOT_YET.contains(&condition.reason.as_str()) && !condition.message.is_empty()
     })?;
-    let mut failure = Failure::new(&failure::CLAIM_REFUSED, format!("NodeClaim {}: {}", claim.name(), condition.message));
+    let mut failure =
+        Failure::new(&failure::CLAIM_REFUSED, format!("NodeClaim {}: {}", claim.name(), condition.message));
     failure.own_reason = Some(condition.reason.clone()).filter(|reason| !reason.is_empty());
     Some(failure)
 }
@@ -110,10 +120,18 @@ fn observe_nodes(view: &View<'_>, draft: &mut Draft, claims: &Claims<'_>, target
     let listing = view.nodes()?;
     for malformed in &listing.malformed {
         let name = malformed.metadata.name.as_deref().unwrap_or_default();
-        draft.failures.push(Failure::new(&failure::MALFORMED_OBJECT, format!("Node {name} cannot be read: {}", malformed.error)));
+        draft
+            .failures
+            .push(Failure::new(&failure::MALFORMED_OBJECT, format!("Node {name} cannot be read: {}", malformed.error)));
     }
-    let mut workers: Vec<&Node> =
-        listing.items.iter().copied().filter(|node| claims.live().any(|claim| claim.body.is_ok_and(|body| body.node_name() == Some(&node.name_any())))).collect();
+    let mut workers: Vec<&Node> = listing
+        .items
+        .iter()
+        .copied()
+        .filter(|node| {
+            claims.live().any(|claim| claim.body.is_ok_and(|body| body.node_name() == Some(&node.name_any())))
+        })
+        .collect();
     workers.sort_by_key(|node| node.name_any());
     draft.machines.workers = workers.iter().map(|node| node.name_any()).collect();
     for node in &workers {
@@ -132,7 +150,11 @@ fn observe_nodes(view: &View<'_>, draft: &mut Draft, claims: &Claims<'_>, target
         let since = ready.iter().filter_map(|node| ready_since(node)).max().unwrap_or(view.now());
         Waiting::new(&failure::GPUS_PENDING, format!("{gpu_nodes} of {target} ready nodes advertise their GPUs"), since)
     } else {
-        Waiting::new(&failure::NODES_PENDING, format!("{} of {target} nodes are ready", ready.len()), view.not_since(ConditionType::NodesReady))
+        Waiting::new(
+            &failure::NODES_PENDING,
+            format!("{} of {target} nodes are ready", ready.len()),
+            view.not_since(ConditionType::NodesReady),
+        )
     };
     draft.waits.push(wait);
     Ok(())
@@ -140,12 +162,22 @@ fn observe_nodes(view: &View<'_>, draft: &mut Draft, claims: &Claims<'_>, target
 
 /// The label by which device plugins of older charts find GPU nodes.
 fn mark_accelerator(draft: &mut Draft, node: &Node) {
-    if node.labels().get(labels::ACCELERATOR).map(String::as_str) == Some(labels::ACCELERATOR_NVIDIA) || is_dying(&node.metadata) {
+    if node.labels().get(labels::ACCELERATOR).map(String::as_str) == Some(labels::ACCELERATOR_NVIDIA)
+        || is_dying(&node.metadata)
+    {
         return;
     }
     let (Some(uid), Some(resource_version)) = (node.uid(), node.resource_version()) else { return };
-    let patch = MetadataPatch { labels: [(labels::ACCELERATOR.to_owned(), labels::ACCELERATOR_NVIDIA.to_owned())].into(), ..MetadataPatch::default() };
-    draft.push(Effect::Metadata { key: crate::object::ObjectKey::cluster(Node::KIND, node.name_any()), uid, resource_version, patch });
+    let patch = MetadataPatch {
+        labels: [(labels::ACCELERATOR.to_owned(), labels::ACCELERATOR_NVIDIA.to_owned())].into(),
+        ..MetadataPatch::default()
+    };
+    draft.push(Effect::Metadata {
+        key: crate::object::ObjectKey::cluster(Node::KIND, node.name_any()),
+        uid,
+        resource_version,
+        patch,
+    });
 }
 
 fn ready_condition(node: &Node) -> Option<&k8s_openapi::api::core::v1::NodeCondition> {

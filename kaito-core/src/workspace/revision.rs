@@ -32,8 +32,16 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         Some(known) => compat::revision_number(known),
         None => {
             let number = history.last().map_or(0, |last| compat::revision_number(last)) + 1;
-            let made = manifest::controller_revision(view.namespace(), &name, view.name(), view.owner(), &hash, workspace::revision_data(asked), number);
-            draft.push(Effect::ensure(made.into_object(), WriteMode::CreateOnly, None));
+            let made = manifest::controller_revision(&manifest::Numbered {
+                namespace: view.namespace(),
+                name: &name,
+                workspace: view.name(),
+                owner: view.owner(),
+                hash: &hash,
+                data: workspace::revision_data(asked),
+                number,
+            });
+            draft.push(Effect::ensure(&made.into_object(), WriteMode::CreateOnly, None));
             forget_oldest(view, draft, &history);
             number
         }

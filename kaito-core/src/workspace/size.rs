@@ -46,7 +46,9 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
 /// A status that was stripped (a restored backup) never shrinks a workload that runs.
 fn at_least_what_runs(view: &View<'_>, nodes: u32) -> Result<u32, Unread> {
     let running = view.stateful_set()?.found().filter(|set| crate::effect::is_controlled_by(&set.metadata, view.uid()));
-    let replicas = running.and_then(|set| crate::compat::stateful_set_spec(set)?.replicas).and_then(|count| u32::try_from(count).ok());
+    let replicas = running
+        .and_then(|set| crate::compat::stateful_set_spec(set)?.replicas)
+        .and_then(|count| u32::try_from(count).ok());
     Ok(nodes.max(replicas.unwrap_or_default()))
 }
 
@@ -62,26 +64,43 @@ fn compute(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, Stri
         gpus_per_node: sku.gpu_count,
         gpu_memory: Bytes(sku.gpu_memory_bytes),
     };
-    let too_large = |cause: String| Failure::new(&failure::MODEL_TOO_LARGE, format!("{} on {}: {cause}", model.id, sku.name));
+    let too_large =
+        |cause: String| Failure::new(&failure::MODEL_TOO_LARGE, format!("{} on {}: {cause}", model.id, sku.name));
     let estimate = sizing::estimate(&demand).map_err(|small| too_large(small.to_string()))?;
     if estimate.nodes > 1 && !facts.profile.supports.multi_node {
-        let cause = format!("{} GPUs are needed, and serving over several nodes is not available on {}", estimate.gpus, sku.gpu_model);
+        let cause = format!(
+            "{} GPUs are needed, and serving over several nodes is not available on {}",
+            estimate.gpus, sku.gpu_model
+        );
         return Err(too_large(cause));
     }
-    sizing::max_model_len(facts.profile, model, sku, sku.gpu_count).map_err(|missing| too_large(format!("no memory is left for a context on a GPU; {missing} more are needed")))?;
+    sizing::max_model_len(facts.profile, model, sku, sku.gpu_count)
+        .map_err(|missing| too_large(format!("no memory is left for a context on a GPU; {missing} more are needed")))?;
     let text = format!(
         "{} node(s) of {} GPU(s): weights {} + KV cache {} + overhead {} of {} usable on a GPU",
-        estimate.nodes, sku.gpu_count, estimate.weights, estimate.kv_per_gpu, estimate.overhead_per_gpu, estimate.usable_per_gpu
+        estimate.nodes,
+        sku.gpu_count,
+        estimate.weights,
+        estimate.kv_per_gpu,
+        estimate.overhead_per_gpu,
+        estimate.usable_per_gpu
     );
     Ok((estimate.nodes, text))
 }
 
 /// The context length that the user's ConfigMap names.
 fn context(view: &View<'_>) -> Result<Result<Option<u32>, Failure>, Unread> {
-    let Some(name) = view.workspace.ok().and_then(|workspace| Some(workspace.inference()?.config.as_str())).filter(|name| !name.is_empty()) else {
+    let Some(name) = view
+        .workspace
+        .ok()
+        .and_then(|workspace| Some(workspace.inference()?.config.as_str()))
+        .filter(|name| !name.is_empty())
+    else {
         return Ok(Ok(None));
     };
-    let fail = |cause: String| Ok(Err(Failure::new(&failure::CONFIG_NOT_USABLE, format!("inference.config: ConfigMap {name} {cause}"))));
+    let fail = |cause: String| {
+        Ok(Err(Failure::new(&failure::CONFIG_NOT_USABLE, format!("inference.config: ConfigMap {name} {cause}"))))
+    };
     match view.snapshot.get_surely::<ConfigMap>(view.namespace(), name)? {
         Lookup::Absent => fail(format!("does not exist in namespace {}", view.namespace())),
         Lookup::Malformed(malformed) => fail(format!("cannot be read: {}", malformed.error)),

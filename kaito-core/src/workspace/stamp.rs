@@ -14,11 +14,19 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     if !present.iter().any(|name| name == finalizers::WORKSPACE) {
         patch.finalizers = Some(present.into_iter().chain([finalizers::WORKSPACE.to_owned()]).collect());
         if let Some(warning) = draft.facts.as_ref().and_then(admit::retirement) {
-            draft.notices.push(Notice { warning: true, reason: events::INSTANCE_TYPE_RETIRING, note: warning, after: None });
+            draft.notices.push(Notice {
+                warning: true,
+                reason: events::INSTANCE_TYPE_RETIRING,
+                note: warning,
+                after: None,
+            });
         }
     }
     if let Some(revision) = &draft.revision {
-        for (key, value) in [(annotations::WORKSPACE_HASH, revision.hash.clone()), (annotations::WORKSPACE_REVISION, revision.number.to_string())] {
+        for (key, value) in [
+            (annotations::WORKSPACE_HASH, revision.hash.clone()),
+            (annotations::WORKSPACE_REVISION, revision.number.to_string()),
+        ] {
             if view.annotation(key) != Some(value.as_str()) {
                 patch.annotations.insert(key.to_owned(), Some(value));
             }
@@ -26,7 +34,12 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     }
     if !patch.is_empty() {
         let (key, uid) = (view.key.clone(), view.uid().to_owned());
-        draft.stamp = Some(draft.push(Effect::Metadata { key, uid, resource_version: view.resource_version().to_owned(), patch }));
+        draft.stamp = Some(draft.push(Effect::Metadata {
+            key,
+            uid,
+            resource_version: view.resource_version().to_owned(),
+            patch,
+        }));
     }
     Ok(Flow::Next)
 }

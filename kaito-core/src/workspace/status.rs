@@ -42,12 +42,16 @@ pub(super) fn finish(view: &View<'_>, mut draft: Draft) -> Plan {
 fn refused_writes(view: &View<'_>) -> Vec<Failure> {
     let refused = |error: &crate::effect::EffectError| match (error.kind, error.key.kind) {
         // The claims were listed live in this round: a claim of that name which is not among them belongs to somebody else.
-        (ErrorKind::AlreadyExists, Kind::NodeClaim) => {
-            Some(Failure::new(&failure::NAME_TAKEN, format!("{} exists and does not carry the labels of this Workspace", error.key)))
-        }
+        (ErrorKind::AlreadyExists, Kind::NodeClaim) => Some(Failure::new(
+            &failure::NAME_TAKEN,
+            format!("{} exists and does not carry the labels of this Workspace", error.key),
+        )),
         // The cache lags; the next look shows whose it is.
         (ErrorKind::AlreadyExists, _) => None,
-        _ => Some(Failure::new(&failure::WRITE_REFUSED, format!("cannot {} {}: {}", error.verb, error.key, error.message))),
+        _ => Some(Failure::new(
+            &failure::WRITE_REFUSED,
+            format!("cannot {} {}: {}", error.verb, error.key, error.message),
+        )),
     };
     view.snapshot.mishaps().iter().filter_map(refused).collect()
 }
@@ -61,7 +65,8 @@ fn status(view: &View<'_>, draft: &Draft) -> Option<StatusWrite> {
     let fields = status.as_object_mut()?;
     fields.insert("conditions".into(), serde_json::to_value(merged).unwrap_or_default());
     if !draft.deleting {
-        let ready = findings.iter().any(|finding| finding.condition == ConditionType::WorkspaceSucceeded && finding.holds);
+        let ready =
+            findings.iter().any(|finding| finding.condition == ConditionType::WorkspaceSucceeded && finding.holds);
         fields.insert("state".into(), json!(state(fields.get("state").and_then(Value::as_str), ready)));
         match draft.machines.workers.is_empty() {
             true => drop(fields.remove("workerNodes")),
@@ -113,16 +118,29 @@ fn findings(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
         })
     });
     let (Some(claims), Some(nodes)) = (claims, nodes) else { return Vec::new() };
-    let resource = trouble(ConditionType::ResourceReady).unwrap_or_else(|| match [&claims, &nodes].iter().find(|finding| !finding.holds) {
-        // Mirrors the first of the two that does not hold, as upstream.
-        Some(cause) => Finding { condition: ConditionType::ResourceReady, ..(*cause).clone() },
-        None => Finding::yes(ConditionType::ResourceReady, reasons::RESOURCE_SUCCESS, "workspace resource is ready"),
+    let resource = trouble(ConditionType::ResourceReady).unwrap_or_else(|| {
+        match [&claims, &nodes].iter().find(|finding| !finding.holds) {
+            // Mirrors the first of the two that does not hold, as upstream.
+            Some(cause) => Finding { condition: ConditionType::ResourceReady, ..(*cause).clone() },
+            None => {
+                Finding::yes(ConditionType::ResourceReady, reasons::RESOURCE_SUCCESS, "workspace resource is ready")
+            }
+        }
     });
     let inference = if draft.workload.ready && resource.holds {
-        Finding::yes(ConditionType::InferenceReady, reasons::INFERENCE_SUCCESS, "Inference has been deployed successfully")
+        Finding::yes(
+            ConditionType::InferenceReady,
+            reasons::INFERENCE_SUCCESS,
+            "Inference has been deployed successfully",
+        )
     } else {
-        trouble(ConditionType::InferenceReady)
-            .unwrap_or_else(|| Finding::no(ConditionType::InferenceReady, failure::WORKLOAD_PENDING.name, format!("waits for the machines: {}", resource.message)))
+        trouble(ConditionType::InferenceReady).unwrap_or_else(|| {
+            Finding::no(
+                ConditionType::InferenceReady,
+                failure::WORKLOAD_PENDING.name,
+                format!("waits for the machines: {}", resource.message),
+            )
+        })
     };
     let succeeded = if inference.holds {
         Finding::yes(ConditionType::WorkspaceSucceeded, reasons::WORKSPACE_SUCCEEDED, "workspace succeeds")

@@ -29,11 +29,17 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     /// Reads the root and, in the same round, everything that every plan needs. `None` when the root is gone.
-    pub(super) fn new(key: &'a ObjectKey, snapshot: &'a Snapshot, settings: &'a Settings) -> Result<Option<Self>, Unread> {
+    pub(super) fn new(
+        key: &'a ObjectKey,
+        snapshot: &'a Snapshot,
+        settings: &'a Settings,
+    ) -> Result<Option<Self>, Unread> {
         snapshot.need(first_reads(key))?;
         let (metadata, workspace, status) = match snapshot.seen(key.clone(), Freshness::Cached)? {
             None => return Ok(None),
-            Some(seen @ Seen::Malformed(malformed)) => (seen.metadata(), Err(malformed.error.as_str()), malformed.status.clone()),
+            Some(seen @ Seen::Malformed(malformed)) => {
+                (seen.metadata(), Err(malformed.error.as_str()), malformed.status.clone())
+            }
             Some(seen @ Seen::Decoded(object)) => match <Workspace as crate::kinds::Typed>::of(object) {
                 None => return Ok(None),
                 Some(workspace) => {
@@ -42,7 +48,8 @@ impl<'a> View<'a> {
                 }
             },
         };
-        let conditions = status.get("conditions").cloned().and_then(|found| serde_json::from_value(found).ok()).unwrap_or_default();
+        let conditions =
+            status.get("conditions").cloned().and_then(|found| serde_json::from_value(found).ok()).unwrap_or_default();
         Ok(Some(Self { key, snapshot, settings, metadata, workspace, status, conditions }))
     }
 
@@ -86,7 +93,11 @@ impl<'a> View<'a> {
 
     /// The number of machines that was settled on before; a stripped status (a restored backup) has none.
     pub(super) fn recorded_target(&self) -> Option<u32> {
-        self.status.get("targetNodeCount").and_then(Value::as_u64).and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0)
+        self.status
+            .get("targetNodeCount")
+            .and_then(Value::as_u64)
+            .and_then(|count| u32::try_from(count).ok())
+            .filter(|count| *count > 0)
     }
 
     /// The controller reference that children in the same namespace carry.
@@ -126,7 +137,8 @@ impl<'a> View<'a> {
 
     /// Whether a child of ours exists: from then on a late "no" warns and does not stop.
     pub(super) fn has_children(&self) -> Result<bool, Unread> {
-        let workload = self.stateful_set()?.found().is_some_and(|set| crate::effect::is_controlled_by(&set.metadata, self.uid()));
+        let workload =
+            self.stateful_set()?.found().is_some_and(|set| crate::effect::is_controlled_by(&set.metadata, self.uid()));
         Ok(workload || !self.claims(Freshness::Cached)?.is_empty())
     }
 }

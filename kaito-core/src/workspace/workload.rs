@@ -22,7 +22,9 @@ use std::collections::BTreeMap;
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let found = view.stateful_set()?;
-    if let (Some(facts), Some(target), Some(number)) = (draft.facts, draft.target, draft.revision.as_ref().map(|revision| revision.number)) {
+    if let (Some(facts), Some(target), Some(number)) =
+        (draft.facts, draft.target, draft.revision.as_ref().map(|revision| revision.number))
+    {
         if draft.machines.nodes_ready || !matches!(found, Lookup::Absent) {
             let mut wanted = manifest::stateful_set(&serving(view, &facts, target, number, found)?);
             if let Lookup::Found(running) = found {
@@ -38,18 +40,29 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
 
 /// Takes the pod template of the running set, unless another revision of the Workspace asks for another one.
 fn keep_template(wanted: &mut StatefulSet, running: &StatefulSet) {
-    let revision = |set: &StatefulSet| set.metadata.annotations.as_ref().and_then(|all| all.get(annotations::WORKSPACE_REVISION).cloned());
+    let revision = |set: &StatefulSet| {
+        set.metadata.annotations.as_ref().and_then(|all| all.get(annotations::WORKSPACE_REVISION).cloned())
+    };
     if revision(wanted) != revision(running) {
         return;
     }
-    if let (Some(mut spec), Some(template)) = (compat::stateful_set_spec(wanted).cloned(), compat::stateful_set_spec(running).map(|spec| spec.template.clone())) {
+    if let (Some(mut spec), Some(template)) = (
+        compat::stateful_set_spec(wanted).cloned(),
+        compat::stateful_set_spec(running).map(|spec| spec.template.clone()),
+    ) {
         spec.template = template;
         *wanted = compat::stateful_set(wanted.metadata.clone(), spec);
     }
 }
 
 /// Everything that the pods' builder needs to know, worked out.
-fn serving<'a>(view: &'a View<'a>, facts: &Facts, nodes: u32, revision: i64, found: Lookup<'_, StatefulSet>) -> Result<Serving<'a>, Unread> {
+fn serving<'a>(
+    view: &'a View<'a>,
+    facts: &Facts,
+    nodes: u32,
+    revision: i64,
+    found: Lookup<'_, StatefulSet>,
+) -> Result<Serving<'a>, Unread> {
     let layout = Layout::choose(facts, nodes);
     let inference = view.workspace.ok().and_then(|workspace| workspace.inference());
     Ok(Serving {
@@ -64,7 +77,9 @@ fn serving<'a>(view: &'a View<'a>, facts: &Facts, nodes: u32, revision: i64, fou
         config_map: inference.map(|inference| inference.config.as_str()).filter(|name| !name.is_empty()),
         access_secret: access_secret(view),
         served_name: served_name(view, facts),
-        performance_mode: view.annotation(annotations::PERFORMANCE_MODE).filter(|mode| !mode.is_empty() && *mode != "balanced"),
+        performance_mode: view
+            .annotation(annotations::PERFORMANCE_MODE)
+            .filter(|mode| !mode.is_empty() && *mode != "balanced"),
         benchmark: view.annotation(annotations::DISABLE_BENCHMARK) != Some("true"),
         max_model_len: sizing::max_model_len(facts.profile, facts.model, facts.sku, layout.tensor).unwrap_or_default(),
         claim_local_disk: claims_local_disk(view, facts, found)?,
@@ -79,7 +94,8 @@ fn claims_local_disk(view: &View<'_>, facts: &Facts, found: Lookup<'_, StatefulS
         let claims = compat::stateful_set_spec(running).and_then(|spec| spec.volume_claim_templates.as_ref());
         return Ok(claims.is_some_and(|claims| !claims.is_empty()));
     }
-    Ok(facts.sku.nvme && !matches!(view.snapshot.get_surely::<StorageClass>("", names::LOCAL_NVME_CLASS)?, Lookup::Absent))
+    Ok(facts.sku.nvme
+        && !matches!(view.snapshot.get_surely::<StorageClass>("", names::LOCAL_NVME_CLASS)?, Lookup::Absent))
 }
 
 /// The name under which clients ask for the model.
@@ -94,7 +110,9 @@ fn served_name(view: &View<'_>, facts: &Facts) -> String {
 fn pod_labels(view: &View<'_>) -> BTreeMap<String, String> {
     let passed_on = [labels::INFERENCE_SET_CREATED_BY, labels::MULTI_ROLE_INFERENCE_CREATED_BY, labels::INFERENCE_ROLE];
     let own = view.metadata.labels.iter().flatten().filter(|(key, _)| passed_on.contains(&key.as_str()));
-    own.map(|(key, value)| (key.clone(), value.clone())).chain([(labels::WORKSPACE.to_owned(), view.name().to_owned())]).collect()
+    own.map(|(key, value)| (key.clone(), value.clone()))
+        .chain([(labels::WORKSPACE.to_owned(), view.name().to_owned())])
+        .collect()
 }
 
 /// The labels that the user asks of nodes, without those that we set ourselves.
@@ -119,11 +137,16 @@ fn secret(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
     let problem = match view.snapshot.get::<SecretFacts>(view.namespace(), name)? {
         Lookup::Absent => Some(format!("does not exist in namespace {}", view.namespace())),
         Lookup::Malformed(malformed) => Some(format!("cannot be read: {}", malformed.error)),
-        Lookup::Found(secret) if !secret.keys.contains(names::HF_TOKEN_KEY) => Some(format!("has no key {}", names::HF_TOKEN_KEY)),
+        Lookup::Found(secret) if !secret.keys.contains(names::HF_TOKEN_KEY) => {
+            Some(format!("has no key {}", names::HF_TOKEN_KEY))
+        }
         Lookup::Found(_) => None,
     };
     if let Some(problem) = problem {
-        draft.failures.push(Failure::new(&failure::MODEL_SECRET, format!("inference.preset.presetOptions.modelAccessSecret: Secret {name} {problem}")));
+        draft.failures.push(Failure::new(
+            &failure::MODEL_SECRET,
+            format!("inference.preset.presetOptions.modelAccessSecret: Secret {name} {problem}"),
+        ));
     }
     Ok(())
 }
@@ -146,7 +169,8 @@ fn observe(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, StatefulSet>) {
         return; // Machines come first, and their own wait is told.
     }
     let seconds = draft.facts.map_or(1800, |facts| facts.model.readiness_timeout_seconds);
-    let mut wait = Waiting::new(&failure::WORKLOAD_PENDING, format!("{ready} of {wanted} pods are ready"), started(view));
+    let mut wait =
+        Waiting::new(&failure::WORKLOAD_PENDING, format!("{ready} of {wanted} pods are ready"), started(view));
     wait.deadline = Some(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(1800)));
     draft.waits.push(wait);
 }

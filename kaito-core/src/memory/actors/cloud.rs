@@ -55,7 +55,14 @@ impl Planner for Cloud {
 }
 
 impl Cloud {
-    fn launch(&self, key: &ObjectKey, claim: &NodeClaim, node: Option<&Node>, now: Timestamp, settings: &Settings) -> Plan {
+    fn launch(
+        &self,
+        key: &ObjectKey,
+        claim: &NodeClaim,
+        node: Option<&Node>,
+        now: Timestamp,
+        settings: &Settings,
+    ) -> Plan {
         let mut plan = empty(&claim.metadata);
         hold(&mut plan, key, claim);
         let size = size(claim);
@@ -66,7 +73,7 @@ impl Cloud {
         let mut status = Status::of(claim);
         let Some(sku) = known else {
             status.set("Launched", "False", "LaunchFailed", &format!("the cloud has no machine of size {size}"), now);
-            set_status(&mut plan, key, &claim.metadata, status.old.clone(), status.new);
+            set_status(&mut plan, key, &claim.metadata, status.old.as_ref(), status.new);
             return plan;
         };
         let name = format!("node-{}", key.name);
@@ -79,7 +86,15 @@ impl Cloud {
         if now >= joined {
             if node.is_none() {
                 let body = node_body(&name, key, claim, &size, now);
-                plan.push(Effect::Ensure { key: ObjectKey::cluster(Kind::Node, name.clone()), body, mode: WriteMode::CreateOnly, uid: None }, None);
+                plan.push(
+                    Effect::Ensure {
+                        key: ObjectKey::cluster(Kind::Node, name.clone()),
+                        body,
+                        mode: WriteMode::CreateOnly,
+                        uid: None,
+                    },
+                    None,
+                );
             }
             status.set("Registered", "True", "Registered", "", now);
             status.new["nodeName"] = json!(name);
@@ -95,7 +110,7 @@ impl Cloud {
         } else {
             wait_until(&mut plan, now, complete);
         }
-        set_status(&mut plan, key, &claim.metadata, status.old.clone(), status.new);
+        set_status(&mut plan, key, &claim.metadata, status.old.as_ref(), status.new);
         plan
     }
 
@@ -112,7 +127,9 @@ impl Cloud {
             }
         }
         let rest: Vec<String> = claim.finalizers().iter().filter(|name| *name != FINALIZER).cloned().collect();
-        if let (true, true, Some(uid), Some(resource_version)) = (nodes.is_empty(), rest.len() < claim.finalizers().len(), claim.uid(), claim.resource_version()) {
+        if let (true, true, Some(uid), Some(resource_version)) =
+            (nodes.is_empty(), rest.len() < claim.finalizers().len(), claim.uid(), claim.resource_version())
+        {
             let patch = MetadataPatch { finalizers: Some(rest), ..MetadataPatch::default() };
             plan.push(Effect::Metadata { key: key.clone(), uid, resource_version, patch }, None);
         }
@@ -122,7 +139,9 @@ impl Cloud {
 
 fn hold(plan: &mut Plan, key: &ObjectKey, claim: &NodeClaim) {
     let finalizers = claim.finalizers().to_vec();
-    if let (false, Some(uid), Some(resource_version)) = (finalizers.iter().any(|name| name == FINALIZER), claim.uid(), claim.resource_version()) {
+    if let (false, Some(uid), Some(resource_version)) =
+        (finalizers.iter().any(|name| name == FINALIZER), claim.uid(), claim.resource_version())
+    {
         let finalizers = finalizers.into_iter().chain([FINALIZER.to_owned()]).collect();
         let patch = MetadataPatch { finalizers: Some(finalizers), ..MetadataPatch::default() };
         plan.push(Effect::Metadata { key: key.clone(), uid, resource_version, patch }, None);
@@ -147,8 +166,11 @@ impl Status {
     }
 
     fn set(&mut self, type_: &str, status: &str, reason: &str, message: &str, now: Timestamp) {
-        let mut conditions: Vec<Value> = self.new.get("conditions").and_then(Value::as_array).cloned().unwrap_or_default();
-        let unchanged = |condition: &Value| condition["type"] == type_ && condition["status"] == status && condition["reason"] == reason;
+        let mut conditions: Vec<Value> =
+            self.new.get("conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+        let unchanged = |condition: &Value| {
+            condition["type"] == type_ && condition["status"] == status && condition["reason"] == reason
+        };
         if conditions.iter().any(unchanged) {
             return;
         }
@@ -161,7 +183,13 @@ impl Status {
 /// A Node as a kubelet registers it: ready, tainted as the claim says, its GPUs not advertised yet. kwok keeps it alive where there is one.
 fn node_body(name: &str, claim: &ObjectKey, source: &NodeClaim, size: &str, now: Timestamp) -> Value {
     let mut all: BTreeMap<String, String> = source.labels().clone();
-    for (key, value) in [(labels::INSTANCE_TYPE, size), (labels::OS, "linux"), ("kubernetes.io/arch", "amd64"), ("kubernetes.io/hostname", name), (CLAIM, &claim.name)] {
+    for (key, value) in [
+        (labels::INSTANCE_TYPE, size),
+        (labels::OS, "linux"),
+        ("kubernetes.io/arch", "amd64"),
+        ("kubernetes.io/hostname", name),
+        (CLAIM, &claim.name),
+    ] {
         all.insert(key.to_owned(), value.to_owned());
     }
     let room = json!({"cpu": "24", "memory": "220Gi", "pods": "110", "ephemeral-storage": "1Ti"});
@@ -177,11 +205,19 @@ fn node_body(name: &str, claim: &ObjectKey, source: &NodeClaim, size: &str, now:
 
 /// The device plugin has found the GPUs.
 fn advertise(plan: &mut Plan, node: &Node, gpus: u32, _now: Timestamp) {
-    let there = node.status.as_ref().and_then(|status| status.allocatable.as_ref()).is_some_and(|room| room.contains_key(names::NVIDIA_GPU));
+    let there = node
+        .status
+        .as_ref()
+        .and_then(|status| status.allocatable.as_ref())
+        .is_some_and(|room| room.contains_key(names::NVIDIA_GPU));
     if there || gpus == 0 {
         return;
     }
-    let (Some(uid), Some(mut status)) = (node.uid(), node.status.as_ref().and_then(|status| serde_json::to_value(status).ok())) else { return };
+    let (Some(uid), Some(mut status)) =
+        (node.uid(), node.status.as_ref().and_then(|status| serde_json::to_value(status).ok()))
+    else {
+        return;
+    };
     for room in ["capacity", "allocatable"] {
         status[room][names::NVIDIA_GPU] = json!(gpus.to_string());
     }

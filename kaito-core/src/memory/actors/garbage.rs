@@ -27,12 +27,16 @@ impl Planner for GarbageCollector {
     }
 
     fn plan(&self, key: &ObjectKey, snapshot: &Snapshot, _: &Settings) -> Result<Plan, Unread> {
-        let Some(seen) = snapshot.seen(key.clone(), Freshness::Cached)? else { return Ok(Plan::nothing(Outcome::Gone)) };
+        let Some(seen) = snapshot.seen(key.clone(), Freshness::Cached)? else {
+            return Ok(Plan::nothing(Outcome::Gone));
+        };
         let mut plan = empty(seen.metadata());
         for owner in seen.metadata().owner_references.iter().flatten().filter(|owner| owner.controller == Some(true)) {
             let Some(kind) = Kind::named(&owner.api_version, &owner.kind) else { continue };
             let owner_key = ObjectKey::new(kind, key.namespace(), owner.name.clone());
-            let alive = snapshot.seen(owner_key, Freshness::Live)?.is_some_and(|found| found.metadata().uid.as_deref() == Some(&owner.uid));
+            let alive = snapshot
+                .seen(owner_key, Freshness::Live)?
+                .is_some_and(|found| found.metadata().uid.as_deref() == Some(&owner.uid));
             if let (false, Some(target)) = (alive, Owned::by_reference(seen, &owner.uid)) {
                 plan.push(Effect::Delete { target }, None);
             }

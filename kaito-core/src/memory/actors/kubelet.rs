@@ -41,7 +41,9 @@ impl Planner for Kubelet {
     fn plan(&self, key: &ObjectKey, snapshot: &Snapshot, _: &Settings) -> Result<Plan, Unread> {
         let Some(pod) = root::<Pod>(key, snapshot)? else { return Ok(Plan::nothing(Outcome::Gone)) };
         let mut plan = empty(&pod.metadata);
-        let Some(spec) = pod.spec.as_ref().filter(|_| pod.metadata.deletion_timestamp.is_none()) else { return Ok(plan) };
+        let Some(spec) = pod.spec.as_ref().filter(|_| pod.metadata.deletion_timestamp.is_none()) else {
+            return Ok(plan);
+        };
         let old = pod.status.as_ref().and_then(|status| serde_json::to_value(status).ok());
         let Some(node) = &spec.node_name else {
             let nodes = snapshot.list::<Node>(None, Selector::default(), Freshness::Cached)?.items;
@@ -53,8 +55,15 @@ impl Planner for Kubelet {
                 }
                 None => {
                     let why = format!("0/{} nodes are available", nodes.len());
-                    let waiting = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why});
-                    set_status(&mut plan, key, &pod.metadata, old, json!({"phase": "Pending", "conditions": [waiting]}));
+                    let waiting =
+                        json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why});
+                    set_status(
+                        &mut plan,
+                        key,
+                        &pod.metadata,
+                        old.as_ref(),
+                        json!({"phase": "Pending", "conditions": [waiting]}),
+                    );
                 }
             }
             return Ok(plan);
@@ -66,7 +75,7 @@ impl Planner for Kubelet {
         let ready = after(started, self.pace.load);
         let is_ready = now >= ready;
         wait_until(&mut plan, now, if now < started { started } else { ready });
-        set_status(&mut plan, key, &pod.metadata, old, status(start, now >= started, is_ready));
+        set_status(&mut plan, key, &pod.metadata, old.as_ref(), status(start, now >= started, is_ready));
         Ok(plan)
     }
 }
@@ -86,11 +95,20 @@ fn fits(spec: &PodSpec, node: &Node, pods: &[&Pod]) -> bool {
     let terms = spec
         .affinity
         .as_ref()
-        .and_then(|affinity| affinity.node_affinity.as_ref()?.required_during_scheduling_ignored_during_execution.as_ref())
+        .and_then(|affinity| {
+            affinity.node_affinity.as_ref()?.required_during_scheduling_ignored_during_execution.as_ref()
+        })
         .map(|required| required.node_selector_terms.as_slice());
-    let placed = pods.iter().filter_map(|pod| pod.spec.as_ref()).filter(|other| other.node_name.as_deref() == Some(&node.name_any()));
+    let placed = pods
+        .iter()
+        .filter_map(|pod| pod.spec.as_ref())
+        .filter(|other| other.node_name.as_deref() == Some(&node.name_any()));
     let taken: i128 = placed.map(gpus).sum();
-    let room = node.status.as_ref().and_then(|status| status.allocatable.as_ref()?.get(names::NVIDIA_GPU)).and_then(|quantity| parse_quantity(&quantity.0));
+    let room = node
+        .status
+        .as_ref()
+        .and_then(|status| status.allocatable.as_ref()?.get(names::NVIDIA_GPU))
+        .and_then(|quantity| parse_quantity(&quantity.0));
     terms.is_none_or(|terms| terms.iter().any(|term| matches(term, node)))
         && taints.iter().all(|taint| spec.tolerations.iter().flatten().any(|toleration| tolerates(toleration, taint)))
         && room.unwrap_or_default() - taken >= gpus(spec)
@@ -98,7 +116,11 @@ fn fits(spec: &PodSpec, node: &Node, pods: &[&Pod]) -> bool {
 
 fn gpus(spec: &PodSpec) -> i128 {
     let asked = |container: &k8s_openapi::api::core::v1::Container| {
-        container.resources.as_ref().and_then(|resources| resources.limits.as_ref()?.get(names::NVIDIA_GPU)).and_then(|quantity| parse_quantity(&quantity.0))
+        container
+            .resources
+            .as_ref()
+            .and_then(|resources| resources.limits.as_ref()?.get(names::NVIDIA_GPU))
+            .and_then(|quantity| parse_quantity(&quantity.0))
     };
     spec.containers.iter().filter_map(asked).sum()
 }

@@ -26,7 +26,8 @@ use serde_json::Value;
 
 /// Every actor that a cluster without any controllers needs.
 pub fn all(pace: Pace) -> Vec<Box<dyn Planner>> {
-    let mut actors: Vec<Box<dyn Planner>> = vec![Box::new(Cloud::new(pace)), Box::new(StatefulSetController), Box::new(Kubelet::new(pace))];
+    let mut actors: Vec<Box<dyn Planner>> =
+        vec![Box::new(Cloud::new(pace)), Box::new(StatefulSetController), Box::new(Kubelet::new(pace))];
     for kind in [Kind::ControllerRevision, Kind::Pod, Kind::Service, Kind::StatefulSet] {
         actors.push(Box::new(GarbageCollector { kind }));
     }
@@ -43,9 +44,9 @@ fn empty(metadata: &ObjectMeta) -> Plan {
 }
 
 /// Writes the status of the root where it differs.
-fn set_status(plan: &mut Plan, key: &ObjectKey, metadata: &ObjectMeta, old: Option<Value>, new: Value) {
+fn set_status(plan: &mut Plan, key: &ObjectKey, metadata: &ObjectMeta, old: Option<&Value>, new: Value) {
     let (Some(uid), Some(resource_version)) = (metadata.uid.clone(), metadata.resource_version.clone()) else { return };
-    if old.as_ref() != Some(&new) {
+    if old != Some(&new) {
         plan.status = Some(StatusWrite { key: key.clone(), uid, resource_version, status: new });
     }
 }

@@ -35,7 +35,9 @@ impl Planner for StatefulSetController {
     fn plan(&self, key: &ObjectKey, snapshot: &Snapshot, _: &Settings) -> Result<Plan, Unread> {
         let Some(set) = root::<StatefulSet>(key, snapshot)? else { return Ok(Plan::nothing(Outcome::Gone)) };
         let mut plan = empty(&set.metadata);
-        let Some(spec) = compat::stateful_set_spec(set).filter(|_| set.metadata.deletion_timestamp.is_none()) else { return Ok(plan) };
+        let Some(spec) = compat::stateful_set_spec(set).filter(|_| set.metadata.deletion_timestamp.is_none()) else {
+            return Ok(plan);
+        };
         let selector = Selector(spec.selector.match_labels.clone().unwrap_or_default());
         let uid = set.uid().unwrap_or_default();
         let all = snapshot.list::<Pod>(Some(key.namespace()), selector, Freshness::Cached)?.items;
@@ -47,7 +49,15 @@ impl Planner for StatefulSetController {
 
         for ordinal in (0..wanted).filter(|ordinal| !pods.iter().any(|pod| pod.name_any() == name(*ordinal))) {
             let pod_key = ObjectKey::new(Kind::Pod, key.namespace(), name(ordinal));
-            plan.push(Effect::Ensure { body: pod_body(set, spec, &template, &pod_key, ordinal, &revision), key: pod_key, mode: WriteMode::CreateOnly, uid: None }, None);
+            plan.push(
+                Effect::Ensure {
+                    body: pod_body(set, spec, &template, &pod_key, ordinal, &revision),
+                    key: pod_key,
+                    mode: WriteMode::CreateOnly,
+                    uid: None,
+                },
+                None,
+            );
         }
         let surplus = pods.iter().filter(|pod| !(0..wanted).any(|ordinal| pod.name_any() == name(ordinal)));
         surplus.for_each(|pod| delete_dependant(&mut plan, *pod, &uid));
@@ -58,7 +68,8 @@ impl Planner for StatefulSetController {
             delete_dependant(&mut plan, *pod, &uid);
         }
         let status = status(set, &pods, wanted, &revision);
-        set_status(&mut plan, key, &set.metadata, set.status.as_ref().and_then(|status| serde_json::to_value(status).ok()), status);
+        let old = set.status.as_ref().and_then(|status| serde_json::to_value(status).ok());
+        set_status(&mut plan, key, &set.metadata, old.as_ref(), status);
         Ok(plan)
     }
 }
@@ -72,7 +83,11 @@ fn status(set: &StatefulSet, pods: &[&Pod], wanted: usize, revision: &str) -> Va
     let is_new = |pod: &&&Pod| pod.labels().get(REVISION).map(String::as_str) == Some(revision);
     let (ready, updated) = (pods.iter().filter(|pod| is_ready(pod)).count(), pods.iter().filter(is_new).count());
     let before = set.status.as_ref().and_then(|status| status.current_revision.clone());
-    let current = if updated >= wanted && ready >= wanted { revision.to_owned() } else { before.unwrap_or_else(|| revision.to_owned()) };
+    let current = if updated >= wanted && ready >= wanted {
+        revision.to_owned()
+    } else {
+        before.unwrap_or_else(|| revision.to_owned())
+    };
     let mut status = json!({
         "observedGeneration": set.metadata.generation.unwrap_or_default(),
         "replicas": pods.len(),
@@ -87,9 +102,21 @@ fn status(set: &StatefulSet, pods: &[&Pod], wanted: usize, revision: &str) -> Va
     status
 }
 
-fn pod_body(set: &StatefulSet, spec: &StatefulSetSpec, template: &Value, key: &ObjectKey, ordinal: usize, revision: &str) -> Value {
-    let mut pod_labels = spec.template.metadata.as_ref().and_then(|metadata| metadata.labels.clone()).unwrap_or_default();
-    let own = [(labels::STATEFUL_SET_POD_NAME, key.name.clone()), (labels::POD_INDEX, ordinal.to_string()), (REVISION, revision.to_owned())];
+fn pod_body(
+    set: &StatefulSet,
+    spec: &StatefulSetSpec,
+    template: &Value,
+    key: &ObjectKey,
+    ordinal: usize,
+    revision: &str,
+) -> Value {
+    let mut pod_labels =
+        spec.template.metadata.as_ref().and_then(|metadata| metadata.labels.clone()).unwrap_or_default();
+    let own = [
+        (labels::STATEFUL_SET_POD_NAME, key.name.clone()),
+        (labels::POD_INDEX, ordinal.to_string()),
+        (REVISION, revision.to_owned()),
+    ];
     pod_labels.extend(own.map(|(key, value)| (key.to_owned(), value)));
     let owner = json!({
         "apiVersion": "apps/v1", "kind": "StatefulSet", "name": set.name_any(), "uid": set.uid(), "controller": true, "blockOwnerDeletion": true,

@@ -1,0 +1,63 @@
+//! One plan: of a Workspace that is ready, and of one for which everything is to be built.
+//!
+//! Promise: at most 150 µs when quiet, at most 1 ms when everything is built (`cargo xtask bench` prints both).
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use jiff::Timestamp;
+use kaito_core::memory::World;
+use kaito_core::snapshot::{Answer, Unread};
+use kaito_core::{Kind, ObjectKey, Plan, Planner, Read, Seen, Settings, Snapshot, WorkspacePlanner, render};
+use serde_json::json;
+use std::hint::black_box;
+
+fn workspace(size: &str) -> serde_json::Value {
+    json!({
+        "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": "bench", "namespace": "default"},
+        "resource": {"instanceType": size, "labelSelector": {"matchLabels": {"apps": "bench"}}},
+        "inference": {"preset": {"name": "llama-3.3-70b-instruct"}},
+    })
+}
+
+/// Answers every question from the objects of a world, until the plan is made.
+fn settled(objects: &[Seen], root: &ObjectKey, now: Timestamp) -> Snapshot {
+    let mut snapshot = Snapshot::new(now);
+    while let Err(Unread(reads)) = WorkspacePlanner.plan(root, &snapshot, &Settings::default()) {
+        for read in reads {
+            let found = || objects.iter().filter(|seen| read.matches(seen)).cloned();
+            let answer = match &read {
+                Read::Object { .. } => Answer::Object(found().next()),
+                Read::List { .. } => Answer::List(found().collect()),
+            };
+            snapshot.answer(read, answer);
+        }
+    }
+    snapshot
+}
+
+fn plan(snapshot: &Snapshot, root: &ObjectKey, settings: &Settings) -> Option<Plan> {
+    snapshot.start_round();
+    WorkspacePlanner.plan(root, snapshot, settings).ok()
+}
+
+fn bench(criterion: &mut Criterion) {
+    let (settings, root) = (Settings::default(), ObjectKey::new(Kind::Workspace, "default", "bench"));
+    let mut world = World::installed(&settings);
+    let put = world.put(&root, &workspace("Standard_NC48ads_A100_v4"));
+    assert!(put.is_ok(), "the world takes the manifest");
+    let objects = |world: &World| {
+        world.cluster().with_store(|store| {
+            store.iter().map(|(key, value)| Seen::decode(key.kind, value.clone())).collect::<Vec<_>>()
+        })
+    };
+    let fresh = settled(&objects(&world), &root, world.now());
+    render::settle(&mut world);
+    let ready = settled(&objects(&world), &root, world.now());
+    assert!(plan(&ready, &root, &settings).is_some_and(|plan| plan.is_quiet()), "a ready Workspace is quiet");
+    assert!(plan(&fresh, &root, &settings).is_some_and(|plan| plan.steps.len() >= 6), "everything is to be built");
+
+    criterion.bench_function("plan/quiet", |bench| bench.iter(|| plan(black_box(&ready), &root, &settings)));
+    criterion.bench_function("plan/full", |bench| bench.iter(|| plan(black_box(&fresh), &root, &settings)));
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);

@@ -1,0 +1,31 @@
+//! Manifests that tests use again and again.
+
+use serde_json::{Value, json};
+
+/// The user's own seed: Phi-3 mini on one V100, in the oldest served version.
+pub fn phi_3_mini(name: &str) -> Value {
+    json!({
+        "apiVersion": "kaito.sh/v1alpha1", "kind": "Workspace", "metadata": {"name": name},
+        "resource": {"instanceType": "Standard_NC6s_v3", "labelSelector": {"matchLabels": {"apps": "phi-3"}}},
+        "inference": {"preset": {"name": "phi-3-mini-4k-instruct"}},
+    })
+}
+
+/// A preset on a machine size.
+pub fn preset(name: &str, model: &str, size: &str) -> Value {
+    json!({
+        "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": name},
+        "resource": {"instanceType": size, "labelSelector": {"matchLabels": {"apps": name}}},
+        "inference": {"preset": {"name": model}},
+    })
+}
+
+/// A model that takes two machines.
+pub fn two_nodes(name: &str) -> Value {
+    preset(name, "llama-3.3-70b-instruct", "Standard_NC48ads_A100_v4")
+}
+
+/// A model without fast local disks, which runs on the current image.
+pub fn phi_4_mini(name: &str) -> Value {
+    preset(name, "phi-4-mini-instruct", "Standard_NV36ads_A10_v5")
+}

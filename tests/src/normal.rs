@@ -1,0 +1,127 @@
+//! Objects in a form in which two clusters can be compared: without what an API server adds, commands as sets of flags, names without uids.
+
+use kaito_core::render;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the API server fills in: field, and the value that counts as "not said". `null` stands for any value.
+const DEFAULTS: &[(&str, Value)] = &[
+    ("dnsPolicy", Value::Null),
+    ("schedulerName", Value::Null),
+    ("terminationMessagePath", Value::Null),
+    ("terminationMessagePolicy", Value::Null),
+    ("imagePullPolicy", Value::Null),
+    ("restartPolicy", Value::Null),
+    ("successThreshold", Value::Null),
+    ("scheme", Value::Null),
+    ("protocol", Value::Null),
+    ("defaultMode", Value::Null),
+    ("updateStrategy", Value::Null),
+    ("revisionHistoryLimit", Value::Null),
+    ("sessionAffinity", Value::Null),
+    ("ipFamilies", Value::Null),
+    ("ipFamilyPolicy", Value::Null),
+    ("internalTrafficPolicy", Value::Null),
+    ("clusterIPs", Value::Null),
+    ("volumeMode", Value::Null),
+    ("finalizers", Value::Null),
+    ("allocateLoadBalancerNodePorts", Value::Null),
+    ("externalTrafficPolicy", Value::Null),
+];
+
+/// Defaults that are said by their value: left out only when it is this one.
+fn is_default(field: &str, value: &Value) -> bool {
+    let any = DEFAULTS.iter().any(|(name, _)| *name == field);
+    any || match field {
+        "securityContext" | "resources" => *value == json!({}),
+        "terminationGracePeriodSeconds" => *value == json!(30),
+        "timeoutSeconds" => *value == json!(1),
+        "failureThreshold" => *value == json!(3),
+        "initialDelaySeconds" => *value == json!(0),
+        "status" | "apiVersion" => true,
+        // A headless Service is a ClusterIP Service without an address.
+        "type" => *value == json!("ClusterIP"),
+        _ => false,
+    }
+}
+
+/// Objects by kind and name, in normal form. NodeClaims are numbered, for their names are made of uids.
+pub fn by_name(objects: Vec<Value>) -> BTreeMap<String, Value> {
+    let mut claims = 0;
+    let mut named = BTreeMap::new();
+    for object in objects {
+        let mut object = normal(&render::canonical(&object));
+        let kind = object["kind"].as_str().unwrap_or_default().to_owned();
+        if kind == "NodeClaim" {
+            claims += 1;
+            object["metadata"]["name"] = json!(format!("NODECLAIM-{claims}"));
+        }
+        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        named.insert(format!("{kind} {name}"), object);
+    }
+    named
+}
+
+/// One value in normal form.
+pub fn normal(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let kept = map.iter().filter(|(field, value)| !is_default(field, value)).map(|(field, value)| {
+                let value = match (field.as_str(), value) {
+                    ("command", Value::Array(words)) => command(words),
+                    ("storage", Value::String(text)) => json!(quantity(text)),
+                    _ => normal(value),
+                };
+                (field.clone(), value)
+            });
+            Value::Object(kept.collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(normal).collect()),
+        other => other.clone(),
+    }
+}
+
+fn quantity(text: &str) -> String {
+    kaito_core::units::parse_quantity(text)
+        .map_or_else(|| text.to_owned(), |thousandths| (thousandths / 1000).to_string())
+}
+
+/// A shell line as its words, flags of each program sorted: their order means nothing.
+fn command(words: &[Value]) -> Value {
+    let lines = words.iter().map(|word| {
+        let text = word.as_str().unwrap_or_default();
+        let (mut sorted, mut flags) = (Vec::new(), BTreeSet::new());
+        for word in text.split_whitespace() {
+            let (flag, end) = word.strip_suffix(';').map_or((word, ""), |flag| (flag, ";"));
+            if flag.starts_with("--") {
+                flags.insert(flag.to_owned());
+            }
+            if !flag.starts_with("--") || !end.is_empty() {
+                sorted.extend(std::mem::take(&mut flags));
+                sorted.extend(
+                    [flag, end]
+                        .into_iter()
+                        .filter(|word| !word.is_empty() && !word.starts_with("--"))
+                        .map(str::to_owned),
+                );
+            }
+        }
+        sorted.extend(flags);
+        json!(sorted)
+    });
+    Value::Array(lines.collect())
+}
+
+/// Every place where two values differ, by path.
+pub fn differences(ours: &Value, theirs: &Value, path: &str, found: &mut Vec<String>) {
+    match (ours, theirs) {
+        (Value::Object(a), Value::Object(b)) => {
+            for key in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
+                let at = format!("{}.{key}", path.split(' ').next().filter(|_| !path.contains('.')).unwrap_or(path));
+                differences(a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null), &at, found);
+            }
+        }
+        (a, b) if a == b => {}
+        (a, b) => found.push(format!("{path}: ours {a}, theirs {b}")),
+    }
+}

@@ -1,0 +1,140 @@
+//! Where a scenario plays: the memory world, or a real API server with kwok. A scenario is told once, to a [`Stage`].
+
+mod memory;
+
+pub use memory::MemoryStage;
+
+use crate::normal;
+use kaito_core::Kind;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// A cluster with the Workspace controller, seen by a user in one namespace.
+pub trait Stage {
+    /// The namespace of this scenario.
+    fn namespace(&self) -> &str;
+    /// `kubectl apply`.
+    fn put(&mut self, document: &Value);
+    /// `kubectl patch --type merge`.
+    fn patch(&mut self, kind: Kind, name: &str, patch: &Value);
+    /// `kubectl delete`, without waiting.
+    fn remove(&mut self, kind: Kind, name: &str);
+    /// `kubectl get`.
+    fn get(&self, kind: Kind, name: &str) -> Option<Value>;
+    /// Every object of a kind that belongs to this namespace; of cluster-scoped kinds, those whose labels name it.
+    fn list(&self, kind: Kind) -> Vec<Value>;
+    /// Waits until something is true; fails the test, with the Workspaces as they are, when it never is.
+    fn until(&mut self, what: &str, holds: &dyn Fn(&dyn Stage) -> bool);
+    /// Lets time pass in which nothing is expected to happen.
+    fn pass_time(&mut self);
+    /// How often the controller has written anything in this namespace or for it.
+    fn writes(&self) -> u64;
+}
+
+/// A story, as a function of where it plays.
+pub type Story = fn(&mut dyn Stage);
+
+/// Plays a story in a memory world of its own, and tells how it ended.
+pub fn play_in_memory(name: &str, story: Story) -> BTreeMap<String, Value> {
+    let mut stage = MemoryStage::new(&namespace_of(name));
+    story(&mut stage);
+    (&stage as &dyn Stage).ending()
+}
+
+/// The namespace of a story: short, for it is part of host names, and the same on every stage.
+pub fn namespace_of(story: &str) -> String {
+    format!("s-{}", kaito_core::hash::short(&[story], 8))
+}
+
+/// What a condition says: status, reason, message.
+pub fn condition(stage: &dyn Stage, workspace: &str, type_: &str) -> Option<(String, String, String)> {
+    let workspace = stage.get(Kind::Workspace, workspace)?;
+    let condition =
+        workspace["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == type_)?.clone();
+    let text = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
+    Some((text("status"), text("reason"), text("message")))
+}
+
+/// Whether a condition holds.
+pub fn is_true(stage: &dyn Stage, workspace: &str, type_: &str) -> bool {
+    condition(stage, workspace, type_).is_some_and(|(status, ..)| status == "True")
+}
+
+/// `status.state`.
+pub fn state(stage: &dyn Stage, workspace: &str) -> String {
+    stage
+        .get(Kind::Workspace, workspace)
+        .and_then(|found| found["status"]["state"].as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+impl dyn Stage + '_ {
+    /// Waits until a Workspace is ready.
+    pub fn until_ready(&mut self, workspace: &str) {
+        let name = workspace.to_owned();
+        self.until(&format!("{workspace} is Ready"), &move |stage| state(stage, &name) == "Ready");
+    }
+
+    /// Waits until a condition is False for this reason, and its words mention something.
+    pub fn until_refused(&mut self, workspace: &str, type_: &str, reason: &str, mention: &str) {
+        let (name, type_, reason, mention) =
+            (workspace.to_owned(), type_.to_owned(), reason.to_owned(), mention.to_owned());
+        self.until(&format!("{name}: {type_} is False, {reason}, and mentions {mention:?}"), &move |stage| {
+            condition(stage, &name, &type_)
+                .is_some_and(|(status, why, words)| status == "False" && why == reason && words.contains(&mention))
+        });
+    }
+
+    /// Nothing is written while nothing happens.
+    pub fn expect_quiet(&mut self) {
+        self.pass_time();
+        let before = self.writes();
+        self.pass_time();
+        assert_eq!(self.writes() - before, 0, "a quiet controller writes nothing");
+    }
+
+    /// How everything ended: our objects in normal form, and what the Workspaces say.
+    pub fn ending(&self) -> BTreeMap<String, Value> {
+        let kinds = [Kind::ControllerRevision, Kind::NodeClaim, Kind::Service, Kind::StatefulSet];
+        let mut objects: Vec<Value> = kinds.iter().flat_map(|kind| self.list(*kind)).collect();
+        // Claims are numbered by Workspace and slot, for their names differ from cluster to cluster.
+        objects.sort_by_key(|object| {
+            let label = |key: &str| object["metadata"]["labels"][key].as_str().unwrap_or_default().to_owned();
+            (
+                object["kind"].to_string(),
+                label("kaito.sh/workspace"),
+                label("kaito.sh/node-slot"),
+                object["metadata"]["name"].to_string(),
+            )
+        });
+        let ours = objects.into_iter().filter(|object| !is_of_a_stateful_set(object));
+        let mut ending = normal::by_name(ours.collect());
+        for workspace in self.list(Kind::Workspace) {
+            let conditions: BTreeMap<String, Value> = workspace["status"]["conditions"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|condition| {
+                    (
+                        condition["type"].as_str().unwrap_or_default().to_owned(),
+                        json!([condition["status"], condition["reason"]]),
+                    )
+                })
+                .collect();
+            let status = json!({"conditions": conditions, "state": workspace["status"]["state"], "targetNodeCount": workspace["status"]["targetNodeCount"]});
+            ending.insert(format!("Workspace {}", workspace["metadata"]["name"].as_str().unwrap_or_default()), status);
+        }
+        ending
+    }
+}
+
+/// The StatefulSet controller of Kubernetes keeps revisions of its own.
+fn is_of_a_stateful_set(object: &Value) -> bool {
+    object["metadata"]["ownerReferences"].as_array().into_iter().flatten().any(|owner| owner["kind"] == "StatefulSet")
+}
+
+/// Whether an object belongs to a namespace: it is in it, or its labels name it.
+pub(crate) fn belongs(object: &Value, namespace: &str) -> bool {
+    object["metadata"]["namespace"] == namespace
+        || object["metadata"]["labels"]["kaito.sh/workspacenamespace"] == namespace
+}

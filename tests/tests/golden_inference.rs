@@ -1,0 +1,134 @@
+//! What the reference made of a manifest is what we make of it, for every preset it serves on one GPU generation or another; differences are listed with a reason.
+//!
+//! Left for the issue "Workloads": adapters, tuning, own templates, update sequences.
+
+use kaito_api::vocabulary::names;
+use kaito_core::memory::World;
+use kaito_core::{Kind, ObjectKey, Settings, render};
+use kaito_tests::{normal, shared};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Where we differ on purpose: (file or `*`, path or its end, reason).
+const DIFFERENCES: &[(&str, &str, &str)] = &[
+    (
+        "*",
+        "NodeClaim.metadata.labels.kaito.sh/workspace-uid",
+        "claims carry uid, slot and incarnation, so that asking twice asks once (Δ6)",
+    ),
+    ("*", "NodeClaim.metadata.labels.kaito.sh/node-slot", "as above"),
+    ("*", "NodeClaim.metadata.labels.kaito.sh/node-incarnation", "as above"),
+    (
+        "sku-lower-case.yaml",
+        "NodeClaim.spec.requirements",
+        "the size is spelled as the cloud spells it, so that the machine really comes",
+    ),
+    ("amd-v620.yaml", "theirs only", "no published image serves AMD: refused in words, and no machine is paid for"),
+    (
+        "config-absent.yaml",
+        "theirs only",
+        "the ConfigMap does not exist: said in words, and no machine is paid for before it does",
+    ),
+    (
+        "selector-only-reserved.yaml",
+        "theirs only",
+        "reserved labels alone select nothing; the reference's own webhook refuses it (W-13)",
+    ),
+];
+
+#[test]
+fn what_the_reference_makes_of_a_preset_is_what_we_make_of_it() {
+    let Some(folder) = shared::path("golden/azure") else { return };
+    let (mut compared, mut wrong) = (Vec::new(), Vec::new());
+    for path in files(&folder) {
+        let golden: Value = serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if golden["outcome"] != "ok"
+            || golden["manifest"].as_str().is_none_or(|manifest| manifest.matches('.').count() > 1)
+        {
+            continue;
+        }
+        let Some(manifest) = manifest_of(golden["manifest"].as_str().unwrap()) else { continue };
+        let documents = documents(&manifest);
+        if !documents.iter().any(is_preset_inference)
+            || documents.iter().any(|document| document["kind"] == "InferenceSet")
+        {
+            continue;
+        }
+        let differences = compare(&name, &documents, &golden);
+        compared.push(name.clone());
+        wrong.extend(differences.into_iter().map(|difference| format!("{name}: {difference}")));
+    }
+    println!("{} files compared with the reference: {}", compared.len(), compared.join(" "));
+    assert!(compared.len() >= 30, "only {} files were comparable", compared.len());
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// The manifest that a golden was made from, wherever in the corpus it lies.
+fn manifest_of(name: &str) -> Option<PathBuf> {
+    let folders =
+        ["seed", "examples/inference", "examples/fine-tuning", "examples/custom-model-integration", "variants/azure"];
+    folders
+        .iter()
+        .filter_map(|folder| shared::path("corpus").map(|root| root.join(folder).join(name)))
+        .find(|path| path.exists())
+}
+
+fn documents(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let all: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    all.into_iter().filter(|document| !document.is_null()).collect()
+}
+
+fn is_preset_inference(document: &Value) -> bool {
+    document["kind"] == "Workspace"
+        && document["inference"]["preset"].is_object()
+        && document["inference"]["adapters"].as_array().is_none_or(Vec::is_empty)
+        && document["metadata"]["annotations"]["kaito.sh/use-local-weights"] != "true"
+}
+
+fn compare(name: &str, documents: &[Value], golden: &Value) -> Vec<String> {
+    let mut world = World::installed(&Settings::default());
+    if name == "nvme-class-absent.yaml" {
+        world.delete(&ObjectKey::cluster(Kind::StorageClass, names::LOCAL_NVME_CLASS)).unwrap();
+    }
+    for document in documents {
+        let Some(kind) = Kind::named(
+            document["apiVersion"].as_str().unwrap_or_default(),
+            document["kind"].as_str().unwrap_or_default(),
+        ) else {
+            continue;
+        };
+        let key = ObjectKey::new(kind, "NS", document["metadata"]["name"].as_str().unwrap());
+        world.put(&key, document).unwrap();
+    }
+    let ours: BTreeMap<String, Value> = normal::by_name(render::render(&mut world));
+    let kinds = ["ControllerRevision", "NodeClaim", "Service", "StatefulSet"];
+    let theirs: Vec<Value> = golden["objects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|object| kinds.iter().any(|kind| object["kind"] == *kind))
+        .cloned()
+        .collect();
+    let theirs = normal::by_name(theirs);
+    let mut found: Vec<String> = Vec::new();
+    for key in ours.keys().chain(theirs.keys().filter(|key| !ours.contains_key(*key))) {
+        match (ours.get(key), theirs.get(key)) {
+            (Some(ours), Some(theirs)) => normal::differences(ours, theirs, key, &mut found),
+            (Some(_), None) => found.push(format!("{key}: ours only")),
+            (None, _) => found.push(format!("{key}: theirs only")),
+        }
+    }
+    found.retain(|difference| {
+        !DIFFERENCES.iter().any(|(file, path, _)| (*file == "*" || *file == name) && difference.contains(path))
+    });
+    found
+}

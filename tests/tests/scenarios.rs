@@ -1,0 +1,142 @@
+//! Short stories of a user and a cluster: told once, played in the memory world and on a real API server, with the same end.
+
+use kaito_core::Kind;
+use kaito_tests::manifests;
+use kaito_tests::scenarios;
+use kaito_tests::stage::{Stage, is_true, state};
+use serde_json::{Value, json};
+
+scenarios! {
+    fn the_seed_becomes_ready_and_then_nothing_is_written_any_more(world) {
+        world.put(&manifests::phi_3_mini("phi"));
+        world.until_ready("phi");
+        assert!(is_true(world, "phi", "ResourceReady") && is_true(world, "phi", "InferenceReady") && is_true(world, "phi", "WorkspaceSucceeded"));
+        assert_eq!((world.list(Kind::NodeClaim).len(), world.list(Kind::Node).len()), (1, 1));
+        let set = world.get(Kind::StatefulSet, "phi").unwrap();
+        assert_eq!(set["spec"]["template"]["spec"]["containers"][0]["image"], "mcr.microsoft.com/aks/kaito/kaito-base:0.0.2");
+        world.expect_quiet();
+    }
+
+    fn deleting_a_workspace_leaves_nothing(world) {
+        world.put(&manifests::phi_3_mini("phi"));
+        world.until_ready("phi");
+        world.remove(Kind::Workspace, "phi");
+        world.until("nothing is left", &|world| {
+            [Kind::Workspace, Kind::NodeClaim, Kind::Node, Kind::StatefulSet, Kind::Service, Kind::ControllerRevision, Kind::Pod].iter().all(|kind| ours(world, *kind).is_empty())
+        });
+    }
+
+    fn a_model_that_takes_two_machines_gets_two_and_one_address(world) {
+        world.put(&manifests::two_nodes("llama"));
+        world.until_ready("llama");
+        assert_eq!(world.list(Kind::NodeClaim).len(), 2);
+        let workspace = world.get(Kind::Workspace, "llama").unwrap();
+        assert_eq!(workspace["status"]["targetNodeCount"], 2);
+        assert_eq!(workspace["status"]["workerNodes"].as_array().unwrap().len(), 2);
+        let set = world.get(Kind::StatefulSet, "llama").unwrap();
+        assert_eq!(set["spec"]["replicas"], 2);
+        world.expect_quiet();
+    }
+
+    fn an_unknown_preset_is_named_with_its_nearest_and_no_machine_is_paid_for(world) {
+        world.put(&manifests::preset("typo", "phi-4-mini-instruckt", "Standard_NC24ads_A100_v4"));
+        world.until_refused("typo", "ResourceReady", "UnknownPreset", "phi-4-mini-instruct");
+        world.expect_quiet();
+        assert!(world.list(Kind::NodeClaim).is_empty() && world.get(Kind::StatefulSet, "typo").is_none());
+        world.patch(Kind::Workspace, "typo", &json!({"inference": {"preset": {"name": "phi-4-mini-instruct"}}}));
+        world.until_ready("typo");
+    }
+
+    fn an_unknown_size_is_named_with_its_nearest_and_no_machine_is_paid_for(world) {
+        world.put(&manifests::preset("typo", "phi-4-mini-instruct", "Standard_NC24ads_A100_v5"));
+        world.until_refused("typo", "ResourceReady", "UnknownInstanceType", "Standard_NC24ads_A100_v4");
+        world.expect_quiet();
+        assert!(world.list(Kind::NodeClaim).is_empty());
+    }
+
+    fn a_size_without_nvidia_gpus_is_refused_in_words(world) {
+        world.put(&manifests::preset("amd", "phi-4-mini-instruct", "Standard_NG32ads_V620_v1"));
+        world.until_refused("amd", "ResourceReady", "NoRuntimeForGpu", "AMD");
+        assert!(world.list(Kind::NodeClaim).is_empty());
+    }
+
+    fn both_inference_and_tuning_is_refused_before_a_machine_is_paid_for(world) {
+        let mut manifest = manifests::phi_4_mini("both");
+        manifest["tuning"] = json!({"preset": {"name": "phi-4"}, "method": "lora", "input": {"urls": ["https://example.com/a"]}, "output": {"image": "r.example.com/a:b", "imagePushSecret": "s"}});
+        world.put(&manifest);
+        world.until_refused("both", "ResourceReady", "InvalidWorkspace", "tuning");
+        assert!(world.list(Kind::NodeClaim).is_empty());
+    }
+
+    fn a_workspace_that_is_refused_does_not_stop_the_others(world) {
+        world.put(&manifests::preset("bad", "no-such-model", "Standard_NC24ads_A100_v4"));
+        world.put(&manifests::phi_4_mini("good"));
+        world.until_ready("good");
+        assert_eq!(state(world, "bad"), "Pending");
+    }
+
+    fn a_missing_config_map_is_named_and_its_arrival_ends_the_wait(world) {
+        let mut manifest = manifests::phi_4_mini("set");
+        manifest["inference"]["config"] = json!("my-settings");
+        world.put(&manifest);
+        world.until_refused("set", "ResourceReady", "InferenceConfigNotUsable", "my-settings");
+        assert!(world.list(Kind::NodeClaim).is_empty(), "no machine is paid for before the settings are there");
+        world.put(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "my-settings"}, "data": {"inference_config.yaml": "vllm:\n  max-model-len: 4096\n"}}));
+        world.until_ready("set");
+        let set = world.get(Kind::StatefulSet, "set").unwrap();
+        assert!(set.to_string().contains("--kaito-config-file=/mnt/config/inference_config.yaml"));
+    }
+
+    fn a_missing_token_is_told_and_does_not_keep_the_pods_from_starting(world) {
+        let mut manifest = manifests::phi_4_mini("gated");
+        manifest["inference"]["preset"]["presetOptions"] = json!({"modelAccessSecret": "hub"});
+        world.put(&manifest);
+        world.until_refused("gated", "InferenceReady", "ModelAccessSecretNotUsable", "hub");
+        world.until_ready("gated");
+    }
+
+    fn a_service_of_somebody_else_is_left_alone_and_named(world) {
+        let theirs = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "phi", "labels": {"team": "other"}}, "spec": {"ports": [{"name": "web", "port": 8080}], "selector": {"app": "other"}}});
+        world.put(&theirs);
+        world.put(&manifests::phi_4_mini("phi"));
+        world.until_refused("phi", "InferenceReady", "NameTaken", "phi");
+        let left = world.get(Kind::Service, "phi").unwrap();
+        assert_eq!((&left["spec"]["selector"]["app"], &left["metadata"]["labels"]["team"]), (&json!("other"), &json!("other")));
+    }
+
+    fn a_service_that_was_changed_by_hand_is_repaired_and_additions_of_others_stay(world) {
+        world.put(&manifests::phi_4_mini("phi"));
+        world.until_ready("phi");
+        world.patch(Kind::Service, "phi", &json!({"metadata": {"annotations": {"team": "other"}}, "spec": {"selector": {"kaito.sh/workspace": "somewhere-else"}}}));
+        world.until("the selector is ours again", &|world| world.get(Kind::Service, "phi").is_some_and(|service| service["spec"]["selector"]["kaito.sh/workspace"] == "phi"));
+        assert_eq!(world.get(Kind::Service, "phi").unwrap()["metadata"]["annotations"]["team"], "other");
+    }
+
+    fn a_machine_that_is_taken_away_is_replaced(world) {
+        world.put(&manifests::phi_4_mini("phi"));
+        world.until_ready("phi");
+        let first = name(&world.list(Kind::NodeClaim)[0]);
+        let uid = world.list(Kind::NodeClaim)[0]["metadata"]["uid"].clone();
+        world.remove(Kind::NodeClaim, &first);
+        world.until("another claim stands for it", &move |world| world.list(Kind::NodeClaim).iter().any(|claim| claim["metadata"]["uid"] != uid));
+        assert_eq!(world.list(Kind::NodeClaim).len(), 1, "never two at once");
+    }
+
+    fn touching_a_workspace_changes_nothing(world) {
+        world.put(&manifests::two_nodes("llama"));
+        world.until_ready("llama");
+        let before = world.ending();
+        world.patch(Kind::Workspace, "llama", &json!({"metadata": {"annotations": {"touched": "yes"}}}));
+        world.expect_quiet();
+        assert_eq!(before, world.ending());
+    }
+}
+
+fn name(object: &Value) -> String {
+    object["metadata"]["name"].as_str().unwrap().to_owned()
+}
+
+/// Objects that came from a Workspace; a cluster has Services of its own.
+fn ours(world: &dyn Stage, kind: Kind) -> Vec<Value> {
+    world.list(kind)
+}
