@@ -1,4 +1,25 @@
-//! What stands around the core: the command line, and everything that talks to the world.
+//! The edges of kaito-rs: where decisions meet a cluster, a command line, and a network.
+//!
+//! | room | what is there |
+//! |---|---|
+//! | [`kube`] | the cluster layer on a Kubernetes API server, and [`kube::Operator`], which runs planners on it |
+//! | [`admin`] | health, readiness and metrics over HTTP |
+//! | [`metrics`] | what is counted |
+//! | [`rbac`] | the rights that the controllers need, from the table of kinds |
+//! | [`cli`], [`input`] | the program `kaito`: verbs for people, and manifests read with the place of everything in them |
+//! | [`flags`], [`telemetry`], [`run`] | the program `kaito-workspace` |
+//!
+//! Decisions are made in `kaito_core` and nowhere here.
 
+pub mod admin;
 pub mod cli;
+pub mod flags;
 pub mod input;
+pub mod kube;
+pub mod metrics;
+pub mod rbac;
+pub mod run;
+pub mod telemetry;
+
+/// The version that logs, metrics and the user agent carry.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,6 +1,7 @@
 //! Fields whose type differs between the Kubernetes versions that k8s-openapi can be built for (1.33 to 1.37). Named here and nowhere else (I12).
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, StatefulSet, StatefulSetSpec};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
 
@@ -12,6 +13,10 @@ k8s_openapi::k8s_if_le_1_36! {
     /// Its spec.
     pub fn stateful_set_spec(set: &StatefulSet) -> Option<&StatefulSetSpec> {
         set.spec.as_ref()
+    }
+    /// Takes its pod template out, and leaves an empty one.
+    pub fn take_template(set: &mut StatefulSet) -> PodTemplateSpec {
+        set.spec.as_mut().map(|spec| std::mem::take(&mut spec.template)).unwrap_or_default()
     }
     /// A ControllerRevision.
     pub fn controller_revision(metadata: ObjectMeta, data: serde_json::Value, revision: i64) -> ControllerRevision {
@@ -30,6 +35,10 @@ k8s_openapi::k8s_if_ge_1_37! {
     /// Its spec.
     pub fn stateful_set_spec(set: &StatefulSet) -> Option<&StatefulSetSpec> {
         Some(&set.spec)
+    }
+    /// Takes its pod template out, and leaves an empty one.
+    pub fn take_template(set: &mut StatefulSet) -> PodTemplateSpec {
+        std::mem::take(&mut set.spec.template)
     }
     /// A ControllerRevision.
     pub fn controller_revision(metadata: ObjectMeta, data: serde_json::Value, revision: i64) -> ControllerRevision {

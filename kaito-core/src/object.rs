@@ -109,15 +109,7 @@ impl Seen {
 
     /// Its key.
     pub fn key(&self) -> ObjectKey {
-        let metadata = self.metadata();
-        ObjectKey {
-            kind: self.kind(),
-            namespace: match self.kind().scope() {
-                Scope::Cluster => None,
-                Scope::Namespaced => Some(metadata.namespace.clone().unwrap_or_default()),
-            },
-            name: metadata.name.clone().unwrap_or_default(),
-        }
+        key_of(self.kind(), self.metadata())
     }
 
     /// Its labels.
@@ -129,7 +121,7 @@ impl Seen {
 impl Object {
     /// Its key.
     pub fn key(&self) -> ObjectKey {
-        Seen::Decoded(self.clone()).key()
+        key_of(self.kind(), self.metadata())
     }
 
     /// The wire form, with `apiVersion` and `kind`.
@@ -141,6 +133,11 @@ impl Object {
         }
         value
     }
+}
+
+fn key_of(kind: Kind, metadata: &ObjectMeta) -> ObjectKey {
+    let namespace = (kind.scope() == Scope::Namespaced).then(|| metadata.namespace.clone().unwrap_or_default());
+    ObjectKey { kind, namespace, name: metadata.name.clone().unwrap_or_default() }
 }
 
 /// How a type is read off the wire.

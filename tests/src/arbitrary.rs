@@ -1,11 +1,12 @@
 //! Clusters that nobody in his right mind would have: sound objects with strange values in strange places.
 
 use crate::manifests;
-use kaito_core::{Kind, Seen};
+use kaito_core::{Kind, ObjectKey, Seen};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The namespace of everything.
 pub const NAMESPACE: &str = "default";
@@ -28,7 +29,10 @@ pub fn cluster() -> impl Strategy<Value = Vec<Seen>> {
     });
     let other = (select(others()), damage()).prop_map(|((kind, value), damage)| (kind, hurt(value, &damage)));
     (root, vec(other, 0..8)).prop_map(|(root, others)| {
-        std::iter::once(root).chain(others).map(|(kind, value)| Seen::decode(kind, value)).collect()
+        let all = std::iter::once(root).chain(others).map(|(kind, value)| Seen::decode(kind, value));
+        // A cluster holds one object by each name.
+        let by_key: BTreeMap<ObjectKey, Seen> = all.map(|seen| (seen.key(), seen)).collect();
+        by_key.into_values().collect()
     })
 }
 

@@ -88,7 +88,9 @@ fn report_defect(what: &str) {
     let mut err = std::io::stderr();
     let _ = std::io::Write::write_fmt(
         &mut err,
-        format_args!("kaito: {what}\nThis is a defect of kaito, not of your input. Please report it, with the input.\n"),
+        format_args!(
+            "kaito: {what}\nThis is a defect of kaito, not of your input. Please report it, with the input.\n"
+        ),
     );
 }
 

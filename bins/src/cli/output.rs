@@ -41,8 +41,8 @@ pub fn json(value: &impl Serialize) -> Result<String, Defect> {
 /// One document of YAML. Words that older readers take for yes, no or a number are quoted.
 pub fn yaml(value: &impl Serialize) -> Result<String, Defect> {
     let options = serde_saphyr::ser_options! { prefer_block_scalars: false, yaml_12: false };
-    let mut text =
-        serde_saphyr::to_string_with_options(value, options).map_err(|error| Defect(format!("cannot write YAML: {error}")))?;
+    let mut text = serde_saphyr::to_string_with_options(value, options)
+        .map_err(|error| Defect(format!("cannot write YAML: {error}")))?;
     if !text.ends_with('\n') {
         text.push('\n');
     }

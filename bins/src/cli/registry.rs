@@ -67,10 +67,26 @@ pub fn models(args: &Models, console: &mut Console<'_>) -> Result<Verdict, Defec
     let mut table = Table::new(&["NAME", "WEIGHTS", "CONTEXT", "ATTENTION", "DTYPE", "LICENSE", "ID"]);
     for model in &found {
         let (context, dtype) = (model.token_limit.to_string(), model.quantization.map_or(model.dtype, |q| q.method));
-        let cells = [model.preferred_name(), model.weights_text, &context, model.attention.as_str(), dtype, model.license, model.id];
+        let cells = [
+            model.preferred_name(),
+            model.weights_text,
+            &context,
+            model.attention.as_str(),
+            dtype,
+            model.license,
+            model.id,
+        ];
         table.row(cells.map(str::to_owned));
     }
-    show("Model", "ModelList", found.into_iter().map(model).collect(), &table, args.name.is_some(), args.output.form, console)
+    show(
+        "Model",
+        "ModelList",
+        found.into_iter().map(model).collect(),
+        &table,
+        args.name.is_some(),
+        args.output.form,
+        console,
+    )
 }
 
 /// Prints the machine sizes of a cloud, or one.

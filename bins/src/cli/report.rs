@@ -41,8 +41,11 @@ struct Event {
     /// Simulated seconds since the beginning.
     at: i64,
     topic: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     message: String,
 }
@@ -96,7 +99,8 @@ fn event(moment: &Moment) -> Event {
 fn writes(world: &World) -> Writes {
     let mut writes = Writes::default();
     for ((verb, kind), count) in world.cluster().writes() {
-        let verb = serde_json::to_value(verb).ok().and_then(|verb| verb.as_str().map(str::to_owned)).unwrap_or_default();
+        let verb =
+            serde_json::to_value(verb).ok().and_then(|verb| verb.as_str().map(str::to_owned)).unwrap_or_default();
         *writes.by_verb.entry(verb).or_default() += count;
         *writes.by_kind.entry(kind.name()).or_default() += count;
     }

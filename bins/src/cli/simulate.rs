@@ -53,12 +53,19 @@ fn for_people(world: &World, workspaces: &[ObjectKey], look: Look, started: Inst
     }
     if ready {
         let (time, wall) = (duration::words(world.elapsed()), started.elapsed().as_secs_f64());
-        text.push_str(&format!("{} after {time} of simulated time ({wall:.2} s)\n", look.paint(Colour::Green, "ready")));
+        text.push_str(&format!(
+            "{} after {time} of simulated time ({wall:.2} s)\n",
+            look.paint(Colour::Green, "ready")
+        ));
         return text;
     }
     for key in workspaces.iter().filter(|key| !standing::is_ready(world, key)) {
         let about = if workspaces.len() > 1 { format!("{}: ", key.name) } else { String::new() };
-        text.push_str(&format!("{}: {about}{}\n", look.paint(Colour::Red, "not ready"), standing::obstacle(world, key)));
+        text.push_str(&format!(
+            "{}: {about}{}\n",
+            look.paint(Colour::Red, "not ready"),
+            standing::obstacle(world, key)
+        ));
     }
     text
 }
@@ -68,8 +75,13 @@ fn table(world: &World, workspaces: &[ObjectKey]) -> Table {
     let mut table = Table::new(&["NAME", "INSTANCE", "RESOURCEREADY", "INFERENCEREADY", "WORKSPACEREADY", "AGE"]);
     for key in workspaces {
         let Some(workspace) = standing::workspace(world, key) else { continue };
-        let status = |of_type| workspace.condition(of_type).map(|condition| condition.status.clone()).unwrap_or_default();
-        let age = workspace.metadata.creation_timestamp.as_ref().map(|born| duration::age(world.now().duration_since(born.0)));
+        let status =
+            |of_type| workspace.condition(of_type).map(|condition| condition.status.clone()).unwrap_or_default();
+        let age = workspace
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map(|born| duration::age(world.now().duration_since(born.0)));
         table.row([
             key.name.clone(),
             workspace.resource().instance_type.clone(),
@@ -94,7 +106,8 @@ fn is_news(moment: &Moment) -> bool {
 
 fn line(moment: &Moment, all: &[&Moment], named: bool, look: Look) -> String {
     let width = |length: fn(&Moment) -> usize| all.iter().map(|moment| length(moment)).max().unwrap_or_default();
-    let at = format!("{:>width$}", duration::clock(moment.at), width = width(|moment| duration::clock(moment.at).len()));
+    let at =
+        format!("{:>width$}", duration::clock(moment.at), width = width(|moment| duration::clock(moment.at).len()));
     let name = if named {
         format!("{:width$}  ", moment.about.name, width = width(|moment| moment.about.name.chars().count()))
     } else {
@@ -102,7 +115,9 @@ fn line(moment: &Moment, all: &[&Moment], named: bool, look: Look) -> String {
     };
     let topic = format!("{:width$}", moment.topic, width = width(|moment| moment.topic.chars().count()));
     let before = 2 + at.len() + 2 + name.chars().count() + topic.chars().count() + 2;
-    let message = look.cut(&moment.message, before);
+    // What is done next and what can be done about it stands in the last line.
+    let cause = moment.message.split("; next: ").next().unwrap_or_default();
+    let message = look.cut(cause, before);
     let colour = match (moment.topic.as_str(), moment.to.as_deref()) {
         ("warning", _) => Some(Colour::Yellow),
         (_, Some("True")) => Some(Colour::Green),

@@ -23,11 +23,17 @@ pub fn is_ready(world: &World, key: &ObjectKey) -> bool {
 /// Why it is not ready: `reason: message`. A failure is the answer before any wait; among equals, what comes first in the order of the work.
 pub fn obstacle(world: &World, key: &ObjectKey) -> String {
     let Some(workspace) = workspace(world, key) else { return format!("{key} is gone") };
-    let open = ConditionType::ALL.iter().filter_map(|of_type| workspace.condition(*of_type)).filter(|condition| condition.status != "True");
+    let open = ConditionType::ALL
+        .iter()
+        .filter_map(|of_type| workspace.condition(*of_type))
+        .filter(|condition| condition.status != "True");
     let summary = ConditionType::WorkspaceSucceeded.as_str();
     // The summary only repeats what the others say.
     let worst = open.min_by_key(|condition| (condition.type_ == summary, !is_failure(&condition.reason)));
-    worst.map_or_else(|| "nothing is known of it yet".to_owned(), |condition| format!("{}: {}", condition.reason, condition.message))
+    worst.map_or_else(
+        || "nothing is known of it yet".to_owned(),
+        |condition| format!("{}: {}", condition.reason, condition.message),
+    )
 }
 
 /// Whether a reason is one that does not go away by itself.

@@ -1,9 +1,9 @@
 //! The kinds that can be read from a file, and how each is held to its type.
 
+use kaito_api::k8s_openapi::api::{core::v1 as core, storage::v1 as storage};
 use kaito_api::{FieldError, FieldErrorKind, FieldPath};
 use kaito_core::Kind;
 use kaito_core::admission::nearest::nearest;
-use kaito_api::k8s_openapi::api::{core::v1 as core, storage::v1 as storage};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -23,11 +23,39 @@ pub struct Readable {
 
 /// Every kind that can be read.
 pub const READABLE: &[Readable] = &[
-    Readable { kind: Kind::Workspace, versions: &["kaito.sh/v1beta1", "kaito.sh/v1alpha1"], fields: &["resource", "inference", "tuning", "status"], check: workspace },
-    Readable { kind: Kind::ConfigMap, versions: &["v1"], fields: &["data", "binaryData", "immutable"], check: typed::<core::ConfigMap> },
-    Readable { kind: Kind::Secret, versions: &["v1"], fields: &["data", "stringData", "type", "immutable"], check: secret },
+    Readable {
+        kind: Kind::Workspace,
+        versions: &["kaito.sh/v1beta1", "kaito.sh/v1alpha1"],
+        fields: &["resource", "inference", "tuning", "status"],
+        check: workspace,
+    },
+    Readable {
+        kind: Kind::ConfigMap,
+        versions: &["v1"],
+        fields: &["data", "binaryData", "immutable"],
+        check: typed::<core::ConfigMap>,
+    },
+    Readable {
+        kind: Kind::Secret,
+        versions: &["v1"],
+        fields: &["data", "stringData", "type", "immutable"],
+        check: secret,
+    },
     Readable { kind: Kind::Node, versions: &["v1"], fields: &["spec", "status"], check: typed::<core::Node> },
-    Readable { kind: Kind::StorageClass, versions: &["storage.k8s.io/v1"], fields: &["allowVolumeExpansion", "allowedTopologies", "mountOptions", "parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"], check: typed::<storage::StorageClass> },
+    Readable {
+        kind: Kind::StorageClass,
+        versions: &["storage.k8s.io/v1"],
+        fields: &[
+            "allowVolumeExpansion",
+            "allowedTopologies",
+            "mountOptions",
+            "parameters",
+            "provisioner",
+            "reclaimPolicy",
+            "volumeBindingMode",
+        ],
+        check: typed::<storage::StorageClass>,
+    },
     Readable { kind: Kind::Namespace, versions: &["v1"], fields: &["spec", "status"], check: typed::<core::Namespace> },
     Readable { kind: Kind::Service, versions: &["v1"], fields: &["spec", "status"], check: typed::<core::Service> },
 ];
@@ -84,9 +112,19 @@ fn secret(value: &Value, fields: &[&'static str]) -> Vec<FieldError> {
             None | Some(Value::Null) => {}
             Some(Value::Object(entries)) => {
                 let bad = entries.iter().filter(|(_, value)| !value.is_string());
-                errors.extend(bad.map(|(key, _)| FieldError::new(FieldPath::from(part).key(key), FieldErrorKind::Type, "expected text; write it in quotes")));
+                errors.extend(bad.map(|(key, _)| {
+                    FieldError::new(
+                        FieldPath::from(part).key(key),
+                        FieldErrorKind::Type,
+                        "expected text; write it in quotes",
+                    )
+                }));
             }
-            Some(_) => errors.push(FieldError::new(FieldPath::from(part), FieldErrorKind::Type, "expected an object of names with texts")),
+            Some(_) => errors.push(FieldError::new(
+                FieldPath::from(part),
+                FieldErrorKind::Type,
+                "expected an object of names with texts",
+            )),
         }
     }
     errors.extend(strangers(value, fields));

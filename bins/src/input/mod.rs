@@ -56,7 +56,9 @@ fn source(name: &str, namespace: &str, stdin: &mut dyn Read) -> Result<Vec<Resul
     let mut found = Vec::new();
     for text in source::texts(name, stdin)? {
         match yaml::documents(&text.name, &text.text) {
-            Ok(nodes) => found.extend(nodes.into_iter().flat_map(items).map(|node| Document::read(&text.name, node, namespace))),
+            Ok(nodes) => {
+                found.extend(nodes.into_iter().flat_map(items).map(|node| Document::read(&text.name, node, namespace)));
+            }
             Err(problem) => found.push(Err(vec![problem])),
         }
     }
@@ -82,7 +84,8 @@ fn twice(documents: &[Document]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for document in documents {
         if let Some(first) = first.get(&document.key) {
-            let detail = format!("{} stands here for the second time; first in {}:{}", document.key, first.file, first.place());
+            let detail =
+                format!("{} stands here for the second time; first in {}:{}", document.key, first.file, first.place());
             problems.push(Problem::at(&document.file, document.place(), detail));
         } else {
             first.insert(&document.key, document);

@@ -15,31 +15,34 @@ use std::collections::BTreeMap;
 /// The API server takes no request above this.
 pub const DOCUMENT_LIMIT: usize = 3 << 20;
 
+/// Before the name of every tag that YAML itself defines.
+const YAML_TAGS: &str = "tag:yaml.org,2002:";
+
 /// The documents of a text, empty ones left out.
 pub fn documents(file: &str, text: &str) -> Result<Vec<Node>, Problem> {
-    match Reader::new(file, text).documents() {
-        Ok(documents) => Ok(documents),
-        // JSON knows escapes that YAML does not.
-        Err(problem) if text.trim_start().starts_with(['{', '[']) => {
-            json(file, text).map_err(|json| if problem.place.is_some() { problem } else { json })
-        }
-        Err(problem) => Err(problem),
+    let documents = Reader::new(file, text).documents();
+    // JSON knows escapes that YAML does not, and is best complained about in its own words.
+    if documents.is_err() && text.len() <= DOCUMENT_LIMIT && text.trim_start().starts_with("{\"") {
+        json(file, text)
+    } else {
+        documents
     }
 }
 
 fn json(file: &str, text: &str) -> Result<Vec<Node>, Problem> {
-    let mut documents = Vec::new();
-    for value in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
-        let value = value.map_err(|error| {
-            Problem::at(
-                file,
-                Place { line: error.line().max(1), column: error.column().max(1) },
-                format!("not JSON: {error}"),
-            )
-        })?;
-        documents.push(Node::from_value(value, Place::START));
-    }
-    Ok(documents)
+    let problem = |error: &serde_json::Error| {
+        let said = error.to_string();
+        let said = said.split(" at line ").next().unwrap_or_default();
+        Problem::at(
+            file,
+            Place { line: error.line().max(1), column: error.column().max(1) },
+            format!("not JSON: {said}"),
+        )
+    };
+    let values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    values
+        .map(|value| value.map(|value| Node::from_value(value, Place::START)).map_err(|error| problem(&error)))
+        .collect()
 }
 
 /// A finished subtree that an alias may name, and what it weighs.
@@ -199,7 +202,7 @@ impl<'a> Reader<'a> {
 
     fn scalar(&self, text: &str, style: ScalarStyle, tag: Option<&Tag>, place: Place) -> Read<Value> {
         let word = |text: &str| scalar::plain(text).map_err(|detail| self.problem(place, detail));
-        match tag.and_then(Tag::core_suffix) {
+        match tag.and_then(|tag| tag.suffix_in_namespace(YAML_TAGS)).as_deref() {
             Some("str") => Ok(Value::from(text)),
             Some("int" | "float" | "bool" | "null") => word(text),
             Some(other) => Err(self.problem(place, format!("the tag !!{other} cannot stand in a manifest"))),

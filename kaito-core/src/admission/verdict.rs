@@ -3,6 +3,7 @@
 use crate::failure::{self, Failure, Reason};
 use crate::settings::Settings;
 use crate::workspace::resolve;
+use kaito_api::vocabulary::annotations;
 use kaito_api::{FieldError, FieldErrorKind, FieldPath, Workspace};
 
 /// Where a failure belongs whose cause does not begin with a field.
@@ -29,10 +30,14 @@ pub fn judge(workspace: &Workspace, settings: &Settings) -> Vec<FieldError> {
 fn field_error(failure: &Failure) -> FieldError {
     let cause = failure.cause.as_str();
     let word = cause.split([' ', ':']).next().unwrap_or_default();
-    let is_field = ROOTS.contains(&word.split('.').next().unwrap_or_default());
-    let detail = is_field.then(|| cause.strip_prefix(word)?.strip_prefix(": ")).flatten().unwrap_or(cause);
-    let fallback = || PLACES.iter().find(|(reason, _)| *reason == failure.reason).map_or("", |(_, path)| path);
-    let path = FieldPath::from(if is_field { word } else { fallback() });
+    let (path, detail) = if ROOTS.contains(&word.split('.').next().unwrap_or_default()) {
+        (FieldPath::from(word), cause[word.len()..].trim_start_matches([':', ' ']))
+    } else if cause.contains(annotations::RUNTIME) {
+        (FieldPath::from("metadata.annotations").key(annotations::RUNTIME), cause)
+    } else {
+        let place = PLACES.iter().find(|(reason, _)| *reason == failure.reason).map_or("", |(_, path)| path);
+        (FieldPath::from(place), cause)
+    };
     let kind = if detail.starts_with("missing") { FieldErrorKind::Missing } else { FieldErrorKind::Value };
     FieldError::new(path, kind, detail)
 }

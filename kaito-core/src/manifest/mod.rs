@@ -22,7 +22,7 @@ pub use node_claim::{Machine, node_claim};
 pub use quote::quote;
 pub use revision::{Numbered, controller_revision, revision_name};
 pub use services::{Exposure, headless_name, headless_service, service};
-pub use stateful_set::stateful_set;
+pub use stateful_set::{around, stateful_set};
 
 use crate::workspace::Facts;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;

@@ -3,11 +3,17 @@
 use super::{Serving, headless_name, pod, volumes};
 use crate::compat;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec};
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use kaito_api::vocabulary::annotations;
 
 /// The set of pods that serve a preset: one a machine, all started at once.
 pub fn stateful_set(serving: &Serving<'_>) -> StatefulSet {
+    around(serving, pod::template(serving))
+}
+
+/// The same around a pod template that is there already.
+pub fn around(serving: &Serving<'_>, template: PodTemplateSpec) -> StatefulSet {
     let metadata = ObjectMeta {
         name: Some(serving.name.to_owned()),
         namespace: Some(serving.namespace.to_owned()),
@@ -24,7 +30,7 @@ pub fn stateful_set(serving: &Serving<'_>) -> StatefulSet {
             when_deleted: Some("Delete".to_owned()),
         }),
         selector: LabelSelector { match_labels: Some(serving.pod_labels.clone()), match_expressions: None },
-        template: pod::template(serving),
+        template,
         volume_claim_templates: volumes::claim_templates(serving),
         ..StatefulSetSpec::default()
     };

@@ -3,10 +3,11 @@
 use super::facts::Facts;
 use crate::effect::{Effect, EffectId, Owned, Step, WriteMode};
 use crate::failure::{self, Failure, Waiting};
-use crate::object::{Object, Seen};
+use crate::kinds::{Kind, Typed};
+use crate::object::{ObjectKey, Seen};
 use crate::plan::{Notice, Remark};
 use crate::snapshot::Lookup;
-use crate::{diff, effect, kinds::Typed};
+use crate::{diff, effect};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube_core::ResourceExt;
 use serde_json::Value;
@@ -106,23 +107,29 @@ impl Draft {
             }
             Lookup::Found(observed) if is_dying(observed.meta()) || mode == WriteMode::CreateOnly => {}
             Lookup::Found(observed) => {
-                let uid = observed.uid();
-                let (desired, observed) = (desired.into_object(), observed.clone().into_object());
-                self.apply(&desired, &observed, uid);
+                let there = observed.clone().into_object().to_value();
+                let wanted = desired.into_object();
+                if let Some(body) = self.differing(wanted.key().kind, wanted.to_value(), &there) {
+                    self.apply(wanted.key(), body, observed.meta().uid.clone());
+                }
             }
         }
     }
 
-    /// Applies only where something that we set differs.
-    fn apply(&mut self, desired: &Object, observed: &Object, uid: Option<String>) {
-        let key = desired.key();
-        let mut body = desired.to_value();
-        let there = observed.to_value();
-        crate::manifest::keep_immutable(key.kind, &mut body, &there);
-        if let Some(path) = diff::first_difference(&without_kind(&body), &there) {
-            self.remark("drift", format!("{key}: {path} differs"));
-            self.push_after(Effect::Ensure { key, body, mode: WriteMode::Apply, uid }, self.stamp);
-        }
+    /// The wire form to apply, where something that we set differs from what is there.
+    pub(super) fn differing(&mut self, kind: Kind, mut wanted: Value, there: &Value) -> Option<Value> {
+        crate::manifest::keep_immutable(kind, &mut wanted, there);
+        let path = diff::first_difference(&wanted, there)?;
+        self.remark(
+            "drift",
+            format!("{kind} {}: {path} differs", there["metadata"]["name"].as_str().unwrap_or_default()),
+        );
+        Some(wanted)
+    }
+
+    /// Applies to the object with this uid.
+    pub(super) fn apply(&mut self, key: ObjectKey, body: Value, uid: Option<String>) {
+        self.push_after(Effect::Ensure { key, body, mode: WriteMode::Apply, uid }, self.stamp);
     }
 
     /// Deletes what is proven to be ours.
@@ -133,14 +140,4 @@ impl Draft {
 
 pub(super) fn is_dying(metadata: &ObjectMeta) -> bool {
     metadata.deletion_timestamp.is_some()
-}
-
-/// `apiVersion` and `kind` are equal by construction.
-fn without_kind(body: &Value) -> Value {
-    let mut body = body.clone();
-    if let Some(map) = body.as_object_mut() {
-        map.remove("apiVersion");
-        map.remove("kind");
-    }
-    body
 }

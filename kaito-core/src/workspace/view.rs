@@ -35,21 +35,21 @@ impl<'a> View<'a> {
         settings: &'a Settings,
     ) -> Result<Option<Self>, Unread> {
         snapshot.need(first_reads(key))?;
-        let (metadata, workspace, status) = match snapshot.seen(key.clone(), Freshness::Cached)? {
+        let (metadata, workspace, status, conditions) = match snapshot.seen(key.clone(), Freshness::Cached)? {
             None => return Ok(None),
             Some(seen @ Seen::Malformed(malformed)) => {
-                (seen.metadata(), Err(malformed.error.as_str()), malformed.status.clone())
+                let old =
+                    malformed.status.get("conditions").cloned().and_then(|found| serde_json::from_value(found).ok());
+                (seen.metadata(), Err(malformed.error.as_str()), malformed.status.clone(), old.unwrap_or_default())
             }
             Some(seen @ Seen::Decoded(object)) => match <Workspace as crate::kinds::Typed>::of(object) {
                 None => return Ok(None),
                 Some(workspace) => {
                     let status = workspace.status.as_ref().and_then(|status| serde_json::to_value(status).ok());
-                    (seen.metadata(), Ok(workspace), status.unwrap_or_default())
+                    (seen.metadata(), Ok(workspace), status.unwrap_or_default(), workspace.conditions().to_vec())
                 }
             },
         };
-        let conditions =
-            status.get("conditions").cloned().and_then(|found| serde_json::from_value(found).ok()).unwrap_or_default();
         Ok(Some(Self { key, snapshot, settings, metadata, workspace, status, conditions }))
     }
 

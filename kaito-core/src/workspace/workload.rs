@@ -10,12 +10,14 @@ use crate::compat;
 use crate::conditions;
 use crate::effect::{self, WriteMode};
 use crate::failure::{self, Failure, Waiting};
+use crate::kinds::{Kind, Typed};
 use crate::manifest::{self, Layout, Serving};
 use crate::object::SecretFacts;
 use crate::sizing;
 use crate::snapshot::{Lookup, Unread};
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::api::storage::v1::StorageClass;
 use kaito_api::vocabulary::{ConditionType, ImageFamily, annotations, labels, names};
 use std::collections::BTreeMap;
@@ -26,11 +28,11 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         (draft.facts, draft.target, draft.revision.as_ref().map(|revision| revision.number))
     {
         if draft.machines.nodes_ready || !matches!(found, Lookup::Absent) {
-            let mut wanted = manifest::stateful_set(&serving(view, &facts, target, number, found)?);
-            if let Lookup::Found(running) = found {
-                keep_template(&mut wanted, running);
+            let serving = serving(view, &facts, target, number, found)?;
+            match found {
+                Lookup::Found(running) if keeps_template(view, running, number) => look_after(draft, running, &serving),
+                found => draft.ensure(found, manifest::stateful_set(&serving), view.uid(), WriteMode::Apply),
             }
-            draft.ensure(found, wanted, view.uid(), WriteMode::Apply);
         }
         secret(view, draft)?;
     }
@@ -38,20 +40,21 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     Ok(Flow::Next)
 }
 
-/// Takes the pod template of the running set, unless another revision of the Workspace asks for another one.
-fn keep_template(wanted: &mut StatefulSet, running: &StatefulSet) {
-    let revision = |set: &StatefulSet| {
-        set.metadata.annotations.as_ref().and_then(|all| all.get(annotations::WORKSPACE_REVISION).cloned())
-    };
-    if revision(wanted) != revision(running) {
-        return;
-    }
-    if let (Some(mut spec), Some(template)) = (
-        compat::stateful_set_spec(wanted).cloned(),
-        compat::stateful_set_spec(running).map(|spec| spec.template.clone()),
-    ) {
-        spec.template = template;
-        *wanted = compat::stateful_set(wanted.metadata.clone(), spec);
+/// Whether a running set of ours is of the revision that is wanted: then its pods are left as they are.
+fn keeps_template(view: &View<'_>, running: &StatefulSet, number: i64) -> bool {
+    let revision = running.metadata.annotations.as_ref().and_then(|all| all.get(annotations::WORKSPACE_REVISION));
+    let is_ours = effect::is_controlled_by(&running.metadata, view.uid()) && !is_dying(&running.metadata);
+    is_ours && revision.is_some_and(|revision| *revision == number.to_string())
+}
+
+/// Looks after everything of a running set but its pod template.
+fn look_after(draft: &mut Draft, running: &StatefulSet, serving: &Serving<'_>) {
+    let mut frame = running.clone();
+    let template = compat::take_template(&mut frame);
+    let wanted = manifest::around(serving, PodTemplateSpec::default()).into_object();
+    if let Some(mut body) = draft.differing(Kind::StatefulSet, wanted.to_value(), &frame.into_object().to_value()) {
+        body["spec"]["template"] = serde_json::to_value(template).unwrap_or_default();
+        draft.apply(wanted.key(), body, running.metadata.uid.clone());
     }
 }
 

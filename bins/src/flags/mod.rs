@@ -1,0 +1,212 @@
+//! The command line and the environment of `kaito-workspace`: the flags of the Go operator, so that its manifests start this program unchanged.
+//!
+//! [`table`] names every flag; [`parse`](Options::parse) reads them as Go does: one dash or two, `--flag value` or `--flag=value`, a bare `--flag` for a boolean.
+//! A flag that has no effect here is accepted with a warning that says so; one that would promise what is not there is an error.
+
+mod table;
+
+use crate::admin::BindAddress;
+use kaito_api::vocabulary::ImageFamily;
+use kaito_core::gates::Gates;
+use kaito_core::{Settings, cloud::Cloud};
+use std::path::PathBuf;
+use table::{FLAGS, Flag, Means};
+
+/// What the command line asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Print the version and end.
+    Version,
+    /// Print this help and end.
+    Help(String),
+    /// Run.
+    Run(Box<Options>),
+}
+
+/// How to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// What decisions depend on.
+    pub settings: Settings,
+    /// `--metrics-bind-address`.
+    pub metrics: BindAddress,
+    /// `--health-probe-bind-address`.
+    pub health: BindAddress,
+    /// `--concurrency`.
+    pub concurrency: usize,
+    /// `--kubeconfig`.
+    pub kubeconfig: Option<PathBuf>,
+    /// `-v`, `--zap-log-level`: 0 for info, 4 and more for debug.
+    pub verbosity: u8,
+    /// `--zap-encoder=json`.
+    pub json_logs: bool,
+    /// What was accepted and has no effect.
+    pub warnings: Vec<String>,
+}
+
+/// A command line or an environment that this program cannot run with; the text is for a person.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct FlagError(String);
+
+/// What the process is told besides its command line.
+pub struct Environment<'a> {
+    /// An environment variable.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// The content of the service account's namespace file, where there is one.
+    pub namespace: Option<String>,
+}
+
+impl Options {
+    /// Reads a command line, the program's own name left out. Fails on what is unknown, malformed or not available, and when the cloud is not named.
+    pub fn parse(arguments: &[String], environment: &Environment<'_>) -> Result<Command, FlagError> {
+        let mut options = Options {
+            settings: Settings::default(),
+            metrics: BindAddress::Everywhere(8080),
+            health: BindAddress::Everywhere(8081),
+            concurrency: 5,
+            kubeconfig: None,
+            verbosity: 0,
+            json_logs: false,
+            warnings: Vec::new(),
+        };
+        for (flag, value) in split(arguments)? {
+            if let Some(command) = options.take(flag, &value)? {
+                return Ok(command);
+            }
+        }
+        options.read(environment)?;
+        Ok(Command::Run(Box::new(options)))
+    }
+
+    fn take(&mut self, flag: &Flag, value: &str) -> Result<Option<Command>, FlagError> {
+        let wrong = |why: &dyn std::fmt::Display| FlagError(format!("--{}: {why}", flag.name));
+        let is_set =
+            flag.boolean && truth(value).ok_or_else(|| wrong(&format!("{value:?} is neither true nor false")))?;
+        match flag.means {
+            Means::Version => return Ok(is_set.then_some(Command::Version)),
+            Means::Help => return Ok(is_set.then(|| Command::Help(table::help()))),
+            Means::Metrics => self.metrics = value.parse().map_err(|error| wrong(&error))?,
+            Means::Health => self.health = value.parse().map_err(|error| wrong(&error))?,
+            Means::Gates => {
+                self.settings.gates =
+                    Gates::parse(value).map_err(|error| FlagError(format!("--feature-gates: {error}")))?
+            }
+            Means::ImageFamily if value.trim().is_empty() => self.settings.image_family = ImageFamily::default(),
+            Means::ImageFamily => {
+                let none = || wrong(&format!("{value:?} is no image family; known: ubuntu, azurelinux"));
+                self.settings.image_family = ImageFamily::parse(value).ok_or_else(none)?;
+            }
+            Means::Provisioner => provisioner(value)?,
+            Means::Concurrency => {
+                let count = value.parse().ok().filter(|count| *count > 0);
+                self.concurrency = count.ok_or_else(|| wrong(&format!("{value:?} is no whole number above 0")))?;
+            }
+            Means::Kubeconfig => self.kubeconfig = (!value.is_empty()).then(|| PathBuf::from(value)),
+            Means::Verbosity => {
+                self.verbosity =
+                    value.parse().map_err(|_| wrong(&format!("{value:?} is no level; expected 0 to 255")))?
+            }
+            Means::ZapLevel => {
+                self.verbosity = zap_level(value).ok_or_else(|| {
+                    wrong(&format!("{value:?} is no level; known: debug, info, error, panic, or a number"))
+                })?
+            }
+            Means::ZapEncoder => self.json_logs = value == "json",
+            Means::NotYet(why) if is_set => return Err(FlagError(format!("--{}=true: {why}", flag.name))),
+            Means::NotYet(_) => {}
+            Means::Nothing(why) => {
+                // A boolean that is off, and an empty value, ask for nothing.
+                if is_set || (!flag.boolean && !value.is_empty()) {
+                    self.warnings.push(format!("--{} has no effect: {why}", flag.name));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn read(&mut self, environment: &Environment<'_>) -> Result<(), FlagError> {
+        let variable = |name: &str| {
+            (environment.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        };
+        let known = Cloud::ALL.iter().map(|cloud| cloud.as_str()).collect::<Vec<_>>().join(", ");
+        let name = variable("CLOUD_PROVIDER").ok_or_else(|| {
+            FlagError(format!("the environment variable CLOUD_PROVIDER is not set; it must be one of {known}"))
+        })?;
+        self.settings.cloud = Cloud::ALL
+            .iter()
+            .copied()
+            .find(|cloud| cloud.as_str().eq_ignore_ascii_case(&name))
+            .ok_or_else(|| FlagError(format!("CLOUD_PROVIDER={name:?}: no such cloud; known: {known}")))?;
+        if let Some(registry) = variable("PRESET_REGISTRY_NAME") {
+            self.settings.registry = registry.trim_end_matches('/').to_owned();
+        }
+        let namespace =
+            environment.namespace.as_deref().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned);
+        if let Some(namespace) = namespace.or_else(|| variable("RELEASE_NAMESPACE")) {
+            self.settings.release_namespace = namespace;
+        }
+        Ok(())
+    }
+}
+
+/// Pairs of flag and value, as Go's flag package splits them.
+fn split(arguments: &[String]) -> Result<Vec<(&'static Flag, String)>, FlagError> {
+    let (mut pairs, mut rest) = (Vec::new(), arguments.iter());
+    while let Some(argument) = rest.next() {
+        let Some(text) =
+            argument.strip_prefix("--").or_else(|| argument.strip_prefix('-')).filter(|text| !text.is_empty())
+        else {
+            return Err(FlagError(format!("unexpected argument {argument:?}; every argument is a flag")));
+        };
+        let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value.to_owned())));
+        let flag = FLAGS.iter().find(|flag| flag.name == name).ok_or_else(|| unknown(name))?;
+        let value = match value {
+            Some(value) => value,
+            None if flag.boolean => "true".to_owned(),
+            None => rest.next().cloned().ok_or_else(|| FlagError(format!("--{name} needs a value")))?,
+        };
+        pairs.push((flag, value));
+    }
+    Ok(pairs)
+}
+
+fn unknown(name: &str) -> FlagError {
+    let likeness = |flag: &&Flag| (strsim::jaro_winkler(name, flag.name) * 1000.0).round();
+    let nearest =
+        FLAGS.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|flag| likeness(flag) >= 800.0);
+    let hint = nearest.map(|flag| format!("; did you mean --{}?", flag.name)).unwrap_or_default();
+    FlagError(format!("unknown flag --{name}{hint}\nknown flags: {}", table::names()))
+}
+
+fn provisioner(name: &str) -> Result<(), FlagError> {
+    match name {
+        "azure-gpu-provisioner" => Ok(()),
+        "karpenter" | "byo" => Err(FlagError(format!(
+            "--node-provisioner={name}: this version knows azure-gpu-provisioner only; karpenter and byo come with a later version"
+        ))),
+        other => Err(FlagError(format!(
+            "--node-provisioner={other}: no such provisioner; known: azure-gpu-provisioner, and with a later version karpenter, byo"
+        ))),
+    }
+}
+
+/// Booleans as Go reads them.
+fn truth(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+fn zap_level(text: &str) -> Option<u8> {
+    match text.to_ascii_lowercase().as_str() {
+        "debug" => Some(4),
+        "info" | "error" | "panic" => Some(0),
+        number => number.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

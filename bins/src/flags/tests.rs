@@ -1,0 +1,98 @@
+//! Command lines of existing installs, and mistakes.
+
+use super::*;
+
+fn parse(line: &str) -> Result<Command, FlagError> {
+    parse_with(line, &[("CLOUD_PROVIDER", "azure")])
+}
+
+fn parse_with(line: &str, variables: &[(&str, &str)]) -> Result<Command, FlagError> {
+    let arguments: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    let variable =
+        |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    Options::parse(&arguments, &Environment { variable: &variable, namespace: None })
+}
+
+fn options(line: &str) -> Options {
+    match parse(line) {
+        Ok(Command::Run(options)) => *options,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn refusal(line: &str) -> String {
+    parse(line).expect_err(line).to_string()
+}
+
+#[test]
+fn the_spellings_of_go_are_read() {
+    for line in [
+        "--metrics-bind-address=:9",
+        "-metrics-bind-address=:9",
+        "--metrics-bind-address :9",
+        "-metrics-bind-address :9",
+    ] {
+        assert_eq!(options(line).metrics, BindAddress::Everywhere(9), "{line}");
+    }
+    assert_eq!(options("--health-probe-bind-address=0").health, BindAddress::Off);
+    assert_eq!(
+        (options("-v=4").verbosity, options("-v 2").verbosity, options("--zap-log-level=debug").verbosity),
+        (4, 2, 4)
+    );
+    assert_eq!(options("--default-node-image-family=AzureLinux").settings.image_family, ImageFamily::AzureLinux);
+    assert!(!options("--feature-gates=vLLM=false,disableNodeAutoProvisioning=false").settings.gates.vllm());
+    assert_eq!(parse("--version"), Ok(Command::Version));
+    assert_eq!(
+        parse("-version=true --nothing-after-it=x").err().map(|error| error.to_string().contains("nothing-after-it")),
+        Some(true)
+    );
+    assert!(matches!(parse("--help"), Ok(Command::Help(text)) if text.contains("--concurrency")));
+}
+
+#[test]
+fn what_has_no_effect_is_said() {
+    let line = "--kube-client-qps=30 --kube-client-burst 50 --webhook=true -logtostderr --zap-devel=false --leader-elect=false --node-provisioner=azure-gpu-provisioner";
+    let warned: Vec<String> =
+        options(line).warnings.iter().filter_map(|text| text.split(' ').next().map(str::to_owned)).collect();
+    assert_eq!(warned, ["--kube-client-qps", "--kube-client-burst", "--webhook", "--logtostderr"]);
+    assert!(options("--webhook=false --karpenter-node-classes=").warnings.is_empty());
+}
+
+#[test]
+fn mistakes_are_answered_in_words() {
+    for (line, words) in [
+        ("--leader-elect", "one replica without election"),
+        ("--leader-elect=maybe", "neither true nor false"),
+        ("--node-provisioner=karpenter", "later version"),
+        ("--node-provisioner=magic", "known: azure-gpu-provisioner"),
+        ("--concurency=2", "did you mean --concurrency?"),
+        ("--xyzzy", "known flags: --metrics-bind-address"),
+        ("--concurrency=0", "no whole number above 0"),
+        ("--metrics-bind-address", "needs a value"),
+        ("--metrics-bind-address=80", "expected :PORT"),
+        ("run", "unexpected argument \"run\""),
+        ("--feature-gates=ModelMirror=true", "leave the gate off"),
+        ("--feature-gates=vllm=true", "known gates: vLLM"),
+        ("--default-node-image-family=debian", "ubuntu, azurelinux"),
+    ] {
+        assert!(refusal(line).contains(words), "{line}: {}", refusal(line));
+    }
+}
+
+#[test]
+fn the_environment_names_cloud_registry_and_namespace() {
+    assert!(parse_with("", &[]).is_err_and(|error| error.to_string().contains("azure, aws, arc")));
+    assert!(
+        parse_with("", &[("CLOUD_PROVIDER", "gcp")])
+            .is_err_and(|error| error.to_string().contains("known: azure, aws, arc"))
+    );
+    let variables =
+        [("CLOUD_PROVIDER", "AWS"), ("PRESET_REGISTRY_NAME", "mcr.example/kaito/"), ("RELEASE_NAMESPACE", "kaito")];
+    let Ok(Command::Run(options)) = parse_with("", &variables) else { panic!("runs") };
+    assert_eq!((options.settings.cloud, options.settings.registry.as_str()), (Cloud::Aws, "mcr.example/kaito"));
+    assert_eq!(options.settings.release_namespace, "kaito");
+    let environment =
+        Environment { variable: &|_| Some("azure".to_owned()), namespace: Some("from-file\n".to_owned()) };
+    let Ok(Command::Run(options)) = Options::parse(&[], &environment) else { panic!("runs") };
+    assert_eq!(options.settings.release_namespace, "from-file");
+}

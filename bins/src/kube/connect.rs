@@ -1,0 +1,26 @@
+//! A client as this cluster layer wants it.
+
+use kube_client::config::{KubeConfigOptions, Kubeconfig};
+use kube_client::{Client, Config};
+use std::path::Path;
+
+/// The configuration of the kubeconfig file at `path`, else of `KUBECONFIG` or `~/.kube/config`, else of the pod that we run in.
+///
+/// Fails when none of them is there or one is unreadable; the message says which were tried.
+pub async fn config(path: Option<&Path>) -> Result<Config, String> {
+    let Some(path) = path else { return Config::infer().await.map_err(|error| error.to_string()) };
+    let file = Kubeconfig::read_from(path).map_err(|error| error.to_string())?;
+    Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(|error| error.to_string())
+}
+
+/// A client that tries each request once and says who it is.
+///
+/// kube retries 429, 503 and 504 up to 15 times by itself, which holds a reconcile for minutes and hides that the server asks for patience; the controller's queue
+/// waits instead. Fails when the configuration names certificates or credentials that cannot be read.
+pub fn client(mut config: Config, user_agent: &str) -> Result<Client, String> {
+    config.default_retry = false;
+    if let Ok(value) = http::HeaderValue::from_str(user_agent) {
+        config.headers.push((http::header::USER_AGENT, value));
+    }
+    Client::try_from(config).map_err(|error| error.to_string())
+}

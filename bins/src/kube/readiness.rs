@@ -1,0 +1,49 @@
+//! What is still missing before this program does its work, in words.
+
+use super::kinds;
+use super::stores::{Phase, Stores};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A loop that has not been round for so long hangs.
+const STALLED: Duration = Duration::from_secs(30);
+
+/// What `/readyz` and `/healthz` ask. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Readiness {
+    stores: Arc<Stores>,
+    loops: Arc<Mutex<BTreeMap<String, Instant>>>,
+}
+
+impl Readiness {
+    pub(super) fn new(stores: Arc<Stores>) -> Self {
+        Self { stores, loops: Arc::default() }
+    }
+
+    /// Everything that is waited for; empty when ready.
+    pub fn missing(&self) -> Vec<String> {
+        let phases = self.stores.phases();
+        let told = phases.into_iter().filter_map(|(row, phase)| match phase {
+            Phase::Synced => None,
+            Phase::NoSuchKind => Some(format!("waiting for customresourcedefinition {}", kinds::definition(row.kind))),
+            Phase::Starting(None) => Some(format!("waiting for the first list of {}", row.kind.plural())),
+            Phase::Starting(Some(cause)) => {
+                Some(format!("waiting for the first list of {}: {cause}", row.kind.plural()))
+            }
+        });
+        told.collect()
+    }
+
+    /// The loops that hang; empty when healthy.
+    pub fn stalled(&self) -> Vec<String> {
+        let loops = self.loops.lock().unwrap_or_else(PoisonError::into_inner);
+        loops.iter().filter(|(_, beat)| beat.elapsed() > STALLED).map(|(name, _)| format!("{name} hangs")).collect()
+    }
+
+    /// A loop is alive.
+    pub(super) fn beat(&self, name: &str) {
+        let mut loops = self.loops.lock().unwrap_or_else(PoisonError::into_inner);
+        loops.insert(name.to_owned(), Instant::now());
+    }
+}

@@ -1,0 +1,304 @@
+//! One request to the API server: tried once, with a time limit, counted, its refusal put into a class.
+
+use super::kinds;
+use crate::metrics::Metrics;
+use http::{Method, Request, header};
+use kaito_core::backend::{BackendError, ErrorKind};
+use kaito_core::{Kind, ObjectKey, Seen};
+use kube_client::{Client, Error};
+use serde_json::Value;
+use std::error::Error as _;
+use std::time::Duration;
+
+/// How long an answer may take. A webhook of somebody else may hold a write for 10 seconds by default, 30 at most.
+const TIME_LIMIT: Duration = Duration::from_secs(15);
+/// How many objects one page of a list holds.
+const PAGE: usize = 500;
+
+/// What a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Body {
+    Json,
+    /// Replaces the fields that it names; null removes one.
+    MergePatch,
+    /// A list of operations.
+    JsonPatch,
+    /// The fields that we own.
+    Apply,
+}
+
+impl Body {
+    fn content_type(self) -> &'static str {
+        match self {
+            Body::Json => "application/json",
+            Body::MergePatch => "application/merge-patch+json",
+            Body::JsonPatch => "application/json-patch+json",
+            Body::Apply => "application/apply-patch+yaml",
+        }
+    }
+}
+
+/// The way to the API server.
+#[derive(Clone)]
+pub struct Requests {
+    client: Client,
+    metrics: Metrics,
+}
+
+impl Requests {
+    /// Requests over this client; see [`super::client`] for one that does not retry behind our back.
+    pub fn new(client: Client, metrics: Metrics) -> Self {
+        Self { client, metrics }
+    }
+
+    /// The client itself, for watches.
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// One object; `None` when it is not there. `Err(None)` when the kind is not there.
+    pub(super) async fn get(&self, key: &ObjectKey) -> Result<Option<Seen>, Missing> {
+        match self.send("get", key.kind, Method::GET, kinds::object(key), None).await {
+            Ok(value) => Ok(Some(kinds::seen(key.kind, value))),
+            Err(Refusal { code: 404, known_kind: true, .. }) => Ok(None),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// All objects of a kind with these labels, page by page.
+    pub(super) async fn list(&self, kind: Kind, namespace: Option<&str>, labels: &str) -> Result<Vec<Seen>, Missing> {
+        let (mut found, mut rest) = (Vec::new(), String::new());
+        loop {
+            let query: Vec<(&str, &str)> = [("labelSelector", labels), ("continue", rest.as_str())]
+                .into_iter()
+                .filter(|(_, value)| !value.is_empty())
+                .collect();
+            let url = with_query(&kinds::collection(kind, namespace), &query, Some(PAGE));
+            let mut page = self.send("list", kind, Method::GET, url, None).await?;
+            if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
+                found.extend(items.into_iter().map(|item| kinds::seen(kind, item)));
+            }
+            match page.pointer("/metadata/continue").and_then(Value::as_str) {
+                Some(next) if !next.is_empty() => rest = next.to_owned(),
+                _ => return Ok(found),
+            }
+        }
+    }
+
+    /// A write; `verb` is the word for the metric.
+    pub(super) async fn write(
+        &self,
+        verb: &'static str,
+        kind: Kind,
+        method: Method,
+        url: String,
+        body: (Body, &Value),
+    ) -> Result<Value, BackendError> {
+        self.send(verb, kind, method, url, Some(body)).await.map_err(|refusal| refusal.error)
+    }
+
+    /// A write of something that is no [`Kind`], such as an event.
+    pub(super) async fn post(&self, label: &'static str, url: String, body: &Value) -> Result<Value, BackendError> {
+        self.exchange("create", label, Method::POST, url, Some((Body::Json, body)))
+            .await
+            .map_err(|refusal| refusal.error)
+    }
+
+    async fn send(
+        &self,
+        verb: &'static str,
+        kind: Kind,
+        method: Method,
+        url: String,
+        body: Option<(Body, &Value)>,
+    ) -> Result<Value, Refusal> {
+        self.exchange(verb, kind.name(), method, url, body).await.map_err(|refusal| refusal.about(kind))
+    }
+
+    async fn exchange(
+        &self,
+        verb: &'static str,
+        label: &'static str,
+        method: Method,
+        url: String,
+        body: Option<(Body, &Value)>,
+    ) -> Result<Value, Refusal> {
+        let answer = self.ask(method, url, body).await;
+        let result = answer.as_ref().map_or_else(|refusal| refusal.label(), |_| "ok");
+        self.metrics.request(verb, label, result);
+        answer
+    }
+
+    async fn ask(&self, method: Method, url: String, body: Option<(Body, &Value)>) -> Result<Value, Refusal> {
+        let invalid = |error: &dyn std::fmt::Display| Refusal::new(0, ErrorKind::Invalid, error.to_string());
+        let mut request = Request::builder().method(method).uri(url);
+        let mut bytes = Vec::new();
+        if let Some((kind, value)) = body {
+            request = request.header(header::CONTENT_TYPE, kind.content_type());
+            bytes = serde_json::to_vec(value).map_err(|error| invalid(&error))?;
+        }
+        let request = request.body(bytes).map_err(|error| invalid(&error))?;
+        // As text, not as a value: kube logs a body that it cannot parse, and a body may be a Secret.
+        let text = match tokio::time::timeout(TIME_LIMIT, self.client.request_text(request)).await {
+            Ok(answer) => answer.map_err(Refusal::from)?,
+            Err(_) => {
+                let message = format!("the API server gave no answer within {} seconds", TIME_LIMIT.as_secs());
+                return Err(Refusal::new(0, ErrorKind::Timeout, message));
+            }
+        };
+        serde_json::from_str(&text).map_err(|error| {
+            Refusal::new(0, ErrorKind::Unavailable, format!("the API server's answer is not JSON: {error}"))
+        })
+    }
+}
+
+/// A URL with a query.
+pub(super) fn with_query(path: &str, pairs: &[(&str, &str)], limit: Option<usize>) -> String {
+    let mut url = path.to_owned();
+    let limit = limit.map(|limit| limit.to_string());
+    let all = pairs.iter().copied().chain(limit.as_deref().map(|limit| ("limit", limit)));
+    for (index, (name, value)) in all.enumerate() {
+        url.push(if index == 0 { '?' } else { '&' });
+        url.push_str(name);
+        url.push('=');
+        for byte in value.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                url.push(char::from(byte));
+            } else {
+                url.push_str(&format!("%{byte:02X}"));
+            }
+        }
+    }
+    url
+}
+
+/// Why a read has no answer.
+#[derive(Debug)]
+pub(super) enum Missing {
+    /// The API server does not know the kind.
+    Kind,
+    /// Anything else.
+    Answer(BackendError),
+}
+
+impl From<Refusal> for Missing {
+    fn from(refusal: Refusal) -> Self {
+        if refusal.code == 404 && !refusal.known_kind { Missing::Kind } else { Missing::Answer(refusal.error) }
+    }
+}
+
+/// A refusal with what else is known of it.
+#[derive(Debug)]
+struct Refusal {
+    code: u16,
+    /// Whether the server spoke as the API does; a path of an unknown kind is answered by `404 page not found`.
+    known_kind: bool,
+    error: BackendError,
+}
+
+impl Refusal {
+    fn new(code: u16, kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { code, known_kind: true, error: BackendError::new(kind, message) }
+    }
+
+    fn label(&self) -> &'static str {
+        self.error.kind.label()
+    }
+
+    fn about(mut self, kind: Kind) -> Self {
+        if self.code == 404 && !self.known_kind {
+            self.error.message = format!(
+                "the API server does not know {}: is its CustomResourceDefinition installed?",
+                kinds::definition(kind)
+            );
+        }
+        self
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        let Error::Api(status) = error else {
+            return Refusal::new(0, ErrorKind::Unavailable, chain(&error));
+        };
+        let kind = match (status.code, status.reason.as_str()) {
+            (409, "AlreadyExists") => ErrorKind::AlreadyExists,
+            (409, _) => ErrorKind::Conflict,
+            (404, _) => ErrorKind::NotFound,
+            (403, _) => ErrorKind::Forbidden,
+            (429, _) => ErrorKind::Throttled,
+            (504, _) => ErrorKind::Timeout,
+            // 401: a token that is being rotated is accepted again soon; 410: a page of a list that took too long.
+            (401 | 410 | 500.., _) => ErrorKind::Unavailable,
+            _ => ErrorKind::Invalid,
+        };
+        let asked = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+        Refusal {
+            code: status.code,
+            known_kind: status.reason == "NotFound",
+            error: BackendError {
+                kind,
+                message: status.message.clone(),
+                retry_after: (asked > 0).then(|| Duration::from_secs(asked.into())),
+            },
+        }
+    }
+}
+
+/// An error with its causes, none said twice.
+pub(super) fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube_core::Status;
+
+    #[test]
+    fn refusals_are_put_into_classes() {
+        let refused = |code: u16, reason: &str| {
+            Refusal::from(Error::Api(Box::new(Status::failure("no", reason).with_code(code)))).error.kind
+        };
+        for (code, reason, kind) in [
+            (409, "AlreadyExists", ErrorKind::AlreadyExists),
+            (409, "Conflict", ErrorKind::Conflict),
+            (404, "NotFound", ErrorKind::NotFound),
+            (422, "Invalid", ErrorKind::Invalid),
+            (400, "BadRequest", ErrorKind::Invalid),
+            (403, "Forbidden", ErrorKind::Forbidden),
+            (429, "TooManyRequests", ErrorKind::Throttled),
+            (500, "InternalError", ErrorKind::Unavailable),
+            (503, "ServiceUnavailable", ErrorKind::Unavailable),
+            (504, "Timeout", ErrorKind::Timeout),
+        ] {
+            assert_eq!(refused(code, reason), kind, "{code} {reason}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_is_not_found_is_a_kind_that_is_not_known() {
+        let absent = Refusal::from(Error::Api(Box::new(Status::failure("x not found", "NotFound").with_code(404))));
+        assert!(matches!(Missing::from(absent), Missing::Answer(error) if error.kind == ErrorKind::NotFound));
+        let unknown = Refusal::from(Error::Api(Box::new(
+            Status::failure("404 page not found", "Failed to parse error data").with_code(404),
+        )));
+        assert!(matches!(Missing::from(unknown), Missing::Kind));
+    }
+
+    #[test]
+    fn queries_are_escaped() {
+        let url = with_query("/api", &[("labelSelector", "kaito.sh/workspace=a,b=c")], Some(5));
+        assert_eq!(url, "/api?labelSelector=kaito.sh%2Fworkspace%3Da%2Cb%3Dc&limit=5");
+    }
+}

@@ -1,0 +1,290 @@
+//! What the watches have told, own recent writes laid over it. No IO: [`super::watch`] feeds it, [`super::KubeCluster`] reads it.
+
+use kaito_core::kinds::{KindUse, Watch};
+use kaito_core::overlay::Overlay;
+use kaito_core::{Kind, ObjectKey, Read, Seen};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What a watch reports to those who depend on it.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// An object is different: `old` is `None` for a new one, `new` for one that is gone.
+    Object {
+        /// As it was.
+        old: Option<Seen>,
+        /// As it is.
+        new: Option<Seen>,
+    },
+    /// A kind became readable, or stopped being so.
+    Kind(Kind),
+}
+
+/// How a kind stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// No list has been seen yet; what stands in the way, where something does.
+    Starting(Option<String>),
+    /// A list has been seen.
+    Synced,
+    /// The API server does not know the kind.
+    NoSuchKind,
+}
+
+/// What a cached read finds.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Found {
+    /// This, or nothing.
+    Object(Option<Seen>),
+    /// These.
+    List(Vec<Seen>),
+    /// The cluster does not know the kind.
+    NoSuchKind,
+    /// The cache cannot answer; the API server can.
+    AskServer,
+}
+
+#[derive(Debug)]
+struct Cache {
+    row: KindUse,
+    phase: Phase,
+    objects: BTreeMap<ObjectKey, Seen>,
+    /// The highest version that this watch has seen: a write that is older and not in the cache has been deleted since.
+    high: u128,
+    /// Own writes that a list under way must contain, if they still exist.
+    before_list: BTreeSet<(ObjectKey, String)>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    caches: BTreeMap<Kind, Cache>,
+    overlay: Overlay,
+    /// Content of objects whose metadata alone is watched; good while the version is the watched one.
+    contents: BTreeMap<ObjectKey, Seen>,
+}
+
+/// One cache for each watched kind.
+#[derive(Debug)]
+pub struct Stores {
+    state: Mutex<State>,
+}
+
+impl Stores {
+    /// Empty stores for these kinds; those that are polled get none.
+    pub fn new(rows: &[KindUse]) -> Self {
+        let cache = |row: &KindUse| {
+            let (phase, objects, before_list) = (Phase::Starting(None), BTreeMap::new(), BTreeSet::new());
+            (row.kind, Cache { row: *row, phase, objects, high: 0, before_list })
+        };
+        let caches = rows.iter().filter(|row| row.watch != Watch::Poll).map(cache).collect();
+        Self { state: Mutex::new(State { caches, ..State::default() }) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere ends the process; until then every entry is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Each watched kind with how it stands.
+    pub(super) fn phases(&self) -> Vec<(KindUse, Phase)> {
+        self.lock().caches.values().map(|cache| (cache.row, cache.phase.clone())).collect()
+    }
+
+    /// Whether every kind has been listed or is known to be missing, so that a plan sees the cluster as it is.
+    pub(super) fn settled(&self) -> bool {
+        self.lock().caches.values().all(|cache| !matches!(cache.phase, Phase::Starting(_)))
+    }
+
+    /// All cached keys of a kind.
+    pub(super) fn keys(&self, kind: Kind) -> Vec<ObjectKey> {
+        self.lock().caches.get(&kind).map(|cache| cache.objects.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// How many objects of each kind are held.
+    pub fn sizes(&self) -> Vec<(Kind, usize)> {
+        self.lock().caches.iter().map(|(kind, cache)| (*kind, cache.objects.len())).collect()
+    }
+
+    /// An object came, or changed.
+    pub(super) fn applied(&self, seen: Seen) -> Option<Change> {
+        self.lock().applied(seen)
+    }
+
+    /// An object is gone.
+    pub(super) fn deleted(&self, seen: &Seen) -> Option<Change> {
+        let (mut state, key) = (self.lock(), seen.key());
+        let cache = state.caches.get_mut(&key.kind)?;
+        cache.high = cache.high.max(version(seen));
+        let old = cache.objects.remove(&key);
+        state.forget(&key, old.as_ref().unwrap_or(seen));
+        Some(Change::Object { old: Some(old.unwrap_or_else(|| seen.clone())), new: None })
+    }
+
+    /// A list has been asked for: it will contain every own write up to now that still exists.
+    pub(super) fn list_begins(&self, kind: Kind) {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let Some(cache) = state.caches.get_mut(&kind) else { return };
+        let own = state.overlay.written().filter(|(key, _)| key.kind == kind);
+        cache.before_list = own.filter_map(|(key, seen)| Some((key.clone(), seen?.metadata().uid.clone()?))).collect();
+    }
+
+    /// A whole list came: what is not in it is gone, whether or not a deletion was ever reported.
+    pub(super) fn listed(&self, kind: Kind, list: Vec<Seen>) -> Vec<Change> {
+        self.lock().replace(kind, list, Phase::Synced)
+    }
+
+    /// The watch cannot go on for now.
+    pub(super) fn failed(&self, kind: Kind, cause: &str) -> bool {
+        let mut state = self.lock();
+        let Some(cache) = state.caches.get_mut(&kind) else { return false };
+        let told = Phase::Starting(Some(cause.to_owned()));
+        let news = cache.phase != Phase::Synced && cache.phase != told;
+        if news {
+            cache.phase = told;
+        }
+        news
+    }
+
+    /// The API server does not know the kind, any more or yet.
+    pub(super) fn no_such_kind(&self, kind: Kind) -> Vec<Change> {
+        self.lock().replace(kind, Vec::new(), Phase::NoSuchKind)
+    }
+
+    /// Remembers what the server answered to a write of ours, until the watch has passed it.
+    pub(super) fn wrote(&self, seen: &Seen) {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let key = seen.key();
+        let Some(cache) = state.caches.get(&key.kind).filter(|cache| cache.holds_content() && cache.covers(seen))
+        else {
+            return;
+        };
+        let cached = cache.objects.get(&key);
+        if cached.is_none() && cache.high >= version(seen) {
+            return;
+        }
+        state.overlay.wrote(seen.clone());
+        state.overlay.settle(&key, cached);
+    }
+
+    /// Remembers that we deleted an object, until the watch says so too.
+    pub(super) fn removed(&self, key: &ObjectKey, uid: &str) {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let Some(cache) = state.caches.get(&key.kind).filter(|cache| cache.holds_content()) else { return };
+        state.overlay.deleted(key.clone(), uid.to_owned());
+        state.overlay.settle(key, cache.objects.get(key));
+    }
+
+    /// Answers a cached read.
+    pub(super) fn find(&self, read: &Read) -> Found {
+        let state = self.lock();
+        let Some(cache) = state.caches.get(&read.kind()) else { return Found::AskServer };
+        match cache.phase {
+            Phase::Starting(_) => return Found::AskServer,
+            Phase::NoSuchKind => return Found::NoSuchKind,
+            Phase::Synced => {}
+        }
+        match read {
+            Read::Object { key, .. } if cache.holds_content() => {
+                let found = state.overlay.lay_over(key, cache.objects.get(key)).cloned();
+                // An object without the label is not watched, and may be there all the same.
+                if found.is_none() && cache.row.label.is_some() { Found::AskServer } else { Found::Object(found) }
+            }
+            Read::Object { key, .. } => match (cache.objects.get(key), state.contents.get(key)) {
+                (None, _) => Found::Object(None),
+                (Some(watched), Some(content)) if version(watched) == version(content) => {
+                    Found::Object(Some(content.clone()))
+                }
+                _ => Found::AskServer,
+            },
+            Read::List { selector, .. } => {
+                let watched = cache.row.label.is_none_or(|label| selector.0.contains_key(label));
+                if !watched || !cache.holds_content() {
+                    return Found::AskServer;
+                }
+                let own = state.overlay.written().map(|(key, _)| key).filter(|key| key.kind == read.kind());
+                let keys: BTreeSet<&ObjectKey> = cache.objects.keys().chain(own).collect();
+                let laid = keys.into_iter().filter_map(|key| state.overlay.lay_over(key, cache.objects.get(key)));
+                Found::List(laid.filter(|seen| read.matches(seen)).cloned().collect())
+            }
+        }
+    }
+
+    /// Keeps the content of an object whose metadata alone is watched.
+    pub(super) fn keep_content(&self, seen: &Seen) {
+        let (mut state, key) = (self.lock(), seen.key());
+        let watched = state
+            .caches
+            .get(&key.kind)
+            .is_some_and(|cache| cache.row.watch == Watch::Meta && cache.objects.contains_key(&key));
+        if watched {
+            state.contents.insert(key, seen.clone());
+        }
+    }
+}
+
+impl State {
+    fn applied(&mut self, seen: Seen) -> Option<Change> {
+        let key = seen.key();
+        let cache = self.caches.get_mut(&key.kind)?;
+        cache.high = cache.high.max(version(&seen));
+        let old = cache.objects.insert(key.clone(), seen.clone());
+        self.overlay.settle(&key, Some(&seen));
+        if self.contents.get(&key).is_some_and(|content| version(content) != version(&seen)) {
+            self.contents.remove(&key);
+        }
+        let same =
+            old.as_ref().is_some_and(|old| version(old) == version(&seen) && old.metadata().uid == seen.metadata().uid);
+        (!same).then_some(Change::Object { old, new: Some(seen) })
+    }
+
+    fn replace(&mut self, kind: Kind, list: Vec<Seen>, phase: Phase) -> Vec<Change> {
+        let Some(cache) = self.caches.get_mut(&kind) else { return Vec::new() };
+        let keys: BTreeSet<ObjectKey> = list.iter().map(Seen::key).collect();
+        let gone: Vec<ObjectKey> = cache.objects.keys().filter(|key| !keys.contains(*key)).cloned().collect();
+        let expected = std::mem::take(&mut cache.before_list);
+        let turned = std::mem::replace(&mut cache.phase, phase.clone()) != phase;
+        let mut changes: Vec<Change> = list.into_iter().filter_map(|seen| self.applied(seen)).collect();
+        for key in gone {
+            let old = self.caches.get_mut(&kind).and_then(|cache| cache.objects.remove(&key));
+            if let Some(old) = old {
+                self.forget(&key, &old);
+                changes.push(Change::Object { old: Some(old), new: None });
+            }
+        }
+        for (key, uid) in expected.into_iter().filter(|(key, _)| !keys.contains(key)) {
+            self.overlay.saw_deletion(&key, &uid);
+        }
+        changes.extend(turned.then_some(Change::Kind(kind)));
+        changes
+    }
+
+    fn forget(&mut self, key: &ObjectKey, gone: &Seen) {
+        self.contents.remove(key);
+        if let Some(uid) = &gone.metadata().uid {
+            self.overlay.saw_deletion(key, uid);
+        }
+    }
+}
+
+impl Cache {
+    fn holds_content(&self) -> bool {
+        self.row.watch == Watch::Full
+    }
+
+    /// Whether this watch will ever report the object.
+    fn covers(&self, seen: &Seen) -> bool {
+        self.row.label.is_none_or(|label| seen.labels().contains_key(label))
+    }
+}
+
+/// Versions are decimal numbers that grow.
+fn version(seen: &Seen) -> u128 {
+    seen.metadata().resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "stores_tests.rs"]
+mod tests;

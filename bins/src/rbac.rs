@@ -1,0 +1,57 @@
+//! The rights that the controllers need, from the table of kinds: what is read or written and nothing else.
+
+use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kaito_core::KINDS;
+
+/// The name of the role.
+pub const NAME: &str = "kaito-workspace-clusterrole";
+
+/// The ClusterRole of `kaito-workspace`: one rule for each kind of [`KINDS`], one for each of its sub-resources, and one to publish events.
+pub fn cluster_role() -> ClusterRole {
+    let mut rules = Vec::new();
+    for row in KINDS {
+        let (group, plural) = (row.kind.group(), row.kind.plural());
+        rules.push(rule(group, plural, row.verbs));
+        rules.extend(row.subresources.iter().map(|(name, verbs)| rule(group, &format!("{plural}/{name}"), verbs)));
+    }
+    rules.push(rule("events.k8s.io", "events", &["create"]));
+    ClusterRole {
+        metadata: ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() },
+        rules: Some(rules),
+        aggregation_rule: None,
+    }
+}
+
+fn rule(group: &str, resource: &str, verbs: &[&str]) -> PolicyRule {
+    PolicyRule {
+        api_groups: Some(vec![group.to_owned()]),
+        resources: Some(vec![resource.to_owned()]),
+        verbs: verbs.iter().map(|verb| (*verb).to_owned()).collect(),
+        ..PolicyRule::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verbs(resource: &str) -> Vec<String> {
+        let rules = cluster_role().rules.unwrap_or_default();
+        let mut found = rules
+            .into_iter()
+            .filter(|rule| rule.resources.as_ref().is_some_and(|all| all.iter().any(|name| name == resource)));
+        found.next().map(|rule| rule.verbs).unwrap_or_default()
+    }
+
+    #[test]
+    fn rights_are_those_of_the_table() {
+        assert_eq!(verbs("secrets"), ["get"]);
+        assert_eq!(verbs("workspaces"), ["get", "list", "watch", "patch"]);
+        assert_eq!(verbs("workspaces/status"), ["patch"]);
+        assert_eq!(verbs("events"), ["create"]);
+        assert!(verbs("nodeclaims").contains(&"delete".to_owned()));
+        let all = cluster_role().rules.unwrap_or_default();
+        assert!(all.iter().flat_map(|rule| &rule.verbs).all(|verb| verb != "*"));
+    }
+}
