@@ -1,5 +1,7 @@
 //! The command line from outside: what a person types, and what comes back.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+
 mod schema;
 
 use serde_json::Value;
