@@ -6,12 +6,15 @@
 //! | [`admin`] | health, readiness and metrics over HTTP |
 //! | [`metrics`] | what is counted |
 //! | [`rbac`] | the rights that the controllers need, from the table of kinds |
+//! | [`cli`], [`input`] | the program `kaito`: verbs for people, and manifests read with the place of everything in them |
 //! | [`flags`], [`telemetry`], [`run`] | the program `kaito-workspace` |
 //!
 //! Decisions are made in `kaito_core` and nowhere here.
 
 pub mod admin;
+pub mod cli;
 pub mod flags;
+pub mod input;
 pub mod kube;
 pub mod metrics;
 pub mod rbac;

@@ -1,1 +1,67 @@
-//! In preparation.
+//! Whether an object is what it claims to be, and whether it could be served.
+//!
+//! [`read`] holds a Workspace to the schema of the version it is written in, as the API server does, and names the nearest known word where one is
+//! not known. [`judge`] asks what the schema cannot: the rules of the object by itself, and whether model, size and runtime exist. [`check`] is both.
+//! The command line and the webhook call the same functions; the controller judges again, late, through [`workspace::resolve`](crate::workspace::resolve).
+//!
+//! Deliberately absent: anything that needs a cluster (ConfigMaps, Secrets, the older object), and other kinds than Workspace but for their metadata.
+
+mod expect; // one value against one schema, without what is below it
+mod metadata; // what may stand in `metadata`
+pub mod nearest; // the known word that was probably meant
+mod schema; // a whole value against a whole schema
+mod verdict; // what the look-ups of the planner say, as statements about fields
+
+pub use metadata::check as check_metadata;
+pub use verdict::judge;
+
+use crate::settings::Settings;
+use kaito_api::workspace::{self, Version};
+use kaito_api::{FieldError, Workspace};
+use serde_json::Value;
+
+/// Everything that is wrong with the wire form of a Workspace, sorted by path; empty when it would be admitted.
+///
+/// ```
+/// use kaito_core::{Settings, admission};
+/// use serde_json::json;
+///
+/// let errors = admission::check(
+///     &json!({
+///         "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": "phi"},
+///         "resource": {"instancetype": "Standard_NC6s_v3"}, "inference": {"preset": {"name": "phi-4"}},
+///     }),
+///     &Settings::default(),
+/// );
+/// assert_eq!(errors[0].to_string(), "resource.instancetype: no such field (did you mean instanceType?)");
+/// ```
+pub fn check(value: &Value, settings: &Settings) -> Vec<FieldError> {
+    match read(value) {
+        Ok((_, workspace)) => judge(&workspace, settings),
+        Err(errors) => errors,
+    }
+}
+
+/// The Workspace that a value is, with the defaults of its version filled in, or everything in it that the schema does not allow.
+///
+/// A status is not looked at: the API server takes none from a manifest.
+pub fn read(value: &Value) -> Result<(Version, Workspace), Vec<FieldError>> {
+    let api_version = value.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    if let Some(version) = Version::from_api_version(api_version) {
+        let mut errors = schema::errors(version, value);
+        if let Some(found) = value.get("metadata") {
+            errors.extend(metadata::check(found));
+        }
+        if !errors.is_empty() {
+            errors.sort();
+            errors.dedup();
+            return Err(errors);
+        }
+    }
+    let (version, mut workspace) = workspace::decode(value.clone()).map_err(|error| vec![error.field_error()])?;
+    workspace::fill_defaults(version, &mut workspace);
+    Ok((version, workspace))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! The words of the command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use kaito_api::vocabulary::ImageFamily;
+use kaito_core::Settings;
+use kaito_core::cloud::Cloud;
+use kaito_core::gates::Gates;
+
+/// What will happen to a model on Kubernetes, before anything is paid for.
+///
+/// Every verb runs the very functions that the controllers run, on a cluster in memory: nothing is asked of, or sent to, any cluster.
+#[derive(Debug, Parser)]
+#[command(name = "kaito", version, disable_help_subcommand = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Shown below the help.
+const EXIT_CODES: &str =
+    "Exit codes: 0 yes; 1 a clear no, with the reason; 2 the input could not be read; 3 a defect of kaito.";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Does it become ready, through which steps, and if not, why
+    Simulate(Simulate),
+    /// The objects that a Workspace comes to, in the order of their creation
+    Render(Render),
+    /// The models that can be served by name
+    Models(Models),
+    /// The machine sizes with GPUs
+    Skus(Skus),
+}
+
+/// Arguments of `simulate`.
+#[derive(Debug, Args)]
+pub struct Simulate {
+    #[command(flatten)]
+    pub(super) input: Input,
+    #[command(flatten)]
+    pub(super) operator: Operator,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+/// Arguments of `render`.
+#[derive(Debug, Args)]
+pub struct Render {
+    #[command(flatten)]
+    pub(super) input: Input,
+    #[command(flatten)]
+    pub(super) operator: Operator,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Document::Yaml, value_name = "FORM")]
+    pub(super) output: Document,
+}
+
+/// Arguments of `models`.
+#[derive(Debug, Args)]
+pub struct Models {
+    /// One model, by preset name, alias or Hugging Face id; all without it
+    pub(super) name: Option<String>,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+/// Arguments of `skus`.
+#[derive(Debug, Args)]
+pub struct Skus {
+    /// One machine size; all of the cloud without it
+    pub(super) name: Option<String>,
+    #[command(flatten)]
+    pub(super) cloud: CloudArg,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+/// Where objects come from.
+#[derive(Debug, Args)]
+pub struct Input {
+    /// A file, a folder, a pattern, or - for standard input; may be given more than once
+    #[arg(short = 'f', long = "filename", required = true, num_args = 1.., value_name = "FILE")]
+    pub(super) files: Vec<String>,
+    /// The namespace of objects that name none
+    #[arg(short, long, default_value = "default")]
+    pub(super) namespace: String,
+}
+
+/// The cloud.
+#[derive(Debug, Args)]
+pub struct CloudArg {
+    /// Whose machines: azure, aws or arc
+    #[arg(long, env = "CLOUD_PROVIDER", default_value = "azure", value_parser = cloud)]
+    pub(super) cloud: Cloud,
+}
+
+/// Flags of the operator, with its names and defaults.
+#[derive(Debug, Args)]
+pub struct Operator {
+    #[command(flatten)]
+    cloud: CloudArg,
+    /// Feature gates, such as vLLM=true
+    #[arg(long, default_value = "", hide_default_value = true, value_parser = gates, value_name = "NAME=BOOL,…")]
+    feature_gates: Gates,
+    /// The operating system of nodes that name none: ubuntu or azurelinux
+    #[arg(long, default_value = "ubuntu", value_parser = image_family, value_name = "FAMILY")]
+    default_node_image_family: ImageFamily,
+    /// Who makes the machines
+    #[arg(long, default_value = PROVISIONERS[0], value_parser = provisioner, value_name = "NAME")]
+    node_provisioner: String,
+}
+
+impl Operator {
+    /// The settings that decisions depend on.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            cloud: self.cloud.cloud,
+            gates: self.feature_gates.clone(),
+            image_family: self.default_node_image_family,
+            ..Settings::default()
+        }
+    }
+}
+
+/// How results are printed.
+#[derive(Debug, Args)]
+pub struct Output {
+    /// How to print
+    #[arg(short = 'o', long = "output", value_enum, default_value_t = Form::Table, value_name = "FORM")]
+    pub(super) form: Form,
+}
+
+/// A form of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+    /// For both
+    Yaml,
+}
+
+/// A form of objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Document {
+    /// One document for each
+    Yaml,
+    /// A list
+    Json,
+}
+
+/// Provisioners of the operator: the first is served, the others come later.
+const PROVISIONERS: [&str; 3] = ["azure-gpu-provisioner", "karpenter", "byo"];
+
+fn cloud(text: &str) -> Result<Cloud, String> {
+    // An empty variable is as good as none.
+    if text.is_empty() {
+        return Ok(Cloud::Azure);
+    }
+    let known = Cloud::ALL.into_iter().find(|cloud| cloud.as_str().eq_ignore_ascii_case(text));
+    known.ok_or_else(|| format!("expected {}", Cloud::ALL.map(Cloud::as_str).join(", ")))
+}
+
+fn gates(text: &str) -> Result<Gates, String> {
+    Gates::parse(text).map_err(|error| error.to_string())
+}
+
+fn image_family(text: &str) -> Result<ImageFamily, String> {
+    let known = [ImageFamily::Ubuntu.as_str(), ImageFamily::AzureLinux.as_str()];
+    ImageFamily::parse(text).ok_or_else(|| format!("expected {}", known.join(" or ")))
+}
+
+fn provisioner(text: &str) -> Result<String, String> {
+    let [served, later @ ..] = PROVISIONERS;
+    match text {
+        _ if text == served => Ok(served.to_owned()),
+        _ if later.contains(&text) => Err(format!("{text} comes with a later version; this one knows {served}")),
+        _ => Err(format!("no such provisioner; known: {served}, and in a later version {}", later.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_words_hold_together() {
+        Cli::command().debug_assert();
+    }
+}

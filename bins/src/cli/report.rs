@@ -1,0 +1,108 @@
+//! The `Simulation` object: what a program reads of a run.
+
+use super::output::Typed;
+use super::standing;
+use kaito_core::memory::{Moment, World};
+use kaito_core::{Kind, ObjectKey};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// A run, told to a program.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Simulation {
+    /// What chance was drawn from; nothing is left to chance yet.
+    seed: u64,
+    /// Simulated seconds.
+    duration: i64,
+    ready: bool,
+    resources: Vec<Resource>,
+    /// Every object of the world at the end.
+    objects: Vec<Value>,
+    writes: Writes,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Resource {
+    kind: &'static str,
+    namespace: String,
+    name: String,
+    state: String,
+    ready: bool,
+    conditions: Value,
+    timeline: Vec<Event>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Event {
+    /// Simulated seconds since the beginning.
+    at: i64,
+    topic: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    message: String,
+}
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Writes {
+    by_verb: BTreeMap<String, u64>,
+    by_kind: BTreeMap<&'static str, u64>,
+}
+
+/// Tells a run.
+pub fn simulation(world: &World, workspaces: &[ObjectKey], ready: bool) -> Typed<Simulation> {
+    let body = Simulation {
+        seed: 0,
+        duration: world.elapsed().as_secs(),
+        ready,
+        resources: workspaces.iter().map(|key| resource(world, key)).collect(),
+        objects: world.cluster().with_store(|store| store.iter().map(|(_, value)| value.clone()).collect()),
+        writes: writes(world),
+    };
+    Typed::new("Simulation", body)
+}
+
+fn resource(world: &World, key: &ObjectKey) -> Resource {
+    let status = world.cluster().with_store(|store| store.value(key).and_then(|value| value.get("status").cloned()));
+    let status = status.unwrap_or_default();
+    let moments = world.timeline().moments().iter().filter(|moment| moment.about == *key);
+    Resource {
+        kind: Kind::Workspace.name(),
+        namespace: key.namespace().to_owned(),
+        name: key.name.clone(),
+        state: status["state"].as_str().unwrap_or("Pending").to_owned(),
+        ready: standing::is_ready(world, key),
+        conditions: status.get("conditions").cloned().unwrap_or_else(|| json!([])),
+        timeline: moments.map(event).collect(),
+    }
+}
+
+fn event(moment: &Moment) -> Event {
+    Event {
+        at: moment.at.as_secs(),
+        topic: moment.topic.clone(),
+        from: moment.from.clone(),
+        to: moment.to.clone(),
+        reason: moment.reason.clone(),
+        message: moment.message.clone(),
+    }
+}
+
+fn writes(world: &World) -> Writes {
+    let mut writes = Writes::default();
+    for ((verb, kind), count) in world.cluster().writes() {
+        let verb =
+            serde_json::to_value(verb).ok().and_then(|verb| verb.as_str().map(str::to_owned)).unwrap_or_default();
+        *writes.by_verb.entry(verb).or_default() += count;
+        *writes.by_kind.entry(kind.name()).or_default() += count;
+    }
+    writes
+}

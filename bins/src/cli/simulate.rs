@@ -1,0 +1,129 @@
+//! `kaito simulate`: does it become ready, through which steps, and if not, why.
+
+use super::args::{Form, Simulate};
+use super::console::{Colour, Console, Defect, Look};
+use super::intake::Intake;
+use super::live::Live;
+use super::table::Table;
+use super::{Verdict, duration, intake, output, report, standing};
+use jiff::SignedDuration;
+use kaito_api::vocabulary::ConditionType;
+use kaito_core::ObjectKey;
+use kaito_core::memory::{Moment, World};
+use std::io::Read;
+use std::time::Instant;
+
+/// No model takes longer than a day to start; what is not ready then has a cause.
+const LIMIT: SignedDuration = SignedDuration::from_hours(24);
+
+/// Runs the input until it is ready or nothing happens any more, and says how it went.
+pub fn run(args: &Simulate, stdin: &mut dyn Read, console: &mut Console<'_>) -> Result<Verdict, Defect> {
+    let started = Instant::now();
+    let Intake { mut world, workspaces, refusals } = match intake::read(&args.input, &args.operator, stdin, console)? {
+        Ok(intake) => intake,
+        Err(verdict) => return Ok(verdict),
+    };
+    let shows_table = args.output.form == Form::Table;
+    let mut live = Live::new(shows_table && console.look.width.is_some());
+    let mut trouble = None;
+    world.run(LIMIT, |world| {
+        if let Some(frame) = live.frame(|| table(world, &workspaces).render(console.look)) {
+            trouble = trouble.take().or(console.print(&frame).err());
+        }
+        workspaces.iter().all(|key| standing::is_ready(world, key))
+    });
+    trouble.map_or(Ok(()), Err)?;
+    console.print(&live.clear())?;
+    let ready = workspaces.iter().all(|key| standing::is_ready(&world, key)) && refusals.is_empty();
+    let text = match args.output.form {
+        Form::Table => for_people(&world, &workspaces, console.look, started, ready),
+        Form::Json => output::json(&report::simulation(&world, &workspaces, ready))?,
+        Form::Yaml => output::yaml(&report::simulation(&world, &workspaces, ready))?,
+    };
+    console.print(&text)?;
+    Ok(if ready { Verdict::Yes } else { Verdict::No })
+}
+
+fn for_people(world: &World, workspaces: &[ObjectKey], look: Look, started: Instant, ready: bool) -> String {
+    let mut text = table(world, workspaces).render(look);
+    text.push('\n');
+    let told: Vec<&Moment> = world.timeline().moments().iter().filter(|moment| is_news(moment)).collect();
+    for moment in &told {
+        text.push_str(&line(moment, &told, workspaces.len() > 1, look));
+    }
+    if ready {
+        let (time, wall) = (duration::words(world.elapsed()), started.elapsed().as_secs_f64());
+        text.push_str(&format!(
+            "{} after {time} of simulated time ({wall:.2} s)\n",
+            look.paint(Colour::Green, "ready")
+        ));
+        return text;
+    }
+    for key in workspaces.iter().filter(|key| !standing::is_ready(world, key)) {
+        let about = if workspaces.len() > 1 { format!("{}: ", key.name) } else { String::new() };
+        text.push_str(&format!(
+            "{}: {about}{}\n",
+            look.paint(Colour::Red, "not ready"),
+            standing::obstacle(world, key)
+        ));
+    }
+    text
+}
+
+/// The columns that `kubectl get workspace` shows.
+fn table(world: &World, workspaces: &[ObjectKey]) -> Table {
+    let mut table = Table::new(&["NAME", "INSTANCE", "RESOURCEREADY", "INFERENCEREADY", "WORKSPACEREADY", "AGE"]);
+    for key in workspaces {
+        let Some(workspace) = standing::workspace(world, key) else { continue };
+        let status =
+            |of_type| workspace.condition(of_type).map(|condition| condition.status.clone()).unwrap_or_default();
+        let age = workspace
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map(|born| duration::age(world.now().duration_since(born.0)));
+        table.row([
+            key.name.clone(),
+            workspace.resource().instance_type.clone(),
+            status(ConditionType::ResourceReady),
+            status(ConditionType::InferenceReady),
+            status(ConditionType::WorkspaceSucceeded),
+            age.unwrap_or_default(),
+        ]);
+    }
+    table
+}
+
+/// What a person wants to read: steps and objects; conditions when they come true, are lost, or tell of a failure.
+fn is_news(moment: &Moment) -> bool {
+    match moment.to.as_deref() {
+        None => true,
+        // The last line says it.
+        Some("True") => moment.topic != ConditionType::WorkspaceSucceeded.as_str(),
+        Some(_) => moment.from.as_deref() == Some("True") || moment.reason.as_deref().is_some_and(standing::is_failure),
+    }
+}
+
+fn line(moment: &Moment, all: &[&Moment], named: bool, look: Look) -> String {
+    let width = |length: fn(&Moment) -> usize| all.iter().map(|moment| length(moment)).max().unwrap_or_default();
+    let at =
+        format!("{:>width$}", duration::clock(moment.at), width = width(|moment| duration::clock(moment.at).len()));
+    let name = if named {
+        format!("{:width$}  ", moment.about.name, width = width(|moment| moment.about.name.chars().count()))
+    } else {
+        String::new()
+    };
+    let topic = format!("{:width$}", moment.topic, width = width(|moment| moment.topic.chars().count()));
+    let before = 2 + at.len() + 2 + name.chars().count() + topic.chars().count() + 2;
+    // What is done next and what can be done about it stands in the last line.
+    let cause = moment.message.split("; next: ").next().unwrap_or_default();
+    let message = look.cut(cause, before);
+    let colour = match (moment.topic.as_str(), moment.to.as_deref()) {
+        ("warning", _) => Some(Colour::Yellow),
+        (_, Some("True")) => Some(Colour::Green),
+        (_, Some(_)) => Some(Colour::Red),
+        _ => None,
+    };
+    let topic = colour.map_or(topic.clone(), |colour| look.paint(colour, &topic));
+    format!("  {at}  {name}{topic}  {message}\n")
+}

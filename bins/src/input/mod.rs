@@ -1,0 +1,95 @@
+//! Files of manifests, read with the place of everything in them.
+//!
+//! [`read`] takes what `-f` names and answers the objects, or everything that is wrong, each with file, line and column. What an object *means* is not judged here: the form only, so that every
+//! command can say on its own whether a Workspace that can be read is also admitted ([`Document::problem`] gives its complaints a place).
+//!
+//! | file | subject |
+//! |---|---|
+//! | `source` | files, folders, patterns, standard input, encodings |
+//! | `yaml`, `scalar` | documents, as kubectl reads them |
+//! | `tree`, `place` | values with their places |
+//! | `document`, `kinds` | objects: kind, version, name, form |
+
+mod document;
+pub mod kinds;
+pub mod place;
+mod scalar;
+mod source;
+pub mod tree;
+mod yaml;
+
+pub use document::Document;
+pub use place::{Place, Problem};
+pub use source::STDIN;
+pub use yaml::DOCUMENT_LIMIT;
+
+use kaito_core::ObjectKey;
+use std::collections::BTreeMap;
+use std::io::Read;
+use tree::{Data, Node};
+
+/// The objects that the arguments of `-f` name, in the order of the files; or everything that is wrong with them, sorted by file and place.
+///
+/// Objects without a namespace get `namespace`. A list (`kind: List`, as `kubectl get -o yaml` prints) is taken apart.
+pub fn read(named: &[String], namespace: &str, stdin: &mut dyn Read) -> Result<Vec<Document>, Vec<Problem>> {
+    let (mut documents, mut problems) = (Vec::new(), Vec::new());
+    for name in named {
+        match source(name, namespace, stdin) {
+            Ok(found) => found.into_iter().for_each(|one| match one {
+                Ok(document) => documents.push(document),
+                Err(found) => problems.extend(found),
+            }),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    problems.extend(twice(&documents));
+    if problems.is_empty() {
+        return Ok(documents);
+    }
+    problems.sort();
+    problems.dedup();
+    Err(problems)
+}
+
+/// Everything that one `-f` names: the objects that can be read, and what is wrong with the others.
+fn source(name: &str, namespace: &str, stdin: &mut dyn Read) -> Result<Vec<Result<Document, Vec<Problem>>>, Problem> {
+    let mut found = Vec::new();
+    for text in source::texts(name, stdin)? {
+        match yaml::documents(&text.name, &text.text) {
+            Ok(nodes) => {
+                found.extend(nodes.into_iter().flat_map(items).map(|node| Document::read(&text.name, node, namespace)));
+            }
+            Err(problem) => found.push(Err(vec![problem])),
+        }
+    }
+    if found.is_empty() {
+        let name = if name == "-" { STDIN } else { name };
+        return Err(Problem::of_file(name, "no document: there is nothing but blanks and comments"));
+    }
+    Ok(found)
+}
+
+/// The elements of a `List`; anything else is itself.
+fn items(node: Node) -> Vec<Node> {
+    let is_list = node.text("kind") == Some("List") && node.text("apiVersion") == Some("v1");
+    match node.field("items").map(|field| field.value.data.clone()) {
+        Some(Data::List(items)) if is_list => items,
+        _ => vec![node],
+    }
+}
+
+/// Objects that stand in the input more than once.
+fn twice(documents: &[Document]) -> Vec<Problem> {
+    let mut first: BTreeMap<&ObjectKey, &Document> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for document in documents {
+        if let Some(first) = first.get(&document.key) {
+            let detail =
+                format!("{} stands here for the second time; first in {}:{}", document.key, first.file, first.place());
+            problems.push(Problem::at(&document.file, document.place(), detail));
+        } else {
+            first.insert(&document.key, document);
+        }
+    }
+    problems
+}

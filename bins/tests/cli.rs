@@ -1,0 +1,369 @@
+//! The command line from outside: what a person types, and what comes back.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+
+mod schema;
+
+use serde_json::Value;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A good Workspace; bad inputs differ from it in one thing.
+const GOOD: &str = "\
+apiVersion: kaito.sh/v1beta1
+kind: Workspace
+metadata:
+  name: phi
+resource:
+  instanceType: Standard_NC24ads_A100_v4
+  labelSelector:
+    matchLabels:
+      apps: phi
+inference:
+  preset:
+    name: phi-4-mini-instruct
+";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn example() -> String {
+    root().join("examples/phi-3-mini.yaml").display().to_string()
+}
+
+fn kaito(args: &[&str], stdin: &[u8]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kaito"));
+    command.args(args).env_remove("CLOUD_PROVIDER");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The program may end before it has read everything.
+    let _ = child.stdin.take().unwrap().write_all(stdin);
+    child.wait_with_output().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Simulates standard input; holds the exit code and that every one of the words is said on standard error.
+fn refused(input: impl AsRef<[u8]>, code: i32, words: &[&str]) {
+    let output = kaito(&["simulate", "-f", "-"], input.as_ref());
+    let said = err(&output);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    for word in words {
+        assert!(said.contains(word), "expected {word:?} in:\n{said}");
+    }
+}
+
+fn good_but(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "{from}");
+    GOOD.replace(from, to)
+}
+
+#[test]
+fn a_model_user_sees_how_the_seed_becomes_ready() {
+    let seed = root().join("../shared/corpus/seed/inference-phi-3-mini-4k.yaml");
+    if !seed.exists() {
+        assert!(std::env::var_os("CI").is_none(), "{} is absent, and CI is set", seed.display());
+        eprintln!("SKIPPED: {} is absent", seed.display());
+        return;
+    }
+    let from_file = kaito(&["simulate", "-f", &seed.display().to_string()], b"");
+    let from_stdin = kaito(&["simulate", "-f", "-"], &std::fs::read(&seed).unwrap());
+    for output in [from_file, from_stdin] {
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        let text = out(&output);
+        let lines: Vec<&str> = text.lines().collect();
+        let headings: Vec<&str> = lines[0].split_whitespace().collect();
+        assert_eq!(headings, ["NAME", "INSTANCE", "RESOURCEREADY", "INFERENCEREADY", "WORKSPACEREADY", "AGE"]);
+        let cells: Vec<&str> = lines[1].split_whitespace().collect();
+        assert_eq!(cells[..5], ["workspace-phi-3-mini", "Standard_NC6s_v3", "True", "True", "True"]);
+        assert_eq!(lines[2], "");
+        for topic in ["admitted", "sized", "NodeClaim", "Node", "StatefulSet", "InferenceReady"] {
+            assert!(lines.iter().any(|line| line.split_whitespace().nth(1) == Some(topic)), "{topic}:\n{text}");
+        }
+        assert!(lines.last().unwrap().starts_with("ready after ") && text.contains("simulated time"), "{text}");
+        assert!(!text.contains('\u{1b}'), "no colours where a program reads");
+    }
+}
+
+#[test]
+fn a_simulation_is_told_to_programs_as_its_schema_says_and_the_same_each_time() {
+    let run = |form: &str| kaito(&["simulate", "-f", &example(), "-o", form], b"");
+    let (first, second) = (run("json"), run("json"));
+    assert_eq!(first.status.code(), Some(0));
+    assert_eq!(out(&first), out(&second));
+    let value: Value = serde_json::from_str(&out(&first)).unwrap();
+    holds("simulation", &value);
+    assert_eq!(value["ready"], true);
+    assert!(value["writes"]["byKind"]["NodeClaim"].as_u64() >= Some(1));
+    let yaml = run("yaml");
+    assert_eq!(serde_saphyr::from_str::<Value>(&out(&yaml)).unwrap(), value);
+}
+
+#[test]
+fn the_registry_is_told_to_programs_as_its_schema_says() {
+    let table: &[(&str, &[&str])] = &[
+        ("model", &["models", "-o", "json"]),
+        ("model", &["models", "phi-4-mini-instruct", "-o", "json"]),
+        ("sku", &["skus", "-o", "json"]),
+        ("sku", &["skus", "--cloud", "aws", "-o", "json"]),
+        ("sku", &["skus", "standard_nc6s_v3", "-o", "json"]),
+    ];
+    for (name, args) in table {
+        let output = kaito(args, b"");
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        holds(name, &serde_json::from_str(&out(&output)).unwrap());
+    }
+    let unknown = kaito(&["models", "phi-4-mini-instrct"], b"");
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(err(&unknown).contains("phi-4-mini-instruct"));
+    let unknown = kaito(&["skus", "Standard_NC24ads_A100_v5"], b"");
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(err(&unknown).contains("Standard_NC24ads_A100_v4"));
+}
+
+fn holds(schema: &str, value: &Value) {
+    let path = root().join(format!("docs/cli/{schema}.schema.json"));
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(schema::faults(&schema, value, ""), Vec::<String>::new());
+}
+
+#[test]
+fn render_prints_the_objects_in_the_order_of_creation() {
+    let output = kaito(&["render", "-f", &example()], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let text = out(&output);
+    let kinds: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("kind: ")).collect();
+    assert_eq!(kinds, ["ControllerRevision", "NodeClaim", "Service", "Service", "StatefulSet"]);
+    assert!(!text.contains("creationTimestamp") && !text.contains("resourceVersion"), "only what we wrote");
+    let list = kaito(&["render", "-f", &example(), "-o", "json"], b"");
+    let list: Vec<Value> = serde_json::from_str(&out(&list)).unwrap();
+    assert_eq!(list.iter().map(|object| object["kind"].as_str().unwrap()).collect::<Vec<_>>(), kinds);
+}
+
+#[test]
+fn other_objects_are_put_into_the_world_first() {
+    let with_config = good_but("    name: phi-4-mini-instruct\n", "    name: phi-4-mini-instruct\n  config: tuned\n");
+    refused(&with_config, 1, &[]);
+    let config = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: tuned}\ndata:\n  inference_config.yaml: \"vllm: {max-model-len: 4096}\\n\"\n";
+    let output = kaito(&["simulate", "-f", "-"], format!("{with_config}{config}").as_bytes());
+    assert_eq!(output.status.code(), Some(0), "{}{}", out(&output), err(&output));
+}
+
+#[test]
+fn a_folder_a_pattern_and_a_list_are_read_like_a_file() {
+    let folder = root().join("examples").display().to_string();
+    for named in [folder.clone(), format!("{folder}/phi-3*.yaml")] {
+        assert_eq!(kaito(&["simulate", "-f", &named], b"").status.code(), Some(0), "{named}");
+    }
+    let list = r#"{"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "kaito.sh/v1beta1", "kind": "Workspace",
+        "metadata": {"name": "phi"}, "resource": {"instancetype": "x"}, "inference": {"preset": {"name": "phi-4"}}}]}"#;
+    refused(list, 2, &["standard input:2:51: resource.instancetype: no such field (did you mean instanceType?)"]);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_said_to_be_missing() {
+    let output = kaito(&["simulate", "-f", "nowhere.yaml"], b"");
+    assert_eq!((output.status.code(), err(&output).trim()), (Some(2), "nowhere.yaml: no such file"));
+    let output = kaito(&["simulate", "-f", "nowhere-*.yaml"], b"");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn wrong_yaml_is_shown_at_its_place() {
+    refused("a: [1,\nb: }", 2, &["standard input:1:4: not YAML"]);
+    refused("a: b: c\n", 2, &["standard input:1:", "not YAML"]);
+}
+
+#[test]
+fn wrong_json_is_shown_in_the_words_of_json() {
+    refused("{\"apiVersion\": \"v1\",\n \"kind\" \"Workspace\"}", 2, &["standard input:2:9: not JSON: expected `:`"]);
+}
+
+#[test]
+fn a_misspelt_kind_is_answered_with_the_nearest_one() {
+    refused(
+        good_but("Workspace", "Worksapce"),
+        2,
+        &["standard input:2:7: kind: ", "supported: Workspace, ConfigMap", "did you mean Workspace?"],
+    );
+}
+
+#[test]
+fn a_kind_that_cannot_be_read_is_answered_with_those_that_can() {
+    refused(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n",
+        2,
+        &["standard input:2:7: kind: Deployment", "supported: Workspace"],
+    );
+}
+
+#[test]
+fn a_document_without_version_kind_or_name_is_told_which_is_missing() {
+    refused(good_but("apiVersion: kaito.sh/v1beta1\n", ""), 2, &["standard input:1:1: apiVersion: missing"]);
+    refused(good_but("kind: Workspace\n", ""), 2, &["standard input:1:1: kind: missing"]);
+    refused(good_but("  name: phi\n", "  labels: {}\n"), 2, &["standard input:3:1: metadata.name: missing"]);
+}
+
+#[test]
+fn a_version_that_is_not_served_is_answered_with_those_that_are() {
+    refused(
+        good_but("v1beta1", "v1"),
+        2,
+        &["standard input:1:13: apiVersion: ", "kaito.sh/v1beta1 or kaito.sh/v1alpha1"],
+    );
+}
+
+#[test]
+fn an_unknown_field_is_answered_with_the_nearest_one() {
+    refused(
+        good_but("instanceType", "instancetype"),
+        2,
+        &["standard input:6:3: resource.instancetype: no such field (did you mean instanceType?)"],
+    );
+}
+
+#[test]
+fn a_value_of_another_type_is_told_what_was_expected() {
+    refused(
+        good_but("resource:\n", "resource:\n  count: two\n"),
+        2,
+        &["standard input:6:10: resource.count: expected a whole number, found text \"two\""],
+    );
+    refused(
+        good_but("apps: phi", "apps: on"),
+        2,
+        &["standard input:9:13: ", "expected text, found true; write it in quotes"],
+    );
+}
+
+#[test]
+fn an_unknown_preset_is_a_clear_no_with_the_nearest_ones() {
+    refused(
+        good_but("mini-instruct", "mini-instrct"),
+        1,
+        &["standard input:12:11: inference.preset.name: ", "did you mean phi-4-mini-instruct"],
+    );
+}
+
+#[test]
+fn an_unknown_machine_size_is_a_clear_no_with_the_nearest_ones() {
+    refused(
+        good_but("A100_v4", "A100_v5"),
+        1,
+        &["standard input:6:17: resource.instanceType: ", "did you mean Standard_NC24ads_A100_v4"],
+    );
+}
+
+#[test]
+fn both_or_neither_of_inference_and_tuning_are_a_clear_no() {
+    let tuning = "tuning:\n  preset: {name: phi-4}\n  method: lora\n  input: {urls: ['https://x']}\n  output: {volumeSource: {emptyDir: {}}}\n";
+    refused(format!("{GOOD}{tuning}"), 1, &["standard input:13:1: tuning: cannot be set beside inference"]);
+    let neither = good_but("inference:\n  preset:\n    name: phi-4-mini-instruct\n", "");
+    refused(neither, 1, &["standard input:1:1: one of inference and tuning must be set"]);
+}
+
+#[test]
+fn an_empty_input_has_no_document() {
+    for text in ["", "# nothing\n---\n"] {
+        refused(text, 2, &["standard input: no document"]);
+    }
+}
+
+#[test]
+fn a_document_larger_than_the_server_takes_is_refused() {
+    let config =
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata:\n  a: {}\n", "x".repeat(4 << 20));
+    refused(config, 2, &["standard input:5:6: the document is larger than 3 MB"]);
+}
+
+#[test]
+fn a_bomb_of_aliases_is_refused() {
+    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for n in 1..30 {
+        text.push_str(&format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(", ")));
+    }
+    refused(text, 2, &["larger than 3 MB"]);
+}
+
+#[test]
+fn an_object_that_stands_twice_is_shown_at_both_places() {
+    refused(
+        format!("{GOOD}---\n{GOOD}"),
+        2,
+        &["standard input:17:9: Workspace default/phi stands here for the second time; first in standard input:4:9"],
+    );
+    refused(
+        good_but("kind: Workspace\n", "kind: Workspace\nkind: Workspace\n"),
+        2,
+        &["standard input:3:1: kind stands here for the second time; first in line 2"],
+    );
+}
+
+#[test]
+fn text_that_is_not_utf8_is_shown_at_its_place() {
+    refused(b"a: b\nc: \xff\n", 2, &["standard input:2:4: the byte 0xff is not UTF-8"]);
+    refused(b"\xff\xfea\0", 2, &["standard input:1:1: ", "UTF-16"]);
+}
+
+#[test]
+fn the_value_of_a_secret_is_never_repeated() {
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: hub}\nstringData: {HF_TOKEN: hunter2}\n---\n";
+    let output = kaito(&["simulate", "-f", "-", "-o", "json"], format!("{secret}{GOOD}").as_bytes());
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(out(&output).contains("HF_TOKEN") && !out(&output).contains("hunter2"));
+    let bad = secret.replace("hunter2", "{deep: hunter2}");
+    let output = kaito(&["simulate", "-f", "-"], bad.as_bytes());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("standard input:4:24: stringData.HF_TOKEN") && !err(&output).contains("hunter2"));
+}
+
+#[test]
+fn flags_that_cannot_be_honoured_are_answered_with_those_that_can() {
+    let table: &[(&[&str], &str)] = &[
+        (&["--node-provisioner", "byo"], "comes with a later version"),
+        (&["--node-provisioner", "x"], "azure-gpu-provisioner"),
+        (&["--feature-gates", "vllm=true"], "known gates: vLLM"),
+        (&["--cloud", "gcp"], "azure, aws, arc"),
+        (&["--default-node-image-family", "windows"], "ubuntu or azurelinux"),
+    ];
+    for (flags, wanted) in table {
+        let args = [&["simulate", "-f", "-"], *flags].concat();
+        let output = kaito(&args, GOOD.as_bytes());
+        assert_eq!(output.status.code(), Some(2), "{flags:?}");
+        assert!(err(&output).contains(wanted), "{flags:?}: {}", err(&output));
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_trouble() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_kaito"))
+        .args(["models", "-o", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), err(&output).as_str()), (Some(0), ""));
+}
+
+#[cfg(unix)]
+#[test]
+fn as_a_plugin_of_kubectl_it_says_so() {
+    let link = std::env::temp_dir().join(format!("kubectl-kaito-test-{}", std::process::id()));
+    let link = {
+        std::fs::create_dir_all(&link).unwrap();
+        link.join("kubectl-kaito")
+    };
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kaito"), &link).unwrap();
+    let help = Command::new(&link).arg("--help").output().unwrap();
+    std::fs::remove_dir_all(link.parent().unwrap()).unwrap();
+    assert!(out(&help).contains("Usage: kubectl kaito <COMMAND>"), "{}", out(&help));
+}

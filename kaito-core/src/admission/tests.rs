@@ -1,0 +1,108 @@
+use super::*;
+use serde_json::json;
+
+/// What is said of a good Workspace after one change.
+fn said(version: &str, pointer: &str, value: Value) -> Vec<String> {
+    let mut object = json!({
+        "apiVersion": format!("kaito.sh/{version}"), "kind": "Workspace", "metadata": {"name": "phi"},
+        "resource": {"instanceType": "Standard_NC6s_v3", "labelSelector": {"matchLabels": {"apps": "phi"}}},
+        "inference": {"preset": {"name": "phi-3-mini-4k-instruct"}},
+    });
+    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    object.pointer_mut(parent).unwrap()[key] = value;
+    check(&object, &Settings::default()).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_was_expected_is_said_for_every_kind_of_error() {
+    let table = [
+        ("/resource/instancetype", json!("x"), "resource.instancetype: no such field (did you mean instanceType?)"),
+        ("/resource/count", json!("two"), "resource.count: expected a whole number, found text \"two\""),
+        ("/resource/count", json!(1.5), "resource.count: expected a whole number, found the number 1.5"),
+        ("/resource/count", json!(0), "resource.count: 0 nodes cannot run a model; must be at least 1"),
+        (
+            "/resource/labelSelector/matchLabels/apps",
+            json!(true),
+            "resource.labelSelector.matchLabels.apps: expected text, found true; write it in quotes to make it text",
+        ),
+        ("/resource/labelSelector", json!([]), "resource.labelSelector: expected an object, found a list"),
+        ("/resource/preferredNodes", json!("a"), "resource.preferredNodes: expected a list, found text \"a\""),
+        ("/inference", json!(null), "inference: expected an object, found nothing"),
+        (
+            "/inference/preset/name",
+            json!(4),
+            "inference.preset.name: expected text, found the number 4; write it in quotes to make it text",
+        ),
+        ("/inference/preset", json!({"nmae": "phi-4"}), "inference.preset.name: missing; expected text"),
+        ("/inference/presets", json!({}), "inference.presets: no such field (did you mean preset?)"),
+        (
+            "/inference/banana",
+            json!(1),
+            "inference.banana: no such field; known here: adapters, config, preset, template",
+        ),
+        (
+            "/spec",
+            json!({}),
+            "spec: no such field: a Workspace has no spec; resource, inference and tuning stand beside metadata",
+        ),
+        ("/metadata/lables", json!({}), "metadata.lables: no such field (did you mean labels?)"),
+        (
+            "/metadata/labels",
+            json!({"a": 1}),
+            "metadata.labels.a: expected text, found the number 1; write it in quotes to make it text",
+        ),
+        (
+            "/metadata/name",
+            json!(1),
+            "metadata.name: expected text, found the number 1; write it in quotes to make it text",
+        ),
+        (
+            "/inference/preset/accessMode",
+            json!("secret"),
+            "inference.preset.accessMode: expected one of public, private, found text \"secret\"",
+        ),
+    ];
+    for (pointer, value, wanted) in table {
+        let said = said("v1alpha1", pointer, value);
+        assert!(said.iter().any(|line| line == wanted), "{pointer}: wanted {wanted}\n  got {said:#?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_served_is_said_at_its_field() {
+    let table = [
+        ("/inference/preset/name", json!("phi-3-mini-4k-instrct"), "inference.preset.name: no model preset is called"),
+        (
+            "/resource/instanceType",
+            json!("Standard_NC24ads_A10_v4"),
+            "resource.instanceType: Standard_NC24ads_A10_v4 is not a known size",
+        ),
+        ("/resource/instanceType", json!(""), "resource.instanceType: missing"),
+        (
+            "/tuning",
+            json!({"preset": {"name": "x"}, "method": "lora", "input": {"urls": ["https://x"]}, "output": {"volumeSource": {}}}),
+            "tuning: cannot be set beside inference",
+        ),
+    ];
+    for (pointer, value, wanted) in table {
+        let said = said("v1beta1", pointer, value);
+        assert!(said.iter().any(|line| line.starts_with(wanted)), "{pointer}: wanted {wanted}\n  got {said:#?}");
+    }
+}
+
+#[test]
+fn opaque_parts_and_the_status_are_not_judged() {
+    assert!(said("v1beta1", "/status", json!({"anything": {"at": "all"}})).is_empty());
+    let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"whatever": 1}]}});
+    let object = json!({
+        "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": "own"},
+        "resource": {"labelSelector": {"matchLabels": {"apps": "own"}}}, "inference": {"template": template},
+    });
+    assert!(read(&object).is_ok(), "{:?}", read(&object));
+}
+
+#[test]
+fn a_field_of_another_version_is_named_as_such() {
+    let elsewhere = said("v1alpha1", "/resource/partition", json!({"mode": "mig"}));
+    assert_eq!(elsewhere, ["resource.partition: no such field in kaito.sh/v1alpha1; kaito.sh/v1beta1 has it"]);
+}
