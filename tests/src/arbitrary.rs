@@ -78,7 +78,7 @@ fn pointers(value: &Value, at: String, all: &mut Vec<String>) {
     match value {
         Value::Object(map) => map.iter().for_each(|(key, value)| pointers(value, format!("{at}/{}", escape(key)), all)),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(index, value)| pointers(value, format!("{at}/{index}"), all))
+            items.iter().enumerate().for_each(|(index, value)| pointers(value, format!("{at}/{index}"), all));
         }
         _ => {}
     }
