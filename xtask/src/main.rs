@@ -3,6 +3,7 @@
 //! It speaks on stderr; stdout is for what a script would read, and for the programs it runs.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to the person who runs it")]
 
+mod bench;
 mod ci;
 mod control_plane;
 mod gen_crds;
@@ -20,6 +21,11 @@ struct Command {
 }
 
 const COMMANDS: &[Command] = &[
+    Command {
+        name: "bench",
+        about: "every figure that is promised: plans, processes, requests, memory",
+        run: bench::run,
+    },
     Command { name: "ci", about: "every check, the tests last; stops at the first that fails", run: ci::run },
     Command {
         name: "control-plane",

@@ -55,7 +55,10 @@ fn at_least_what_runs(view: &View<'_>, nodes: u32) -> Result<u32, Unread> {
 fn compute(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, String), Failure> {
     let Facts { model, sku, .. } = facts;
     if facts.engine == Engine::Transformers {
-        return Ok((asked, format!("{asked} node(s), as asked for (the transformers runtime is not sized)")));
+        return Ok((
+            asked,
+            format!("{}, as asked for (the transformers runtime is not sized)", counted(asked, "node")),
+        ));
     }
     let demand = Demand {
         weights: Bytes(model.weights_bytes),
@@ -77,15 +80,20 @@ fn compute(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, Stri
     sizing::max_model_len(facts.profile, model, sku, sku.gpu_count)
         .map_err(|missing| too_large(format!("no memory is left for a context on a GPU; {missing} more are needed")))?;
     let text = format!(
-        "{} node(s) of {} GPU(s): weights {} + KV cache {} + overhead {} of {} usable on a GPU",
-        estimate.nodes,
-        sku.gpu_count,
+        "{} of {}: weights {} + KV cache {} + overhead {} of {} usable on a GPU",
+        counted(estimate.nodes, "node"),
+        counted(sku.gpu_count, "GPU"),
         estimate.weights,
         estimate.kv_per_gpu,
         estimate.overhead_per_gpu,
         estimate.usable_per_gpu
     );
     Ok((estimate.nodes, text))
+}
+
+/// `1 node`, `2 nodes`.
+fn counted(count: u32, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The context length that the user's ConfigMap names.

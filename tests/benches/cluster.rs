@@ -1,0 +1,168 @@
+//! The programs, measured: `kaito simulate` as a process, and `kaito-workspace` on a real API server, counted from the audit log. Run by `cargo xtask bench`.
+
+use kaito_core::Kind;
+use kaito_tests::manifests;
+use kaito_tests::stage::{Operated, RealStage, Stage, USER, state};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What one Workspace on one machine needs at least, object by object: (verb, resource, count, why).
+const LEAST: &[(&str, &str, usize, &str)] = &[
+    ("patch", "workspaces", 1, "finalizer and revision annotations, in one patch"),
+    ("create", "controllerrevisions", 1, "what was asked for"),
+    ("get", "workspaces", 1, "money: the Workspace itself, live"),
+    ("list", "nodeclaims", 1, "money: its claims, live"),
+    ("create", "nodeclaims", 1, "the machine"),
+    ("create", "services", 2, "address and headless address"),
+    ("patch", "workspaces/status", 2, "asked for; ready"),
+    ("patch", "nodes", 1, "the accelerator label"),
+    ("create", "statefulsets", 1, "the pods"),
+    ("create", "events", 2, "NodeClaimCreated; InstanceTypeRetiring for a withdrawn size"),
+];
+
+fn main() {
+    simulate();
+    let Some(binary) = binary("kaito-workspace") else { return };
+    let Some(operated) = Operated::start(false) else { return };
+    let operated: &'static Operated = Box::leak(Box::new(operated));
+    controller(operated, &binary);
+}
+
+/// A release program beside this one, named by `xtask bench`.
+fn binary(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("KAITO_RELEASE")?;
+    let path = PathBuf::from(folder).join(name);
+    path.exists().then_some(path)
+}
+
+fn megabytes(kilobytes: u64) -> f64 {
+    kilobytes as f64 / 1024.0
+}
+
+/// One number of `/proc/PID/status`, in kB.
+fn memory(pid: u32, field: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with(field)).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or_default()
+}
+
+fn simulate() {
+    let Some(kaito) = binary("kaito") else {
+        println!("SKIPPED: KAITO_RELEASE names no folder with the programs; run `cargo xtask bench`");
+        return;
+    };
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/phi-3-mini.yaml");
+    let (mut times, mut peak) = (Vec::new(), 0);
+    for _ in 0..21 {
+        let start = Instant::now();
+        let mut child = Command::new(&kaito)
+            .args(["simulate", "-f", example])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        while child.try_wait().expect("it can be waited for").is_none() {
+            peak = peak.max(memory(child.id(), "VmHWM"));
+            std::thread::sleep(Duration::from_micros(300));
+        }
+        times.push(start.elapsed());
+    }
+    times.sort();
+    println!(
+        "kaito simulate, whole process, 21 runs: median {:.3} s (promise 0.3), peak {:.1} MB (promise 40)",
+        times[10].as_secs_f64(),
+        megabytes(peak)
+    );
+}
+
+fn controller(operated: &'static Operated, binary: &PathBuf) {
+    let size = std::fs::metadata(binary).map_or(0, |metadata| metadata.len());
+    let mut child = Command::new(binary)
+        .args(["--metrics-bind-address=0", "--health-probe-bind-address=0"])
+        .env("KUBECONFIG", operated.identity())
+        .env("CLOUD_PROVIDER", "azure")
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let mut stage = RealStage::new(operated, "bench");
+    std::thread::sleep(Duration::from_secs(3));
+    let before = requests(operated);
+    stage.put(&manifests::phi_3_mini("w0"));
+    (&mut stage as &mut dyn Stage).until_ready("w0");
+    std::thread::sleep(Duration::from_secs(3));
+    budget(&before, &requests(operated));
+    crowd(operated, &mut stage, &mut child, size);
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// The controller's own requests so far, by verb and resource; watches and the lists that begin them aside.
+fn requests(operated: &Operated) -> BTreeMap<(String, String), usize> {
+    let mut counts = BTreeMap::new();
+    for line in operated.audit().iter().filter(|line| line["user"]["username"] == USER && line["verb"] != "watch") {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let sub = line["objectRef"]["subresource"].as_str().map_or(String::new(), |name| format!("/{name}"));
+        *counts.entry((text(&line["verb"]), format!("{}{sub}", text(&line["objectRef"]["resource"])))).or_default() +=
+            1;
+    }
+    counts
+}
+
+fn budget(before: &BTreeMap<(String, String), usize>, after: &BTreeMap<(String, String), usize>) {
+    let spent: BTreeMap<&(String, String), usize> = after
+        .iter()
+        .map(|(key, count)| (key, count - before.get(key).copied().unwrap_or_default()))
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    println!(
+        "\nrequests of one Workspace from apply to ready\n{:<8} {:<22} {:>5} {:>6}  why",
+        "verb", "resource", "made", "least"
+    );
+    for (verb, resource, least, why) in LEAST {
+        let made = spent.get(&((*verb).to_owned(), (*resource).to_owned())).copied().unwrap_or_default();
+        println!("{verb:<8} {resource:<22} {made:>5} {least:>6}  {why}");
+    }
+    for ((verb, resource), made) in
+        spent.iter().filter(|((verb, resource), _)| !LEAST.iter().any(|(v, r, ..)| v == verb && r == resource))
+    {
+        println!("{verb:<8} {resource:<22} {made:>5} {:>6}", 0);
+    }
+    let (made, least) = (spent.values().sum::<usize>(), LEAST.iter().map(|(.., count, _)| count).sum::<usize>());
+    println!("together {made}, least {least}: {:.2} × (promise 1.3)", made as f64 / least as f64);
+}
+
+fn crowd(operated: &Operated, stage: &mut RealStage, child: &mut Child, size: u64) {
+    let start = Instant::now();
+    for index in 1..20 {
+        stage.put(&manifests::phi_3_mini(&format!("w{index}")));
+    }
+    stage.until("20 Workspaces are ready", &|stage| {
+        let all = stage.list(Kind::Workspace);
+        all.len() == 20 && all.iter().all(|workspace| workspace["status"]["state"] == "Ready")
+    });
+    println!(
+        "\n20 Workspaces ready {:.1} s after 19 were applied one by one; {}",
+        start.elapsed().as_secs_f64(),
+        state(stage, "w19")
+    );
+    std::thread::sleep(Duration::from_secs(20));
+    let before = requests(operated);
+    std::thread::sleep(Duration::from_secs(45));
+    let after = requests(operated);
+    let changed: Vec<String> = after
+        .iter()
+        .filter(|(key, count)| before.get(key) != Some(count))
+        .map(|((verb, resource), count)| format!("{verb} {resource} {count}"))
+        .collect();
+    let requests_made: usize = after.values().sum::<usize>() - before.values().sum::<usize>();
+    println!("quiet, 20 ready Workspaces, 45 s: {requests_made} requests but watch renewals (promise 0) {changed:?}");
+    println!(
+        "kaito-workspace: {:.1} MB resident (promise 20), binary {:.1} MB (promise 14)",
+        megabytes(memory(child.id(), "VmRSS")),
+        size as f64 / 1e6
+    );
+}
