@@ -160,7 +160,12 @@ fn observe(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, StatefulSet>) {
     let wanted = draft.target.and_then(|target| i32::try_from(target).ok()).unwrap_or(1);
     let status = running.and_then(|set| set.status.as_ref());
     let ready = status.and_then(|status| status.ready_replicas).unwrap_or_default();
+    let wanted_revision = draft.revision.as_ref().map(|revision| revision.number);
     let current = running.zip(status).is_some_and(|(set, status)| {
+        // In the very round that changes the set, what was seen is still the old one, ready as it may be.
+        if wanted_revision.is_some_and(|number| !keeps_template(view, set, number)) {
+            return false;
+        }
         let generation = status.observed_generation.unwrap_or_default() >= set.metadata.generation.unwrap_or_default();
         generation && (status.update_revision.is_none() || status.update_revision == status.current_revision)
     });
