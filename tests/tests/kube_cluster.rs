@@ -95,7 +95,7 @@ fn writes_are_refused_in_classes_and_never_hit_a_namesake() -> Outcome {
         let metadata = |version: &str| Effect::Metadata {
             key: service(&json!({})).0,
             uid: uid.clone(),
-            resource_version: version.to_owned(),
+            resource_version: Some(version.to_owned()),
             patch: MetadataPatch {
                 annotations: [("mark".to_owned(), Some("x".to_owned()))].into(),
                 ..MetadataPatch::default()

@@ -14,7 +14,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         Step::cargo("programs", &[], &["build", "--release", "--package", "kaito-bins", "--bins"]),
         Step::new(
             "processes",
-            "KAITO_RELEASE=target/release cargo bench --package kaito-tests --bench cluster",
+            "KAITO_RELEASE=target/release cargo bench --profile dev --package kaito-tests --bench cluster",
             processes,
         ),
     ])
@@ -23,7 +23,9 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
 /// The release programs, as processes, on a real control plane where there is one.
 fn processes() -> Result<Outcome, String> {
     let mut command = steps::cargo();
-    command.args(["bench", "--package", "kaito-tests", "--bench", "cluster"]).env("KAITO_RELEASE", release());
+    command
+        .args(["bench", "--profile", "dev", "--package", "kaito-tests", "--bench", "cluster"])
+        .env("KAITO_RELEASE", release());
     if let Found::Folder(folder) = control_plane::find()? {
         command.env("KAITO_CONTROL_PLANE", folder);
     }

@@ -90,7 +90,7 @@ impl ClusterBackend for KubeCluster {
                 written
             }
             Effect::Metadata { key, uid, resource_version, patch } => {
-                writer::metadata(&self.requests, &self.manager, key, uid, resource_version, patch).await?
+                writer::metadata(&self.requests, &self.manager, key, uid, resource_version.as_deref(), patch).await?
             }
             Effect::Status { key, uid, status } => {
                 writer::foreign_status(&self.requests, &self.manager, key, uid, status).await?

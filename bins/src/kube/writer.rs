@@ -73,11 +73,11 @@ pub(super) async fn metadata(
     manager: &str,
     key: &ObjectKey,
     uid: &str,
-    resource_version: &str,
+    resource_version: Option<&str>,
     patch: &MetadataPatch,
 ) -> Result<Written, BackendError> {
-    let mut metadata =
-        Map::from_iter([("uid".to_owned(), json!(uid)), ("resourceVersion".to_owned(), json!(resource_version))]);
+    let mut metadata = Map::from_iter([("uid".to_owned(), json!(uid))]);
+    metadata.extend(resource_version.map(|version| ("resourceVersion".to_owned(), json!(version))));
     if let Some(finalizers) = &patch.finalizers {
         metadata.insert("finalizers".to_owned(), json!(finalizers));
     }

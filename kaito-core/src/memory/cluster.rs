@@ -108,7 +108,7 @@ impl ClusterBackend for MemoryCluster {
             }
             Effect::Delete { target } => (Verb::Delete, inner.store.delete(target.key(), Some(target.uid()))?),
             Effect::Metadata { key, uid, resource_version, patch } => {
-                (Verb::Patch, inner.store.patch_metadata(key, uid, resource_version, patch)?)
+                (Verb::Patch, inner.store.patch_metadata(key, uid, resource_version.as_deref(), patch)?)
             }
             Effect::Status { key, uid, status } => {
                 (Verb::Patch, Some(inner.store.write_status(key, uid, None, status)?))

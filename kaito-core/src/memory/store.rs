@@ -157,10 +157,10 @@ impl Store {
         &mut self,
         key: &ObjectKey,
         uid: &str,
-        resource_version: &str,
+        resource_version: Option<&str>,
         patch: &MetadataPatch,
     ) -> Outcome<Option<Seen>> {
-        let entry = self.existing(key, Some(uid), Some(resource_version))?;
+        let entry = self.existing(key, Some(uid), resource_version)?;
         let (mut value, applied) = (entry.value.clone(), entry.applied.clone());
         let metadata = metadata_of(&mut value);
         if let Some(finalizers) = &patch.finalizers {

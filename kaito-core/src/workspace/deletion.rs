@@ -37,7 +37,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         draft.push(Effect::Metadata {
             key: view.key.clone(),
             uid: view.uid().to_owned(),
-            resource_version: view.resource_version().to_owned(),
+            resource_version: Some(view.resource_version().to_owned()),
             patch: MetadataPatch {
                 finalizers: Some(finalizers.into_iter().filter(|name| name != finalizers::WORKSPACE).collect()),
                 ..MetadataPatch::default()

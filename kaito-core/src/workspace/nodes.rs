@@ -167,7 +167,7 @@ fn mark_accelerator(draft: &mut Draft, node: &Node) {
     {
         return;
     }
-    let (Some(uid), Some(resource_version)) = (node.uid(), node.resource_version()) else { return };
+    let Some(uid) = node.uid() else { return };
     let patch = MetadataPatch {
         labels: [(labels::ACCELERATOR.to_owned(), labels::ACCELERATOR_NVIDIA.to_owned())].into(),
         ..MetadataPatch::default()
@@ -175,7 +175,8 @@ fn mark_accelerator(draft: &mut Draft, node: &Node) {
     draft.push(Effect::Metadata {
         key: crate::object::ObjectKey::cluster(Node::KIND, node.name_any()),
         uid,
-        resource_version,
+        // A kubelet writes its Node all the time; a label more disturbs nobody.
+        resource_version: None,
         patch,
     });
 }

@@ -37,7 +37,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         draft.stamp = Some(draft.push(Effect::Metadata {
             key,
             uid,
-            resource_version: view.resource_version().to_owned(),
+            resource_version: Some(view.resource_version().to_owned()),
             patch,
         }));
     }

@@ -4,7 +4,7 @@ mod memory;
 mod real;
 
 pub use memory::MemoryStage;
-pub use real::{Operated, RealStage};
+pub use real::{Operated, RealStage, USER};
 
 use crate::normal;
 use kaito_core::Kind;

@@ -131,7 +131,10 @@ impl Cloud {
             (nodes.is_empty(), rest.len() < claim.finalizers().len(), claim.uid(), claim.resource_version())
         {
             let patch = MetadataPatch { finalizers: Some(rest), ..MetadataPatch::default() };
-            plan.push(Effect::Metadata { key: key.clone(), uid, resource_version, patch }, None);
+            plan.push(
+                Effect::Metadata { key: key.clone(), uid, resource_version: Some(resource_version), patch },
+                None,
+            );
         }
         plan
     }
@@ -144,7 +147,7 @@ fn hold(plan: &mut Plan, key: &ObjectKey, claim: &NodeClaim) {
     {
         let finalizers = finalizers.into_iter().chain([FINALIZER.to_owned()]).collect();
         let patch = MetadataPatch { finalizers: Some(finalizers), ..MetadataPatch::default() };
-        plan.push(Effect::Metadata { key: key.clone(), uid, resource_version, patch }, None);
+        plan.push(Effect::Metadata { key: key.clone(), uid, resource_version: Some(resource_version), patch }, None);
     }
 }
 
