@@ -5,6 +5,7 @@
 
 use crate::object::ObjectKey;
 use crate::plan::{Outcome, Wake};
+use crate::units;
 use jiff::{SignedDuration, Timestamp};
 use kaito_api::vocabulary::ConditionType;
 
@@ -176,7 +177,7 @@ impl Waiting {
 
     /// What is waited for, and by when; once overdue, what can be done. Changes only at the deadline, so that the status is not written over and over.
     pub fn message(&self, now: Timestamp) -> String {
-        let due = seconds(self.due());
+        let due = units::rfc3339(self.due());
         if now < self.due() {
             format!("{}; next: {}, until {due}", self.what, self.reason.next)
         } else {
@@ -203,10 +204,6 @@ pub fn outcome(failures: &[Failure], waits: &[Waiting]) -> Outcome {
 /// `Service default/web exists and is not controlled by this Workspace`.
 pub fn name_taken(key: &ObjectKey) -> Failure {
     Failure::new(&NAME_TAKEN, format!("{key} exists and is not controlled by this Workspace"))
-}
-
-fn seconds(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! Amounts with their unit in the type, and Kubernetes quantities.
+//! Amounts with their unit in the type, Kubernetes quantities, and times in their wire form.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -62,6 +63,11 @@ pub fn parse_quantity(text: &str) -> Option<i128> {
         value = if whole.starts_with('-') { value - part } else { value + part };
     }
     Some(value)
+}
+
+/// A time in whole seconds, as the API server writes it.
+pub fn rfc3339(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// A number of GiB in the form in which the API server stores it: the largest binary unit that divides it.

@@ -3,7 +3,7 @@
 use kaito_core::Kind;
 use kaito_tests::manifests;
 use kaito_tests::scenarios;
-use kaito_tests::stage::{Stage, is_true, state};
+use kaito_tests::stage::{Operated, RealStage, Stage, is_true, state};
 use serde_json::{Value, json};
 
 scenarios! {
@@ -133,4 +133,24 @@ fn name(object: &Value) -> String {
 /// Objects that came from a Workspace; a cluster has Services of its own.
 fn ours(world: &dyn Stage, kind: Kind) -> Vec<Value> {
     world.list(kind)
+}
+
+#[test]
+fn kubectl_shows_the_columns_that_the_users_manifests_were_written_for() {
+    let Some(operated) = Operated::shared() else { return };
+    let mut stage = RealStage::new(operated, "s-columns");
+    stage.put(&manifests::phi_3_mini("phi"));
+    (&mut stage as &mut dyn Stage).until_ready("phi");
+    let table = |arguments: &[&str]| -> Vec<Vec<String>> {
+        let text = operated.plane().run(arguments).unwrap();
+        text.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
+    };
+    let plain = table(&["get", "workspace", "--namespace=s-columns"]);
+    assert_eq!(plain[0], ["NAME", "INSTANCE", "RESOURCEREADY", "INFERENCEREADY", "WORKSPACEREADY", "AGE"]);
+    assert_eq!(plain[1][..5], ["phi", "Standard_NC6s_v3", "True", "True", "True"]);
+    let wide = table(&["get", "wk", "--namespace=s-columns", "--output=wide"]);
+    for column in ["JOBSTARTED", "WORKSPACESUCCEEDED", "TARGETNODECOUNT", "STATE"] {
+        assert!(wide[0].iter().any(|found| found == column), "{column} is among {:?}", wide[0]);
+    }
+    stage.clear();
 }

@@ -5,6 +5,7 @@ use crate::effect::MetadataPatch;
 use crate::kinds::Kind;
 use crate::object::{ObjectKey, SecretFacts, Seen};
 use crate::read::Selector;
+use crate::units;
 use jiff::Timestamp;
 use kaito_api::workspace;
 use serde_json::{Map, Value, json};
@@ -105,11 +106,12 @@ impl Store {
         let mut value = normalised(key, body)?;
         self.uids += 1;
         let (uid, now) = (format!("00000000-0000-4000-8000-{:012x}", self.uids), self.now);
-        let metadata = metadata_of(&mut value);
-        metadata.insert("uid".into(), json!(uid));
-        metadata.insert("creationTimestamp".into(), json!(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
-        metadata.insert("generation".into(), json!(1));
-        metadata.remove("deletionTimestamp");
+        with_metadata(&mut value, |metadata| {
+            metadata.insert("uid".into(), json!(uid));
+            metadata.insert("creationTimestamp".into(), json!(units::rfc3339(now)));
+            metadata.insert("generation".into(), json!(1));
+            metadata.remove("deletionTimestamp");
+        });
         Ok(self.put(key, value, Value::Null))
     }
 
@@ -140,12 +142,13 @@ impl Store {
         let mut value = normalised(key, body)?;
         let old = entry.value.clone();
         let system = ["uid", "creationTimestamp", "generation", "deletionTimestamp", "finalizers"];
-        let metadata = metadata_of(&mut value);
-        for field in system {
-            if let Some(kept) = old.pointer(&format!("/metadata/{field}")) {
-                metadata.entry(field).or_insert_with(|| kept.clone());
+        with_metadata(&mut value, |metadata| {
+            for field in system {
+                if let Some(kept) = old.pointer(&format!("/metadata/{field}")) {
+                    metadata.entry(field).or_insert_with(|| kept.clone());
+                }
             }
-        }
+        });
         if let (Some(status), Some(map)) = (old.get("status"), value.as_object_mut()) {
             map.insert("status".into(), status.clone());
         }
@@ -162,13 +165,13 @@ impl Store {
     ) -> Outcome<Option<Seen>> {
         let entry = self.existing(key, Some(uid), resource_version)?;
         let (mut value, applied) = (entry.value.clone(), entry.applied.clone());
-        let metadata = metadata_of(&mut value);
-        if let Some(finalizers) = &patch.finalizers {
-            metadata.insert("finalizers".into(), json!(finalizers));
-        }
-        let labels = patch.labels.iter().map(|(key, value)| (key, Some(value)));
-        set_entries(metadata, "labels", labels);
-        set_entries(metadata, "annotations", patch.annotations.iter().map(|(key, value)| (key, value.as_ref())));
+        with_metadata(&mut value, |metadata| {
+            if let Some(finalizers) = &patch.finalizers {
+                metadata.insert("finalizers".into(), json!(finalizers));
+            }
+            set_entries(metadata, "labels", patch.labels.iter().map(|(key, value)| (key, Some(value))));
+            set_entries(metadata, "annotations", patch.annotations.iter().map(|(key, value)| (key, value.as_ref())));
+        });
         Ok(self.put_or_finish(key, value, applied))
     }
 
@@ -193,9 +196,9 @@ impl Store {
         let entry = self.existing(key, uid, None)?;
         let (mut value, applied) = (entry.value.clone(), entry.applied.clone());
         let now = self.now;
-        metadata_of(&mut value)
-            .entry("deletionTimestamp")
-            .or_insert_with(|| json!(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()));
+        with_metadata(&mut value, |metadata| {
+            metadata.entry("deletionTimestamp").or_insert_with(|| json!(units::rfc3339(now)));
+        });
         Ok(self.put_or_finish(key, value, applied))
     }
 
@@ -221,7 +224,7 @@ impl Store {
         let old = self.objects.get(key).cloned();
         if let Some(old) = &old {
             let version = old.value.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
-            metadata_of(&mut value).insert("resourceVersion".into(), version);
+            set(&mut value, "resourceVersion", version);
             if old.value == value {
                 let seen = old.seen.clone();
                 self.objects.insert(key.clone(), Entry { applied, ..old.clone() });
@@ -229,11 +232,11 @@ impl Store {
             }
             let generation = old.value.pointer("/metadata/generation").and_then(Value::as_u64).unwrap_or(1);
             let moved = u64::from(substance(&old.value) != substance(&value));
-            metadata_of(&mut value).insert("generation".into(), json!(generation + moved));
+            set(&mut value, "generation", json!(generation + moved));
         }
         self.version += 1;
         let version = self.version.to_string();
-        metadata_of(&mut value).insert("resourceVersion".into(), json!(version));
+        set(&mut value, "resourceVersion", json!(version));
         let seen = Seen::decode(key.kind, value.clone());
         self.changes.push(Change { old: old.map(|entry| entry.seen), new: Some(seen.clone()) });
         self.objects.insert(key.clone(), Entry { value, seen: seen.clone(), applied });
@@ -271,23 +274,28 @@ fn normalised(key: &ObjectKey, body: &Value) -> Outcome<Value> {
         workspace::fill_defaults(version, &mut decoded);
         value = serde_json::to_value(&decoded).unwrap_or(value);
     }
-    let metadata = metadata_of(&mut value);
-    metadata.insert("name".into(), json!(key.name));
+    set(&mut value, "name", json!(key.name));
     if let Some(namespace) = &key.namespace {
-        metadata.insert("namespace".into(), json!(namespace));
+        set(&mut value, "namespace", json!(namespace));
     }
     Ok(value)
 }
 
-fn metadata_of(value: &mut Value) -> &mut Map<String, Value> {
-    if !value.get("metadata").is_some_and(Value::is_object) {
-        value["metadata"] = json!({});
+/// Changes the metadata of an object; makes it an object first, where it is none.
+fn with_metadata(value: &mut Value, change: impl FnOnce(&mut Map<String, Value>)) {
+    let Some(map) = value.as_object_mut() else { return };
+    let metadata = map.entry("metadata").or_insert_with(|| json!({}));
+    if !metadata.is_object() {
+        *metadata = json!({});
     }
-    match &mut value["metadata"] {
-        Value::Object(map) => map,
-        // Made an object just above.
-        _ => unreachable!("metadata is an object"),
+    if let Some(metadata) = metadata.as_object_mut() {
+        change(metadata);
     }
+}
+
+/// Sets one field of the metadata.
+fn set(value: &mut Value, field: &str, to: Value) {
+    with_metadata(value, |metadata| drop(metadata.insert(field.to_owned(), to)));
 }
 
 /// What the generation counts: everything but metadata and status.

@@ -102,22 +102,16 @@ fn deleting(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
 /// One finding for each condition, each from the first failure or wait that shows on it.
 fn findings(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
     let trouble = |condition| trouble(view, draft, condition);
-    let claims = trouble(ConditionType::NodeClaimReady).or_else(|| {
-        let (ready, absent) = (draft.machines.claims_ready, "machines are asked for when everything above is settled");
-        Some(if ready {
-            Finding::yes(ConditionType::NodeClaimReady, reasons::NODE_CLAIMS_READY, "Enough NodeClaims are ready")
-        } else {
-            Finding::no(ConditionType::NodeClaimReady, failure::CLAIMS_PENDING.name, absent)
-        })
+    let claims = trouble(ConditionType::NodeClaimReady).unwrap_or_else(|| match draft.machines.claims_ready {
+        true => Finding::yes(ConditionType::NodeClaimReady, reasons::NODE_CLAIMS_READY, "Enough NodeClaims are ready"),
+        false => {
+            Finding::no(ConditionType::NodeClaimReady, failure::CLAIMS_PENDING.name, "no machine is asked for yet")
+        }
     });
-    let nodes = trouble(ConditionType::NodesReady).or_else(|| {
-        Some(if draft.machines.nodes_ready {
-            Finding::yes(ConditionType::NodesReady, reasons::NODES_READY, "Enough Nodes are ready")
-        } else {
-            Finding::no(ConditionType::NodesReady, failure::NODES_PENDING.name, "no machine is asked for yet")
-        })
+    let nodes = trouble(ConditionType::NodesReady).unwrap_or_else(|| match draft.machines.nodes_ready {
+        true => Finding::yes(ConditionType::NodesReady, reasons::NODES_READY, "Enough Nodes are ready"),
+        false => Finding::no(ConditionType::NodesReady, failure::NODES_PENDING.name, "no machine is asked for yet"),
     });
-    let (Some(claims), Some(nodes)) = (claims, nodes) else { return Vec::new() };
     let resource = trouble(ConditionType::ResourceReady).unwrap_or_else(|| {
         match [&claims, &nodes].iter().find(|finding| !finding.holds) {
             // Mirrors the first of the two that does not hold, as upstream.

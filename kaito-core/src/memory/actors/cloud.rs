@@ -1,6 +1,6 @@
 //! A NodeClaim becomes a machine, a Node, and GPUs that are advertised; a deleted claim takes them along.
 
-use super::{after, created, empty, rfc3339, root, set_status, wait_until};
+use super::{after, created, empty, root, set_status, wait_until};
 use crate::driver::Planner;
 use crate::effect::{Effect, MetadataPatch, Owned, WriteMode};
 use crate::kinds::{Kind, Typed};
@@ -10,6 +10,7 @@ use crate::plan::{Outcome, Plan};
 use crate::read::{Freshness, Selector};
 use crate::settings::Settings;
 use crate::snapshot::{Snapshot, Unread};
+use crate::units::rfc3339;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::karpenter::NodeClaim;

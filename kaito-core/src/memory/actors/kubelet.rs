@@ -1,6 +1,6 @@
 //! A pod is placed on a node with the labels, the tolerated taints and the GPUs that it asks for; its image is pulled, its weights are loaded, it is ready.
 
-use super::{after, delete_dependant, empty, rfc3339, root, set_status, wait_until};
+use super::{after, delete_dependant, empty, root, set_status, wait_until};
 use crate::driver::Planner;
 use crate::effect::{Effect, WriteMode};
 use crate::kinds::Kind;
@@ -10,7 +10,7 @@ use crate::plan::{Outcome, Plan};
 use crate::read::{Freshness, Selector};
 use crate::settings::Settings;
 use crate::snapshot::{Lookup, Snapshot, Unread};
-use crate::units::parse_quantity;
+use crate::units::{parse_quantity, rfc3339};
 use k8s_openapi::api::core::v1::{Node, NodeSelectorTerm, Pod, PodSpec, Taint, Toleration};
 use kaito_api::vocabulary::names;
 use kube_core::ResourceExt;

@@ -70,10 +70,6 @@ fn created(metadata: &ObjectMeta) -> Timestamp {
     metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0)
 }
 
-fn rfc3339(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
 /// Deletes a dependant of the object with this uid.
 fn delete_dependant<T: Typed + Clone>(plan: &mut Plan, object: &T, owner_uid: &str) {
     let seen = Seen::Decoded(object.clone().into_object());
