@@ -1,7 +1,7 @@
 //! How objects look.
 //!
 //! Every function here turns a small typed input into one object or one part of it; none looks at a Workspace, and none reads anything. Composition reads like the table of
-//! contents of a pod: see [`pod`]. Names, ports and paths come from `kaito_presets`; labels and annotations from `kaito_api::vocabulary`.
+//! contents of a pod: see `pod.rs`. Names, ports and paths come from `kaito_presets`; labels and annotations from `kaito_api::vocabulary`.
 
 mod command; // the server's command line, by data
 mod immutable; // fields that a live object keeps

@@ -1,6 +1,6 @@
 //! What a Workspace needs next.
 //!
-//! [`WorkspacePlanner`] runs [`STEPS`] from top to bottom. A step looks at the [`View`](view::View) and adds to the [`Draft`](draft::Draft); it does no IO, knows no clock,
+//! [`WorkspacePlanner`] runs `STEPS` from top to bottom. A step looks at the `View` and adds to the `Draft`; it does no IO, knows no clock,
 //! and cannot fail. A step that cannot go on leaves a `Failure` or a `Waiting` in the draft; what does not depend on it goes on.
 //!
 //! Not here: how objects look (`crate::manifest`), how much memory a model takes (`crate::sizing`), who calls us (`crate::driver`).
