@@ -90,30 +90,27 @@ fn quantity(text: &str) -> String {
         .map_or_else(|| text.to_owned(), |thousandths| (thousandths / 1000).to_string())
 }
 
-/// A shell line as its words, flags of each program sorted: their order means nothing.
 fn command(words: &[Value]) -> Value {
-    let lines = words.iter().map(|word| {
-        let text = word.as_str().unwrap_or_default();
-        let (mut sorted, mut flags) = (Vec::new(), BTreeSet::new());
-        for word in text.split_whitespace() {
-            let (flag, end) = word.strip_suffix(';').map_or((word, ""), |flag| (flag, ";"));
-            if flag.starts_with("--") {
-                flags.insert(flag.to_owned());
-            }
-            if !flag.starts_with("--") || !end.is_empty() {
-                sorted.extend(std::mem::take(&mut flags));
-                sorted.extend(
-                    [flag, end]
-                        .into_iter()
-                        .filter(|word| !word.is_empty() && !word.starts_with("--"))
-                        .map(str::to_owned),
-                );
-            }
+    Value::Array(words.iter().map(|word| json!(shell_line(word.as_str().unwrap_or_default()))).collect())
+}
+
+/// A shell line as its words, the flags of each program sorted: their order means nothing.
+pub fn shell_line(text: &str) -> Vec<String> {
+    let (mut sorted, mut flags) = (Vec::new(), BTreeSet::new());
+    for word in text.split_whitespace() {
+        let (flag, end) = word.strip_suffix(';').map_or((word, ""), |flag| (flag, ";"));
+        if flag.starts_with("--") {
+            flags.insert(flag.to_owned());
         }
-        sorted.extend(flags);
-        json!(sorted)
-    });
-    Value::Array(lines.collect())
+        if !flag.starts_with("--") || !end.is_empty() {
+            sorted.extend(std::mem::take(&mut flags));
+            sorted.extend(
+                [flag, end].into_iter().filter(|word| !word.is_empty() && !word.starts_with("--")).map(str::to_owned),
+            );
+        }
+    }
+    sorted.extend(flags);
+    sorted
 }
 
 /// Every place where two values differ, by path.
