@@ -64,7 +64,7 @@ pub fn merge(
     merged
 }
 
-/// Since when a condition has had this status and reason; the anchor of a deadline.
+/// Since when a condition has had this status, whatever its reason was.
 pub fn since(conditions: &[Condition], condition: ConditionType, holds: bool) -> Option<Timestamp> {
     let status = if holds { "True" } else { "False" };
     conditions.iter().find(|c| c.type_ == condition.as_str() && c.status == status).map(|c| c.last_transition_time.0)

@@ -175,4 +175,6 @@ pub struct EffectError {
     pub kind: ErrorKind,
     /// The API server's message.
     pub message: String,
+    /// How long the server asks to wait.
+    pub retry_after: Option<std::time::Duration>,
 }

@@ -24,7 +24,18 @@ pub struct Reason {
     pub remedy: &'static str,
 }
 
-/// Whether a row is a wait or a failure.
+impl Class {
+    /// The deadline of a wait, the interval of a retry.
+    pub const fn minutes(self) -> i64 {
+        match self {
+            Class::Wait { deadline_minutes: minutes }
+            | Class::Failure { retry_minutes: minutes }
+            | Class::Warning { retry_minutes: minutes } => minutes,
+        }
+    }
+}
+
+/// Whether a row is a wait, a failure, or a warning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     /// Ends by itself, normally within so many minutes.
@@ -128,7 +139,12 @@ impl Failure {
 
     /// Whether a condition cannot hold while this is so.
     pub fn blocks(&self, condition: ConditionType) -> bool {
-        self.reason.condition == condition && !matches!(self.reason.class, Class::Warning { .. })
+        self.reason.condition == condition && !self.is_warning()
+    }
+
+    /// Whether it is only told.
+    pub fn is_warning(&self) -> bool {
+        matches!(self.reason.class, Class::Warning { .. })
     }
 
     /// Cause, next action and remedy, as the condition shows them.
@@ -138,11 +154,7 @@ impl Failure {
 
     /// When to look again at the latest.
     pub fn wake(&self) -> Wake {
-        match self.reason.class {
-            Class::Failure { retry_minutes: minutes }
-            | Class::Warning { retry_minutes: minutes }
-            | Class::Wait { deadline_minutes: minutes } => Wake::After(SignedDuration::from_mins(minutes)),
-        }
+        Wake::After(SignedDuration::from_mins(self.reason.class.minutes()))
     }
 }
 
@@ -167,12 +179,11 @@ impl Waiting {
 
     /// When it is overdue.
     pub fn due(&self) -> Timestamp {
-        let deadline = self.deadline.unwrap_or(match self.reason.class {
-            Class::Wait { deadline_minutes: minutes }
-            | Class::Failure { retry_minutes: minutes }
-            | Class::Warning { retry_minutes: minutes } => SignedDuration::from_mins(minutes),
-        });
-        self.since.saturating_add(deadline).unwrap_or(Timestamp::MAX)
+        let deadline = self.deadline.unwrap_or(SignedDuration::from_mins(self.reason.class.minutes()));
+        // Up to the full minute: the same wait, seen from facts that lie a second apart, is told in the same words.
+        let exact = self.since.saturating_add(deadline).unwrap_or(Timestamp::MAX);
+        let to_minute = exact.as_second().rem_euclid(60);
+        exact.saturating_add(SignedDuration::from_secs((60 - to_minute) % 60)).unwrap_or(Timestamp::MAX)
     }
 
     /// What is waited for, and by when; once overdue, what can be done. Changes only at the deadline, so that the status is not written over and over.
@@ -192,9 +203,9 @@ impl Waiting {
     }
 }
 
-/// Where a root stands when this is the worst that is known of it.
+/// Where a root stands when this is the worst that is known of it. A warning alone is no failure.
 pub fn outcome(failures: &[Failure], waits: &[Waiting]) -> Outcome {
-    match (failures.first(), waits.first()) {
+    match (failures.iter().find(|failure| !failure.is_warning()), waits.first()) {
         (Some(failure), _) => Outcome::Failed { reason: failure.reason.name },
         (None, Some(wait)) => Outcome::Waiting { reason: wait.reason.name },
         (None, None) => Outcome::Converged,
@@ -214,11 +225,7 @@ mod tests {
     fn every_row_says_what_happens_next_and_what_can_be_done() {
         for row in CATALOGUE {
             assert!(!row.next.is_empty() && !row.remedy.is_empty(), "{}", row.name);
-            let minutes = match row.class {
-                Class::Wait { deadline_minutes: minutes }
-                | Class::Failure { retry_minutes: minutes }
-                | Class::Warning { retry_minutes: minutes } => minutes,
-            };
+            let minutes = row.class.minutes();
             assert!((1..=60).contains(&minutes), "{}: a deadline within the hour", row.name);
         }
         let names: std::collections::BTreeSet<&str> = CATALOGUE.iter().map(|row| row.name).collect();

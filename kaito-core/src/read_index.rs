@@ -70,11 +70,6 @@ impl ReadIndex {
         }
         woken
     }
-
-    /// The kinds that are read by any root: each needs a source of wake-ups (I9).
-    pub fn kinds(&self) -> BTreeSet<Kind> {
-        self.by_root.values().flatten().map(Read::kind).collect()
-    }
 }
 
 fn list_slot(read: &Read) -> ListSlot {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 /// What stands in canonical form where a uid would.
 pub const UID: &str = "UID";
 
-/// Runs the world until every Workspace is ready or nothing happens any more. Answers what was written by the product, in order, in canonical form.
+/// Runs the world until nothing happens any more. Answers what was written by the product, in order, in canonical form.
 pub fn render(world: &mut World) -> Vec<Value> {
     settle(world);
     objects(world)
@@ -25,7 +25,7 @@ pub fn settle(world: &mut World) -> Halt {
 pub fn objects(world: &World) -> Vec<Value> {
     let values = world
         .cluster()
-        .with_store(|store| world.written().iter().filter_map(|key| store.value(key).cloned()).collect::<Vec<_>>());
+        .with_store(|store| world.created().iter().filter_map(|key| store.value(key).cloned()).collect::<Vec<_>>());
     values.iter().map(canonical).collect()
 }
 

@@ -4,8 +4,8 @@
 //! What was asked for is recorded: that record is the read set, and nobody maintains a map of dependencies by hand.
 
 use crate::effect::EffectError;
-use crate::kinds::{Kind, Typed};
-use crate::object::{Malformed, Object, ObjectKey, Seen};
+use crate::kinds::Typed;
+use crate::object::{Malformed, ObjectKey, Seen};
 use crate::read::{Freshness, Read, Selector};
 use jiff::Timestamp;
 use std::cell::RefCell;
@@ -180,18 +180,5 @@ impl Snapshot {
     fn ask(&self, read: Read) -> Result<&Answer, Unread> {
         self.asked.borrow_mut().insert(read.clone());
         self.answers.get(&read).ok_or_else(|| Unread(vec![read]))
-    }
-
-    /// Adds an object under the question that names it; a convenience for tables of tests and for embedders that hold all objects already.
-    #[must_use]
-    pub fn with(mut self, object: Object) -> Self {
-        let key = object.key();
-        self.answer(Read::object(key), Answer::Object(Some(Seen::Decoded(object))));
-        self
-    }
-
-    /// Whether the kind is known to be missing from the cluster.
-    pub fn lacks(&self, kind: Kind) -> bool {
-        self.answers.iter().any(|(read, answer)| read.kind() == kind && *answer == Answer::NoSuchKind)
     }
 }

@@ -14,7 +14,7 @@ use crate::plan::{Outcome, Plan, Remark, StatusWrite, Wake};
 use crate::read::Read;
 use crate::settings::Settings;
 use crate::snapshot::{Snapshot, Unread};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
 /// How often a plan may ask for more before something must be wrong with it.
@@ -53,7 +53,7 @@ pub struct Report {
     pub again: bool,
 }
 
-/// One reconcile of one root. An error means that the cluster could not be read: try again later, nothing was written.
+/// One reconcile of one root. An error means that the cluster could not be read before anything was written: try again later.
 pub async fn reconcile(
     cluster: &dyn ClusterBackend,
     planner: &dyn Planner,
@@ -74,19 +74,14 @@ pub async fn reconcile(
         again: false,
     };
     let root_version = act(cluster, root, &plan, &mut report).await;
-    if let Some(error) = report.errors.iter().find(|error| error.kind != ErrorKind::Conflict) {
-        // The refusal is a fact like any other: the same planner turns it into words, and only the words are taken.
-        report.wake = report
-            .wake
-            .or_earlier(Wake::After(jiff::SignedDuration::from_secs(if error.kind.is_transient() { 5 } else { 60 })));
-        report
-            .errors
-            .iter()
-            .filter(|error| error.kind != ErrorKind::Conflict)
-            .for_each(|error| snapshot.mishap(error.clone()));
-        let told = look(cluster, planner, root, settings, &mut snapshot).await?;
-        plan.status = told.status;
-        report.outcome = told.outcome;
+    if !report.errors.is_empty() {
+        report.wake = report.wake.or_earlier(retry(&report.errors));
+        report.errors.iter().for_each(|error| snapshot.mishap(error.clone()));
+        // The refusal is a fact like any other: the same planner turns it into words, and only the words are taken. When even looking fails, the next reconcile tells.
+        if let Ok(told) = look(cluster, planner, root, settings, &mut snapshot).await {
+            plan.status = told.status;
+            report.outcome = told.outcome;
+        }
     }
     if let Some(mut status) = plan.status.take() {
         if let Some(version) = root_version {
@@ -95,10 +90,26 @@ pub async fn reconcile(
         match cluster.write_status(&status).await {
             Ok(_) => report.status = Some(status),
             Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::NotFound) => report.again = true,
-            Err(error) => return Err(error),
+            Err(error) => {
+                report.errors.push(refused(&status.key, "patch status", error));
+                report.wake = report.wake.or_earlier(retry(&report.errors));
+            }
         }
     }
     Ok(report)
+}
+
+/// When to try again what was refused: soon where that may help, but never before the server asked to.
+fn retry(errors: &[EffectError]) -> Wake {
+    let soon = errors.iter().any(|error| error.kind.is_transient() || error.kind == ErrorKind::AlreadyExists);
+    let asked =
+        errors.iter().filter_map(|error| error.retry_after).max().and_then(|wait| SignedDuration::try_from(wait).ok());
+    let own = SignedDuration::from_secs(if soon { 5 } else { 60 });
+    Wake::After(asked.map_or(own, |asked| asked.max(own)))
+}
+
+fn refused(key: &ObjectKey, verb: &'static str, error: BackendError) -> EffectError {
+    EffectError { key: key.clone(), verb, kind: error.kind, message: error.message, retry_after: error.retry_after }
 }
 
 /// Reads until the plan has all it asks for.
@@ -148,16 +159,10 @@ async fn act(cluster: &dyn ClusterBackend, root: &ObjectKey, plan: &Plan, report
                     root_version = written.resource_version().map(str::to_owned);
                 }
             }
-            Err(error) if error.kind == ErrorKind::Conflict || is_settled(&step.effect, error.kind) => {
-                done[index] = is_settled(&step.effect, error.kind);
-                report.again = true;
-            }
-            Err(error) => report.errors.push(EffectError {
-                key: step.effect.key().clone(),
-                verb: step.effect.verb(),
-                kind: error.kind,
-                message: error.message,
-            }),
+            Err(error) if is_fulfilled(&step.effect, error.kind) => done[index] = true,
+            // What was planned from is not what is there: the dependants wait for the next look, which comes at once.
+            Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::NotFound) => report.again = true,
+            Err(error) => report.errors.push(refused(step.effect.key(), step.effect.verb(), error)),
         }
     }
     for notice in &plan.notices {
@@ -169,11 +174,8 @@ async fn act(cluster: &dyn ClusterBackend, root: &ObjectKey, plan: &Plan, report
     root_version
 }
 
-/// Whether a refusal means that the wish is fulfilled already: what was to be deleted is gone, what was to be created is there. The next look tells whose it is.
-fn is_settled(effect: &Effect, refusal: ErrorKind) -> bool {
-    match effect {
-        Effect::Delete { .. } => refusal == ErrorKind::NotFound,
-        Effect::Ensure { uid: None, .. } => refusal == ErrorKind::AlreadyExists,
-        Effect::Ensure { .. } | Effect::Metadata { .. } | Effect::Status { .. } => refusal == ErrorKind::NotFound,
-    }
+/// Whether a refusal means that the wish is fulfilled already: what was to be deleted is gone. Nothing else is: an object of that name may be somebody else's, and an object
+/// that was to be changed and is gone may be the one that the rest depends on.
+fn is_fulfilled(effect: &Effect, refusal: ErrorKind) -> bool {
+    matches!(effect, Effect::Delete { .. }) && refusal == ErrorKind::NotFound
 }

@@ -18,7 +18,7 @@ mod volumes; // what is mounted where, and where weights come from
 pub use command::{Arg, command_line};
 pub use immutable::keep_immutable;
 pub use layout::Layout;
-pub use node_claim::{Machine, node_claim};
+pub use node_claim::{Machine, claim_name, node_claim};
 pub use quote::quote;
 pub use revision::{Numbered, controller_revision, revision_name};
 pub use services::{Exposure, headless_name, headless_service, service};

@@ -1,6 +1,7 @@
 //! The request for one machine, in the form that gpu-provisioner answers.
 
 use crate::cloud::{self, Requirement as ProviderRequirement};
+use crate::hash;
 use crate::settings::Settings;
 use crate::units::gib_quantity;
 use crate::workspace::Facts;
@@ -34,6 +35,11 @@ pub struct Machine<'a> {
     pub image_family: ImageFamily,
     /// Cloud.
     pub settings: &'a Settings,
+}
+
+/// `ws` and nine hex digits: the same for the same Workspace, slot and incarnation.
+pub fn claim_name(uid: &str, slot: u32, incarnation: u32) -> String {
+    format!("ws{}", hash::short(&[uid, &slot.to_string(), &incarnation.to_string()], 9))
 }
 
 /// A NodeClaim that is never disrupted and never expires: a model server is not moved for the price of a machine.

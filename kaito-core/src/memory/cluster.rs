@@ -102,9 +102,11 @@ impl ClusterBackend for MemoryCluster {
             Effect::Ensure { mode: WriteMode::CreateOnly, key, uid: Some(_), .. } => {
                 return Err(BackendError::new(ErrorKind::Invalid, format!("{key} is created once and never changed")));
             }
-            Effect::Ensure { key, body, mode: WriteMode::Apply, uid } => {
-                let verb = if uid.is_none() { Verb::Create } else { Verb::Patch };
-                (verb, Some(inner.store.apply(key, body, uid.as_deref())?))
+            Effect::Ensure { key, body, mode: WriteMode::Apply, uid: None } => {
+                (Verb::Create, Some(inner.store.create_applied(key, body)?))
+            }
+            Effect::Ensure { key, body, mode: WriteMode::Apply, uid: Some(uid) } => {
+                (Verb::Patch, Some(inner.store.apply(key, body, uid)?))
             }
             Effect::Delete { target } => (Verb::Delete, inner.store.delete(target.key(), Some(target.uid()))?),
             Effect::Metadata { key, uid, resource_version, patch } => {

@@ -36,7 +36,7 @@ pub enum Verb {
 struct Entry {
     value: Value,
     seen: Seen,
-    /// What each writer set last by apply; what it leaves out next time is removed.
+    /// What was applied last; what is left out next time is removed.
     applied: Value,
 }
 
@@ -115,21 +115,18 @@ impl Store {
         Ok(self.put(key, value, Value::Null))
     }
 
-    /// Creates or updates by apply: objects are merged, lists of named things by name, other lists are replaced, and what was applied before and is not any more is removed.
-    pub fn apply(&mut self, key: &ObjectKey, body: &Value, uid: Option<&str>) -> Outcome<Seen> {
-        let Some(entry) = self.objects.get(key) else {
-            return match uid {
-                Some(uid) => refuse(ErrorKind::NotFound, format!("{key} with uid {uid} not found")),
-                None => self.create(key, body).inspect(|_| {
-                    if let Some(entry) = self.objects.get_mut(key) {
-                        entry.applied = body.clone();
-                    }
-                }),
-            };
-        };
-        if uid.is_some_and(|uid| entry.seen.metadata().uid.as_deref() != Some(uid)) {
-            return refuse(ErrorKind::Conflict, format!("{key}: the uid in the precondition does not match"));
+    /// Creates, and remembers what was applied. A namesake is told, and left alone.
+    pub fn create_applied(&mut self, key: &ObjectKey, body: &Value) -> Outcome<Seen> {
+        let seen = self.create(key, body)?;
+        if let Some(entry) = self.objects.get_mut(key) {
+            entry.applied = body.clone();
         }
+        Ok(seen)
+    }
+
+    /// Updates by apply: objects are merged, lists of named things by name, other lists are replaced, and what was applied before and is not any more is removed.
+    pub fn apply(&mut self, key: &ObjectKey, body: &Value, uid: &str) -> Outcome<Seen> {
+        let entry = self.existing(key, Some(uid), None)?;
         let mut value = entry.value.clone();
         remove_dropped(&entry.applied, body, &mut value);
         merge(body, &mut value);

@@ -54,7 +54,7 @@ pub struct World {
     ticks: u64,
     timeline: Timeline,
     steps: u64,
-    written: Vec<ObjectKey>,
+    created: Vec<ObjectKey>,
     crash: Option<u64>,
     product_writes: u64,
 }
@@ -89,7 +89,7 @@ impl World {
             ticks: 0,
             timeline: Timeline::default(),
             steps: 0,
-            written: Vec::new(),
+            created: Vec::new(),
             crash: None,
             product_writes: 0,
         };
@@ -125,11 +125,6 @@ impl World {
         self.now
     }
 
-    /// Reconciles so far, the actors' included.
-    pub fn steps(&self) -> u64 {
-        self.steps
-    }
-
     /// Lets the product crash once, after so many of its effects from now: the reconcile ends there, and a new process starts with nothing in memory.
     pub fn crash_after(&mut self, effects: u64) {
         self.crash = Some(effects);
@@ -146,11 +141,11 @@ impl World {
     }
 
     /// What the product has created, in order.
-    pub fn written(&self) -> &[ObjectKey] {
-        &self.written
+    pub fn created(&self) -> &[ObjectKey] {
+        &self.created
     }
 
-    /// Puts a user's object into the world, as `kubectl apply` does.
+    /// Puts a user's object into the world, as `kubectl replace` does; creates it when absent.
     pub fn put(&mut self, key: &ObjectKey, body: &Value) -> Result<(), BackendError> {
         self.cluster.with_store(|store| store.replace(key, body))?;
         self.spread();
@@ -271,8 +266,8 @@ impl World {
         if !self.runners[index].is_actor {
             self.product_writes += report.written.len() as u64 + u64::from(report.status.is_some());
             for effect in report.written.iter().filter(|effect| effect.verb() == "create") {
-                if !self.written.contains(effect.key()) {
-                    self.written.push(effect.key().clone());
+                if !self.created.contains(effect.key()) {
+                    self.created.push(effect.key().clone());
                 }
             }
         }

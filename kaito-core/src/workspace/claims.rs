@@ -1,11 +1,10 @@
 //! Which NodeClaim fills which slot.
 //!
 //! A Workspace that needs N machines has the slots 0 to N-1. A claim's name is made of the Workspace's uid, the slot and an incarnation, so asking twice asks once; its labels
-//! carry the three. A replacement has the next incarnation and waits until the dying claim of its slot is gone.
+//! carry the three. A slot is filled again when its dying claim is gone, so the incarnation is 0 until a surge lets two stand side by side.
 
 use super::draft::is_dying;
 use crate::effect::Owned;
-use crate::hash;
 use crate::kinds::Kind;
 use crate::object::{Malformed, ObjectKey, Seen};
 use crate::snapshot::Listing;
@@ -138,11 +137,6 @@ impl<'a> Claims<'a> {
             surplus,
         }
     }
-}
-
-/// `ws` and nine hex digits: the same for the same Workspace, slot and incarnation.
-pub(super) fn claim_name(uid: &str, slot: u32, incarnation: u32) -> String {
-    format!("ws{}", hash::short(&[uid, &slot.to_string(), &incarnation.to_string()], 9))
 }
 
 fn label<'m>(metadata: &'m ObjectMeta, key: &str) -> Option<&'m str> {

@@ -84,16 +84,10 @@ impl Draft {
     }
 
     /// Makes a child be as desired: created when absent, changed where it differs, left alone when it is not ours or cannot be read.
-    pub(super) fn ensure<T: Typed + ResourceExt + Clone>(
-        &mut self,
-        found: Lookup<'_, T>,
-        desired: T,
-        owner_uid: &str,
-        mode: WriteMode,
-    ) {
+    pub(super) fn ensure<T: Typed + ResourceExt + Clone>(&mut self, found: Lookup<'_, T>, desired: T, owner_uid: &str) {
         match found {
             Lookup::Absent => {
-                self.push_after(Effect::ensure(&desired.into_object(), mode, None), self.stamp);
+                self.push_after(Effect::ensure(&desired.into_object(), WriteMode::Apply, None), self.stamp);
             }
             Lookup::Malformed(malformed) => {
                 let key = Seen::Malformed(malformed.clone()).key();
@@ -105,7 +99,7 @@ impl Draft {
             Lookup::Found(observed) if !effect::is_controlled_by(observed.meta(), owner_uid) => {
                 self.failures.push(failure::name_taken(&observed.clone().into_object().key()));
             }
-            Lookup::Found(observed) if is_dying(observed.meta()) || mode == WriteMode::CreateOnly => {}
+            Lookup::Found(observed) if is_dying(observed.meta()) => {}
             Lookup::Found(observed) => {
                 let there = observed.clone().into_object().to_value();
                 let wanted = desired.into_object();

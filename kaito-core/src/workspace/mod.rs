@@ -34,16 +34,8 @@ use view::View;
 type StepFn = fn(&View<'_>, &mut Draft) -> Result<Flow, Unread>;
 
 /// The steps, in the order in which they run.
-const STEPS: &[(&str, StepFn)] = &[
-    ("deletion", deletion::step),
-    ("admit", admit::step),
-    ("revision", revision::step),
-    ("stamp", stamp::step),
-    ("size", size::step),
-    ("nodes", nodes::step),
-    ("network", network::step),
-    ("workload", workload::step),
-];
+const STEPS: &[StepFn] =
+    &[deletion::step, admit::step, revision::step, stamp::step, size::step, network::step, nodes::step, workload::step];
 
 /// Plans Workspaces.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,7 +55,7 @@ impl Planner for WorkspacePlanner {
             return Ok(Plan::nothing(Outcome::Gone));
         };
         let mut draft = Draft::default();
-        for (_, step) in STEPS {
+        for step in STEPS {
             if let Flow::Stop = step(&view, &mut draft)? {
                 break;
             }

@@ -3,7 +3,6 @@
 use super::draft::{Draft, Flow};
 use super::facts::Engine;
 use super::view::View;
-use crate::effect::WriteMode;
 use crate::manifest::{self, Exposure};
 use crate::snapshot::Unread;
 use kaito_api::vocabulary::annotations;
@@ -20,7 +19,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     for service in [manifest::service(&exposure), manifest::headless_service(&exposure)] {
         let name = service.metadata.name.clone().unwrap_or_default();
         let found = view.snapshot.get(view.namespace(), &name)?;
-        draft.ensure(found, service, view.uid(), WriteMode::Apply);
+        draft.ensure(found, service, view.uid());
     }
     Ok(Flow::Next)
 }

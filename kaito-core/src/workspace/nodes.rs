@@ -3,7 +3,7 @@
 //! Claims alive never exceed the target, whatever the cache says: names follow from the Workspace's uid and the slot, so asking twice asks once, and nothing is asked for or
 //! taken back before the API server itself has shown the Workspace and its claims in this very round.
 
-use super::claims::{Claim, Claims, claim_name};
+use super::claims::{Claim, Claims};
 use super::draft::{Draft, Flow, is_dying};
 use super::view::View;
 use crate::effect::{Effect, MetadataPatch, WriteMode};
@@ -49,9 +49,11 @@ fn settle(view: &View<'_>, draft: &mut Draft, target: u32) -> Result<(), Unread>
             draft.delete(target);
         }
     }
-    let Some(facts) = draft.facts else { return Ok(()) };
+    // No machine is paid for while a name that the workload needs is taken by somebody else.
+    let blocked = draft.failures.iter().any(|failure| failure.reason == &failure::NAME_TAKEN);
+    let Some(facts) = draft.facts.filter(|_| !blocked) else { return Ok(()) };
     for (slot, incarnation) in slots.missing {
-        let name = claim_name(view.uid(), slot, incarnation);
+        let name = manifest::claim_name(view.uid(), slot, incarnation);
         let wanted = manifest::node_claim(&manifest::Machine {
             name: name.clone(),
             workspace: view.name(),
@@ -95,7 +97,10 @@ fn observe_claims(view: &View<'_>, draft: &mut Draft, claims: &Claims<'_>, targe
             String::new()
         };
         let what = format!("{ready} of {target} NodeClaims are ready{replaced}");
-        draft.waits.push(Waiting::new(&failure::CLAIMS_PENDING, what, view.not_since(ConditionType::NodeClaimReady)));
+        let asked =
+            claims.live().filter_map(|claim| claim.metadata.creation_timestamp.as_ref()).map(|time| time.0).max();
+        let since = view.not_since(ConditionType::NodeClaimReady);
+        draft.waits.push(Waiting::new(&failure::CLAIMS_PENDING, what, asked.map_or(since, |asked| asked.max(since))));
     }
 }
 

@@ -28,8 +28,11 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     };
     match (view.recorded_target(), computed) {
         (Some(recorded), computed) => {
-            if let Ok(Some((_, text))) = computed {
-                draft.remark("sized", text);
+            // What runs is not moved because a formula says otherwise; that it does is told.
+            match computed {
+                Ok(Some((_, text))) => draft.remark("sized", text),
+                Ok(None) => {}
+                Err(failure) => draft.remark("warning", failure.cause),
             }
             draft.target = Some(recorded);
         }

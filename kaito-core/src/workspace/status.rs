@@ -41,8 +41,8 @@ pub(super) fn finish(view: &View<'_>, mut draft: Draft) -> Plan {
 /// What the API server refused of this very plan, in its own words.
 fn refused_writes(view: &View<'_>) -> Vec<Failure> {
     let refused = |error: &crate::effect::EffectError| match (error.kind, error.key.kind) {
-        // The claims were listed live in this round: a claim of that name which is not among them belongs to somebody else.
-        (ErrorKind::AlreadyExists, Kind::NodeClaim) => Some(Failure::new(
+        // Claims were listed live in this round, and revisions are found by a label that all of ours carry: what was not found is somebody else's.
+        (ErrorKind::AlreadyExists, Kind::NodeClaim | Kind::ControllerRevision) => Some(Failure::new(
             &failure::NAME_TAKEN,
             format!("{} exists and does not carry the labels of this Workspace", error.key),
         )),
@@ -149,7 +149,8 @@ fn findings(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
 
 /// What is wrong or awaited on a condition: failures before waits, the first of each.
 fn trouble(view: &View<'_>, draft: &Draft, condition: ConditionType) -> Option<Finding> {
-    let failure = draft.failures.iter().find(|failure| failure.reason.condition == condition);
+    let of_it = || draft.failures.iter().filter(|failure| failure.reason.condition == condition);
+    let failure = of_it().find(|failure| !failure.is_warning()).or_else(|| of_it().next());
     let wait = || draft.waits.iter().find(|wait: &&Waiting| wait.reason.condition == condition);
     match failure {
         Some(failure) => Some(Finding::no(condition, failure.reason(), failure.message())),

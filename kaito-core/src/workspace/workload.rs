@@ -8,7 +8,7 @@ use super::facts::Facts;
 use super::view::View;
 use crate::compat;
 use crate::conditions;
-use crate::effect::{self, WriteMode};
+use crate::effect;
 use crate::failure::{self, Failure, Waiting};
 use crate::kinds::{Kind, Typed};
 use crate::manifest::{self, Layout, Serving};
@@ -28,16 +28,25 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         (draft.facts, draft.target, draft.revision.as_ref().map(|revision| revision.number))
     {
         if draft.machines.nodes_ready || !matches!(found, Lookup::Absent) {
-            let serving = serving(view, &facts, target, number, found)?;
-            match found {
-                Lookup::Found(running) if keeps_template(view, running, number) => look_after(draft, running, &serving),
-                found => draft.ensure(found, manifest::stateful_set(&serving), view.uid(), WriteMode::Apply),
+            match serving(view, &facts, target, number, found)? {
+                Err(failure) => draft.failures.push(failure),
+                Ok(serving) => ensure(view, draft, found, &serving),
             }
         }
         secret(view, draft)?;
     }
     observe(view, draft, found);
     Ok(Flow::Next)
+}
+
+/// Makes the set, or looks after it.
+fn ensure(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, StatefulSet>, serving: &Serving<'_>) {
+    match found {
+        Lookup::Found(running) if keeps_template(view, running, serving.revision) => {
+            look_after(draft, running, serving);
+        }
+        found => draft.ensure(found, manifest::stateful_set(serving), view.uid()),
+    }
 }
 
 /// Whether a running set of ours is of the revision that is wanted: then its pods are left as they are.
@@ -65,10 +74,20 @@ fn serving<'a>(
     nodes: u32,
     revision: i64,
     found: Lookup<'_, StatefulSet>,
-) -> Result<Serving<'a>, Unread> {
+) -> Result<Result<Serving<'a>, Failure>, Unread> {
     let layout = Layout::choose(facts, nodes);
     let inference = view.workspace.ok().and_then(|workspace| workspace.inference());
-    Ok(Serving {
+    let max_model_len = match sizing::max_model_len(facts.profile, facts.model, facts.sku, layout.tensor) {
+        Ok(tokens) => tokens,
+        Err(missing) => {
+            let cause = format!(
+                "{} on {}: {missing} more are needed on a GPU before there is room for a context",
+                facts.model.id, facts.sku.name
+            );
+            return Ok(Err(Failure::new(&failure::MODEL_TOO_LARGE, cause)));
+        }
+    };
+    Ok(Ok(Serving {
         name: view.name(),
         namespace: view.namespace(),
         owner: view.owner(),
@@ -84,11 +103,11 @@ fn serving<'a>(
             .annotation(annotations::PERFORMANCE_MODE)
             .filter(|mode| !mode.is_empty() && *mode != "balanced"),
         benchmark: view.annotation(annotations::DISABLE_BENCHMARK) != Some("true"),
-        max_model_len: sizing::max_model_len(facts.profile, facts.model, facts.sku, layout.tensor).unwrap_or_default(),
+        max_model_len,
         claim_local_disk: claims_local_disk(view, facts, found)?,
         registry: &view.settings.registry,
         azure_spot: crate::cloud::row(view.settings.cloud).azure_spot_taint,
-    })
+    }))
 }
 
 /// Whether the weights lie on a claimed local disk. Settled when the set is made: a claim template cannot change.
@@ -185,6 +204,6 @@ fn observe(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, StatefulSet>) {
 
 /// A start is timed from the moment when the machines were there, or when the workload was ready last.
 fn started(view: &View<'_>) -> jiff::Timestamp {
-    let machines = conditions::since(view.conditions(), ConditionType::ResourceReady, true).unwrap_or(view.now());
-    machines.max(view.not_since(ConditionType::InferenceReady))
+    let lost = view.not_since(ConditionType::InferenceReady);
+    conditions::since(view.conditions(), ConditionType::ResourceReady, true).map_or(lost, |machines| machines.max(lost))
 }
