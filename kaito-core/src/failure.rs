@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_wait_changes_its_words_once_at_its_deadline() {
-        let start = Timestamp::from_second(1_000_000).unwrap();
+        let start = Timestamp::from_second(1_000_020).unwrap();
         let wait = Waiting::new(&NODES_PENDING, "0 of 1 nodes are ready", start);
         let minute = |m: i64| start + SignedDuration::from_mins(m);
         assert_eq!(wait.message(minute(1)), wait.message(minute(19)));

@@ -19,7 +19,11 @@ pub struct Removed {
 
 impl fmt::Display for Removed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the preset {:?} was removed after {}; use {:?}", self.name, self.last_release, self.replacement)
+        write!(f, "the preset {:?} was removed after {}", self.name, self.last_release)?;
+        match crate::model(self.replacement) {
+            Ok(model) => write!(f, "; use {:?}", model.preferred_name()),
+            Err(_) => write!(f, "; nothing in the catalogue takes its place"),
+        }
     }
 }
 

@@ -1,10 +1,16 @@
 //! Stories that a real API server cannot tell: objects that its schema would refuse, moments that pass too quickly, faults on order.
 
-use kaito_core::backend::ErrorKind;
-use kaito_core::{Kind, ObjectKey, render};
+use async_trait::async_trait;
+use kaito_core::backend::{BackendError, ClusterBackend, ErrorKind, Written};
+use kaito_core::effect::Effect;
+use kaito_core::memory::MemoryCluster;
+use kaito_core::plan::{Notice, StatusWrite};
+use kaito_core::snapshot::Answer;
+use kaito_core::{Kind, ObjectKey, Read, Settings, WorkspacePlanner, driver, manifest, render};
 use kaito_tests::manifests;
 use kaito_tests::stage::{MemoryStage, Stage, condition, is_true, state};
 use serde_json::json;
+use std::sync::Arc;
 
 fn stage() -> MemoryStage {
     MemoryStage::new("default")
@@ -130,4 +136,57 @@ fn a_write_under_an_old_version_is_refused_as_a_conflict() {
     assert_eq!(refusal.kind, ErrorKind::Conflict);
     render::settle(stage.world());
     assert_eq!(state(&stage, "phi"), "Ready");
+}
+
+#[test]
+fn a_claim_of_our_name_that_is_not_ours_is_named_and_left_alone() {
+    let mut stage = stage();
+    stage.put(&manifests::phi_4_mini("phi"));
+    let uid =
+        stage.get(Kind::Workspace, "phi").expect("it is there")["metadata"]["uid"].as_str().expect("a uid").to_owned();
+    let name = manifest::claim_name(&uid, 0, 0);
+    stage.put(&json!({"apiVersion": "karpenter.sh/v1", "kind": "NodeClaim", "metadata": {"name": name, "labels": {"team": "other"}}, "spec": {}}));
+    let world: &mut dyn Stage = &mut stage;
+    world.until("it is told", &|world| {
+        condition(world, "phi", "InferenceReady").is_some_and(|(_, reason, _)| reason == "NameTaken")
+    });
+    let theirs = world.get(Kind::NodeClaim, &name).expect("it is still there");
+    assert_eq!(theirs["metadata"]["labels"], json!({"team": "other"}));
+}
+
+/// A cluster in which somebody deletes the root at the worst moment: after it was read, before anything is written.
+struct Vanishing<'a> {
+    cluster: &'a MemoryCluster,
+    root: ObjectKey,
+}
+
+#[async_trait]
+impl ClusterBackend for Vanishing<'_> {
+    async fn read(&self, read: &Read) -> Result<Answer, BackendError> {
+        self.cluster.read(read).await
+    }
+    async fn perform(&self, effect: &Effect) -> Result<Written, BackendError> {
+        let _ = self.cluster.with_store(|store| store.delete(&self.root, None));
+        self.cluster.perform(effect).await
+    }
+    async fn write_status(&self, write: &StatusWrite) -> Result<Written, BackendError> {
+        self.cluster.write_status(write).await
+    }
+    async fn publish(&self, about: &ObjectKey, uid: &str, notice: &Notice) {
+        self.cluster.publish(about, uid, notice).await;
+    }
+}
+
+#[tokio::test]
+async fn no_machine_is_bought_for_a_workspace_that_vanishes_between_reading_and_writing() {
+    let mut stage = stage();
+    stage.put(&manifests::phi_4_mini("phi"));
+    let root = ObjectKey::new(Kind::Workspace, "default", "phi");
+    let cluster = Arc::clone(stage.world().cluster());
+    let backend = Vanishing { cluster: &cluster, root: root.clone() };
+    let report = driver::reconcile(&backend, &WorkspacePlanner, &root, &Settings::default(), stage.world().now())
+        .await
+        .expect("the cluster can be read");
+    assert!(report.again, "looked at again at once");
+    assert!(stage.list(Kind::NodeClaim).is_empty(), "{:?}", report.written);
 }

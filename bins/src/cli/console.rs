@@ -33,12 +33,13 @@ impl Look {
 
     /// A text cut to what is left of a line, with … for the rest; whole where a program reads.
     pub fn cut(self, text: &str, used: usize) -> String {
+        let text = &crate::input::printable(text);
         match self.width {
             Some(width) if text.chars().count() + used > width => {
                 let left = width.saturating_sub(used + 1);
                 text.chars().take(left).chain(['…']).collect()
             }
-            _ => text.to_owned(),
+            _ => text.clone(),
         }
     }
 

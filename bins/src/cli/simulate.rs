@@ -6,6 +6,7 @@ use super::intake::Intake;
 use super::live::Live;
 use super::table::Table;
 use super::{Verdict, duration, intake, output, report, standing};
+use crate::input::printable;
 use jiff::SignedDuration;
 use kaito_api::vocabulary::ConditionType;
 use kaito_core::ObjectKey;
@@ -64,7 +65,7 @@ fn for_people(world: &World, workspaces: &[ObjectKey], look: Look, started: Inst
         text.push_str(&format!(
             "{}: {about}{}\n",
             look.paint(Colour::Red, "not ready"),
-            standing::obstacle(world, key)
+            printable(&standing::obstacle(world, key))
         ));
     }
     text

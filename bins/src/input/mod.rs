@@ -19,7 +19,7 @@ pub mod tree;
 mod yaml;
 
 pub use document::Document;
-pub use place::{Place, Problem};
+pub use place::{Place, Problem, printable};
 pub use source::STDIN;
 pub use yaml::DOCUMENT_LIMIT;
 

@@ -45,11 +45,17 @@ impl Problem {
     }
 }
 
+/// A text without control characters: words of a manifest never move the cursor, colour the screen, or make lines of their own.
+pub fn printable(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
+    text.chars().map(escaped).collect()
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.place {
-            Some(place) => write!(f, "{}:{place}: {}", self.file, self.detail),
-            None => write!(f, "{}: {}", self.file, self.detail),
+            Some(place) => write!(f, "{}:{place}: {}", self.file, printable(&self.detail)),
+            None => write!(f, "{}: {}", self.file, printable(&self.detail)),
         }
     }
 }

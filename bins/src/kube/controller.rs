@@ -273,7 +273,13 @@ mod tests {
 
         let key = root.clone();
         let refused = Report {
-            errors: vec![EffectError { key, verb: "create", kind: ErrorKind::Forbidden, message: String::new() }],
+            errors: vec![EffectError {
+                key,
+                verb: "create",
+                kind: ErrorKind::Forbidden,
+                message: String::new(),
+                retry_after: None,
+            }],
             ..soon
         };
         let waits: Vec<u64> =

@@ -10,6 +10,7 @@ mod cluster; // the store as a `ClusterBackend`
 mod fuse; // a crash between two writes
 mod installed; // what a fresh cluster with the chart holds
 mod pace; // how long things take
+mod queue; // what is looked at next
 mod store; // objects, versions, finalizers
 mod timeline; // what happened, in words
 mod world; // clock, queue, planners

@@ -3,6 +3,7 @@
 use super::cluster::MemoryCluster;
 use super::fuse::Fuse;
 use super::installed::installed;
+use super::queue::Queue;
 use super::{Pace, Timeline, actors};
 use crate::ReadIndex;
 use crate::backend::BackendError;
@@ -37,8 +38,6 @@ pub enum Halt {
 struct Runner {
     planner: Box<dyn Planner>,
     index: ReadIndex,
-    /// The next look at each root, and whether something happened for it (else it is only a periodic one).
-    next: BTreeMap<ObjectKey, (Timestamp, u64, bool)>,
     failures: BTreeMap<ObjectKey, u32>,
     /// The actors' own waits are progress of the world; the product's waits are deadlines and retries.
     is_actor: bool,
@@ -51,10 +50,10 @@ pub struct World {
     runners: Vec<Runner>,
     now: Timestamp,
     start: Timestamp,
-    ticks: u64,
+    queue: Queue,
     timeline: Timeline,
     steps: u64,
-    created: Vec<ObjectKey>,
+    created: BTreeMap<ObjectKey, usize>,
     crash: Option<u64>,
     product_writes: u64,
 }
@@ -69,13 +68,8 @@ impl World {
     pub fn with_pace(settings: &Settings, pace: Pace) -> World {
         let start = Timestamp::constant(1_767_225_600, 0); // 2026-01-01T00:00:00Z: a world begins at a fixed time, so that a run repeats.
         let cluster = Arc::new(MemoryCluster::new(start));
-        let runner = |planner, is_actor| Runner {
-            planner,
-            index: ReadIndex::default(),
-            next: BTreeMap::new(),
-            failures: BTreeMap::new(),
-            is_actor,
-        };
+        let runner =
+            |planner, is_actor| Runner { planner, index: ReadIndex::default(), failures: BTreeMap::new(), is_actor };
         let product: Box<dyn Planner> = Box::new(WorkspacePlanner);
         let runners = std::iter::once(runner(product, false))
             .chain(actors::all(pace).into_iter().map(|actor| runner(actor, true)))
@@ -86,10 +80,10 @@ impl World {
             runners,
             now: start,
             start,
-            ticks: 0,
+            queue: Queue::default(),
             timeline: Timeline::default(),
             steps: 0,
-            created: Vec::new(),
+            created: BTreeMap::new(),
             crash: None,
             product_writes: 0,
         };
@@ -141,8 +135,10 @@ impl World {
     }
 
     /// What the product has created, in order.
-    pub fn created(&self) -> &[ObjectKey] {
-        &self.created
+    pub fn created(&self) -> Vec<ObjectKey> {
+        let mut all: Vec<(&ObjectKey, &usize)> = self.created.iter().collect();
+        all.sort_by_key(|(_, order)| **order);
+        all.into_iter().map(|(key, _)| key.clone()).collect()
     }
 
     /// Puts a user's object into the world, as `kubectl replace` does; creates it when absent.
@@ -197,22 +193,13 @@ impl World {
 
     /// Whether only periodic looks are left.
     pub fn is_settled(&self) -> bool {
-        self.runners.iter().all(|runner| runner.next.values().all(|(_, _, happened)| !happened && !runner.is_actor))
+        self.queue.is_calm()
     }
 
     /// The earliest that is due before `end`.
     fn step_before(&mut self, end: Timestamp) -> bool {
-        let due =
-            self.runners.iter().enumerate().flat_map(|(index, runner)| {
-                runner.next.iter().map(move |(root, (at, tick, _))| (*at, *tick, index, root))
-            });
-        let Some((at, _, index, root)) =
-            due.min().filter(|(at, ..)| *at <= end).map(|(at, tick, index, root)| (at, tick, index, root.clone()))
-        else {
-            return false;
-        };
+        let Some((at, (index, root))) = self.queue.pop(end) else { return false };
         self.move_clock(at.max(self.now));
-        self.runners[index].next.remove(&root);
         self.reconcile(index, &root);
         self.spread();
         true
@@ -253,8 +240,9 @@ impl World {
     fn restart(&mut self, index: usize) {
         self.crash = None;
         let runner = &mut self.runners[index];
-        (runner.index, runner.next, runner.failures) = (ReadIndex::default(), BTreeMap::new(), BTreeMap::new());
+        (runner.index, runner.failures) = (ReadIndex::default(), BTreeMap::new());
         let kind = runner.planner.roots();
+        self.queue.forget(index);
         let roots: Vec<ObjectKey> = self
             .cluster
             .with_store(|store| store.iter().map(|(key, _)| key.clone()).filter(|key| key.kind == kind).collect());
@@ -266,9 +254,8 @@ impl World {
         if !self.runners[index].is_actor {
             self.product_writes += report.written.len() as u64 + u64::from(report.status.is_some());
             for effect in report.written.iter().filter(|effect| effect.verb() == "create") {
-                if !self.created.contains(effect.key()) {
-                    self.created.push(effect.key().clone());
-                }
+                let order = self.created.len();
+                self.created.entry(effect.key().clone()).or_insert(order);
             }
         }
         let runner = &mut self.runners[index];
@@ -285,15 +272,10 @@ impl World {
         }
     }
 
-    /// The earlier of two looks wins; that something happened is not forgotten.
+    /// Asks for a look at a root. An actor's wait is progress of the world; one of the product is a deadline or a retry, and no reason to go on.
     fn schedule(&mut self, index: usize, root: &ObjectKey, wait: SignedDuration, happened: bool) {
-        self.ticks += 1;
         let at = self.now.saturating_add(wait).unwrap_or(Timestamp::MAX);
-        let entry = self.runners[index].next.entry(root.clone()).or_insert((at, self.ticks, happened));
-        if at < entry.0 {
-            *entry = (at, self.ticks, entry.2 || happened);
-        }
-        entry.2 |= happened;
+        self.queue.at((index, root.clone()), at, happened || self.runners[index].is_actor);
     }
 
     /// Hands changes to everybody whom they concern.

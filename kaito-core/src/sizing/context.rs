@@ -10,6 +10,9 @@ pub enum ContextError {
     /// Not YAML.
     #[error("key inference_config.yaml is not YAML: {0}")]
     NotYaml(String),
+    /// Not a map of sections, or `vllm` is none.
+    #[error("key inference_config.yaml: expected a map with a section `vllm`, itself a map of flags and values")]
+    NotSections,
     /// `vllm.max-model-len` is neither a positive number nor `auto`.
     #[error("vllm.max-model-len is {0}: expected a positive whole number")]
     NotANumber(String),
@@ -18,6 +21,10 @@ pub enum ContextError {
 /// The context length that a user's `inference_config.yaml` names, if it names one.
 pub fn user_context(yaml: &str) -> Result<Option<u32>, ContextError> {
     let config: Value = serde_saphyr::from_str(yaml).map_err(|error| ContextError::NotYaml(error.to_string()))?;
+    let is_section = |value: &Value| value.is_object() || value.is_null();
+    if !is_section(&config) || !config.get("vllm").is_none_or(is_section) {
+        return Err(ContextError::NotSections);
+    }
     let named = config.get("vllm").and_then(|vllm| vllm.get("max-model-len").or_else(|| vllm.get("max_model_len")));
     match named {
         None | Some(Value::Null) => Ok(None),

@@ -5,6 +5,8 @@ use super::facts::{self, Facts};
 use super::view::View;
 use crate::failure::{self, Failure};
 use crate::snapshot::Unread;
+use kaito_api::Workspace;
+use kaito_api::vocabulary::annotations;
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let workspace = match view.workspace {
@@ -49,9 +51,38 @@ fn describe(view: &View<'_>, draft: &mut Draft, facts: &Facts) {
         "admitted",
         format!("preset {name}, {dtype} ({}, compute capability {})", facts.sku.gpu_model, facts.capability),
     );
+    if let Ok(workspace) = view.workspace {
+        let unused = unused(workspace, facts);
+        if !unused.is_empty() {
+            draft.remark("not used", unused.join("; "));
+        }
+    }
     if let Some(warning) = retirement(facts) {
         draft.remark("warning", warning);
     }
+}
+
+/// What was asked for and has no effect: said, so that nobody waits for it.
+fn unused(workspace: &Workspace, facts: &Facts) -> Vec<String> {
+    let Some(preset) = workspace.preset() else { return Vec::new() };
+    let options = &preset.preset_options;
+    let strange = |key: &str, known: &[&str]| {
+        let value = workspace.annotation(key).filter(|value| !known.contains(value))?;
+        Some(format!("annotation {key}={value}: known are {}", known.join(", ")))
+    };
+    let asks_for_token = facts.model.gated == Some(true) && options.model_access_secret.is_empty();
+    [
+        (!options.image.is_empty()).then(|| "presetOptions.image: the runtime image serves the model".to_owned()),
+        (!options.image_pull_secrets.is_empty()).then(|| "presetOptions.imagePullSecrets".to_owned()),
+        (!workspace.resource().preferred_nodes.is_empty()).then(|| "resource.preferredNodes".to_owned()),
+        strange(annotations::RUNTIME, &[annotations::RUNTIME_VLLM, annotations::RUNTIME_TRANSFORMERS]),
+        strange(annotations::PERFORMANCE_MODE, &annotations::PERFORMANCE_MODES),
+        asks_for_token
+            .then(|| "no modelAccessSecret is named, and the repository of this model asks for a token".to_owned()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// What to say about a size that its cloud withdraws.

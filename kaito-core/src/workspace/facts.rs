@@ -52,6 +52,9 @@ fn model(workspace: &Workspace) -> Result<&'static Model, Failure> {
     if inference.template.is_some() {
         return not_supported("inference.template");
     }
+    if workspace.resource().partition.is_some() {
+        return not_supported("resource.partition");
+    }
     if !inference.adapters.is_empty() {
         return not_supported("inference.adapters");
     }
@@ -66,8 +69,8 @@ fn sku(workspace: &Workspace, settings: &Settings) -> Result<&'static Sku, Failu
     let cloud = settings.cloud;
     let name = workspace.resource().instance_type.as_str();
     if name.is_empty() {
-        let cause = "resource.instanceType: missing; nodes are provisioned, so a machine size with GPUs must be named";
-        return Err(Failure::new(&failure::INVALID_WORKSPACE, cause));
+        let cause = "resource.instanceType: missing; nodes that are brought along are not served by this version, so a machine size with GPUs must be named";
+        return Err(Failure::new(&failure::NOT_SUPPORTED, cause));
     }
     kaito_presets::sku(cloud, name).ok_or_else(|| {
         let near = kaito_presets::nearest_skus(cloud, name, 3).join(", ");

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kaito_api::vocabulary::names;
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
-    let context = match context(view)? {
+    let context = match context(view, draft.facts.map(|facts| facts.model.token_limit))? {
         Ok(context) => context,
         Err(failure) if view.recorded_target().is_none() => return Ok(draft.stop(failure)),
         Err(failure) => {
@@ -100,7 +100,7 @@ fn counted(count: u32, what: &str) -> String {
 }
 
 /// The context length that the user's ConfigMap names.
-fn context(view: &View<'_>) -> Result<Result<Option<u32>, Failure>, Unread> {
+fn context(view: &View<'_>, limit: Option<u64>) -> Result<Result<Option<u32>, Failure>, Unread> {
     let Some(name) = view
         .workspace
         .ok()
@@ -118,6 +118,10 @@ fn context(view: &View<'_>) -> Result<Result<Option<u32>, Failure>, Unread> {
         Lookup::Found(config) => match config.data.as_ref().and_then(|data| data.get(names::INFERENCE_CONFIG_KEY)) {
             None => fail(format!("has no key {}", names::INFERENCE_CONFIG_KEY)),
             Some(yaml) => match sizing::user_context(yaml) {
+                Ok(Some(tokens)) if limit.is_some_and(|limit| u64::from(tokens) > limit) => fail(format!(
+                    "asks for a context of {tokens} tokens; the model ends at {}",
+                    limit.unwrap_or_default()
+                )),
                 Ok(context) => Ok(Ok(context)),
                 Err(error) => fail(error.to_string()),
             },
