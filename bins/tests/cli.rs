@@ -140,7 +140,7 @@ fn render_prints_the_objects_in_the_order_of_creation() {
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     let text = out(&output);
     let kinds: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("kind: ")).collect();
-    assert_eq!(kinds, ["ControllerRevision", "NodeClaim", "Service", "Service", "StatefulSet"]);
+    assert_eq!(kinds, ["ControllerRevision", "Service", "Service", "NodeClaim", "StatefulSet"]);
     assert!(!text.contains("creationTimestamp") && !text.contains("resourceVersion"), "only what we wrote");
     let list = kaito(&["render", "-f", &example(), "-o", "json"], b"");
     let list: Vec<Value> = serde_json::from_str(&out(&list)).unwrap();

@@ -21,6 +21,10 @@ pub fn cluster() -> impl Strategy<Value = Vec<Seen>> {
     let root = (root, any::<bool>(), damage()).prop_map(|(mut root, deleting, damage)| {
         root["metadata"] =
             json!({"name": NAME, "namespace": NAMESPACE, "uid": UID, "resourceVersion": "7", "generation": 3});
+        root["status"] = json!({
+            "state": "Ready", "targetNodeCount": 1, "workerNodes": ["node-first"],
+            "conditions": [{"type": "ResourceReady", "status": "True", "reason": "x", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+        });
         if deleting {
             root["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
             root["metadata"]["finalizers"] = json!(["workspace.finalizer.kaito.sh", "somebody.else/holds"]);

@@ -91,7 +91,7 @@ pub fn estimate(demand: &Demand) -> Result<Estimate, TooSmall> {
         });
     }
     let weights = demand.weights.0 as f64 * WEIGHT_EXPANSION;
-    let needed = (weights / ((usable - overhead - kv) / WEIGHT_OVERHEAD)).trunc() as u32 + 1;
+    let needed = ((weights / ((usable - overhead - kv) / WEIGHT_OVERHEAD)).trunc() as u32).saturating_add(1);
     Ok(Estimate {
         nodes: needed.div_ceil(gpus),
         gpus: needed,

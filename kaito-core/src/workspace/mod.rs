@@ -8,6 +8,7 @@
 
 mod admit; // would this be admitted today? late validation, in words
 mod claims; // which NodeClaim fills which slot
+mod config; // the user's ConfigMap
 mod deletion; // give everything back, then let go
 mod draft; // what the steps have found and want
 mod facts; // model, machine and runtime that the Workspace names

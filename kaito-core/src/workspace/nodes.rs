@@ -31,7 +31,9 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         settle(view, draft, target)?;
     }
     observe_claims(view, draft, &claims, target);
-    observe_nodes(view, draft, &claims, target)?;
+    let workers = workers(view, draft, &claims)?;
+    workers.iter().for_each(|node| mark_accelerator(draft, node));
+    observe_nodes(view, draft, &workers, target);
     Ok(Flow::Next)
 }
 
@@ -120,49 +122,39 @@ fn refusal(claim: &Claim<'_>, body: &kaito_api::karpenter::NodeClaim) -> Option<
     Some(failure)
 }
 
-/// Nodes count only through own claims that nobody has deleted.
-fn observe_nodes(view: &View<'_>, draft: &mut Draft, claims: &Claims<'_>, target: u32) -> Result<(), Unread> {
+/// The Nodes of the Workspace, by name: they count only through own claims that nobody has deleted.
+fn workers<'a>(view: &View<'a>, draft: &mut Draft, claims: &Claims<'_>) -> Result<Vec<&'a Node>, Unread> {
     let listing = view.nodes()?;
     for malformed in &listing.malformed {
         let name = malformed.metadata.name.as_deref().unwrap_or_default();
-        draft
-            .failures
-            .push(Failure::new(&failure::MALFORMED_OBJECT, format!("Node {name} cannot be read: {}", malformed.error)));
+        let cause = format!("Node {name} cannot be read: {}", malformed.error);
+        draft.failures.push(Failure::new(&failure::MALFORMED_OBJECT, cause));
     }
-    let mut workers: Vec<&Node> = listing
-        .items
-        .iter()
-        .copied()
-        .filter(|node| {
-            claims.live().any(|claim| claim.body.is_ok_and(|body| body.node_name() == Some(&node.name_any())))
-        })
-        .collect();
-    workers.sort_by_key(|node| node.name_any());
-    draft.machines.workers = workers.iter().map(|node| node.name_any()).collect();
-    for node in &workers {
-        mark_accelerator(draft, node);
-    }
-    let (gpu_nodes, ready) = {
-        let ready: Vec<&&Node> = workers.iter().filter(|node| is_ready(node)).collect();
-        let gpus = draft.facts.map_or(0, |facts| facts.sku.gpu_count);
-        (ready.iter().filter(|node| advertised_gpus(node) >= gpus).count(), ready)
+    let is_claimed = |node: &&Node| {
+        claims.live().any(|claim| claim.body.is_ok_and(|body| body.node_name() == Some(&node.name_any())))
     };
-    draft.machines.nodes_ready = gpu_nodes >= target as usize;
+    let mut workers: Vec<&Node> = listing.items.into_iter().filter(is_claimed).collect();
+    workers.sort_by_key(|node| node.name_any());
+    Ok(workers)
+}
+
+fn observe_nodes(view: &View<'_>, draft: &mut Draft, workers: &[&Node], target: u32) {
+    draft.machines.workers = workers.iter().map(|node| node.name_any()).collect();
+    let gpus = draft.facts.map_or(0, |facts| facts.sku.gpu_count);
+    let ready: Vec<&&Node> = workers.iter().filter(|node| is_ready(node)).collect();
+    let complete = ready.iter().filter(|node| advertised_gpus(node) >= gpus).count();
+    draft.machines.nodes_ready = complete >= target as usize;
     if draft.machines.nodes_ready {
-        return Ok(());
+        return;
     }
     let wait = if ready.len() >= target as usize {
         let since = ready.iter().filter_map(|node| ready_since(node)).max().unwrap_or(view.now());
-        Waiting::new(&failure::GPUS_PENDING, format!("{gpu_nodes} of {target} ready nodes advertise their GPUs"), since)
+        Waiting::new(&failure::GPUS_PENDING, format!("{complete} of {target} ready nodes advertise their GPUs"), since)
     } else {
-        Waiting::new(
-            &failure::NODES_PENDING,
-            format!("{} of {target} nodes are ready", ready.len()),
-            view.not_since(ConditionType::NodesReady),
-        )
+        let what = format!("{} of {target} nodes are ready", ready.len());
+        Waiting::new(&failure::NODES_PENDING, what, view.not_since(ConditionType::NodesReady))
     };
     draft.waits.push(wait);
-    Ok(())
 }
 
 /// The label by which device plugins of older charts find GPU nodes.

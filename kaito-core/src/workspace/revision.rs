@@ -31,7 +31,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         // Going back to an earlier request goes back to its number.
         Some(known) => compat::revision_number(known),
         None => {
-            let number = history.last().map_or(0, |last| compat::revision_number(last)) + 1;
+            let number = history.last().map_or(0, |last| compat::revision_number(last)).saturating_add(1);
             let made = manifest::controller_revision(&manifest::Numbered {
                 namespace: view.namespace(),
                 name: &name,

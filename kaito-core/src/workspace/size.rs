@@ -1,17 +1,19 @@
 //! How many machines. Settled once and recorded in the status: a running model is not moved because a formula changed.
 
+use super::config;
 use super::draft::{Draft, Flow};
 use super::facts::{Engine, Facts};
 use super::view::View;
 use crate::failure::{self, Failure};
 use crate::sizing::{self, Demand};
-use crate::snapshot::{Lookup, Unread};
+use crate::snapshot::Unread;
 use crate::units::Bytes;
-use k8s_openapi::api::core::v1::ConfigMap;
-use kaito_api::vocabulary::names;
+
+/// More machines than this are no wish but a mistake.
+pub(super) const MOST_NODES: u32 = 1000;
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
-    let context = match context(view, draft.facts.map(|facts| facts.model.token_limit))? {
+    let context = match config::context(view, draft.facts.map(|facts| facts.model.token_limit))? {
         Ok(context) => context,
         Err(failure) if view.recorded_target().is_none() => return Ok(draft.stop(failure)),
         Err(failure) => {
@@ -57,6 +59,13 @@ fn at_least_what_runs(view: &View<'_>, nodes: u32) -> Result<u32, Unread> {
 
 fn compute(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, String), Failure> {
     let Facts { model, sku, .. } = facts;
+    let too_large =
+        |cause: String| Failure::new(&failure::MODEL_TOO_LARGE, format!("{} on {}: {cause}", model.id, sku.name));
+    if facts.engine == Engine::Transformers && asked > MOST_NODES {
+        return Err(too_large(format!(
+            "resource.count: {asked} is more than the {MOST_NODES} nodes that a Workspace may have"
+        )));
+    }
     if facts.engine == Engine::Transformers {
         return Ok((
             asked,
@@ -70,9 +79,10 @@ fn compute(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, Stri
         gpus_per_node: sku.gpu_count,
         gpu_memory: Bytes(sku.gpu_memory_bytes),
     };
-    let too_large =
-        |cause: String| Failure::new(&failure::MODEL_TOO_LARGE, format!("{} on {}: {cause}", model.id, sku.name));
     let estimate = sizing::estimate(&demand).map_err(|small| too_large(small.to_string()))?;
+    if estimate.nodes > MOST_NODES {
+        return Err(too_large(format!("{} GPUs would be needed", estimate.gpus)));
+    }
     if estimate.nodes > 1 && !facts.profile.supports.multi_node {
         let cause = format!(
             "{} GPUs are needed, and serving over several nodes is not available on {}",
@@ -97,34 +107,4 @@ fn compute(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, Stri
 /// `1 node`, `2 nodes`.
 fn counted(count: u32, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-/// The context length that the user's ConfigMap names.
-fn context(view: &View<'_>, limit: Option<u64>) -> Result<Result<Option<u32>, Failure>, Unread> {
-    let Some(name) = view
-        .workspace
-        .ok()
-        .and_then(|workspace| Some(workspace.inference()?.config.as_str()))
-        .filter(|name| !name.is_empty())
-    else {
-        return Ok(Ok(None));
-    };
-    let fail = |cause: String| {
-        Ok(Err(Failure::new(&failure::CONFIG_NOT_USABLE, format!("inference.config: ConfigMap {name} {cause}"))))
-    };
-    match view.snapshot.get_surely::<ConfigMap>(view.namespace(), name)? {
-        Lookup::Absent => fail(format!("does not exist in namespace {}", view.namespace())),
-        Lookup::Malformed(malformed) => fail(format!("cannot be read: {}", malformed.error)),
-        Lookup::Found(config) => match config.data.as_ref().and_then(|data| data.get(names::INFERENCE_CONFIG_KEY)) {
-            None => fail(format!("has no key {}", names::INFERENCE_CONFIG_KEY)),
-            Some(yaml) => match sizing::user_context(yaml) {
-                Ok(Some(tokens)) if limit.is_some_and(|limit| u64::from(tokens) > limit) => fail(format!(
-                    "asks for a context of {tokens} tokens; the model ends at {}",
-                    limit.unwrap_or_default()
-                )),
-                Ok(context) => Ok(Ok(context)),
-                Err(error) => fail(error.to_string()),
-            },
-        },
-    }
 }

@@ -97,7 +97,7 @@ impl<'a> View<'a> {
             .get("targetNodeCount")
             .and_then(Value::as_u64)
             .and_then(|count| u32::try_from(count).ok())
-            .filter(|count| *count > 0)
+            .filter(|count| (1..=super::size::MOST_NODES).contains(count))
     }
 
     /// The controller reference that children in the same namespace carry.

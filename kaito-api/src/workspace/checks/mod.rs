@@ -1,19 +1,19 @@
 //! Rules that need nothing but the object.
 //!
 //! They are `validator` functions, attached to the types by derive, and stay out of the schema: the published schema is contract, and an object
-//! that an older operator stored must still be readable. `report` is the bridge to `validator`; the rules are in `nodes` and `models`.
+//! that an older operator stored must still be readable. `report` is the bridge to `validator`; the rules are in `nodes` and `task`.
 //!
 //! Ids are those of the admission rules; `N-` marks rules that the Go operator has not, for objects that could never have worked.
 //! Which of them block and which only warn is decided by admission in `kaito-core`, not here.
 //!
 //! Not here: known presets, sizes and profiles; grammar of image references and addresses; anything about an older object.
 
-mod models;
 mod nodes;
 mod report;
+mod task;
 
-pub(super) use models::{adapter, inference, preset_name, tuning, workspace};
 pub(super) use nodes::{count, label_selector, partition};
+pub(super) use task::{adapter, inference, preset_name, tuning, workspace};
 
 use super::Workspace;
 use crate::field_error::{FieldError, FieldErrorKind, FieldPath};
