@@ -139,7 +139,8 @@ pub const KINDS: &[KindUse] = &[
         watch: Watch::Full,
         label: None,
         verbs: &["get", "list", "watch", "patch"],
-        subresources: &[("status", &["patch"])],
+        // `finalizers`: asked for by clusters that check who may block the deletion of an owner.
+        subresources: &[("status", &["patch"]), ("finalizers", &["update"])],
         custom: true,
     },
     KindUse {
