@@ -1,5 +1,6 @@
 //! The model, the machine and the runtime that a Workspace names, or why one of them cannot be had.
 
+use crate::cloud::Cloud;
 use crate::failure::{self, Failure};
 use crate::settings::Settings;
 use kaito_api::Workspace;
@@ -74,7 +75,12 @@ fn sku(workspace: &Workspace, settings: &Settings) -> Result<&'static Sku, Failu
     }
     kaito_presets::sku(cloud, name).ok_or_else(|| {
         let near = kaito_presets::nearest_skus(cloud, name, 3).join(", ");
-        let hint = if near.is_empty() { String::new() } else { format!("; did you mean {near}?") };
+        let elsewhere = Cloud::ALL.iter().find(|other| kaito_presets::sku(**other, name).is_some());
+        let hint = match elsewhere {
+            Some(other) => format!("; it is one of cloud {}", other.as_str()),
+            None if near.is_empty() => String::new(),
+            None => format!("; did you mean {near}?"),
+        };
         let cause =
             format!("resource.instanceType: {name} is not a known size with GPUs of cloud {}{hint}", cloud.as_str());
         Failure::new(&failure::UNKNOWN_INSTANCE_TYPE, cause)
