@@ -29,7 +29,7 @@
 //! | [`failure`] | every failure and wait, with its deadline and remedy |
 //! | [`admission`] | whether an object is what its schema says, with the nearest known name |
 //! | [`driver`], [`backend`] | the only async code, and what it stands on |
-//! | [`snapshot`], [`read`], [`read_index`], [`overlay`] | looking |
+//! | [`snapshot`], [`read`], [`read_index`], [`cache`] | looking |
 //! | [`plan`], [`effect`], [`conditions`] | deciding and saying |
 //! | [`render`] | the objects that a wish comes to |
 //! | [`memory`] | a cluster in memory, with a clock of its own |
@@ -38,6 +38,7 @@
 
 pub mod admission;
 pub mod backend;
+pub mod cache;
 pub mod cloud;
 mod compat;
 pub mod conditions;
@@ -51,7 +52,6 @@ pub mod kinds;
 pub mod manifest;
 pub mod memory;
 pub mod object;
-pub mod overlay;
 pub mod plan;
 pub mod read;
 pub mod read_index;

@@ -1,7 +1,7 @@
 //! The API server as a [`ClusterBackend`].
 
 use super::requests::{Missing, Requests};
-use super::stores::{Found, Stores};
+use kaito_core::cache::{Found, Stores};
 use super::{events, writer};
 use async_trait::async_trait;
 use kaito_core::backend::{BackendError, ClusterBackend, Written};

@@ -4,7 +4,7 @@ use super::cluster::KubeCluster;
 use super::controller::Controller;
 use super::readiness::Readiness;
 use super::requests::Requests;
-use super::stores::Stores;
+use kaito_core::cache::Stores;
 use super::watch::Keeper;
 use crate::metrics::Metrics;
 use kaito_core::driver::Planner;

@@ -2,7 +2,7 @@
 
 use super::kinds::{self, Raw};
 use super::requests::chain;
-use super::stores::{Change, Stores};
+use kaito_core::cache::{Change, Stores};
 use futures::{StreamExt, stream::BoxStream};
 use kaito_core::kinds::{KindUse, Watch};
 use kaito_core::{Kind, Seen};

@@ -1,8 +1,8 @@
 //! Histories of a watch and of own writes that a store must survive.
 
 use super::*;
-use kaito_core::KINDS;
-use kaito_core::read::Selector;
+use crate::KINDS;
+use crate::read::Selector;
 use serde_json::{Value, json};
 
 const LABEL: &str = "kaito.sh/workspace";
