@@ -83,7 +83,8 @@ impl Controller {
     }
 
     fn woken(&self, roots: &mut Schedule, change: &Change, now: Duration) {
-        for root in roots.concerned(self.planner.as_ref(), change, || self.cluster.stores().keys(self.planner.roots())) {
+        for root in roots.concerned(self.planner.as_ref(), change, || self.cluster.stores().keys(self.planner.roots()))
+        {
             roots.look(&root, now);
         }
         roots.meanwhile(change);

@@ -61,7 +61,15 @@ impl Reconciliation {
     /// Nothing is known but the root and the time.
     pub fn new(root: ObjectKey, now: Timestamp) -> Self {
         let phase = Phase::Looking { unread: VecDeque::new(), rounds: 0, told: false };
-        Self { root, snapshot: Snapshot::new(now), phase, plan: None, done: Vec::new(), root_version: None, report: Report::new() }
+        Self {
+            root,
+            snapshot: Snapshot::new(now),
+            phase,
+            plan: None,
+            done: Vec::new(),
+            root_version: None,
+            report: Report::new(),
+        }
     }
 
     /// The root that it is about.

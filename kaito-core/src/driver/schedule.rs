@@ -17,8 +17,10 @@ use std::time::Duration;
 const RACING: Backoff = Backoff { first: Duration::from_millis(100), cap: Duration::from_secs(10) };
 
 /// What the roots of one planner wait for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Schedule {
+    /// Looks at quiet roots now and then, for a watch may lose a change.
+    safety: bool,
     queue: Queue,
     index: ReadIndex,
     /// Roots that are being looked at, with what has changed meanwhile: their reads of this time are not in the index yet.
@@ -27,7 +29,25 @@ pub struct Schedule {
     races: BTreeMap<ObjectKey, u32>,
 }
 
+impl Default for Schedule {
+    fn default() -> Self {
+        Self { safety: true, ..Self::without_safety() }
+    }
+}
+
 impl Schedule {
+    /// A schedule that looks at nothing only because time has passed: for tests of what wakes whom, and where no change is ever lost.
+    pub fn without_safety() -> Self {
+        Self {
+            safety: false,
+            queue: Queue::default(),
+            index: ReadIndex::default(),
+            running: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            races: BTreeMap::new(),
+        }
+    }
+
     /// Looks at a root now, for something has happened.
     pub fn look(&mut self, root: &ObjectKey, now: Duration) {
         self.queue.at_latest(root, now, true);
@@ -40,7 +60,12 @@ impl Schedule {
 
     /// The roots that a change concerns: those whose last reads match the object as it was or as it is, the root itself, and the one that the object says it belongs to.
     /// `all` are the known roots, for the rare change of a whole kind.
-    pub fn concerned(&self, planner: &dyn Planner, change: &Change, all: impl FnOnce() -> Vec<ObjectKey>) -> BTreeSet<ObjectKey> {
+    pub fn concerned(
+        &self,
+        planner: &dyn Planner,
+        change: &Change,
+        all: impl FnOnce() -> Vec<ObjectKey>,
+    ) -> BTreeSet<ObjectKey> {
         match change {
             // A definition was installed or removed, and every plan that read the kind may differ.
             Change::Kind(_) => all().into_iter().collect(),
@@ -107,7 +132,9 @@ impl Schedule {
         }
         match report.outcome {
             Outcome::Gone => self.index.forget(root),
-            Outcome::Converged | Outcome::Waiting { .. } | Outcome::Failed { .. } => self.index.record(root, report.reads.clone()),
+            Outcome::Converged | Outcome::Waiting { .. } | Outcome::Failed { .. } => {
+                self.index.record(root, report.reads.clone())
+            }
         }
     }
 
@@ -131,9 +158,8 @@ impl Schedule {
         if report.outcome == Outcome::Gone && wake.is_none() {
             return None;
         }
-        // Even where a change is all that is waited for: a watch may lose one.
-        let safety = Backoff::safety(entropy);
-        Some((wake.map_or(safety, |wake| wake.min(safety)), false))
+        let safety = self.safety.then(|| Backoff::safety(entropy));
+        [wake, safety].into_iter().flatten().min().map(|wait| (wait, false))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::units;
 use jiff::Timestamp;
 use kaito_api::workspace;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One change of one object.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +48,8 @@ pub struct Store {
     uids: u64,
     now: Timestamp,
     changes: Vec<Change>,
+    /// Kinds that are not served: their definition is not installed.
+    unserved: BTreeSet<Kind>,
 }
 
 type Outcome<T> = Result<T, BackendError>;
@@ -59,12 +61,26 @@ fn refuse<T>(kind: ErrorKind, message: String) -> Outcome<T> {
 impl Store {
     /// An empty store.
     pub fn new(now: Timestamp) -> Self {
-        Self { objects: BTreeMap::new(), version: 0, uids: 0, now, changes: Vec::new() }
+        Self { objects: BTreeMap::new(), version: 0, uids: 0, now, changes: Vec::new(), unserved: BTreeSet::new() }
     }
 
     /// Moves the clock that creation times are taken from.
     pub fn set_now(&mut self, now: Timestamp) {
         self.now = now;
+    }
+
+    /// Whether the server knows a kind.
+    pub fn serves(&self, kind: Kind) -> bool {
+        !self.unserved.contains(&kind)
+    }
+
+    /// Installs the definition of a kind, or takes it away; its objects stay in the store, and nobody can see them.
+    pub fn serve(&mut self, kind: Kind, served: bool) {
+        if served {
+            self.unserved.remove(&kind)
+        } else {
+            self.unserved.insert(kind)
+        };
     }
 
     /// One object.
@@ -100,6 +116,7 @@ impl Store {
 
     /// Creates an object: gives it uid, version, creation time, and the defaults that the API server fills in.
     pub fn create(&mut self, key: &ObjectKey, body: &Value) -> Outcome<Seen> {
+        self.served(key)?;
         if self.objects.contains_key(key) {
             return refuse(ErrorKind::AlreadyExists, format!("{} {:?} already exists", key.kind.plural(), key.name));
         }
@@ -199,7 +216,15 @@ impl Store {
         Ok(self.put_or_finish(key, value, applied))
     }
 
+    fn served(&self, key: &ObjectKey) -> Outcome<()> {
+        if self.serves(key.kind) {
+            return Ok(());
+        }
+        refuse(ErrorKind::NotFound, format!("the server could not find the requested resource ({})", key.kind.plural()))
+    }
+
     fn existing(&self, key: &ObjectKey, uid: Option<&str>, resource_version: Option<&str>) -> Outcome<&Entry> {
+        self.served(key)?;
         let Some(entry) = self.objects.get(key) else {
             return refuse(ErrorKind::NotFound, format!("{} {:?} not found", key.kind.plural(), key.name));
         };
