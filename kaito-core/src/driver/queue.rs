@@ -60,6 +60,11 @@ impl Queue {
         self.order.iter().find(|(_, root)| !busy(root)).map(|(at, _)| *at)
     }
 
+    /// When a root is due.
+    pub(super) fn when(&self, root: &ObjectKey) -> Option<Duration> {
+        self.entries.get(root).map(|entry| entry.at)
+    }
+
     /// How many are due.
     pub(super) fn due(&self, now: Duration) -> usize {
         self.order.iter().take_while(|(at, _)| *at <= now).count()

@@ -101,6 +101,11 @@ impl Schedule {
         self.queue.next(|root| self.running.contains_key(root))
     }
 
+    /// When a root is looked at next; `None` when nobody asked for it.
+    pub fn when(&self, root: &ObjectKey) -> Option<Duration> {
+        self.queue.when(root)
+    }
+
     /// How many roots are due.
     pub fn due(&self, now: Duration) -> usize {
         self.queue.due(now)

@@ -5,6 +5,7 @@ use crate::cache::Change;
 use crate::driver::{Planner, Reconciliation, Report, Schedule, Wish, remaining};
 use crate::object::ObjectKey;
 use crate::plan::Wake;
+use crate::read::Selector;
 use crate::settings::Settings;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -61,11 +62,9 @@ impl Actor {
         Some((root, report))
     }
 
-    /// Takes another planner's place, as the same part of the cluster in another mood; everything is looked at again.
-    pub(super) fn become_like(&mut self, planner: Box<dyn Planner>, roots: &[ObjectKey], now: Duration) {
-        self.planner = planner;
-        for root in roots.iter().filter(|root| root.kind == self.planner.roots()) {
-            self.schedule.look(root, now);
-        }
+    /// Looks at everything again.
+    pub(super) fn look_at_all(&mut self, cluster: &MemoryCluster, now: Duration) {
+        let roots = cluster.with_store(|store| store.list(self.planner.roots(), None, &Selector::default()));
+        roots.iter().for_each(|root| self.schedule.look(&root.key(), now));
     }
 }

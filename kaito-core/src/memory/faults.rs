@@ -267,7 +267,8 @@ mod tests {
     #[test]
     fn faults_are_named_on_a_command_line() {
         assert_eq!("all".parse(), Ok(Faults::all()));
-        assert_eq!(" crash, lag".parse(), Ok([Fault::Lag, Fault::Crash].into_iter().collect()));
+        let two: Faults = [Fault::Lag, Fault::Crash].into_iter().collect();
+        assert_eq!(" crash, lag".parse(), Ok(two));
         assert_eq!("all,-user".parse(), Ok(Faults::all().without(Fault::User)));
         let error = "crash,lagg".parse::<Faults>().unwrap_err();
         assert!(error.contains("\"lagg\"") && error.contains("timeouts"), "{error}");

@@ -12,6 +12,7 @@ mod faults; // what can go wrong, and the dice
 mod installed; // what a fresh cluster with the chart holds
 mod pace; // how long things take
 mod replica; // a process of the product
+pub mod simulation; // one run with faults, and its judge
 mod store; // objects, versions, finalizers
 mod timeline; // what happened, in words
 mod turn; // what happens next

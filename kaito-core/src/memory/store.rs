@@ -109,6 +109,11 @@ impl Store {
         wanted.map(|(_, entry)| entry.seen.clone()).collect()
     }
 
+    /// Grows with every change.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     /// What has changed since the last call.
     pub fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)

@@ -50,7 +50,18 @@ impl World {
             }
         }
         self.spread();
+        self.put_later();
         true
+    }
+
+    /// A user who waits for a namesake to go puts her object as soon as it has.
+    fn put_later(&mut self) {
+        for (key, body) in std::mem::take(&mut self.later) {
+            match self.get(&key) {
+                Some(seen) if seen.metadata().deletion_timestamp.is_some() => self.later.push((key, body)),
+                _ => drop(self.put(&key, &body)),
+            }
+        }
     }
 
     fn turn_of_actor(&mut self, index: usize) {
@@ -264,7 +275,7 @@ impl World {
         }
     }
 
-    /// Everything of a kind that is in the store.
+    /// Everything that is in the store.
     pub(super) fn keys(&self) -> Vec<ObjectKey> {
         self.cluster.with_store(|store| store.iter().map(|(key, _)| key.clone()).collect())
     }

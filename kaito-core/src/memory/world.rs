@@ -4,7 +4,7 @@
 
 use super::actor::Actor;
 use super::cluster::MemoryCluster;
-use super::faults::Dice;
+use super::faults::{Dice, Fault};
 use super::installed::installed;
 use super::replica::Replica;
 use super::{Pace, Timeline, actors};
@@ -57,6 +57,8 @@ pub struct World {
     pub(super) dice: Option<Dice>,
     /// Requests that nobody waits for any more, and that the server carries out late.
     pub(super) late: Vec<(Duration, Effect)>,
+    /// Objects that a user wants back as soon as their namesakes are gone.
+    pub(super) later: Vec<(ObjectKey, Value)>,
 }
 
 impl World {
@@ -85,6 +87,7 @@ impl World {
             product_writes: 0,
             dice: None,
             late: Vec::new(),
+            later: Vec::new(),
         };
         world.start_process(0);
         for (key, body) in installed(settings) {
@@ -218,7 +221,51 @@ impl World {
 
     /// Whether only periodic looks are left.
     pub fn is_settled(&self) -> bool {
-        self.late.is_empty() && self.replicas.iter().all(Replica::is_calm) && self.actors.iter().all(Actor::is_calm)
+        self.late.is_empty()
+            && self.later.is_empty()
+            && self.replicas.iter().all(Replica::is_calm)
+            && self.actors.iter().all(Actor::is_calm)
+    }
+
+    /// Whether a fault plays in this world.
+    pub(super) fn plays(&self, fault: Fault) -> bool {
+        self.dice.as_ref().is_some_and(|dice| dice.plays(fault))
+    }
+
+    /// The replica of this number, or the first.
+    pub(super) fn replica(&self, index: usize) -> usize {
+        if index < self.replicas.len() { index } else { 0 }
+    }
+
+    /// Whether anybody will look at a root although nothing happens.
+    pub(super) fn looks_again_at(&self, root: &ObjectKey) -> bool {
+        self.replicas.iter().any(|replica| replica.schedule.when(root).is_some())
+    }
+
+    /// Replaces a status, as its owner does.
+    pub(super) fn change_status(&mut self, key: &ObjectKey, status: &Value) -> bool {
+        let uid = self.get(key).and_then(|seen| seen.metadata().uid.clone()).unwrap_or_default();
+        let changed = self.cluster.with_store(|store| store.write_status(key, &uid, None, status)).is_ok();
+        self.spread();
+        changed
+    }
+
+    /// Installs the definition of a kind, or takes it away.
+    pub(super) fn serve(&mut self, kind: Kind, served: bool) {
+        self.cluster.with_store(|store| store.serve(kind, served));
+        (0..self.replicas.len()).for_each(|index| self.list_again(index, kind));
+        if served {
+            self.actors.iter_mut().for_each(|actor| actor.look_at_all(&self.cluster, self.now));
+        }
+    }
+
+    /// Nothing goes wrong from now on.
+    pub(super) fn calm_down(&mut self) {
+        self.dice = None;
+        for replica in &mut self.replicas {
+            replica.skew = SignedDuration::ZERO;
+            replica.catch_up(self.now);
+        }
     }
 
     pub(super) fn move_clock(&mut self, now: Duration) {
