@@ -21,6 +21,9 @@ use tracing::Instrument;
 const BEAT: Duration = Duration::from_secs(5);
 /// How long reconciles that are under way may take to end at shutdown; one that is cut off is a crash, and harmless.
 const GRACE: Duration = Duration::from_secs(20);
+/// How often roots are looked for that nobody waits for.
+const SWEEP: Duration = Duration::from_secs(600);
+
 type Done = (ObjectKey, Result<Report, BackendError>, Duration);
 
 /// One planner with its queue.
@@ -42,6 +45,7 @@ impl Controller {
         let mut roots = Schedule::default();
         let mut tasks: JoinSet<Done> = JoinSet::new();
         let mut beat = tokio::time::interval(BEAT);
+        let mut sweep = tokio::time::interval(SWEEP);
         let mut settled = false;
         loop {
             // Until every kind has been listed once, a plan would take for absent what has only not been seen.
@@ -62,6 +66,7 @@ impl Controller {
                 Some(done) = tasks.join_next() => self.finished(&mut roots, done?, start.elapsed()),
                 () = until(next.map(|next| start + next)) => {}
                 _ = beat.tick() => self.readiness.beat(name),
+                _ = sweep.tick() => roots.sweep(self.cluster.stores().roots(self.planner.as_ref()), start.elapsed(), chance()),
             }
         }
         let _ = tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await;
@@ -93,13 +98,13 @@ impl Controller {
     fn finished(&self, roots: &mut Schedule, (root, result, took): Done, now: Duration) {
         let label = result.as_ref().map_or_else(|error| error.kind.label(), |report| report.outcome.label());
         self.metrics.reconciled(self.planner.name(), label, took);
-        roots.finished(&root, &result, now, entropy(&root));
+        roots.finished(&root, &result, now, chance());
     }
 }
 
 /// Spreads waits; this is the edge, where chance is allowed.
-fn entropy(root: &ObjectKey) -> f64 {
-    f64::from(u32::try_from(RandomState::new().hash_one(root) >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+fn chance() -> f64 {
+    f64::from(u32::try_from(RandomState::new().hash_one(0_u8) >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }
 
 async fn until(time: Option<Instant>) {

@@ -107,6 +107,17 @@ impl Stores {
         self.lock().caches.get(&kind).map(|cache| cache.objects.keys().cloned().collect()).unwrap_or_default()
     }
 
+    /// Every root that is known: those that are cached, and those that a cached object says it belongs to.
+    pub fn roots(&self, planner: &dyn crate::driver::Planner) -> BTreeSet<ObjectKey> {
+        let state = self.lock();
+        let seen = state.caches.values().flat_map(|cache| cache.objects.values());
+        seen.flat_map(|seen| {
+            let own = (seen.kind() == planner.roots()).then(|| seen.key());
+            own.into_iter().chain(planner.root_of(seen))
+        })
+        .collect()
+    }
+
     /// How many objects of each kind are held.
     pub fn sizes(&self) -> Vec<(Kind, usize)> {
         self.lock().caches.iter().map(|(kind, cache)| (*kind, cache.objects.len())).collect()

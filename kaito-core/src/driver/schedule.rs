@@ -82,6 +82,15 @@ impl Schedule {
         }
     }
 
+    /// Sees to it that every known root is looked at now and then, also one of which no change was ever heard.
+    pub fn sweep(&mut self, known: impl IntoIterator<Item = ObjectKey>, now: Duration, entropy: f64) {
+        for root in known {
+            if self.safety && self.queue.when(&root).is_none() && !self.running.contains_key(&root) {
+                self.look_later(&root, now + Backoff::safety(entropy));
+            }
+        }
+    }
+
     /// Remembers a change for the roots that are being looked at right now.
     pub fn meanwhile(&mut self, change: &Change) {
         for changes in self.running.values_mut() {

@@ -170,12 +170,6 @@ impl Dice {
         self.odds.keys().copied()
     }
 
-    /// No fault strikes any more.
-    pub(super) fn rest(&mut self) {
-        self.odds.clear();
-        self.lags.clear();
-    }
-
     /// Whether a fault strikes now.
     pub(super) fn strikes(&mut self, fault: Fault) -> bool {
         let odds = self.odds.get(&fault).copied().unwrap_or_default();

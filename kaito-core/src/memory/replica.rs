@@ -46,6 +46,8 @@ pub(super) struct Replica {
     pub(super) deaf: BTreeSet<Kind>,
     /// Looks at quiet roots now and then.
     safety: bool,
+    /// When roots are looked for that nobody waits for; never in a world that loses nothing.
+    pub(super) sweep: Option<Duration>,
 }
 
 impl Replica {
@@ -61,6 +63,7 @@ impl Replica {
             skew: SignedDuration::ZERO,
             deaf: BTreeSet::new(),
             safety: true,
+            sweep: None,
         }
     }
 
@@ -150,10 +153,14 @@ impl Replica {
     /// When it does something next.
     pub(super) fn next(&self) -> Option<Duration> {
         let news = self.next_news().map(|(due, _)| due);
-        let work = self.running.iter().map(|work| work.due).min();
         // Until every kind has been listed once, a plan would take for absent what has only not been seen.
-        let look = if self.stores.settled() { self.schedule.next() } else { None };
-        [news, work, look].into_iter().flatten().min().map(|due| due.max(self.asleep_until))
+        let own = if self.stores.settled() {
+            let work = self.running.iter().map(|work| work.due).min();
+            [work, self.schedule.next(), self.sweep].into_iter().flatten().min()
+        } else {
+            None
+        };
+        news.into_iter().chain(own).min().map(|due| due.max(self.asleep_until))
     }
 
     /// Whether nothing is under way, and only periodic looks are left.

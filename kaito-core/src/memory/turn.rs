@@ -10,11 +10,13 @@ use crate::cache::{Change, Found};
 use crate::driver::{Reconciliation, Report, Wish};
 use crate::effect::Effect;
 use crate::kinds::Kind;
-use crate::object::ObjectKey;
 use crate::plan::StatusWrite;
 use crate::read::{Freshness, Read};
 use crate::snapshot::Answer;
 use std::time::Duration;
+
+/// How often roots are looked for that nobody waits for.
+const SWEEP: Duration = Duration::from_secs(600);
 
 /// Whose turn it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +86,12 @@ impl World {
         if let Some(at) = under_way.map(|(at, _)| at) {
             let work = replica.running.swap_remove(at);
             return self.go_on(index, work.machine);
+        }
+        if replica.sweep.is_some_and(|due| due <= now) {
+            let known = replica.stores.roots(replica.planner.as_ref());
+            replica.schedule.sweep(known, now, 0.5);
+            replica.sweep = Some(now + SWEEP);
+            return;
         }
         if let Some(root) = replica.schedule.take(now) {
             let clock = self.now().saturating_add(self.replicas[index].skew).unwrap_or(jiff::Timestamp::MAX);
@@ -240,6 +248,7 @@ impl World {
     /// A process starts, or starts again: it lists every kind that it watches, then looks at every root.
     pub(super) fn start_process(&mut self, index: usize) {
         self.replicas[index].restart();
+        self.replicas[index].sweep = self.dice.is_some().then(|| self.now + SWEEP);
         for row in watched() {
             self.list_again(index, row.kind);
         }
@@ -273,10 +282,5 @@ impl World {
             let change = Change::Object { old: stored.old, new: stored.new };
             self.actors.iter_mut().for_each(|actor| actor.hear(&change, now));
         }
-    }
-
-    /// Everything that is in the store.
-    pub(super) fn keys(&self) -> Vec<ObjectKey> {
-        self.cluster.with_store(|store| store.iter().map(|(key, _)| key.clone()).collect())
     }
 }

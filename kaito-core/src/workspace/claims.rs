@@ -39,6 +39,18 @@ impl<'a> Claim<'a> {
         })
     }
 
+    /// The uid of the Workspace that it was made for; an older operator did not write it down.
+    fn uid_of_owner(&self) -> Option<&'a str> {
+        label(self.metadata, labels::WORKSPACE_UID)
+    }
+
+    fn seen(&self) -> Seen {
+        match self.body {
+            Ok(body) => Seen::Decoded(crate::kinds::Typed::into_object(body.clone())),
+            Err(malformed) => Seen::Malformed(malformed.clone()),
+        }
+    }
+
     fn slot(&self) -> Option<u32> {
         self.place.map(|(slot, _)| slot)
     }
@@ -48,6 +60,8 @@ impl<'a> Claim<'a> {
 #[derive(Debug)]
 pub(super) struct Claims<'a> {
     all: Vec<Claim<'a>>,
+    /// Claims that name another uid: of an earlier namesake.
+    others: Vec<Claim<'a>>,
     uid: String,
     pub(super) no_such_kind: bool,
 }
@@ -70,13 +84,12 @@ impl<'a> Claims<'a> {
     pub(super) fn new(listing: Listing<'a, NodeClaim>, uid: &str) -> Self {
         let readable = listing.items.into_iter().map(|claim| (&claim.metadata, Ok(claim)));
         let unreadable = listing.malformed.into_iter().map(|malformed| (malformed.metadata.as_ref(), Err(malformed)));
-        let mut all: Vec<Claim<'a>> = readable
+        let (mut all, others): (Vec<Claim<'a>>, Vec<Claim<'a>>) = readable
             .chain(unreadable)
-            .filter(|(metadata, _)| label(metadata, labels::WORKSPACE_UID).is_none_or(|found| found == uid))
             .map(|(metadata, body)| Claim { metadata, body, place: place_of(metadata) })
-            .collect();
+            .partition(|claim| claim.uid_of_owner().is_none_or(|found| found == uid));
         all.sort_by_key(|claim| (claim.metadata.creation_timestamp.clone(), claim.name()));
-        Self { all, uid: uid.to_owned(), no_such_kind: listing.no_such_kind }
+        Self { all, others, uid: uid.to_owned(), no_such_kind: listing.no_such_kind }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -92,12 +105,20 @@ impl<'a> Claims<'a> {
         self.all.iter().filter(|claim| !claim.is_dying())
     }
 
+    /// Whether an earlier namesake has left something that nobody has deleted yet.
+    pub(super) fn has_strangers(&self) -> bool {
+        self.others.iter().any(|claim| !claim.is_dying())
+    }
+
+    /// The proofs that what an earlier namesake has left is its own.
+    pub(super) fn strangers(&self) -> impl Iterator<Item = Owned> {
+        let alive = self.others.iter().filter(|claim| !claim.is_dying());
+        alive.filter_map(|claim| Owned::by_label(&claim.seen(), labels::WORKSPACE_UID, claim.uid_of_owner()?))
+    }
+
     /// The proof that a claim is ours: our uid as label, or, from an older operator, our names and no uid.
     pub(super) fn owned(&self, claim: &Claim<'a>, workspace: &ObjectKey) -> Option<Owned> {
-        let seen = match claim.body {
-            Ok(body) => Seen::Decoded(crate::kinds::Typed::into_object(body.clone())),
-            Err(malformed) => Seen::Malformed(malformed.clone()),
-        };
+        let seen = claim.seen();
         debug_assert_eq!(seen.kind(), Kind::NodeClaim);
         Owned::by_label(&seen, labels::WORKSPACE_UID, &self.uid).or_else(|| {
             Owned::by_names(

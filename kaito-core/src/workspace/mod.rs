@@ -14,6 +14,7 @@ mod draft; // what the steps have found and want
 mod facts; // model, machine and runtime that the Workspace names
 mod network; // the Services
 mod nodes; // ask for machines, read what came
+mod orphans; // machines of a Workspace that is gone
 mod revision; // number what was asked for
 mod size; // how many machines
 mod stamp; // finalizer and revision annotations, in one patch
@@ -25,8 +26,8 @@ pub use facts::{Engine, Facts, resolve};
 
 use crate::driver::Planner;
 use crate::kinds::Kind;
-use crate::object::ObjectKey;
-use crate::plan::{Outcome, Plan};
+use crate::object::{ObjectKey, Seen};
+use crate::plan::Plan;
 use crate::settings::Settings;
 use crate::snapshot::{Snapshot, Unread};
 use draft::{Draft, Flow};
@@ -35,8 +36,17 @@ use view::View;
 type StepFn = fn(&View<'_>, &mut Draft) -> Result<Flow, Unread>;
 
 /// The steps, in the order in which they run.
-const STEPS: &[StepFn] =
-    &[deletion::step, admit::step, revision::step, stamp::step, size::step, network::step, nodes::step, workload::step];
+const STEPS: &[StepFn] = &[
+    orphans::step,
+    deletion::step,
+    admit::step,
+    revision::step,
+    stamp::step,
+    size::step,
+    network::step,
+    nodes::step,
+    workload::step,
+];
 
 /// Plans Workspaces.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,7 +63,7 @@ impl Planner for WorkspacePlanner {
 
     fn plan(&self, root: &ObjectKey, snapshot: &Snapshot, settings: &Settings) -> Result<Plan, Unread> {
         let Some(view) = View::new(root, snapshot, settings)? else {
-            return Ok(Plan::nothing(Outcome::Gone));
+            return orphans::plan(root, snapshot);
         };
         let mut draft = Draft::default();
         for step in STEPS {
@@ -62,5 +72,9 @@ impl Planner for WorkspacePlanner {
             }
         }
         Ok(status::finish(&view, draft))
+    }
+
+    fn root_of(&self, object: &Seen) -> Option<ObjectKey> {
+        orphans::root_of(object)
     }
 }

@@ -158,7 +158,7 @@ fn first_reads(key: &ObjectKey) -> [Read; 7] {
 }
 
 /// The labels that tie NodeClaims and Nodes to their Workspace.
-fn machine_labels(key: &ObjectKey) -> Selector {
+pub(super) fn machine_labels(key: &ObjectKey) -> Selector {
     Selector::of([(labels::WORKSPACE, key.name.as_str()), (labels::WORKSPACE_NAMESPACE, key.namespace())])
 }
 

@@ -1,7 +1,7 @@
 //! Seeds, one after the other.
 use kaito_core::Settings;
-use kaito_core::memory::simulation::Simulation;
 use kaito_core::memory::Faults;
+use kaito_core::memory::simulation::Simulation;
 
 #[test]
 fn first() {
@@ -23,8 +23,12 @@ fn first() {
             }
             if n == 1 {
                 println!("{:?}\n{}", run.played, run.upsets.join("\n"));
-                for m in run.world.timeline().moments() { println!("{:?} {} {:?}->{:?} {:?} {}", m.at, m.topic, m.from, m.to, m.reason, m.message); }
-                for v in &run.violations { println!("{v}"); }
+                for m in run.world.timeline().moments() {
+                    println!("{:?} {} {:?}->{:?} {:?} {}", m.at, m.topic, m.from, m.to, m.reason, m.message);
+                }
+                for v in &run.violations {
+                    println!("{v}");
+                }
             }
         }
     }
@@ -32,5 +36,7 @@ fn first() {
     println!("{n} runs, {bad} bad, {} steps a run, {:?} a run", steps / n, t / n as u32);
     let mut kinds: Vec<_> = kinds.into_iter().collect();
     kinds.sort_by_key(|k| std::cmp::Reverse(k.1.0));
-    for (what, (count, seed)) in kinds.iter().take(25) { println!("{count:5} (seed {seed}) {what}"); }
+    for (what, (count, seed)) in kinds.iter().take(25) {
+        println!("{count:5} (seed {seed}) {what}");
+    }
 }

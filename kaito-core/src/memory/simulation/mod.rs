@@ -75,6 +75,7 @@ impl Simulation {
         let played = dice.played().collect();
         let mut world = World::with_planner(&self.settings, pace, Arc::clone(&self.planner));
         world.dice = Some(dice);
+        world.start_process(0);
         let mut judge = Judge::new(&self.calm, !world.plays(Fault::Triggers));
         upset(&mut world, &mut script, &mut judge);
         for touched in script.end(&mut world) {

@@ -139,8 +139,10 @@ fn join(world: &mut World) -> Option<String> {
 
 /// Some object of a kind is deleted by somebody.
 fn lose(world: &mut World, kind: Kind) -> Option<String> {
-    let is_ours = |key: &&ObjectKey| key.kind == kind;
-    let mut keys: Vec<ObjectKey> = world.keys().iter().filter(is_ours).cloned().collect();
+    let all = world.cluster().with_store(|store| store.list(kind, None, &Selector::default()));
+    let has_owner =
+        |seen: &&Seen| seen.metadata().owner_references.is_some() || matches!(kind, Kind::Node | Kind::NodeClaim);
+    let mut keys: Vec<ObjectKey> = all.iter().filter(has_owner).map(Seen::key).collect();
     let dice = world.dice.as_mut()?;
     if keys.is_empty() {
         return None;
