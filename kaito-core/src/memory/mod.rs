@@ -10,6 +10,7 @@ pub mod actors; // the rest of a cluster, as planners
 mod cluster; // the store as a `ClusterBackend`
 mod faults; // what can go wrong, and the dice
 mod installed; // what a fresh cluster with the chart holds
+mod laws; // what a server refuses
 mod pace; // how long things take
 mod replica; // a process of the product
 pub mod simulation; // one run with faults, and its judge

@@ -1,5 +1,6 @@
 //! Objects, versions, finalizers: the rules of an API server's store, as far as controllers can tell.
 
+use super::laws;
 use crate::backend::{BackendError, ErrorKind};
 use crate::effect::MetadataPatch;
 use crate::kinds::Kind;
@@ -125,6 +126,7 @@ impl Store {
         if self.objects.contains_key(key) {
             return refuse(ErrorKind::AlreadyExists, format!("{} {:?} already exists", key.kind.plural(), key.name));
         }
+        laws::check(key, body)?;
         let mut value = normalised(key, body)?;
         self.uids += 1;
         let (uid, now) = (format!("00000000-0000-4000-8000-{:012x}", self.uids), self.now);
@@ -152,6 +154,7 @@ impl Store {
         let mut value = entry.value.clone();
         remove_dropped(&entry.applied, body, &mut value);
         merge(body, &mut value);
+        laws::check(key, &value)?;
         Ok(self.put(key, value, body.clone()))
     }
 

@@ -8,7 +8,13 @@ fn first() {
     let n: u64 = std::env::var("KAITO_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
     let from: u64 = std::env::var("KAITO_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
     let faults: Faults = std::env::var("KAITO_FAULTS").unwrap_or("all".into()).parse().unwrap();
-    let simulation = Simulation::new(kaito_simulation::builtin(), &Settings::default(), faults);
+    let simulation = Simulation::new(
+        kaito_simulation::scenarios::builtin()
+            .swap_remove(std::env::var("KAITO_SCENARIO").ok().and_then(|n| n.parse().ok()).unwrap_or(0))
+            .1,
+        &Settings::default(),
+        faults,
+    );
     let start = std::time::Instant::now();
     let (mut steps, mut bad) = (0, 0);
     let mut kinds = std::collections::BTreeMap::<String, (u64, u64)>::new();

@@ -8,7 +8,8 @@ use crate::read::Selector;
 use crate::settings::Settings;
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kaito_api::Workspace;
 use kaito_api::vocabulary::{ConditionType, labels};
 use serde_json::Value;
@@ -101,40 +102,89 @@ impl<'a> Judge<'a> {
         for seen in all(world, Kind::Workspace) {
             let Seen::Decoded(object) = &seen else { continue };
             let Some(workspace) = Workspace::of(object) else { continue };
-            if workspace.metadata.deletion_timestamp.is_some() {
-                continue;
-            }
             let key = seen.key();
-            let says = workspace.is_true(ConditionType::WorkspaceSucceeded);
-            if says
-                && workspace.inference().is_some()
-                && let Some(lie) = unusable(world, &key)
-            {
-                self.blame(world, "I10", format!("{key} says that it is ready, and {lie}"));
-            }
-            let stale = workspace.conditions().iter().find(|condition| {
-                condition
-                    .observed_generation
-                    .is_some_and(|seen| seen < workspace.metadata.generation.unwrap_or_default())
-            });
-            if let Some(stale) = stale {
-                self.blame(world, "I10", format!("{key}: condition {} is of an older generation", stale.type_));
-            }
-            if says {
+            if workspace.metadata.deletion_timestamp.is_some() {
+                self.is_going(world, &key);
                 continue;
             }
-            let why = workspace.condition(ConditionType::WorkspaceSucceeded).or_else(|| workspace.conditions().first());
-            match why {
-                None => self.blame(world, "I8", format!("{key} is not ready and says nothing")),
-                Some(condition) if condition.message.is_empty() || condition.reason.is_empty() => {
-                    self.blame(world, "I8", format!("{key} is not ready and {} gives no reason", condition.type_));
+            self.is_current(world, &key, workspace);
+            let says = workspace.is_true(ConditionType::WorkspaceSucceeded);
+            let lie = if workspace.inference().is_some() { unusable(world, &key) } else { None };
+            match (says, lie) {
+                (true, Some(lie)) => self.blame(world, "I10", format!("{key} says that it is ready, and {lie}")),
+                (false, None) if self.is_all_there(world, &key, workspace) => {
+                    self.blame(world, "I9", format!("{key} could be used, and does not know it"));
                 }
-                Some(_) => {}
-            }
-            if !world.looks_again_at(&key) {
-                self.blame(world, "I8", format!("{key} is not ready and nobody will ever look at it again"));
+                (true, None) => {}
+                (false, _) => self.is_explained(world, &key, workspace),
             }
         }
+    }
+
+    /// A deletion at rest waits for something.
+    fn is_going(&mut self, world: &World, key: &ObjectKey) {
+        let label = |seen: &Seen, label: &str| seen.labels().get(label).cloned().unwrap_or_default();
+        let is_of = |seen: &Seen| {
+            label(seen, labels::WORKSPACE) == key.name && label(seen, labels::WORKSPACE_NAMESPACE) == key.namespace()
+        };
+        if !all(world, Kind::NodeClaim).iter().any(is_of) {
+            self.blame(world, "I8", format!("{key} is deleted, has nothing left, and does not go"));
+        }
+    }
+
+    /// Every condition of ours is of the generation that is there.
+    fn is_current(&mut self, world: &World, key: &ObjectKey, workspace: &Workspace) {
+        let generation = workspace.metadata.generation.unwrap_or_default();
+        let is_old = |condition: &&Condition| condition.observed_generation.is_some_and(|seen| seen < generation);
+        if let Some(old) = workspace.conditions().iter().find(is_old) {
+            self.blame(world, "I10", format!("{key}: condition {} is of an older generation", old.type_));
+        }
+    }
+
+    /// I8: what is not ready says why and what comes next, and somebody looks again.
+    fn is_explained(&mut self, world: &World, key: &ObjectKey, workspace: &Workspace) {
+        let why = workspace.condition(ConditionType::WorkspaceSucceeded).or_else(|| workspace.conditions().first());
+        let wrong = match why {
+            None => Some("says nothing".to_owned()),
+            Some(condition) if condition.reason.is_empty() || !condition.message.contains("next: ") => {
+                Some(format!("{} says neither why nor what comes next: {}", condition.type_, condition.message))
+            }
+            Some(_) if !world.looks_again_at(key) => Some("nobody will ever look at it again".to_owned()),
+            Some(_) => None,
+        };
+        if let Some(wrong) = wrong {
+            self.blame(world, "I8", format!("{key} is not ready and {wrong}"));
+        }
+    }
+
+    /// Whether it would be ready in a calm world, and everything that it needs is there.
+    fn is_all_there(&self, world: &World, key: &ObjectKey, workspace: &Workspace) -> bool {
+        let nodes = all(world, Kind::Node);
+        let is_ready = |seen: &Seen| match seen {
+            Seen::Decoded(object) => Node::of(object).is_some_and(|node| {
+                let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
+                conditions
+                    .into_iter()
+                    .flatten()
+                    .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+            }),
+            Seen::Malformed(_) => false,
+        };
+        let wished = self.calm.states.get(key).map(String::as_str);
+        wished == Some("Ready")
+            && workspace.shape_errors().is_empty()
+            && world.cluster().with_store(|store| Kind::ALL.iter().all(|kind| store.serves(*kind)))
+            && !all(world, Kind::NodeClaim).iter().any(|claim| claim.metadata().deletion_timestamp.is_some())
+            && !nodes.is_empty()
+            && nodes.iter().all(is_ready)
+            && world.replicas.iter().all(|replica| replica.asleep_until <= world.now)
+            && !self.has_intruder(world, key)
+    }
+
+    fn has_intruder(&self, world: &World, key: &ObjectKey) -> bool {
+        all(world, Kind::Service)
+            .iter()
+            .any(|service| service.key().name.starts_with(&key.name) && service.metadata().owner_references.is_none())
     }
 
     /// Whether everything is as it would be in a calm world.
@@ -178,11 +228,37 @@ impl<'a> Judge<'a> {
             }
         }
         self.at_rest(world);
+        self.upgrade(world);
         let before = world.product_writes();
         world.advance(SignedDuration::from_hours(3));
         if world.product_writes() != before {
             let writes = world.product_writes() - before;
             self.blame(world, "I5", format!("{writes} writes in three hours in which nothing happens"));
+        }
+    }
+}
+
+impl Judge<'_> {
+    /// A new version of the program, which would build everything from another registry, must leave alone what runs.
+    fn upgrade(&mut self, world: &mut World) {
+        let (before, states) = (Calm::end_of(world).objects, calm::states(world));
+        for index in 0..world.replicas.len() {
+            world.replicas[index].settings.registry = "registry.example/next".to_owned();
+            world.start_process(index);
+        }
+        let judged = |world: &World| calm::states(world) == states;
+        let mut kept = true;
+        world.run(SignedDuration::from_hours(2), |world| {
+            kept &= judged(world);
+            false
+        });
+        if !kept {
+            self.blame(world, "I5", "a new version of the program changed the state of a Workspace".to_owned());
+        }
+        let after = Calm::end_of(world).objects;
+        let changed = before.iter().find(|(name, object)| after.get(*name) != Some(object));
+        if let Some((name, _)) = changed {
+            self.blame(world, "I5", format!("a new version of the program changed {name}, which runs"));
         }
     }
 }

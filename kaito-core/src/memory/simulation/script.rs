@@ -21,6 +21,10 @@ const MOMENTS: &[(Fault, u8, Drawn)] = &[
     (Fault::Pods, 3, |_, _| Upset::Lose(Kind::Pod)),
     (Fault::User, 3, |dice, all| Upset::Edit { workspace: pick(dice, all).0, change: pick(dice, Change::ALL) }),
     (Fault::User, 3, |dice, _| Upset::Lose(pick(dice, CHILDREN))),
+    (Fault::User, 1, |dice, all| {
+        let (workspace, body) = pick(dice, all);
+        Upset::Spoil { workspace, body, lasts: an_hour(dice) }
+    }),
     (Fault::User, 1, |dice, all| Upset::StripStatus { workspace: pick(dice, all).0 }),
     (Fault::User, 1, |dice, all| {
         let ((workspace, body), wait, again) = (pick(dice, all), an_hour(dice), dice.rng().bool());

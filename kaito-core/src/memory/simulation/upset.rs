@@ -38,6 +38,7 @@ pub(super) enum Upset {
     NodeNotReady { lasts: Duration },
     NodeReady,
     Edit { workspace: ObjectKey, change: Change },
+    Spoil { workspace: ObjectKey, body: Value, lasts: Duration },
     StripStatus { workspace: ObjectKey },
     Delete { workspace: ObjectKey, again: Option<(Duration, Value)> },
     Intrude { service: ObjectKey },
@@ -52,6 +53,9 @@ impl Upset {
         match self {
             Upset::NodeNotReady { lasts } => Some((*lasts, Upset::NodeReady)),
             Upset::Withdraw { kind, lasts } => Some((*lasts, Upset::Install { kind: *kind })),
+            Upset::Spoil { workspace, body, lasts } => {
+                Some((*lasts, Upset::Put { key: workspace.clone(), body: body.clone() }))
+            }
             Upset::Delete { workspace, again: Some((wait, body)) } => {
                 Some((*wait, Upset::Put { key: workspace.clone(), body: body.clone() }))
             }
@@ -89,6 +93,7 @@ impl Upset {
             Upset::NodeNotReady { .. } => set_nodes(world, false, 1),
             Upset::NodeReady => set_nodes(world, true, usize::MAX),
             Upset::Edit { workspace, change } => edit(world, workspace, *change),
+            Upset::Spoil { workspace, .. } => spoil(world, workspace),
             Upset::StripStatus { workspace } => {
                 world.change_status(workspace, &json!({})).then(|| format!("the status of {workspace} is lost"))
             }
@@ -168,6 +173,13 @@ fn set_nodes(world: &mut World, ready: bool, most: usize) -> Option<String> {
     }
     let state = if ready { "ready" } else { "silent" };
     (!touched.is_empty()).then(|| format!("{} {state}", touched.join(", ")))
+}
+
+/// A stored object that a newer schema does not allow any more.
+fn spoil(world: &mut World, key: &ObjectKey) -> Option<String> {
+    let mut body = world.cluster().with_store(|store| store.value(key).cloned())?;
+    body["resource"]["count"] = json!("one");
+    world.put(key, &body).ok().map(|()| format!("{key} cannot be read any more"))
 }
 
 fn edit(world: &mut World, key: &ObjectKey, change: Change) -> Option<String> {
