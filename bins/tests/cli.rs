@@ -103,7 +103,11 @@ fn a_model_user_sees_how_the_example_with_an_adapter_becomes_ready() {
 #[test]
 fn a_placeholder_that_was_left_is_named_with_its_field() {
     let adapter = "  adapters:\n  - source: {name: tone, image: \"ACR_REPO_HERE.azurecr.io/ADAPTER_HERE:0.0.1\"}\n";
-    refused(format!("{GOOD}{adapter}"), 1, &["inference.adapters[0].source.image", "ACR_REPO_HERE", "registry.example.com"]);
+    refused(
+        format!("{GOOD}{adapter}"),
+        1,
+        &["inference.adapters[0].source.image", "ACR_REPO_HERE", "registry.example.com"],
+    );
 }
 
 #[test]

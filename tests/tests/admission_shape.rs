@@ -17,7 +17,11 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ),
     ("seed-tuning-phi-3-mini-128k-qlora-filled", "N-6", "as above"),
     ("example-fine-tuning-kaito-workspace-tuning-phi-3-filled", "N-6", "as above"),
-    ("ws-adapters-emptynames", "W-U12c", "two adapters without names: each is told that it needs one, not that both are called the same"),
+    (
+        "ws-adapters-emptynames",
+        "W-U12c",
+        "two adapters without names: each is told that it needs one, not that both are called the same",
+    ),
 ];
 
 fn errors(object: &Value) -> Vec<FieldError> {
@@ -35,14 +39,16 @@ fn what_the_reference_lets_in_is_let_in_and_what_it_refuses_for_its_shape_is_ref
     let (mut let_in, mut refused, mut wrong) = (0, 0, Vec::new());
     for case in text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
         let id = case["id"].as_str().unwrap();
-        if case["operation"] != "CREATE" || case.get("reference_bug").is_some() || case.get("schema_rejects").is_some() {
+        if case["operation"] != "CREATE" || case.get("reference_bug").is_some() || case.get("schema_rejects").is_some()
+        {
             continue;
         }
         let found = rules(&errors(&case["object"]));
         let about: Vec<&str> = case["rules"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         if case["allowed"] == true {
             let_in += 1;
-            let unexpected = found.iter().filter(|rule| !DIFFERENCES.iter().any(|(case, known, _)| *case == id && known == rule));
+            let unexpected =
+                found.iter().filter(|rule| !DIFFERENCES.iter().any(|(case, known, _)| *case == id && known == rule));
             wrong.extend(unexpected.map(|rule| format!("{id}: refused here by {rule}: {:?}", errors(&case["object"]))));
         } else if about.iter().any(|rule| HELD.contains(rule)) {
             refused += 1;
@@ -74,7 +80,10 @@ fn every_wrong_field_of_the_users_manifests_is_named_once() {
         assert_eq!(paths, *fields, "{file}");
         for error in &found {
             let said = error.to_string();
-            assert!(said.contains("_HERE") && said.contains("such as "), "{file}: says what is left and what belongs there: {said}");
+            assert!(
+                said.contains("_HERE") && said.contains("such as "),
+                "{file}: says what is left and what belongs there: {said}"
+            );
         }
     }
 }

@@ -38,7 +38,13 @@ impl Stand {
         for (path, text) in files {
             write(&folder.join(path), text);
         }
-        let tar = Command::new("tar").arg("-cf").arg(self.root.join("image").join(digest)).arg("-C").arg(&folder).arg(member).status();
+        let tar = Command::new("tar")
+            .arg("-cf")
+            .arg(self.root.join("image").join(digest))
+            .arg("-C")
+            .arg(&folder)
+            .arg(member)
+            .status();
         assert!(tar.unwrap().success());
         let order = self.root.join("image/order");
         let before = fs::read_to_string(&order).unwrap_or_default();
@@ -52,13 +58,25 @@ impl Stand {
     /// Runs the script exactly as the container would, but for the places.
     fn run(&self, image: &str, admits: &str) -> Output {
         let target = self.root.join("adapter/tone").display().to_string();
-        let pull = Pull { name: "puller".into(), image, target: &target, must_hold: Some("adapter_config.json"), mounts: Vec::new() };
+        let pull = Pull {
+            name: "puller".into(),
+            image,
+            target: &target,
+            must_hold: Some("adapter_config.json"),
+            mounts: Vec::new(),
+        };
         let container = init_container(pull);
         let (command, mut args) = (container.command.unwrap(), container.args.unwrap());
         args[4] = self.root.join("config.d").display().to_string();
         let path = format!("{}:{}", self.root.join("bin").display(), std::env::var("PATH").unwrap_or_default());
         let words = command.iter().chain(&args).skip(1);
-        Command::new(&command[0]).args(words).env("PATH", path).env("STORE", &self.root).env("ADMITS", admits).output().unwrap()
+        Command::new(&command[0])
+            .args(words)
+            .env("PATH", path)
+            .env("STORE", &self.root)
+            .env("ADMITS", admits)
+            .output()
+            .unwrap()
     }
 
     fn brought(&self, file: &str) -> Option<String> {
@@ -90,9 +108,14 @@ fn layers_are_laid_over_each_other_and_only_data_comes() {
         let output = stand.run("registry.example.com/tone:1", "--src-no-creds");
         assert!(output.status.success(), "{}", said(&output));
         assert_eq!(stand.brought("adapter_config.json").as_deref(), Some("new"));
-        assert_eq!((stand.brought("sub/weights").as_deref(), stand.brought(".hidden").as_deref()), (Some("w"), Some("h")));
-        let mut left: Vec<String> =
-            fs::read_dir(stand.root.join("adapter/tone")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        assert_eq!(
+            (stand.brought("sub/weights").as_deref(), stand.brought(".hidden").as_deref()),
+            (Some("w"), Some("h"))
+        );
+        let mut left: Vec<String> = fs::read_dir(stand.root.join("adapter/tone"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         left.sort();
         assert_eq!(left, [".hidden", "adapter_config.json", "sub"]);
     }
@@ -110,7 +133,9 @@ fn credentials_are_tried_one_after_the_other_until_one_opens() {
     let asked = stand.asked();
     let copies: Vec<&str> = asked.lines().filter(|line| line.starts_with("copy")).collect();
     assert_eq!(copies.len(), 3, "{asked}");
-    assert!(copies[0].contains("--src-no-creds") && copies[1].contains("first.json") && copies[2].contains("second.json"));
+    assert!(
+        copies[0].contains("--src-no-creds") && copies[1].contains("first.json") && copies[2].contains("second.json")
+    );
 }
 
 #[test]
@@ -120,7 +145,12 @@ fn a_failure_says_what_failed() {
     let image = "registry.example.com/$(touch hacked);`id` 'x\"";
     let output = stand.run(image, "nothing");
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains(&format!("cannot pull {image}: neither without credentials nor with any of the 1 given")), "{}", said(&output));
+    assert!(
+        said(&output)
+            .contains(&format!("cannot pull {image}: neither without credentials nor with any of the 1 given")),
+        "{}",
+        said(&output)
+    );
 
     stand.layer("aa", "etc", &[("etc/hosts", "x")]);
     let output = stand.run("i", "copy");

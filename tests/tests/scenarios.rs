@@ -124,18 +124,16 @@ scenarios! {
         manifest["inference"]["adapters"] = json!([adapter("tone")]);
         world.put(&manifest);
         world.until_ready("phi");
-        let pod = |world: &dyn Stage| world.get(Kind::StatefulSet, "phi").unwrap()["spec"]["template"]["spec"].clone();
-        let first = pod(world);
-        let pulled = |pod: &Value| pod["initContainers"].as_array().unwrap().iter().filter(|container| name_of(container).starts_with("puller-")).map(name_of).collect::<Vec<_>>();
-        assert_eq!(pulled(&first), ["puller-tone"]);
-        assert!(first["containers"][0]["volumeMounts"].to_string().contains("/mnt/adapter"));
+        let pod = world.get(Kind::StatefulSet, "phi").unwrap()["spec"]["template"]["spec"].clone();
+        assert_eq!(pullers(world, "phi"), ["puller-tone"]);
+        assert!(pod["containers"][0]["volumeMounts"].to_string().contains("/mnt/adapter"));
         for flag in ["--enable-lora", "--max-lora-rank=16", "--max-loras=1"] {
-            assert!(first["containers"][0]["command"].to_string().contains(flag), "{flag}");
+            assert!(pod["containers"][0]["command"].to_string().contains(flag), "{flag}");
         }
         world.expect_quiet();
 
         world.patch(Kind::Workspace, "phi", &json!({"inference": {"adapters": [adapter("tone"), adapter("law")]}}));
-        world.until("the pods are of the second revision", &move |world| pulled(&pod(world)) == ["puller-tone", "puller-law"]);
+        world.until("the pods are of the second revision", &|world| pullers(world, "phi") == ["puller-tone", "puller-law"]);
         world.until_ready("phi");
         let set = world.get(Kind::StatefulSet, "phi").unwrap();
         assert_eq!(set["metadata"]["annotations"]["workspace.kaito.io/revision"], "2");
@@ -173,8 +171,15 @@ scenarios! {
     }
 }
 
-fn name_of(container: &Value) -> &str {
-    container["name"].as_str().unwrap_or_default()
+/// The init containers of a set that pull images, in order.
+fn pullers(world: &dyn Stage, set: &str) -> Vec<String> {
+    let set = world.get(Kind::StatefulSet, set).unwrap();
+    let before = set["spec"]["template"]["spec"]["initContainers"].as_array().cloned().unwrap_or_default();
+    before.iter().map(name_in_pod).filter(|name| name.starts_with("puller-")).collect()
+}
+
+fn name_in_pod(container: &Value) -> String {
+    container["name"].as_str().unwrap_or_default().to_owned()
 }
 
 fn name(object: &Value) -> String {

@@ -61,7 +61,8 @@ fn name(host: &str) -> Result<(), String> {
 }
 
 /// Names of metadata services: Google's and Amazon's.
-const METADATA_NAMES: &[&str] = &["metadata", "metadata.google.internal", "metadata.google", "instance-data", "instance-data.ec2.internal"];
+const METADATA_NAMES: &[&str] =
+    &["metadata", "metadata.google.internal", "metadata.google", "instance-data", "instance-data.ec2.internal"];
 
 /// Azure's host agent and the metadata service of Alibaba: public addresses by number only.
 const METADATA_ADDRESSES: &[Ipv4Addr] = &[Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(100, 100, 100, 200)];

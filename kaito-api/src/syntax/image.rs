@@ -109,8 +109,9 @@ fn split(text: &str, position: Option<usize>) -> (&str, Option<&str>) {
 
 /// The first part is a host when it could not be a part of a repository.
 fn names_a_host(name: &str, end: usize) -> bool {
-    name.get(..end)
-        .is_some_and(|first| first == "localhost" || first.contains(['.', ':']) || first.bytes().any(|b| b.is_ascii_uppercase()))
+    name.get(..end).is_some_and(|first| {
+        first == "localhost" || first.contains(['.', ':']) || first.bytes().any(|b| b.is_ascii_uppercase())
+    })
 }
 
 fn host_fault(host: &str) -> Option<String> {
@@ -144,7 +145,10 @@ fn repository_fault(repository: &str) -> Option<String> {
         return Some(format!("repository {repository} must be lower case"));
     }
     if repository.len() > LONGEST_REPOSITORY {
-        return Some(format!("the repository has {} characters; must be at most {LONGEST_REPOSITORY}", repository.len()));
+        return Some(format!(
+            "the repository has {} characters; must be at most {LONGEST_REPOSITORY}",
+            repository.len()
+        ));
     }
     let all = repository.split('/').all(is_repository_part);
     (!all).then(|| {
@@ -155,7 +159,8 @@ fn repository_fault(repository: &str) -> Option<String> {
 /// Letters and digits; between them one of `.`, `_`, `__` or any number of `-`.
 fn is_repository_part(part: &str) -> bool {
     let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let ends_in_words = |bytes: &[u8]| bytes.first().is_some_and(|b| is_word(*b)) && bytes.last().is_some_and(|b| is_word(*b));
+    let ends_in_words =
+        |bytes: &[u8]| bytes.first().is_some_and(|b| is_word(*b)) && bytes.last().is_some_and(|b| is_word(*b));
     let separators = part.split(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
     ends_in_words(part.as_bytes())
         && separators.into_iter().all(|run| matches!(run, "" | "." | "_" | "__") || run.bytes().all(|b| b == b'-'))
@@ -163,7 +168,8 @@ fn is_repository_part(part: &str) -> bool {
 
 fn tag_fault(tag: &str) -> Option<String> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let good = tag.starts_with(is_word) && tag.len() <= LONGEST_TAG && tag.chars().all(|c| is_word(c) || c == '.' || c == '-');
+    let good =
+        tag.starts_with(is_word) && tag.len() <= LONGEST_TAG && tag.chars().all(|c| is_word(c) || c == '.' || c == '-');
     (!good).then(|| format!("tag {tag:?} must be 1 to {LONGEST_TAG} letters, digits, '_', '.' or '-', and begin with none of the last two"))
 }
 
@@ -216,7 +222,10 @@ mod tests {
         let table: &[(&str, &[&str])] = &[
             ("", &["empty"]),
             (&id, &["id of an image"]),
-            ("ACR_REPO_HERE.azurecr.io/ADAPTER_HERE:0.0.1", &["ACR_REPO_HERE.azurecr.io holds '_'", "ADAPTER_HERE must be lower case"]),
+            (
+                "ACR_REPO_HERE.azurecr.io/ADAPTER_HERE:0.0.1",
+                &["ACR_REPO_HERE.azurecr.io holds '_'", "ADAPTER_HERE must be lower case"],
+            ),
             ("kaito.azurecr.io/INPUT:0.0.0", &["repository INPUT must be lower case"]),
             ("r.io/x:", &["tag \"\""]),
             ("r.io//x", &["repository \"/x\""]),

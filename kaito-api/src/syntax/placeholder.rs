@@ -29,7 +29,19 @@ pub fn placeholders(text: &str) -> Vec<&str> {
 const BRACKETS: &[(&str, &str)] = &[("<", ">"), ("${", "}"), ("{{", "}}"), ("$(", ")")];
 
 /// What the whole word can be.
-const WORDS: &[&str] = &["REPLACE_ME", "REPLACE-ME", "REPLACEME", "CHANGE_ME", "CHANGE-ME", "CHANGEME", "TODO", "FIXME", "PLACEHOLDER", "XXX", "XXXX"];
+const WORDS: &[&str] = &[
+    "REPLACE_ME",
+    "REPLACE-ME",
+    "REPLACEME",
+    "CHANGE_ME",
+    "CHANGE-ME",
+    "CHANGEME",
+    "TODO",
+    "FIXME",
+    "PLACEHOLDER",
+    "XXX",
+    "XXXX",
+];
 
 fn bracketed(text: &str) -> Option<&str> {
     BRACKETS.iter().find_map(|(open, close)| {

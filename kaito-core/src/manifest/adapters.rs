@@ -132,11 +132,7 @@ fn strengths<'a>(serving: &'a Serving<'_>) -> impl Iterator<Item = (&'a str, &'a
 /// The transformers runtime finds an adapter's strength in a variable of the adapter's name.
 pub(super) fn env(serving: &Serving<'_>) -> Vec<EnvVar> {
     strengths(serving)
-        .map(|(name, strength)| EnvVar {
-            name: name.to_owned(),
-            value: Some(strength.to_owned()),
-            ..EnvVar::default()
-        })
+        .map(|(name, strength)| EnvVar { name: name.to_owned(), value: Some(strength.to_owned()), ..EnvVar::default() })
         .collect()
 }
 

@@ -94,9 +94,9 @@ fn adapter(index: usize, spec: &AdapterSpec) -> Result<Adapter<'_>, Failure> {
 pub(super) fn secrets<'a>(view: &View<'a>) -> impl Iterator<Item = Need<'a>> {
     let adapters = view.workspace.ok().map_or(&[][..], specs).iter().enumerate();
     let images = adapters.filter_map(|(index, adapter)| Some((index, adapter.source.as_ref()?)));
-    images.filter(|(_, source)| source.volume_source.is_none()).flat_map(|(index, source)| {
-        pull_secrets(format!("inference.adapters[{index}].source"), source)
-    })
+    images
+        .filter(|(_, source)| source.volume_source.is_none())
+        .flat_map(|(index, source)| pull_secrets(format!("inference.adapters[{index}].source"), source))
 }
 
 fn pull_secrets(field: String, source: &DataSource) -> impl Iterator<Item = Need<'_>> {

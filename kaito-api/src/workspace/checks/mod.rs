@@ -257,13 +257,12 @@ mod tests {
         let adapter = |source: Value| found(set("/inference/adapters", json!([{ "source": source }])));
         assert_eq!(
             adapter(json!({ "name": "a", "image": "r.io/UP:1", "imagePullSecrets": ["good", "BAD"] })),
-            [
-                "W-U12b inference.adapters[0].source.image",
-                "N-6 inference.adapters[0].source.imagePullSecrets[1]"
-            ]
+            ["W-U12b inference.adapters[0].source.image", "N-6 inference.adapters[0].source.imagePullSecrets[1]"]
         );
         assert_eq!(adapter(json!({ "name": "a.b", "image": "i" })), ["W-U12d inference.adapters[0].source.name"]);
-        for volume in [json!({}), json!({ "persistentVolumeClaims": {} }), json!({ "emptyDir": {}, "hostPath": { "path": "/" } })] {
+        for volume in
+            [json!({}), json!({ "persistentVolumeClaims": {} }), json!({ "emptyDir": {}, "hostPath": { "path": "/" } })]
+        {
             assert_eq!(
                 adapter(json!({ "name": "a", "volumeSource": volume })),
                 ["N-7 inference.adapters[0].source.volumeSource"]
@@ -313,7 +312,12 @@ mod tests {
             let (_, ws) = super::super::decode(object.clone()).unwrap();
             ws.shape_errors().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         };
-        for words in ["holds '_'", "must be lower case", "ACR_REPO_HERE and ADAPTER_HERE are placeholders", "such as registry.example.com/"] {
+        for words in [
+            "holds '_'",
+            "must be lower case",
+            "ACR_REPO_HERE and ADAPTER_HERE are placeholders",
+            "such as registry.example.com/",
+        ] {
             assert!(said(&object).contains(words), "{}", said(&object));
         }
         object["inference"]["adapters"][0]["source"]["image"] = json!("registry.example.com/adapter:TAG_HERE");

@@ -12,43 +12,40 @@ use crate::workspace::DataSource;
 
 /// W-54, W-57, W-U12b: an image that can be pulled or pushed. `belongs` says what to write, as `the image with the adapter, such as …`.
 pub(super) fn image(rule: &'static str, at: FieldPath, text: &str, belongs: &str, report: &mut Report) {
-    let faults = text.parse::<ImageReference>().err().map(|error| error.to_string());
-    refuse(rule, at, &format!("{text:?} is no image"), text, faults, belongs, report);
+    let fault = text.parse::<ImageReference>().err().map(|error| error.to_string());
+    if let Some(why) = why(text, fault) {
+        report.add(rule, at, FieldErrorKind::Value, format!("{text:?} is no image: {why}; write {belongs}"));
+    }
 }
 
 /// W-53: an address that training data can be downloaded from.
 pub(super) fn address(at: FieldPath, text: &str, report: &mut Report) {
-    let belongs = "the address of the data, such as https://example.com/train.parquet";
-    let fault = syntax::public_address(text).err();
-    refuse("W-53", at, &format!("{text:?} cannot be downloaded from"), text, fault, belongs, report);
+    if let Some(why) = why(text, syntax::public_address(text).err()) {
+        let belongs = "the address of the data, such as https://example.com/train.parquet";
+        let detail = format!("{text:?} cannot be downloaded from: {why}; write {belongs}");
+        report.add("W-53", at, FieldErrorKind::Value, detail);
+    }
 }
 
 /// N-6: the name of a Secret, which could never exist under another grammar.
 pub(super) fn secret(at: FieldPath, name: &str, belongs: &str, report: &mut Report) {
     let fault = syntax::dns_subdomain(name).err().map(|expected| format!("a name {expected}"));
-    refuse("N-6", at, &format!("{name:?} is no name of a Secret"), name, fault, belongs, report);
+    if let Some(why) = why(name, fault) {
+        let detail = format!("{name:?} is no name of a Secret: {why}; write {belongs}");
+        report.add("N-6", at, FieldErrorKind::Value, detail);
+    }
 }
 
-/// Adds at most one finding: what is wrong, which words are placeholders, and what belongs there.
-fn refuse(
-    rule: &'static str,
-    at: FieldPath,
-    verdict: &str,
-    text: &str,
-    fault: Option<String>,
-    belongs: &str,
-    report: &mut Report,
-) {
-    let left = syntax::placeholders(text);
-    let placeholders = match left.as_slice() {
+/// What is wrong with a text: its grammar, and words in it that are placeholders.
+fn why(text: &str, fault: Option<String>) -> Option<String> {
+    let left = match syntax::placeholders(text).as_slice() {
         [] => None,
         [one] => Some(format!("{one} is a placeholder")),
         many => Some(format!("{} are placeholders", many.join(" and "))),
     };
-    let why: Vec<String> = fault.into_iter().chain(placeholders).collect();
-    if !why.is_empty() {
-        let detail = format!("{verdict}: {}; write {belongs}", why.join("; "));
-        report.add(rule, at, FieldErrorKind::Value, detail);
+    match (fault, left) {
+        (Some(fault), Some(left)) => Some(format!("{fault}; {left}")),
+        (fault, left) => fault.or(left),
     }
 }
 
@@ -67,7 +64,9 @@ pub(super) fn volume(at: FieldPath, source: &RawVolumeSource, report: &mut Repor
     let (kind, detail) = match (kinds, written.as_slice()) {
         (1, _) => return,
         (0, []) => (FieldErrorKind::Missing, format!("names no volume; write one, {EXAMPLE}")),
-        (0, written) => (FieldErrorKind::Unknown, format!("{} is no kind of volume; write one, {EXAMPLE}", written.join(", "))),
+        (0, written) => {
+            (FieldErrorKind::Unknown, format!("{} is no kind of volume; write one, {EXAMPLE}", written.join(", ")))
+        }
         (_, written) => (FieldErrorKind::Forbidden, format!("must be one volume, not {}", written.join(" and "))),
     };
     report.add("N-7", at, kind, detail);
