@@ -93,6 +93,24 @@ fn a_model_user_sees_how_the_seed_becomes_ready() {
 }
 
 #[test]
+fn a_model_user_sees_how_the_example_with_an_adapter_becomes_ready() {
+    let example = root().join("examples/phi-3-mini-adapter.yaml").display().to_string();
+    let output = kaito(&["simulate", "-f", &example], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(out(&output).lines().last().unwrap().starts_with("ready after "), "{}", out(&output));
+}
+
+#[test]
+fn a_placeholder_that_was_left_is_named_with_its_field() {
+    let adapter = "  adapters:\n  - source: {name: tone, image: \"ACR_REPO_HERE.azurecr.io/ADAPTER_HERE:0.0.1\"}\n";
+    refused(
+        format!("{GOOD}{adapter}"),
+        1,
+        &["inference.adapters[0].source.image", "ACR_REPO_HERE", "registry.example.com"],
+    );
+}
+
+#[test]
 fn a_simulation_is_told_to_programs_as_its_schema_says_and_the_same_each_time() {
     let run = |form: &str| kaito(&["simulate", "-f", &example(), "-o", form], b"");
     let (first, second) = (run("json"), run("json"));

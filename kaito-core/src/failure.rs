@@ -101,6 +101,8 @@ reasons! {
     WRITE_REFUSED = "WriteRefused" on ResourceReady, fails(1), next "tries again", remedy "see the server's words; usually a permission, a quota or an admission policy";
     /// The Secret that gives access to the model's weights is missing or lacks its key.
     MODEL_SECRET = "ModelAccessSecretNotUsable" on InferenceReady, warns(1), next "looks again every minute; the pods start without it", remedy "create the Secret with the key HF_TOKEN in the namespace of the Workspace";
+    /// A Secret that an adapter's image is pulled with is missing or lacks its key.
+    ADAPTER_SECRET = "AdapterPullSecretNotUsable" on InferenceReady, warns(1), next "looks again every minute; new pods wait for the Secret", remedy "create it in the namespace of the Workspace: kubectl create secret docker-registry";
     /// The provisioner refuses, in its own words and with its own reason.
     CLAIM_REFUSED = "NodeClaimNotLaunched" on NodeClaimReady, fails(5), next "the provisioner tries again by itself", remedy "see the provisioner's words: quota, stock, or the name of the size";
     /// Machines are asked for and have not come.

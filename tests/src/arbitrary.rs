@@ -17,7 +17,12 @@ pub const UID: &str = "11111111-1111-4111-8111-111111111111";
 
 /// Some objects of every kind that a Workspace reads, each of them damaged in a few places.
 pub fn cluster() -> impl Strategy<Value = Vec<Seen>> {
-    let root = select(vec![manifests::phi_3_mini(NAME), manifests::two_nodes(NAME), manifests::phi_4_mini(NAME)]);
+    let root = select(vec![
+        manifests::phi_3_mini(NAME),
+        manifests::two_nodes(NAME),
+        manifests::phi_4_mini(NAME),
+        manifests::adapters(NAME),
+    ]);
     let root = (root, any::<bool>(), damage()).prop_map(|(mut root, deleting, damage)| {
         root["metadata"] =
             json!({"name": NAME, "namespace": NAMESPACE, "uid": UID, "resourceVersion": "7", "generation": 3});

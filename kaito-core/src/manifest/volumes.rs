@@ -1,6 +1,6 @@
 //! What is mounted where, and where the weights come from.
 
-use super::Serving;
+use super::{Serving, adapters};
 use crate::units::gib_quantity;
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, Container, EmptyDirVolumeSource, HostPathVolumeSource, PersistentVolumeClaim,
@@ -45,7 +45,7 @@ pub(super) fn volumes(serving: &Serving<'_>) -> Vec<Volume> {
     let shared = Volume { empty_dir: Some(memory), ..named(SHARED_MEMORY) };
     let weights = (!serving.claim_local_disk)
         .then(|| Volume { empty_dir: Some(EmptyDirVolumeSource::default()), ..named(WEIGHTS) });
-    config.into_iter().chain(cuda).chain([shared]).chain(weights).collect()
+    config.into_iter().chain(cuda).chain([shared]).chain(adapters::volumes(serving)).chain(weights).collect()
 }
 
 /// The mounts of the main container.
@@ -58,6 +58,7 @@ pub(super) fn mounts(serving: &Serving<'_>) -> Vec<VolumeMount> {
         .chain([mount(WEIGHTS, serving.facts.profile.weights_dir)])
         .chain(cuda)
         .chain([mount(SHARED_MEMORY, paths::SHARED_MEMORY)])
+        .chain(adapters::mounts(serving))
         .collect()
 }
 
@@ -117,7 +118,7 @@ pub(super) fn claim_templates(serving: &Serving<'_>) -> Option<Vec<PersistentVol
     Some(vec![PersistentVolumeClaim { metadata, spec: Some(spec), status: None }])
 }
 
-fn mount(name: &str, path: &str) -> VolumeMount {
+pub(super) fn mount(name: &str, path: &str) -> VolumeMount {
     VolumeMount { name: name.to_owned(), mount_path: path.to_owned(), ..VolumeMount::default() }
 }
 

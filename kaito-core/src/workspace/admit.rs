@@ -1,5 +1,6 @@
 //! Would this be admitted today? The late verdict: a "no" blocks before the first child exists, and only warns afterwards, for a running model is never stopped by a rule.
 
+use super::adapters;
 use super::draft::{Draft, Flow};
 use super::facts::{self, Facts};
 use super::view::View;
@@ -52,6 +53,9 @@ fn describe(view: &View<'_>, draft: &mut Draft, facts: &Facts) {
         format!("preset {name}, {dtype} ({}, compute capability {})", facts.sku.gpu_model, facts.capability),
     );
     if let Ok(workspace) = view.workspace {
+        if facts.engine != facts::engine(workspace, view.settings) {
+            draft.remark("admitted", adapters::remark(facts.profile));
+        }
         let unused = unused(workspace, facts);
         if !unused.is_empty() {
             draft.remark("not used", unused.join("; "));

@@ -1,5 +1,6 @@
 //! The model, the machine and the runtime that a Workspace names, or why one of them cannot be had.
 
+use super::adapters;
 use crate::cloud::Cloud;
 use crate::failure::{self, Failure};
 use crate::settings::Settings;
@@ -36,7 +37,7 @@ pub fn resolve(workspace: &Workspace, settings: &Settings) -> Result<Facts, Fail
     let model = model(workspace)?;
     let sku = sku(workspace, settings)?;
     let (capability, profile) = profile(sku)?;
-    let engine = engine(workspace, settings);
+    let engine = adapters::engine(workspace, engine(workspace, settings), model, profile)?;
     let facts = Facts { model, sku, capability, profile, engine };
     match runtime_objection(&facts) {
         Some(objection) => Err(Failure::new(&failure::NO_RUNTIME, objection)),
@@ -55,9 +56,6 @@ fn model(workspace: &Workspace) -> Result<&'static Model, Failure> {
     }
     if workspace.resource().partition.is_some() {
         return not_supported("resource.partition");
-    }
-    if !inference.adapters.is_empty() {
-        return not_supported("inference.adapters");
     }
     let Some(preset) = workspace.preset() else {
         return Err(Failure::new(&failure::INVALID_WORKSPACE, "inference.preset: missing; name the model to serve"));
@@ -103,8 +101,8 @@ fn profile(sku: &'static Sku) -> Result<(ComputeCapability, &'static RuntimeProf
     Ok((capability, profile))
 }
 
-/// vLLM, unless the gate or the Workspace says otherwise. Any other value of the annotation means vLLM, as upstream.
-fn engine(workspace: &Workspace, settings: &Settings) -> Engine {
+/// vLLM, unless the gate or the Workspace says otherwise. Any other value of the annotation means vLLM, as upstream. Adapters may change it.
+pub(super) fn engine(workspace: &Workspace, settings: &Settings) -> Engine {
     let asked = workspace.annotation(annotations::RUNTIME) == Some(annotations::RUNTIME_TRANSFORMERS);
     if !settings.gates.vllm() || asked { Engine::Transformers } else { Engine::Vllm }
 }

@@ -4,8 +4,9 @@
 //! and cannot fail. A step that cannot go on leaves a `Failure` or a `Waiting` in the draft; what does not depend on it goes on.
 //!
 //! Not here: how objects look (`crate::manifest`), how much memory a model takes (`crate::sizing`), who calls us (`crate::driver`).
-//! Not here yet: tuning, adapters, own pod templates, the benchmark; a Workspace that asks for one of them is told so in words, before a machine is paid for.
+//! Not here yet: tuning, own pod templates, the benchmark; a Workspace that asks for one of them is told so in words, before a machine is paid for.
 
+mod adapters; // LoRA adapters beside the model
 mod admit; // would this be admitted today? late validation, in words
 mod claims; // which NodeClaim fills which slot
 mod config; // the user's ConfigMap
@@ -16,6 +17,7 @@ mod network; // the Services
 mod nodes; // ask for machines, read what came
 mod orphans; // machines of a Workspace that is gone
 mod revision; // number what was asked for
+mod secrets; // Secrets that are named
 mod size; // how many machines
 mod stamp; // finalizer and revision annotations, in one patch
 mod status; // conditions from what was seen

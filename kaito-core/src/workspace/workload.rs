@@ -3,8 +3,10 @@
 //! The StatefulSet is made when the machines are ready, and stays looked after when they are not. Its pod template moves only with the revision of the Workspace: a new
 //! version of this program never restarts a running model by itself.
 
+use super::adapters;
 use super::draft::{Draft, Flow, is_dying};
 use super::facts::Facts;
+use super::secrets::{self, Need};
 use super::view::View;
 use crate::compat;
 use crate::conditions;
@@ -12,7 +14,6 @@ use crate::effect;
 use crate::failure::{self, Failure, Waiting};
 use crate::kinds::{Kind, Typed};
 use crate::manifest::{self, Layout, Serving};
-use crate::object::SecretFacts;
 use crate::sizing;
 use crate::snapshot::{Lookup, Unread};
 use jiff::SignedDuration;
@@ -33,7 +34,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
                 Ok(serving) => ensure(view, draft, found, &serving),
             }
         }
-        secret(view, draft)?;
+        secrets(view, draft)?;
     }
     observe(view, draft, found);
     Ok(Flow::Next)
@@ -87,6 +88,10 @@ fn serving<'a>(
             return Ok(Err(Failure::new(&failure::MODEL_TOO_LARGE, cause)));
         }
     };
+    let adapters = match adapters::of(view) {
+        Ok(adapters) => adapters,
+        Err(failure) => return Ok(Err(failure)),
+    };
     Ok(Ok(Serving {
         name: view.name(),
         namespace: view.namespace(),
@@ -98,6 +103,7 @@ fn serving<'a>(
         node_labels: user_labels(view),
         config_map: inference.map(|inference| inference.config.as_str()).filter(|name| !name.is_empty()),
         access_secret: access_secret(view),
+        adapters,
         served_name: served_name(view, facts),
         performance_mode: view
             .annotation(annotations::PERFORMANCE_MODE)
@@ -153,24 +159,15 @@ fn access_secret<'a>(view: &View<'a>) -> Option<&'a str> {
     Some(preset.preset_options.model_access_secret.as_str()).filter(|name| !name.is_empty())
 }
 
-/// A missing Secret does not keep the pods from starting, but a gated model will not load: said at once, not after the start has timed out.
-fn secret(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
-    let Some(name) = access_secret(view) else { return Ok(()) };
-    let problem = match view.snapshot.get::<SecretFacts>(view.namespace(), name)? {
-        Lookup::Absent => Some(format!("does not exist in namespace {}", view.namespace())),
-        Lookup::Malformed(malformed) => Some(format!("cannot be read: {}", malformed.error)),
-        Lookup::Found(secret) if !secret.keys.contains(names::HF_TOKEN_KEY) => {
-            Some(format!("has no key {}", names::HF_TOKEN_KEY))
-        }
-        Lookup::Found(_) => None,
-    };
-    if let Some(problem) = problem {
-        draft.failures.push(Failure::new(
-            &failure::MODEL_SECRET,
-            format!("inference.preset.presetOptions.modelAccessSecret: Secret {name} {problem}"),
-        ));
-    }
-    Ok(())
+/// A missing Secret does not keep us from making the pods, but they will not get what they need: said at once, not after the start has timed out.
+fn secrets(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
+    let access = access_secret(view).map(|name| Need {
+        field: "inference.preset.presetOptions.modelAccessSecret".to_owned(),
+        name,
+        key: names::HF_TOKEN_KEY,
+        reason: &failure::MODEL_SECRET,
+    });
+    secrets::check(view, draft, access.into_iter().chain(adapters::secrets(view)))
 }
 
 /// Ready means: every pod that shall be there is ready, and is of the generation and revision that was asked for last.

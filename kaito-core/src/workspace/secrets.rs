@@ -1,0 +1,46 @@
+//! Secrets that the pods of a Workspace need: read by name, of which only type and keys are known.
+
+use super::draft::Draft;
+use super::view::View;
+use crate::failure::{Failure, Reason};
+use crate::kinds::Kind;
+use crate::object::{ObjectKey, SecretFacts};
+use crate::read::Read;
+use crate::snapshot::{Lookup, Unread};
+
+/// A Secret that something names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Need<'a> {
+    /// The field that names it.
+    pub(super) field: String,
+    /// Its name, in the namespace of the Workspace.
+    pub(super) name: &'a str,
+    /// The key that it must have.
+    pub(super) key: &'static str,
+    /// What its absence is called.
+    pub(super) reason: &'static Reason,
+}
+
+/// Says which of them are missing or without their key, all at once.
+pub(super) fn check<'a>(
+    view: &View<'_>,
+    draft: &mut Draft,
+    needs: impl IntoIterator<Item = Need<'a>>,
+) -> Result<(), Unread> {
+    let needs: Vec<Need<'_>> = needs.into_iter().collect();
+    let reads = needs.iter().map(|need| Read::object(ObjectKey::new(Kind::Secret, view.namespace(), need.name)));
+    view.snapshot.need(reads)?;
+    for Need { field, name, key, reason } in needs {
+        let problem = match view.snapshot.get::<SecretFacts>(view.namespace(), name)? {
+            Lookup::Absent => format!("does not exist in namespace {}", view.namespace()),
+            Lookup::Malformed(malformed) => format!("cannot be read: {}", malformed.error),
+            Lookup::Found(secret) if !secret.keys.contains(key) => match secret.type_.as_str() {
+                "" | "Opaque" => format!("has no key {key}"),
+                type_ => format!("has no key {key}; it is of type {type_}"),
+            },
+            Lookup::Found(_) => continue,
+        };
+        draft.failures.push(Failure::new(reason, format!("{field}: Secret {name} {problem}")));
+    }
+    Ok(())
+}
