@@ -15,13 +15,25 @@ const DIFFERENCES: &[(&str, bool, &str)] = &[
     ("ws-sku-aws-p3-2xlarge", true, "V100 sizes are known and served (Δ2)"),
     ("ws-sku-v100-tf", false, "the memory of V100 sizes is known, and these weights do not fit (Δ2)"),
     ("ws-sku-aws-trn1-2xlarge", false, "no published image serves Trainium: said before a machine is paid for"),
-    ("ws-ic-*", true, "needs the ConfigMap, which no cluster shows here; the controller says it before a machine is paid for"),
+    (
+        "ws-ic-*",
+        true,
+        "needs the ConfigMap, which no cluster shows here; the controller says it before a machine is paid for",
+    ),
     ("ws-up-badname", true, "a name cannot change: refusing updates would only keep the finalizer on"),
-    ("ws-up-count-null-*", false, "posted as written: on a cluster the count is defaulted on both sides before it comes here"),
+    (
+        "ws-up-count-null-*",
+        false,
+        "posted as written: on a cluster the count is defaulted on both sides before it comes here",
+    ),
     ("ws-up-ad-s-under", false, "a strength is a decimal; what only Go reads as a number is refused at every place"),
     ("ws-unk-status", true, "the status is no business of a manifest; the API server drops it"),
     ("ws-up-unk-old", true, "the older object is compared with, not judged"),
-    ("ws-api-unknown-pruned", false, "through the API server the field is gone before; in a file it is a mistake that is told"),
+    (
+        "ws-api-unknown-pruned",
+        false,
+        "through the API server the field is gone before; in a file it is a mistake that is told",
+    ),
     ("a1w-a10", true, "with vLLM the number of nodes is computed from the model, in both versions"),
     ("a1w-tf-a10x2", false, "W-31 in both versions: the transformers runtime loads the whole model on each node"),
     ("a1-up-inst-empty", true, "posted as written: on a cluster v1alpha1 fills in its default, here the old value"),
@@ -54,7 +66,10 @@ fn what_the_reference_admits_is_what_we_admit() {
             (false, None) if !ours && case.get("schema_rejects").is_some() => "refused by the definition",
             (false, None) if !ours && only_not_supported(&verdict) => "not supported yet",
             (false, None) => {
-                wrong.push(format!("{name} {} {}: ours {ours} {:?}, theirs {:?}", case["rules"], case["apiVersion"], verdict.message, case["message"]));
+                wrong.push(format!(
+                    "{name} {} {}: ours {ours} {:?}, theirs {:?}",
+                    case["rules"], case["apiVersion"], verdict.message, case["message"]
+                ));
                 "wrong"
             }
         };
@@ -63,7 +78,8 @@ fn what_the_reference_admits_is_what_we_admit() {
     println!("{tally:?}");
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
     assert!(tally["equal"] >= 200, "{tally:?}");
-    let stale: Vec<&str> = (0..DIFFERENCES.len()).filter(|row| !used.contains(row)).map(|row| DIFFERENCES[row].0).collect();
+    let stale: Vec<&str> =
+        (0..DIFFERENCES.len()).filter(|row| !used.contains(row)).map(|row| DIFFERENCES[row].0).collect();
     assert!(stale.is_empty(), "rows that no case needs any more: {stale:?}");
 }
 

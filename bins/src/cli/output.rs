@@ -1,5 +1,6 @@
 //! Results for programs: JSON and YAML.
 
+use super::args::Form;
 use super::console::Defect;
 use serde::Serialize;
 use serde_json::Value;
@@ -52,4 +53,26 @@ pub fn yaml(value: &impl Serialize) -> Result<String, Defect> {
 /// Many documents of YAML.
 pub fn documents(values: &[Value]) -> Result<String, Defect> {
     values.iter().map(|value| Ok(format!("---\n{}", yaml(value)?))).collect()
+}
+
+/// Results of one kind: one by itself, several as a list.
+pub fn one_or_list<T: Serialize>(
+    kind: &'static str,
+    list: &'static str,
+    mut items: Vec<T>,
+    form: Form,
+) -> Result<String, Defect> {
+    let print = |value: &Value| if form == Form::Yaml { yaml(value) } else { json(value) };
+    let value = match items.pop() {
+        Some(item) if items.is_empty() => to_value(&Typed::new(kind, item))?,
+        last => {
+            items.extend(last);
+            to_value(&Typed::new(list, Items { items }))?
+        }
+    };
+    print(&value)
+}
+
+fn to_value(result: &impl Serialize) -> Result<Value, Defect> {
+    serde_json::to_value(result).map_err(|error| Defect(format!("cannot write JSON: {error}")))
 }

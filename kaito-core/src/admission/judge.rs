@@ -84,9 +84,12 @@ fn unused(workspace: &Workspace, facts: &Facts) -> Vec<String> {
         (!options.image_pull_secrets.is_empty()).then(|| "presetOptions.imagePullSecrets".to_owned()),
         (!workspace.resource().preferred_nodes.is_empty()).then(|| "resource.preferredNodes".to_owned()),
         runtime.map(|word| format!("annotation {}={word}: known are {}", annotations::RUNTIME, known.join(", "))),
-        workspace
-            .annotation(annotations::BYPASS_RESOURCE_CHECKS)
-            .map(|_| format!("annotation {}: what no memory can hold is refused all the same", annotations::BYPASS_RESOURCE_CHECKS)),
+        workspace.annotation(annotations::BYPASS_RESOURCE_CHECKS).map(|_| {
+            format!(
+                "annotation {}: what no memory can hold is refused all the same",
+                annotations::BYPASS_RESOURCE_CHECKS
+            )
+        }),
         asks_for_token
             .then(|| "no modelAccessSecret is named, and the repository of this model asks for a token".to_owned()),
     ]

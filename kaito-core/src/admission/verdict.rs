@@ -118,9 +118,9 @@ impl Findings {
     /// What was wrong in the same way before, in a part that does not change, is only told.
     fn forgive(&mut self, before: &Self, unchanged: impl Fn(&str) -> bool) {
         let errors = std::mem::take(&mut self.errors);
-        let (old, new): (Vec<_>, Vec<_>) = errors
-            .into_iter()
-            .partition(|error| before.errors.contains(error) && (error.path.is_root() || unchanged(&error.path.to_pointer())));
+        let (old, new): (Vec<_>, Vec<_>) = errors.into_iter().partition(|error| {
+            before.errors.contains(error) && (error.path.is_root() || unchanged(&error.path.to_pointer()))
+        });
         self.warnings.extend(old.iter().map(|error| format!("was so before this update: {error}")));
         self.errors = new;
     }
@@ -140,5 +140,9 @@ fn typed(kind: Kind, value: &Value) -> Vec<FieldError> {
     // The words of a decoder may repeat what it read; of a Secret nothing is repeated (I11).
     let words = |said: String| if kind == Kind::Secret { "cannot be read".to_owned() } else { said };
     let decoded = Object::decode_as(kind, value.clone());
-    decoded.err().map(|said| FieldError::new(FieldPath::root(), FieldErrorKind::Type, words(said))).into_iter().collect()
+    decoded
+        .err()
+        .map(|said| FieldError::new(FieldPath::root(), FieldErrorKind::Type, words(said)))
+        .into_iter()
+        .collect()
 }

@@ -34,7 +34,9 @@ impl Class {
         match self {
             Class::Wait { .. } => format!("a wait; overdue after {minutes}"),
             Class::Failure { .. } => format!("a failure; looked at again at every change, and every {minutes}"),
-            Class::Warning { .. } => format!("a warning that keeps nothing from becoming ready; looked at again every {minutes}"),
+            Class::Warning { .. } => {
+                format!("a warning that keeps nothing from becoming ready; looked at again every {minutes}")
+            }
         }
     }
 

@@ -70,7 +70,10 @@ fn transformers_shortage(facts: &Facts, asked: u32) -> Option<String> {
     let (weights, memory) = (Bytes(facts.model.weights_bytes), Bytes(facts.sku.gpu_memory_bytes));
     let whole = Bytes(memory.0.saturating_mul(u64::from(asked)));
     if weights.0 > whole.0 {
-        return Some(format!("the weights take {weights}, and {whole} is all the GPU memory of {}", counted(asked, "node")));
+        return Some(format!(
+            "the weights take {weights}, and {whole} is all the GPU memory of {}",
+            counted(asked, "node")
+        ));
     }
     (weights.0 > memory.0).then(|| {
         format!("the weights take {weights}, one node has {memory} of GPU memory, and the transformers runtime loads all of them on each")
