@@ -28,14 +28,16 @@ impl Class {
     /// The same with its time, in words: `a wait; overdue after 30 minutes`.
     pub fn words(self) -> String {
         let minutes = match self.minutes() {
-            1 => "minute".to_owned(),
+            1 => "1 minute".to_owned(),
             minutes => format!("{minutes} minutes"),
         };
         match self {
             Class::Wait { .. } => format!("a wait; overdue after {minutes}"),
-            Class::Failure { .. } => format!("a failure; looked at again at every change, and every {minutes}"),
+            Class::Failure { .. } => {
+                format!("a failure; looked at again at every change, and after {minutes} at the latest")
+            }
             Class::Warning { .. } => {
-                format!("a warning that keeps nothing from becoming ready; looked at again every {minutes}")
+                format!("a warning that keeps nothing from becoming ready; looked at again after {minutes}")
             }
         }
     }
