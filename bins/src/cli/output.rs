@@ -62,17 +62,15 @@ pub fn one_or_list<T: Serialize>(
     mut items: Vec<T>,
     form: Form,
 ) -> Result<String, Defect> {
-    let print = |value: &Value| if form == Form::Yaml { yaml(value) } else { json(value) };
-    let value = match items.pop() {
-        Some(item) if items.is_empty() => to_value(&Typed::new(kind, item))?,
+    match items.pop() {
+        Some(item) if items.is_empty() => print(&Typed::new(kind, item), form),
         last => {
             items.extend(last);
-            to_value(&Typed::new(list, Items { items }))?
+            print(&Typed::new(list, Items { items }), form)
         }
-    };
-    print(&value)
+    }
 }
 
-fn to_value(result: &impl Serialize) -> Result<Value, Defect> {
-    serde_json::to_value(result).map_err(|error| Defect(format!("cannot write JSON: {error}")))
+fn print(result: &impl Serialize, form: Form) -> Result<String, Defect> {
+    if form == Form::Yaml { yaml(result) } else { json(result) }
 }
