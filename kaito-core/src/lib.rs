@@ -27,7 +27,7 @@
 //! | [`manifest`] | how objects look |
 //! | [`sizing`] | how many machines a model needs |
 //! | [`failure`] | every failure and wait, with its deadline and remedy |
-//! | [`admission`] | whether an object is what its schema says, with the nearest known name |
+//! | [`admission`] | whether an object would be admitted, with the nearest known name; rules as rows |
 //! | [`driver`], [`backend`] | the only async code, and what it stands on |
 //! | [`snapshot`], [`read`], [`read_index`], [`cache`] | looking |
 //! | [`plan`], [`effect`], [`conditions`] | deciding and saying |

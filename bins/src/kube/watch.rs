@@ -3,9 +3,9 @@
 use super::kinds::{self, Raw};
 use super::requests::chain;
 use futures::{StreamExt, stream::BoxStream};
+use kaito_core::Seen;
 use kaito_core::cache::{Change, Stores};
 use kaito_core::kinds::{KindUse, Watch};
-use kaito_core::{Kind, Seen};
 use kube_client::{Api, Client, Error as ClientError};
 use kube_runtime::watcher::{self, Config, Error, Event, watcher};
 use std::sync::Arc;

@@ -169,6 +169,11 @@ impl World {
         Ok(())
     }
 
+    /// Adds a line to the timeline.
+    pub fn note(&mut self, about: &ObjectKey, topic: &str, message: &str) {
+        self.timeline.note(self.now(), about, topic, message);
+    }
+
     /// Deletes a user's object.
     pub fn delete(&mut self, key: &ObjectKey) -> Result<(), BackendError> {
         self.cluster.with_store(|store| store.delete(key, None))?;

@@ -45,6 +45,14 @@ pub fn resolve(workspace: &Workspace, settings: &Settings) -> Result<Facts, Fail
     }
 }
 
+/// As [`resolve`], with everything that stands in the way: what `resolve` says, and the machine size where that is wrong beside it.
+pub(crate) fn objections(workspace: &Workspace, settings: &Settings) -> Result<Facts, Vec<Failure>> {
+    resolve(workspace, settings).map_err(|first| {
+        let beside = sku(workspace, settings).err().filter(|other| *other != first);
+        std::iter::once(first).chain(beside).collect()
+    })
+}
+
 fn model(workspace: &Workspace) -> Result<&'static Model, Failure> {
     let not_supported =
         |what: &str| Err(Failure::new(&failure::NOT_SUPPORTED, format!("{what} is not served by this version")));

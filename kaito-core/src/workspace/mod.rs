@@ -24,7 +24,9 @@ mod status; // conditions from what was seen
 mod view; // the Workspace and its children, as read
 mod workload; // the pods that serve
 
+pub(crate) use facts::objections;
 pub use facts::{Engine, Facts, resolve};
+pub(crate) use size::forecast;
 
 use crate::driver::Planner;
 use crate::kinds::Kind;

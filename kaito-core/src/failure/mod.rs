@@ -1,7 +1,13 @@
 //! The failure catalogue: every failure and every wait that a planner can speak of.
 //!
-//! One row holds the condition it shows on, what happens next, by when, and what a person can do. From the rows come condition reasons and messages, the wake-up of a plan,
-//! and (later) `kaito explain` and a page of the docs. A wait without a deadline cannot be written down (I8).
+//! One row holds the condition it shows on, what it means and what proves it, what happens next, by when, and what a person can do. From the rows come condition reasons and
+//! messages, the wake-up of a plan, `kaito explain` and `docs/reasons.md`. A wait without a deadline cannot be written down (I8).
+
+mod catalogue; // the rows
+mod page; // the rows as a page of the docs
+
+pub use catalogue::*;
+pub use page::page;
 
 use crate::object::ObjectKey;
 use crate::plan::{Outcome, Wake};
@@ -9,22 +15,33 @@ use crate::units;
 use jiff::{SignedDuration, Timestamp};
 use kaito_api::vocabulary::ConditionType;
 
-/// A row of the catalogue.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Reason {
-    /// The `reason` of the condition.
-    pub name: &'static str,
-    /// The condition that shows it.
-    pub condition: ConditionType,
-    /// Waiting is expected to end by itself; failing is not.
-    pub class: Class,
-    /// What the controller does next.
-    pub next: &'static str,
-    /// What a person can do.
-    pub remedy: &'static str,
-}
-
 impl Class {
+    /// `wait`, `failure` or `warning`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Class::Wait { .. } => "wait",
+            Class::Failure { .. } => "failure",
+            Class::Warning { .. } => "warning",
+        }
+    }
+
+    /// The same with its time, in words: `a wait; overdue after 30 minutes`.
+    pub fn words(self) -> String {
+        let minutes = match self.minutes() {
+            1 => "1 minute".to_owned(),
+            minutes => format!("{minutes} minutes"),
+        };
+        match self {
+            Class::Wait { .. } => format!("a wait; overdue after {minutes}"),
+            Class::Failure { .. } => {
+                format!("a failure; looked at again at every change, and after {minutes} at the latest")
+            }
+            Class::Warning { .. } => {
+                format!("a warning that keeps nothing from becoming ready; looked at again after {minutes}")
+            }
+        }
+    }
+
     /// The deadline of a wait, the interval of a retry.
     pub const fn minutes(self) -> i64 {
         match self {
@@ -53,68 +70,6 @@ pub enum Class {
         /// The retry interval.
         retry_minutes: i64,
     },
-}
-
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $id:ident = $name:literal on $condition:ident, $class:expr, next $next:literal, remedy $remedy:literal;)*) => {
-        $($(#[$doc])* pub static $id: Reason =
-            Reason { name: $name, condition: ConditionType::$condition, class: $class, next: $next, remedy: $remedy };)*
-        /// Every row.
-        pub static CATALOGUE: &[&Reason] = &[$(&$id,)*];
-    };
-}
-
-const fn wait(deadline_minutes: i64) -> Class {
-    Class::Wait { deadline_minutes }
-}
-
-const fn warns(retry_minutes: i64) -> Class {
-    Class::Warning { retry_minutes }
-}
-
-const fn fails(retry_minutes: i64) -> Class {
-    Class::Failure { retry_minutes }
-}
-
-reasons! {
-    /// The Workspace itself cannot be understood or contradicts itself.
-    INVALID_WORKSPACE = "InvalidWorkspace" on ResourceReady, fails(60), next "looks again when the Workspace changes", remedy "correct the fields that are named";
-    /// The preset is not in the registry.
-    UNKNOWN_PRESET = "UnknownPreset" on ResourceReady, fails(60), next "looks again when the Workspace changes", remedy "name a supported model: `kaito models` lists them";
-    /// The machine size is not in the table of this cloud.
-    UNKNOWN_INSTANCE_TYPE = "UnknownInstanceType" on ResourceReady, fails(60), next "looks again when the Workspace changes; no machine is asked for", remedy "name a size with GPUs that the cloud offers: `kaito skus` lists them";
-    /// No runtime image has kernels for this GPU that can serve this model.
-    NO_RUNTIME = "NoRuntimeForGpu" on ResourceReady, fails(60), next "looks again when the Workspace changes; no machine is asked for", remedy "choose a machine size with a newer GPU, or another model";
-    /// The model does not fit the machine size in any number.
-    MODEL_TOO_LARGE = "ModelDoesNotFit" on ResourceReady, fails(60), next "looks again when the Workspace changes; no machine is asked for", remedy "choose a machine size with more memory per GPU, or a shorter context";
-    /// A kind of work that this version does not do yet.
-    NOT_SUPPORTED = "NotSupported" on ResourceReady, fails(60), next "looks again when the Workspace changes; no machine is asked for", remedy "see the release notes for what this version serves";
-    /// The ConfigMap with the runtime's settings is missing or cannot be used.
-    CONFIG_NOT_USABLE = "InferenceConfigNotUsable" on ResourceReady, fails(5), next "looks again when the ConfigMap changes; no machine is asked for", remedy "create or correct the ConfigMap in the namespace of the Workspace";
-    /// A name that we need is taken by an object that is not ours.
-    NAME_TAKEN = "NameTaken" on InferenceReady, fails(5), next "looks again when that object changes", remedy "rename or delete that object, or choose another name for the Workspace";
-    /// An object of ours is there and cannot be read.
-    MALFORMED_OBJECT = "MalformedObject" on ResourceReady, fails(5), next "leaves it alone, and looks again when it changes", remedy "repair or delete that object";
-    /// A CRD that we need is not installed.
-    KIND_NOT_INSTALLED = "KindNotInstalled" on NodeClaimReady, fails(1), next "looks again every minute", remedy "install the CRD, or the provisioner that brings it";
-    /// The API server refused a write.
-    WRITE_REFUSED = "WriteRefused" on ResourceReady, fails(1), next "tries again", remedy "see the server's words; usually a permission, a quota or an admission policy";
-    /// The Secret that gives access to the model's weights is missing or lacks its key.
-    MODEL_SECRET = "ModelAccessSecretNotUsable" on InferenceReady, warns(1), next "looks again every minute; the pods start without it", remedy "create the Secret with the key HF_TOKEN in the namespace of the Workspace";
-    /// A Secret that an adapter's image is pulled with is missing or lacks its key.
-    ADAPTER_SECRET = "AdapterPullSecretNotUsable" on InferenceReady, warns(1), next "looks again every minute; new pods wait for the Secret", remedy "create it in the namespace of the Workspace: kubectl create secret docker-registry";
-    /// The provisioner refuses, in its own words and with its own reason.
-    CLAIM_REFUSED = "NodeClaimNotLaunched" on NodeClaimReady, fails(5), next "the provisioner tries again by itself", remedy "see the provisioner's words: quota, stock, or the name of the size";
-    /// Machines are asked for and have not come.
-    CLAIMS_PENDING = "NodeClaimNotReady" on NodeClaimReady, wait(30), next "waits for the provisioner", remedy "see the NodeClaim's own conditions and the provisioner's log";
-    /// Machines have come and their nodes are not ready.
-    NODES_PENDING = "NodeNotReady" on NodesReady, wait(20), next "waits for the node to join and become Ready", remedy "see the node's conditions; a node that never joins is usually a network or image fault";
-    /// Nodes are ready and show no GPUs.
-    GPUS_PENDING = "NodePluginsNotReady" on NodesReady, wait(15), next "waits for the device plugin to advertise the GPUs", remedy "see the device plugin's pods on that node; the driver may have failed to install";
-    /// The pods are not ready.
-    WORKLOAD_PENDING = "WorkspaceInferenceStatusPending" on InferenceReady, wait(60), next "waits for the model server to answer", remedy "see the pods' events and logs";
-    /// Children are going away before the Workspace may.
-    TERMINATING = "workspaceDeleted" on WorkspaceDeleting, wait(30), next "waits for the NodeClaims to go, then lets the Workspace go", remedy "see the NodeClaim's own conditions and the provisioner's log";
 }
 
 /// Something that cannot go on, with its cause in words.
@@ -226,12 +181,17 @@ mod tests {
     #[test]
     fn every_row_says_what_happens_next_and_what_can_be_done() {
         for row in CATALOGUE {
-            assert!(!row.next.is_empty() && !row.remedy.is_empty(), "{}", row.name);
+            for words in [row.meaning, row.evidence, row.next, row.remedy] {
+                assert!(!words.is_empty() && words.trim() == words, "{}: {words:?}", row.name);
+            }
             let minutes = row.class.minutes();
             assert!((1..=60).contains(&minutes), "{}: a deadline within the hour", row.name);
         }
         let names: std::collections::BTreeSet<&str> = CATALOGUE.iter().map(|row| row.name).collect();
         assert_eq!(names.len(), CATALOGUE.len(), "one row a reason");
+        for milestone in MILESTONES {
+            assert!(!names.contains(milestone.name), "{}: a failure or a milestone, not both", milestone.name);
+        }
     }
 
     #[test]
