@@ -109,6 +109,24 @@ reasons! {
     NODES_PENDING = "NodeNotReady" on NodesReady, wait(20), next "waits for the node to join and become Ready", remedy "see the node's conditions; a node that never joins is usually a network or image fault";
     /// Nodes are ready and show no GPUs.
     GPUS_PENDING = "NodePluginsNotReady" on NodesReady, wait(15), next "waits for the device plugin to advertise the GPUs", remedy "see the device plugin's pods on that node; the driver may have failed to install";
+    /// A container ran out of main memory.
+    CONTAINER_OOM_KILLED = "ContainerOOMKilled" on InferenceReady, fails(5), next "the kubelet starts the container again", remedy "choose a machine size with more main memory, or let the runtime take less of it (swap-space, cpu-offload-gb)";
+    /// An image cannot be pulled.
+    IMAGE_PULL_ERROR = "ImagePullError" on InferenceReady, fails(5), next "the kubelet tries again, at least every five minutes", remedy "see the registry's words: a name or tag that does not exist, credentials that are missing, or no way from the node to the registry";
+    /// A container cannot be made or started.
+    CONTAINER_START_ERROR = "ContainerStartError" on InferenceReady, fails(5), next "the kubelet tries again", remedy "create or correct what is named: usually a Secret, a ConfigMap, a key of one, or a command that the image lacks";
+    /// A container ends again and again.
+    CONTAINER_CRASH_LOOP = "ContainerCrashLoopBackOff" on InferenceReady, fails(5), next "the kubelet starts it again, at least every five minutes", remedy "see what it said before it ended: kubectl logs POD --container=CONTAINER --previous";
+    /// A pod had to go for lack of disk.
+    NODE_DISK_PRESSURE = "NodeDiskPressure" on InferenceReady, fails(5), next "the pod is made anew when the node has room", remedy "choose a machine size with a larger disk";
+    /// A pod had to go for lack of main memory.
+    NODE_MEMORY_PRESSURE = "NodeMemoryPressure" on InferenceReady, fails(5), next "the pod is made anew when the node has room", remedy "choose a machine size with more main memory";
+    /// A pod had to go for another cause.
+    POD_EVICTED = "PodEvicted" on InferenceReady, fails(5), next "the pod is made anew", remedy "see the words of the node that evicted it, and the node's conditions";
+    /// A pod finds no node.
+    UNSCHEDULABLE = "Unschedulable" on InferenceReady, fails(5), next "the scheduler tries again when nodes or pods change", remedy "see the scheduler's words: taints, labels, or GPUs that another pod holds";
+    /// The pods are ready and no address leads to them.
+    ENDPOINT_PENDING = "EndpointNotServing" on InferenceReady, wait(5), next "waits for Kubernetes to publish the address", remedy "see the EndpointSlices and the selector of that Service; the endpointslice controller is a part of kube-controller-manager";
     /// The pods are not ready.
     WORKLOAD_PENDING = "WorkspaceInferenceStatusPending" on InferenceReady, wait(60), next "waits for the model server to answer", remedy "see the pods' events and logs";
     /// Children are going away before the Workspace may.
@@ -177,11 +195,25 @@ impl Waiting {
         Self { reason, what: what.into(), since, deadline: None }
     }
 
+    /// Adds what else is known of the cause, once the wait is overdue. Before that, every step of a start would change the words, and be written.
+    #[must_use]
+    pub fn overdue_because(mut self, now: Timestamp, cause: impl FnOnce() -> Option<String>) -> Self {
+        if now >= self.due()
+            && let Some(cause) = cause()
+        {
+            self.what = format!("{}: {cause}", self.what);
+        }
+        self
+    }
+
+    fn length(&self) -> SignedDuration {
+        self.deadline.unwrap_or(SignedDuration::from_mins(self.reason.class.minutes()))
+    }
+
     /// When it is overdue.
     pub fn due(&self) -> Timestamp {
-        let deadline = self.deadline.unwrap_or(SignedDuration::from_mins(self.reason.class.minutes()));
         // Up to the full minute: the same wait, seen from facts that lie a second apart, is told in the same words.
-        let exact = self.since.saturating_add(deadline).unwrap_or(Timestamp::MAX);
+        let exact = self.since.saturating_add(self.length()).unwrap_or(Timestamp::MAX);
         let to_minute = exact.as_second().rem_euclid(60);
         exact.saturating_add(SignedDuration::from_secs((60 - to_minute) % 60)).unwrap_or(Timestamp::MAX)
     }
@@ -196,10 +228,11 @@ impl Waiting {
         }
     }
 
-    /// When to look again at the latest: at the deadline, or when it has passed, now and then.
+    /// When to look again at the latest: at the deadline, or when it has passed, now and then. Never later than the whole wait would take, however far behind the clock is.
     pub fn wake(&self, now: Timestamp) -> Wake {
         let left = self.due().duration_since(now);
-        Wake::After(if left.is_positive() { left } else { SignedDuration::from_mins(10) })
+        let longest = self.length().saturating_add(SignedDuration::from_mins(1));
+        Wake::After(if left.is_positive() { left.min(longest) } else { SignedDuration::from_mins(10) })
     }
 }
 
@@ -233,6 +266,18 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_has_an_end_when_the_clock_is_behind_and_when_it_is_ahead() {
+        let start = Timestamp::from_second(1_000_020).unwrap();
+        let wait = Waiting::new(&NODES_PENDING, "0 of 1 nodes are ready", start);
+        for (now, most) in [(Timestamp::UNIX_EPOCH, 21), (Timestamp::MIN, 21), (Timestamp::MAX, 10)] {
+            let Wake::After(wake) = wait.wake(now) else { panic!("a wait wakes") };
+            assert!(wake.is_positive() && wake <= SignedDuration::from_mins(most), "{now}: {wake}");
+        }
+        let endless = Waiting::new(&NODES_PENDING, "", Timestamp::MAX);
+        assert_eq!(endless.wake(start), Wake::After(SignedDuration::from_mins(21)));
+    }
+
+    #[test]
     fn a_wait_changes_its_words_once_at_its_deadline() {
         let start = Timestamp::from_second(1_000_020).unwrap();
         let wait = Waiting::new(&NODES_PENDING, "0 of 1 nodes are ready", start);
@@ -240,5 +285,8 @@ mod tests {
         assert_eq!(wait.message(minute(1)), wait.message(minute(19)));
         assert!(wait.message(minute(20)).contains("overdue"));
         assert_eq!(wait.wake(minute(5)), Wake::After(SignedDuration::from_mins(15)));
+        let told = |now| wait.clone().overdue_because(now, || Some("the cable is out".into())).message(now);
+        assert_eq!(told(minute(19)), wait.message(minute(19)));
+        assert!(told(minute(20)).contains("0 of 1 nodes are ready: the cable is out; overdue"));
     }
 }

@@ -22,7 +22,7 @@ scenarios! {
         world.until_ready("phi");
         world.remove(Kind::Workspace, "phi");
         world.until("nothing is left", &|world| {
-            [Kind::Workspace, Kind::NodeClaim, Kind::Node, Kind::StatefulSet, Kind::Service, Kind::ControllerRevision, Kind::Pod].iter().all(|kind| ours(world, *kind).is_empty())
+            [Kind::Workspace, Kind::NodeClaim, Kind::Node, Kind::StatefulSet, Kind::Service, Kind::ControllerRevision, Kind::EndpointSlice, Kind::Pod].iter().all(|kind| ours(world, *kind).is_empty())
         });
     }
 

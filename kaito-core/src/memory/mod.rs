@@ -7,6 +7,7 @@
 
 pub mod actors; // the rest of a cluster, as planners
 mod cluster; // the store as a `ClusterBackend`
+mod fate; // what goes wrong in it
 mod fuse; // a crash between two writes
 mod installed; // what a fresh cluster with the chart holds
 mod pace; // how long things take
@@ -16,6 +17,7 @@ mod timeline; // what happened, in words
 mod world; // clock, queue, planners
 
 pub use cluster::{MemoryCluster, Published};
+pub use fate::{CloudFate, Fate, PodFate};
 pub use installed::installed;
 pub use pace::Pace;
 pub use store::{Change, Store, Verb};

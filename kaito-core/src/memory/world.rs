@@ -4,7 +4,7 @@ use super::cluster::MemoryCluster;
 use super::fuse::Fuse;
 use super::installed::installed;
 use super::queue::Queue;
-use super::{Pace, Timeline, actors};
+use super::{Fate, Pace, Timeline, actors};
 use crate::ReadIndex;
 use crate::backend::BackendError;
 use crate::driver::{self, Backoff, Planner, Report};
@@ -66,13 +66,18 @@ impl World {
 
     /// The same at another pace.
     pub fn with_pace(settings: &Settings, pace: Pace) -> World {
+        Self::with_fate(settings, pace, &Fate::default())
+    }
+
+    /// The same, where something goes wrong and stays so.
+    pub fn with_fate(settings: &Settings, pace: Pace, fate: &Fate) -> World {
         let start = Timestamp::constant(1_767_225_600, 0); // 2026-01-01T00:00:00Z: a world begins at a fixed time, so that a run repeats.
         let cluster = Arc::new(MemoryCluster::new(start));
         let runner =
             |planner, is_actor| Runner { planner, index: ReadIndex::default(), failures: BTreeMap::new(), is_actor };
         let product: Box<dyn Planner> = Box::new(WorkspacePlanner);
         let runners = std::iter::once(runner(product, false))
-            .chain(actors::all(pace).into_iter().map(|actor| runner(actor, true)))
+            .chain(actors::all(pace, fate).into_iter().map(|actor| runner(actor, true)))
             .collect();
         let mut world = World {
             cluster,
