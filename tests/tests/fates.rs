@@ -169,7 +169,7 @@ fn a_secret_that_a_pod_must_have_is_named_by_the_kubelet_and_its_arrival_starts_
 }
 
 #[test]
-fn a_restored_backup_and_a_clock_that_is_behind_end_no_wait_and_make_none_endless() {
+fn a_stripped_status_changes_no_wait() {
     let key = ObjectKey::new(Kind::Workspace, "default", "llama");
     for (fate, type_) in [
         (cloud(CloudFate::NeverLaunches), "NodeClaimReady"),
@@ -193,4 +193,28 @@ fn a_restored_backup_and_a_clock_that_is_behind_end_no_wait_and_make_none_endles
         assert_eq!(before, after, "the same wait, since the same time");
         assert!(!is_true(&stage, "llama", "WorkspaceSucceeded"));
     }
+}
+
+#[test]
+fn gpus_that_go_away_are_waited_for_from_then_on() {
+    let mut stage = stage(&Fate::default());
+    stage.put(&manifests::phi_4_mini("phi"));
+    (&mut stage as &mut dyn Stage).until_ready("phi");
+    stage.pass_time();
+    let node = stage.list(Kind::Node).remove(0);
+    let key = ObjectKey::cluster(Kind::Node, node["metadata"]["name"].as_str().expect("a name"));
+    let mut status = node["status"].clone();
+    status["allocatable"]["nvidia.com/gpu"] = json!("0");
+    let uid = node["metadata"]["uid"].as_str().expect("a uid").to_owned();
+    let write = |store: &mut kaito_core::memory::Store| store.write_status(&key, &uid, None, &status).map(|_| ());
+    stage.world().cluster().with_store(write).expect("the plugin is gone");
+    stage.patch(
+        Kind::Workspace,
+        "phi",
+        &json!({"metadata": {"annotations": {"touched": "so that the world goes on"}}}),
+    );
+    (&mut stage as &mut dyn Stage).until_refused("phi", "NodesReady", "NodePluginsNotReady", "until 2026-");
+    stage.pass_time();
+    let (.., words) = condition(&stage, "phi", "NodesReady").expect("it is told");
+    assert!(words.contains("shows 0 of 1 in nvidia.com/gpu; overdue since 2026-"), "{words}");
 }

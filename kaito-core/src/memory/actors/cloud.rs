@@ -91,6 +91,7 @@ impl Cloud {
         let joined = after(launched, self.pace.join);
         let complete = after(joined, self.pace.device_plugin);
         let name = format!("node-{}", key.name);
+        let gpus = kaito_presets::sku(settings.cloud, &size(claim)).map_or(0, |sku| sku.gpu_count);
         let mut status = Status::of(claim);
         if let Some((reason, message)) = self.refusal(claim, settings) {
             status.set("Launched", "False", &reason, &message, now);
@@ -103,7 +104,7 @@ impl Cloud {
                 status.set("Registered", "True", "Registered", "", now);
                 status.new["nodeName"] = json!(name);
                 self.join(&mut plan, key, claim, node, now);
-                self.initialize(&mut plan, &mut status, claim, node, (now, complete), settings);
+                self.initialize(&mut plan, &mut status, node, gpus, (now, complete));
             }
         }
         set_status(&mut plan, key, &claim.metadata, status.old.as_ref(), status.new);
@@ -128,10 +129,9 @@ impl Cloud {
         &self,
         plan: &mut Plan,
         status: &mut Status,
-        claim: &NodeClaim,
         node: Option<&Node>,
+        gpus: u32,
         (now, complete): (Timestamp, Timestamp),
-        settings: &Settings,
     ) {
         // Karpenter calls a machine initialised when its node is ready and shows what the claim asks for.
         if matches!(self.fate, CloudFate::NodeNeverReady { .. }) {
@@ -140,9 +140,9 @@ impl Cloud {
         if wait_until(plan, now, complete) {
             return;
         }
-        let (Some(node), Some(sku)) = (node, kaito_presets::sku(settings.cloud, &size(claim))) else { return };
+        let Some(node) = node else { return };
         if self.fate != CloudFate::GpusNeverAppear {
-            advertise(plan, node, sku.gpu_count);
+            advertise(plan, node, gpus);
         }
         status.set("Initialized", "True", "Initialized", "", now);
         status.set("Ready", "True", "Ready", "", now);

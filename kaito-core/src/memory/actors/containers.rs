@@ -93,14 +93,14 @@ impl Here<'_> {
 
     fn before(&self, container: &Container) -> Value {
         match (self.progress.pulled, self.fate) {
-            (None, _) => said(container, false, waiting("PodInitializing", None)),
+            (None, _) => said(container, false, &waiting("PodInitializing", None)),
             (Some(at), PodFate::InitCrashLoop { exit_code, message }) => {
                 self.looping(container, at, *exit_code, "Error", message)
             }
             (Some(at), _) => said(
                 container,
                 true,
-                json!({"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": rfc3339(self.progress.start), "finishedAt": rfc3339(at)}}),
+                &json!({"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": rfc3339(self.progress.start), "finishedAt": rfc3339(at)}}),
             ),
         }
     }
@@ -110,27 +110,27 @@ impl Here<'_> {
             return said(
                 container,
                 false,
-                waiting(if has_init { "PodInitializing" } else { "ContainerCreating" }, None),
+                &waiting(if has_init { "PodInitializing" } else { "ContainerCreating" }, None),
             );
         };
         let image = container.image.as_deref().unwrap_or_default();
         match self.fate {
             PodFate::ImagePull { message } if is_first => {
                 let words = format!("Back-off pulling image {image:?}: ErrImagePull: {message}");
-                said(container, false, waiting("ImagePullBackOff", Some(&words)))
+                said(container, false, &waiting("ImagePullBackOff", Some(&words)))
             }
             PodFate::CreateConfigError { message } if is_first => {
-                said(container, false, waiting("CreateContainerConfigError", Some(message)))
+                said(container, false, &waiting("CreateContainerConfigError", Some(message)))
             }
             PodFate::CrashLoop { exit_code, message } if is_first => {
                 self.looping(container, at, *exit_code, "Error", message)
             }
             PodFate::OutOfMemory if is_first => self.looping(container, at, 137, "OOMKilled", ""),
             _ => match self.missing {
-                Some(missing) => said(container, false, waiting("CreateContainerConfigError", Some(missing))),
+                Some(missing) => said(container, false, &waiting("CreateContainerConfigError", Some(missing))),
                 None => {
                     let ready = self.progress.ready.is_some() && *self.fate != PodFate::NeverReady;
-                    said(container, ready, json!({"running": {"startedAt": rfc3339(at)}}))
+                    said(container, ready, &json!({"running": {"startedAt": rfc3339(at)}}))
                 }
             },
         }
@@ -139,7 +139,7 @@ impl Here<'_> {
     fn looping(&self, container: &Container, at: Timestamp, exit_code: i32, reason: &str, message: &str) -> Value {
         let name = self.pod.metadata.name.as_deref().unwrap_or_default();
         let words = format!("back-off 5m0s restarting failed container={} pod={name}", container.name);
-        let mut said = said(container, false, waiting("CrashLoopBackOff", Some(&words)));
+        let mut said = said(container, false, &waiting("CrashLoopBackOff", Some(&words)));
         said["restartCount"] = json!(RESTARTS);
         let mut end =
             json!({"exitCode": exit_code, "reason": reason, "startedAt": rfc3339(at), "finishedAt": rfc3339(at)});
@@ -155,7 +155,7 @@ fn waiting(reason: &str, message: Option<&str>) -> Value {
     json!({"waiting": {"reason": reason, "message": message}})
 }
 
-fn said(container: &Container, ready: bool, state: Value) -> Value {
+fn said(container: &Container, ready: bool, state: &Value) -> Value {
     json!({
         "name": container.name, "image": container.image.as_deref().unwrap_or_default(), "imageID": "", "restartCount": 0,
         "ready": ready, "started": state.get("running").is_some(), "state": state,
