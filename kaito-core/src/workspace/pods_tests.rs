@@ -1,7 +1,7 @@
 use super::*;
 use serde_json::{Value, json};
 
-fn pod(name: &str, status: Value) -> Pod {
+fn pod(name: &str, status: &Value) -> Pod {
     serde_json::from_value(json!({
         "metadata": {"name": name},
         "spec": {"containers": [{"name": "web"}], "initContainers": [{"name": "puller-style", "args": ["set -ex\n[ ! -z \"${IMG_REF}\" ] || IMG_REF='r.example.com/style:1'\n"]}]},
@@ -10,11 +10,11 @@ fn pod(name: &str, status: Value) -> Pod {
     .unwrap()
 }
 
-fn with(state: Value) -> Value {
+fn with(state: &Value) -> Value {
     container("containerStatuses", "web", state)
 }
 
-fn container(list: &str, name: &str, state: Value) -> Value {
+fn container(list: &str, name: &str, state: &Value) -> Value {
     let mut status =
         json!({"name": name, "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state["state"]});
     if state.get("last").is_some() {
@@ -48,30 +48,30 @@ fn table() -> Vec<(Value, Option<&'static Reason>, &'static str)> {
     let mut hungry = waiting("CrashLoopBackOff", "back-off 5m0s");
     hungry["last"] = ended("OOMKilled", 137, "");
     let mut table = vec![
-        (with(hungry), Some(&failure::CONTAINER_OOM_KILLED), "pod a: container web: OOMKilled (exit code 137)"),
+        (with(&hungry), Some(&failure::CONTAINER_OOM_KILLED), "pod a: container web: OOMKilled (exit code 137)"),
         (
-            with(json!({"state": ended("OOMKilled", 137, "")})),
+            with(&json!({"state": ended("OOMKilled", 137, "")})),
             Some(&failure::CONTAINER_OOM_KILLED),
             "container web: OOMKilled",
         ),
         (
-            with(looping.clone()),
+            with(&looping),
             Some(&failure::CONTAINER_CRASH_LOOP),
             "pod a: container web: CrashLoopBackOff (exit code 1): ValueError: no such model",
         ),
-        (with(silent), Some(&failure::CONTAINER_CRASH_LOOP), "container web: CrashLoopBackOff (exit code 134)"),
+        (with(&silent), Some(&failure::CONTAINER_CRASH_LOOP), "container web: CrashLoopBackOff (exit code 134)"),
         (
-            with(waiting("CrashLoopBackOff", "back-off 5m0s restarting")),
+            with(&waiting("CrashLoopBackOff", "back-off 5m0s restarting")),
             Some(&failure::CONTAINER_CRASH_LOOP),
             "CrashLoopBackOff: back-off 5m0s restarting",
         ),
         (
-            container("initContainerStatuses", "puller-style", looping),
+            container("initContainerStatuses", "puller-style", &looping),
             Some(&failure::CONTAINER_CRASH_LOOP),
             "init container puller-style, which pulls r.example.com/style:1: CrashLoopBackOff (exit code 1)",
         ),
         (
-            container("initContainerStatuses", "puller-style", waiting("ErrImagePull", "no route")),
+            container("initContainerStatuses", "puller-style", &waiting("ErrImagePull", "no route")),
             Some(&failure::IMAGE_PULL_ERROR),
             "init container puller-style, which pulls r.example.com/style:1: ErrImagePull: no route",
         ),
@@ -90,16 +90,16 @@ fn table() -> Vec<(Value, Option<&'static Reason>, &'static str)> {
         ),
         (scheduled("False", "SchedulingGated", ""), None, ""),
         (scheduled("True", "", ""), None, ""),
-        (with(waiting("ContainerCreating", "")), None, ""),
-        (with(json!({"state": ended("Completed", 0, "")})), None, ""),
+        (with(&waiting("ContainerCreating", "")), None, ""),
+        (with(&json!({"state": ended("Completed", 0, "")})), None, ""),
         (json!({"phase": "Failed", "reason": "Shutdown", "message": "memory"}), None, ""),
         (json!(null), None, ""),
     ];
     for reason in reasons::WAITING_IMAGE_PULL {
-        table.push((with(waiting(reason, "manifest unknown")), Some(&failure::IMAGE_PULL_ERROR), "manifest unknown"));
+        table.push((with(&waiting(reason, "manifest unknown")), Some(&failure::IMAGE_PULL_ERROR), "manifest unknown"));
     }
     for reason in reasons::WAITING_CONTAINER_START {
-        let status = with(waiting(reason, "secret \"hub\" not found"));
+        let status = with(&waiting(reason, "secret \"hub\" not found"));
         table.push((status, Some(&failure::CONTAINER_START_ERROR), "secret \"hub\" not found"));
     }
     table
@@ -108,7 +108,7 @@ fn table() -> Vec<(Value, Option<&'static Reason>, &'static str)> {
 #[test]
 fn what_a_kubelet_says_becomes_the_row_that_it_belongs_to_in_its_own_words() {
     for (status, row, mention) in table() {
-        let pod = pod("a", status.clone());
+        let pod = pod("a", &status);
         let cause = classify(&[&pod]);
         assert_eq!(cause.as_ref().map(|cause| cause.row), row, "{status}");
         assert!(cause.is_none_or(|cause| cause.words.contains(mention)), "{status}: {:?}", classify(&[&pod]));
@@ -130,9 +130,9 @@ fn what_a_kubelet_says_becomes_the_row_that_it_belongs_to_in_its_own_words() {
 
 #[test]
 fn the_most_telling_sign_in_any_pod_wins() {
-    let unplaced = pod("a", scheduled("False", "Unschedulable", "0/1 nodes are available"));
-    let loops = pod("b", with(waiting("CrashLoopBackOff", "back-off")));
-    let pulls = pod("c", with(waiting("ImagePullBackOff", "not found")));
+    let unplaced = pod("a", &scheduled("False", "Unschedulable", "0/1 nodes are available"));
+    let loops = pod("b", &with(&waiting("CrashLoopBackOff", "back-off")));
+    let pulls = pod("c", &with(&waiting("ImagePullBackOff", "not found")));
     let all = [&unplaced, &loops, &pulls];
     let first = |pods: &[&Pod]| classify(pods).map(|cause| cause.row.name);
     assert_eq!(first(&all), Some("ImagePullError"));
@@ -144,7 +144,7 @@ fn the_most_telling_sign_in_any_pod_wins() {
 #[test]
 fn words_are_cut_and_hold_no_secret() {
     let said = format!("GET https://me:hunter2@r.example.com/v2: {}", "x".repeat(500));
-    let cause = classify(&[&pod("a", with(waiting("ErrImagePull", &said)))]).unwrap();
+    let cause = classify(&[&pod("a", &with(&waiting("ErrImagePull", &said)))]).unwrap();
     assert!(cause.words.ends_with("...") && cause.words.len() < 320, "{}", cause.words);
     assert!(!cause.words.contains("hunter2"));
 }
@@ -154,7 +154,7 @@ fn a_pod_that_is_not_ready_is_timed_from_when_it_was_or_was_made() {
     let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
     let (made, lost) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
     let timed = |ready: Value| {
-        let mut timed = pod("a", json!({"phase": "Running", "conditions": ready}));
+        let mut timed = pod("a", &json!({"phase": "Running", "conditions": ready}));
         timed.metadata.creation_timestamp = serde_json::from_value(json!(made)).unwrap();
         (not_ready_since(&timed), ready_since(&timed))
     };
@@ -166,8 +166,8 @@ fn a_pod_that_is_not_ready_is_timed_from_when_it_was_or_was_made() {
 #[test]
 fn how_a_pod_stands_is_told_in_the_kubelets_words_where_it_has_any() {
     assert!(standing(&[]).unwrap().contains("no pod is there"));
-    let told = |status: Value| standing(&[&pod("a", status)]).unwrap();
-    assert_eq!(told(with(waiting("ContainerCreating", ""))), "pod a: container web: ContainerCreating");
+    let told = |status: Value| standing(&[&pod("a", &status)]).unwrap();
+    assert_eq!(told(with(&waiting("ContainerCreating", ""))), "pod a: container web: ContainerCreating");
     let unready = json!([{"type": "Ready", "status": "False", "message": "containers with unready status: [web]", "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
     assert_eq!(
         told(json!({"phase": "Running", "conditions": unready})),
