@@ -104,6 +104,7 @@ scenarios! {
         world.patch(Kind::Service, "phi", &json!({"metadata": {"annotations": {"team": "other"}}, "spec": {"selector": {"kaito.sh/workspace": "somewhere-else"}}}));
         world.until("the selector is ours again", &|world| world.get(Kind::Service, "phi").is_some_and(|service| service["spec"]["selector"]["kaito.sh/workspace"] == "phi"));
         assert_eq!(world.get(Kind::Service, "phi").unwrap()["metadata"]["annotations"]["team"], "other");
+        world.until_ready("phi"); // Meanwhile the address led nowhere, and that was told.
     }
 
     fn a_machine_that_is_taken_away_is_replaced(world) {
