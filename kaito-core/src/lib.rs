@@ -60,6 +60,7 @@ pub mod settings;
 pub mod sizing;
 pub mod snapshot;
 pub mod units;
+mod words;
 pub mod workspace;
 
 pub use driver::Planner;

@@ -125,6 +125,28 @@ fn others() -> Vec<(Kind, Value)> {
     let mut set = child(NAME, &owner);
     set["spec"] = json!({"replicas": 1, "serviceName": "odd-headless", "selector": {"matchLabels": {"kaito.sh/workspace": NAME}}, "template": {"spec": {"containers": []}}});
     set["status"] = json!({"replicas": 1, "readyReplicas": 1, "observedGeneration": 1});
+    let status = |state: Value| json!({"name": "c", "image": "", "imageID": "", "ready": false, "restartCount": 1, "state": state, "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled", "message": "ü"}}});
+    let mut pod = child(
+        "odd-0",
+        &json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": NAME, "uid": "uid-odd", "controller": true}]),
+    );
+    pod["metadata"]["labels"] = json!({"kaito.sh/workspace": NAME});
+    pod["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
+    pod["spec"] =
+        json!({"containers": [{"name": "c"}], "initContainers": [{"name": "puller-a", "args": ["IMG_REF='a"]}]});
+    let said = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}});
+    pod["status"] = json!({
+        "phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/0"}, {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+        "containerStatuses": [status(said)],
+    });
+    let mut evicted = pod.clone();
+    evicted["metadata"]["name"] = json!("odd-1");
+    evicted["status"] = json!({"phase": "Failed", "reason": "Evicted", "message": "memory"});
+    let mut slice = child("odd-slice", &json!([]));
+    slice["metadata"]["labels"] = json!({"kubernetes.io/service-name": NAME});
+    slice["addressType"] = json!("IPv4");
+    slice["endpoints"] =
+        json!([{"addresses": ["10.0.0.1"], "conditions": {"ready": true, "serving": false}}, {"addresses": []}]);
     let mut revision = child("odd-abcde", &owner);
     revision["metadata"]["labels"] = json!({"workspace.kaito.io/name": NAME});
     revision["revision"] = json!(4);
@@ -141,6 +163,9 @@ fn others() -> Vec<(Kind, Value)> {
         (Kind::Service, child(NAME, &owner)),
         (Kind::Service, child("odd-headless", &json!([]))),
         (Kind::StatefulSet, set),
+        (Kind::Pod, pod),
+        (Kind::Pod, evicted),
+        (Kind::EndpointSlice, slice),
         (Kind::ControllerRevision, revision),
     ]
 }

@@ -22,7 +22,7 @@ scenarios! {
         world.until_ready("phi");
         world.remove(Kind::Workspace, "phi");
         world.until("nothing is left", &|world| {
-            [Kind::Workspace, Kind::NodeClaim, Kind::Node, Kind::StatefulSet, Kind::Service, Kind::ControllerRevision, Kind::Pod].iter().all(|kind| ours(world, *kind).is_empty())
+            [Kind::Workspace, Kind::NodeClaim, Kind::Node, Kind::StatefulSet, Kind::Service, Kind::ControllerRevision, Kind::EndpointSlice, Kind::Pod].iter().all(|kind| ours(world, *kind).is_empty())
         });
     }
 
@@ -104,6 +104,7 @@ scenarios! {
         world.patch(Kind::Service, "phi", &json!({"metadata": {"annotations": {"team": "other"}}, "spec": {"selector": {"kaito.sh/workspace": "somewhere-else"}}}));
         world.until("the selector is ours again", &|world| world.get(Kind::Service, "phi").is_some_and(|service| service["spec"]["selector"]["kaito.sh/workspace"] == "phi"));
         assert_eq!(world.get(Kind::Service, "phi").unwrap()["metadata"]["annotations"]["team"], "other");
+        world.until_ready("phi"); // Meanwhile the address led nowhere, and that was told.
     }
 
     fn a_machine_that_is_taken_away_is_replaced(world) {
@@ -208,5 +209,31 @@ fn kubectl_shows_the_columns_that_the_users_manifests_were_written_for() {
     for column in ["JOBSTARTED", "WORKSPACESUCCEEDED", "TARGETNODECOUNT", "STATE"] {
         assert!(wide[0].iter().any(|found| found == column), "{column} is among {:?}", wide[0]);
     }
+    stage.clear();
+}
+
+#[test]
+fn a_pod_that_cannot_pull_is_told_in_the_kubelets_words() {
+    let Some(operated) = Operated::shared() else { return };
+    let mut stage = RealStage::new(operated, "s-pull");
+    stage.put(&manifests::phi_4_mini("phi"));
+    (&mut stage as &mut dyn Stage).until_ready("phi");
+    let said = stage.get(Kind::Pod, "phi-0").unwrap()["status"].clone();
+    let is_ready = |condition: &Value| ["Ready", "ContainersReady"].iter().any(|type_| condition["type"] == *type_);
+    let mut broken = json!({"conditions": said["conditions"], "containerStatuses": said["containerStatuses"]});
+    for condition in broken["conditions"].as_array_mut().unwrap().iter_mut().filter(|condition| is_ready(condition)) {
+        condition["status"] = json!("False");
+    }
+    let container = &mut broken["containerStatuses"][0];
+    container["ready"] = json!(false);
+    container["state"] = json!({"waiting": {"reason": "ImagePullBackOff", "message": "manifest unknown in rack 7"}});
+    stage.patch_status(Kind::Pod, "phi-0", &broken);
+    let world: &mut dyn Stage = &mut stage;
+    world.until_refused("phi", "InferenceReady", "ImagePullError", "manifest unknown in rack 7");
+    world.until("it is no more called ready", &|world| state(world, "phi") == "NotReady");
+    // Its images came: the kubelet says so, and Kubernetes publishes the address again.
+    let well = json!({"conditions": said["conditions"], "containerStatuses": said["containerStatuses"]});
+    stage.patch_status(Kind::Pod, "phi-0", &well);
+    (&mut stage as &mut dyn Stage).until_ready("phi");
     stage.clear();
 }

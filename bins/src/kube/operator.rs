@@ -225,6 +225,6 @@ mod tests {
         let kinds = |rows: Vec<KindUse>| rows.into_iter().map(|row| row.kind).collect::<Vec<_>>();
         assert_eq!(rows(None, &[Kind::Workspace]).len(), KINDS.len());
         assert_eq!(kinds(rows(Some(&[Kind::Node]), &[Kind::NodeClaim])), [Kind::NodeClaim, Kind::Node]);
-        assert_eq!(kinds(rows(Some(&[]), &[Kind::Pod])), [Kind::Pod]);
+        assert_eq!(kinds(rows(Some(&[]), &[Kind::Namespace])), [Kind::Namespace]);
     }
 }

@@ -150,6 +150,60 @@ reasons! {
         next "waits for the device plugin to advertise the GPUs",
         remedy "see the device plugin's pods on that node; the driver may have failed to install";
 
+    /// A container ran out of main memory.
+    CONTAINER_OOM_KILLED = "ContainerOOMKilled" on InferenceReady, fails(5),
+        evidence "the last state of the container that is named: kubectl get pod POD -n NAMESPACE -o yaml, status.containerStatuses",
+        next "the kubelet starts the container again",
+        remedy "choose a machine size with more main memory, or let the runtime take less of it (swap-space, cpu-offload-gb)";
+
+    /// An image cannot be pulled.
+    IMAGE_PULL_ERROR = "ImagePullError" on InferenceReady, fails(5),
+        evidence "the waiting container's message: kubectl describe pod POD -n NAMESPACE",
+        next "the kubelet tries again, at least every five minutes",
+        remedy "see the registry's words: a name or tag that does not exist, credentials that are missing, or no way from the node to the registry";
+
+    /// A container cannot be made or started.
+    CONTAINER_START_ERROR = "ContainerStartError" on InferenceReady, fails(5),
+        evidence "the waiting container's message: kubectl describe pod POD -n NAMESPACE",
+        next "the kubelet tries again",
+        remedy "create or correct what is named: usually a Secret, a ConfigMap, a key of one, or a command that the image lacks";
+
+    /// A container ends again and again.
+    CONTAINER_CRASH_LOOP = "ContainerCrashLoopBackOff" on InferenceReady, fails(5),
+        evidence "what the container said before it ended: kubectl logs POD -n NAMESPACE --container=CONTAINER --previous",
+        next "the kubelet starts it again, at least every five minutes",
+        remedy "see what it said before it ended: kubectl logs POD --container=CONTAINER --previous";
+
+    /// A pod had to go for lack of disk.
+    NODE_DISK_PRESSURE = "NodeDiskPressure" on InferenceReady, fails(5),
+        evidence "the message of the evicted pod, and the node's condition DiskPressure: kubectl describe node NODE",
+        next "the pod is made anew when the node has room",
+        remedy "choose a machine size with a larger disk";
+
+    /// A pod had to go for lack of main memory.
+    NODE_MEMORY_PRESSURE = "NodeMemoryPressure" on InferenceReady, fails(5),
+        evidence "the message of the evicted pod, and the node's condition MemoryPressure: kubectl describe node NODE",
+        next "the pod is made anew when the node has room",
+        remedy "choose a machine size with more main memory";
+
+    /// A pod had to go for another cause.
+    POD_EVICTED = "PodEvicted" on InferenceReady, fails(5),
+        evidence "the message of the evicted pod: kubectl describe pod POD -n NAMESPACE",
+        next "the pod is made anew",
+        remedy "see the words of the node that evicted it, and the node's conditions";
+
+    /// A pod finds no node.
+    UNSCHEDULABLE = "Unschedulable" on InferenceReady, fails(5),
+        evidence "condition PodScheduled of the pod: kubectl describe pod POD -n NAMESPACE",
+        next "the scheduler tries again when nodes or pods change",
+        remedy "see the scheduler's words: taints, labels, or GPUs that another pod holds";
+
+    /// The pods are ready and no address leads to them.
+    ENDPOINT_PENDING = "EndpointNotServing" on InferenceReady, wait(5),
+        evidence "the endpoints of the Service: kubectl get endpointslice -n NAMESPACE -l kubernetes.io/service-name=NAME -o yaml",
+        next "waits for Kubernetes to publish the address",
+        remedy "see the EndpointSlices and the selector of that Service; the endpointslice controller is a part of kube-controller-manager";
+
     /// The pods are not ready.
     WORKLOAD_PENDING = "WorkspaceInferenceStatusPending" on InferenceReady, wait(60),
         evidence "events and logs of the pods: kubectl describe pod -l kaito.sh/workspace=NAME -n NAMESPACE; kubectl logs -l kaito.sh/workspace=NAME -n NAMESPACE",

@@ -134,11 +134,25 @@ impl Waiting {
         Self { reason, what: what.into(), since, deadline: None }
     }
 
+    /// Adds what else is known of the cause, once the wait is overdue. Before that, every step of a start would change the words, and be written.
+    #[must_use]
+    pub fn overdue_because(mut self, now: Timestamp, cause: impl FnOnce() -> Option<String>) -> Self {
+        if now >= self.due()
+            && let Some(cause) = cause()
+        {
+            self.what = format!("{}: {cause}", self.what);
+        }
+        self
+    }
+
+    fn length(&self) -> SignedDuration {
+        self.deadline.unwrap_or(SignedDuration::from_mins(self.reason.class.minutes()))
+    }
+
     /// When it is overdue.
     pub fn due(&self) -> Timestamp {
-        let deadline = self.deadline.unwrap_or(SignedDuration::from_mins(self.reason.class.minutes()));
         // Up to the full minute: the same wait, seen from facts that lie a second apart, is told in the same words.
-        let exact = self.since.saturating_add(deadline).unwrap_or(Timestamp::MAX);
+        let exact = self.since.saturating_add(self.length()).unwrap_or(Timestamp::MAX);
         let to_minute = exact.as_second().rem_euclid(60);
         exact.saturating_add(SignedDuration::from_secs((60 - to_minute) % 60)).unwrap_or(Timestamp::MAX)
     }
@@ -153,10 +167,11 @@ impl Waiting {
         }
     }
 
-    /// When to look again at the latest: at the deadline, or when it has passed, now and then.
+    /// When to look again at the latest: at the deadline, or when it has passed, now and then. Never later than the whole wait would take, however far behind the clock is.
     pub fn wake(&self, now: Timestamp) -> Wake {
         let left = self.due().duration_since(now);
-        Wake::After(if left.is_positive() { left } else { SignedDuration::from_mins(10) })
+        let longest = self.length().saturating_add(SignedDuration::from_mins(1));
+        Wake::After(if left.is_positive() { left.min(longest) } else { SignedDuration::from_mins(10) })
     }
 }
 
@@ -195,6 +210,18 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_has_an_end_when_the_clock_is_behind_and_when_it_is_ahead() {
+        let start = Timestamp::from_second(1_000_020).unwrap();
+        let wait = Waiting::new(&NODES_PENDING, "0 of 1 nodes are ready", start);
+        for (now, most) in [(Timestamp::UNIX_EPOCH, 21), (Timestamp::MIN, 21), (Timestamp::MAX, 10)] {
+            let Wake::After(wake) = wait.wake(now) else { panic!("a wait wakes") };
+            assert!(wake.is_positive() && wake <= SignedDuration::from_mins(most), "{now}: {wake}");
+        }
+        let endless = Waiting::new(&NODES_PENDING, "", Timestamp::MAX);
+        assert_eq!(endless.wake(start), Wake::After(SignedDuration::from_mins(21)));
+    }
+
+    #[test]
     fn a_wait_changes_its_words_once_at_its_deadline() {
         let start = Timestamp::from_second(1_000_020).unwrap();
         let wait = Waiting::new(&NODES_PENDING, "0 of 1 nodes are ready", start);
@@ -202,5 +229,8 @@ mod tests {
         assert_eq!(wait.message(minute(1)), wait.message(minute(19)));
         assert!(wait.message(minute(20)).contains("overdue"));
         assert_eq!(wait.wake(minute(5)), Wake::After(SignedDuration::from_mins(15)));
+        let told = |now| wait.clone().overdue_because(now, || Some("the cable is out".into())).message(now);
+        assert_eq!(told(minute(19)), wait.message(minute(19)));
+        assert!(told(minute(20)).contains("0 of 1 nodes are ready: the cable is out; overdue"));
     }
 }

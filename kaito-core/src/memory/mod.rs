@@ -8,6 +8,7 @@
 mod actor; // a part of the rest of a cluster, at work
 pub mod actors; // the rest of a cluster, as planners
 mod cluster; // the store as a `ClusterBackend`
+mod fate; // what goes wrong in it
 mod faults; // what can go wrong, and the dice
 mod installed; // what a fresh cluster with the chart holds
 mod laws; // what a server refuses
@@ -20,6 +21,7 @@ mod turn; // what happens next
 mod world; // clock, processes, actors
 
 pub use cluster::{MemoryCluster, Published};
+pub use fate::{CloudFate, Fate, PodFate};
 pub use faults::{Fault, Faults};
 pub use installed::installed;
 pub use pace::Pace;

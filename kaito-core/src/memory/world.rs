@@ -7,7 +7,7 @@ use super::cluster::MemoryCluster;
 use super::faults::{Dice, Fault};
 use super::installed::installed;
 use super::replica::Replica;
-use super::{Pace, Timeline, actors};
+use super::{Fate, Pace, Timeline, actors};
 use crate::backend::BackendError;
 use crate::driver::Planner;
 use crate::effect::Effect;
@@ -69,16 +69,21 @@ impl World {
 
     /// The same at another pace.
     pub fn with_pace(settings: &Settings, pace: Pace) -> World {
-        Self::with_planner(settings, pace, Arc::new(WorkspacePlanner))
+        Self::with_fate(settings, pace, &Fate::default())
+    }
+
+    /// The same, where something goes wrong and stays so.
+    pub fn with_fate(settings: &Settings, pace: Pace, fate: &Fate) -> World {
+        Self::with_planner(settings, pace, fate, Arc::new(WorkspacePlanner))
     }
 
     /// The same with another planner in the place of the product's.
-    pub fn with_planner(settings: &Settings, pace: Pace, planner: Arc<dyn Planner>) -> World {
+    pub fn with_planner(settings: &Settings, pace: Pace, fate: &Fate, planner: Arc<dyn Planner>) -> World {
         let mut world = World {
             cluster: Arc::new(MemoryCluster::new(START)),
             settings: settings.clone(),
             replicas: vec![Replica::new(planner, settings.clone())],
-            actors: actors::all(pace).into_iter().map(Actor::new).collect(),
+            actors: actors::all(pace, fate).into_iter().map(Actor::new).collect(),
             now: Duration::ZERO,
             timeline: Timeline::default(),
             steps: 0,

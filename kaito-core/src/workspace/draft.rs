@@ -33,6 +33,8 @@ pub(super) struct Machines {
     pub(super) workers: Vec<String>,
     pub(super) claims_ready: bool,
     pub(super) nodes_ready: bool,
+    /// When the last of them became ready.
+    pub(super) ready_since: Option<jiff::Timestamp>,
 }
 
 /// How the workload stands, as observed.

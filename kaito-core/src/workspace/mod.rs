@@ -13,11 +13,14 @@ mod config; // the user's ConfigMap
 mod deletion; // give everything back, then let go
 mod draft; // what the steps have found and want
 mod facts; // model, machine and runtime that the Workspace names
+mod joined; // the Nodes that came, and whether they can be used
 mod network; // the Services
 mod nodes; // ask for machines, read what came
 mod orphans; // machines of a Workspace that is gone
+mod pods; // what is wrong with pods, in the kubelet's words
 mod revision; // number what was asked for
 mod secrets; // Secrets that are named
+mod serving; // whether a client can use the model, and if not, why
 mod size; // how many machines
 mod stamp; // finalizer and revision annotations, in one patch
 mod status; // conditions from what was seen

@@ -9,18 +9,16 @@ use super::facts::Facts;
 use super::secrets::{self, Need};
 use super::view::View;
 use crate::compat;
-use crate::conditions;
 use crate::effect;
-use crate::failure::{self, Failure, Waiting};
+use crate::failure::{self, Failure};
 use crate::kinds::{Kind, Typed};
 use crate::manifest::{self, Layout, Serving};
 use crate::sizing;
 use crate::snapshot::{Lookup, Unread};
-use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::api::storage::v1::StorageClass;
-use kaito_api::vocabulary::{ConditionType, ImageFamily, annotations, labels, names};
+use kaito_api::vocabulary::{ImageFamily, annotations, labels, names};
 use std::collections::BTreeMap;
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
@@ -36,7 +34,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         }
         secrets(view, draft)?;
     }
-    observe(view, draft, found);
+    super::serving::observe(view, draft, found)?;
     Ok(Flow::Next)
 }
 
@@ -51,7 +49,7 @@ fn ensure(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, StatefulSet>, se
 }
 
 /// Whether a running set of ours is of the revision that is wanted: then its pods are left as they are.
-fn keeps_template(view: &View<'_>, running: &StatefulSet, number: i64) -> bool {
+pub(super) fn keeps_template(view: &View<'_>, running: &StatefulSet, number: i64) -> bool {
     let revision = running.metadata.annotations.as_ref().and_then(|all| all.get(annotations::WORKSPACE_REVISION));
     let is_ours = effect::is_controlled_by(&running.metadata, view.uid()) && !is_dying(&running.metadata);
     is_ours && revision.is_some_and(|revision| *revision == number.to_string())
@@ -168,39 +166,4 @@ fn secrets(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
         reason: &failure::MODEL_SECRET,
     });
     secrets::check(view, draft, access.into_iter().chain(adapters::secrets(view)))
-}
-
-/// Ready means: every pod that shall be there is ready, and is of the generation and revision that was asked for last.
-fn observe(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, StatefulSet>) {
-    let running = found.found().filter(|set| effect::is_controlled_by(&set.metadata, view.uid()));
-    let wanted = draft.target.and_then(|target| i32::try_from(target).ok()).unwrap_or(1);
-    let status = running.and_then(|set| set.status.as_ref());
-    let ready = status.and_then(|status| status.ready_replicas).unwrap_or_default();
-    let wanted_revision = draft.revision.as_ref().map(|revision| revision.number);
-    let current = running.zip(status).is_some_and(|(set, status)| {
-        // In the very round that changes the set, what was seen is still the old one, ready as it may be.
-        if wanted_revision.is_some_and(|number| !keeps_template(view, set, number)) {
-            return false;
-        }
-        let generation = status.observed_generation.unwrap_or_default() >= set.metadata.generation.unwrap_or_default();
-        generation && (status.update_revision.is_none() || status.update_revision == status.current_revision)
-    });
-    draft.workload.ready = current && ready >= wanted && running.is_some_and(|set| !is_dying(&set.metadata));
-    if draft.workload.ready {
-        return;
-    }
-    if running.is_none() && !draft.machines.nodes_ready {
-        return; // Machines come first, and their own wait is told.
-    }
-    let seconds = draft.facts.map_or(1800, |facts| facts.model.readiness_timeout_seconds);
-    let mut wait =
-        Waiting::new(&failure::WORKLOAD_PENDING, format!("{ready} of {wanted} pods are ready"), started(view));
-    wait.deadline = Some(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(1800)));
-    draft.waits.push(wait);
-}
-
-/// A start is timed from the moment when the machines were there, or when the workload was ready last.
-fn started(view: &View<'_>) -> jiff::Timestamp {
-    let lost = view.not_since(ConditionType::InferenceReady);
-    conditions::since(view.conditions(), ConditionType::ResourceReady, true).map_or(lost, |machines| machines.max(lost))
 }

@@ -1,13 +1,17 @@
-//! The rest of a cluster, each part a planner like ours: the cloud, the StatefulSet controller, the kubelet, the garbage collector.
+//! The rest of a cluster, each part a planner like ours: the cloud, the StatefulSet controller, the EndpointSlice controller, the kubelet, the garbage collector.
 //!
 //! They run in the memory world, and one by one beside a real API server that lacks that part. None of them knows anything of KAITO.
 
 mod cloud; // a NodeClaim becomes a Node
+mod containers; // what a kubelet says of the containers of a pod
+mod endpoint_slice; // a Service leads to its pods
 mod garbage; // dependants follow their owner
-mod kubelet; // a pod is placed, started, ready
+mod kubelet; // a pod is started, ready
+mod scheduler; // which node takes a pod
 mod stateful_set; // a set becomes pods
 
 pub use cloud::Cloud;
+pub use endpoint_slice::EndpointSliceController;
 pub use garbage::GarbageCollector;
 pub use kubelet::Kubelet;
 pub use stateful_set::StatefulSetController;
@@ -15,7 +19,7 @@ pub use stateful_set::StatefulSetController;
 use crate::driver::Planner;
 use crate::effect::{Effect, Owned};
 use crate::kinds::{Kind, Typed};
-use crate::memory::Pace;
+use crate::memory::{Fate, Pace};
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Outcome, Plan, StatusWrite, Wake};
 use crate::read::Freshness;
@@ -24,11 +28,15 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
-/// Every actor that a cluster without any controllers needs.
-pub fn all(pace: Pace) -> Vec<Box<dyn Planner>> {
-    let mut actors: Vec<Box<dyn Planner>> =
-        vec![Box::new(Cloud::new(pace)), Box::new(StatefulSetController), Box::new(Kubelet::new(pace))];
-    for kind in [Kind::ControllerRevision, Kind::Pod, Kind::Service, Kind::StatefulSet] {
+/// Every actor that a cluster without any controllers needs, with what becomes of machines and pods.
+pub fn all(pace: Pace, fate: &Fate) -> Vec<Box<dyn Planner>> {
+    let mut actors: Vec<Box<dyn Planner>> = vec![
+        Box::new(Cloud::with_fate(pace, fate.cloud.clone())),
+        Box::new(StatefulSetController),
+        Box::new(Kubelet::with_fate(pace, fate.pods.clone())),
+        Box::new(EndpointSliceController::with_fate(&fate.pods)),
+    ];
+    for kind in [Kind::ControllerRevision, Kind::EndpointSlice, Kind::Pod, Kind::Service, Kind::StatefulSet] {
         actors.push(Box::new(GarbageCollector { kind }));
     }
     actors

@@ -11,7 +11,7 @@ mod upset; // how one of those things is done
 pub use judge::Violation;
 
 use super::faults::{Dice, Fault, Faults};
-use super::{Halt, Pace, World};
+use super::{Fate, Halt, Pace, World};
 use crate::driver::Planner;
 use crate::object::ObjectKey;
 use crate::settings::Settings;
@@ -73,7 +73,7 @@ impl Simulation {
         let pace = pace(&mut dice);
         let mut script = Script::write(&mut dice, &self.objects);
         let played = dice.played().collect();
-        let mut world = World::with_planner(&self.settings, pace, Arc::clone(&self.planner));
+        let mut world = World::with_planner(&self.settings, pace, &Fate::default(), Arc::clone(&self.planner));
         world.dice = Some(dice);
         world.start_process(0);
         let mut judge = Judge::new(&self.calm, !world.plays(Fault::Triggers));
