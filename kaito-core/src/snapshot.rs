@@ -91,6 +91,11 @@ impl Snapshot {
         self.answers.insert(read, answer);
     }
 
+    /// Everything that was answered so far.
+    pub fn answers(&self) -> impl Iterator<Item = (&Read, &Answer)> {
+        self.answers.iter()
+    }
+
     /// Adds what went wrong when this very plan was carried out, so that the status can say so.
     pub fn mishap(&mut self, error: EffectError) {
         self.mishaps.push(error);

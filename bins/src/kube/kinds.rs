@@ -1,14 +1,11 @@
-//! Kinds as the API server knows them: URLs, and wire forms on their way to becoming [`Seen`].
+//! Kinds as the API server knows them: URLs, and wire forms on their way to becoming [`Seen`](kaito_core::Seen).
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kaito_core::{Kind, ObjectKey, Seen};
+use kaito_core::{Kind, ObjectKey};
 use kube_core::{ApiResource, DynamicResourceScope, Resource};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::borrow::Cow;
-
-/// Holds a copy of the whole object, which nobody here reads.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The kind in kube's words.
 pub(super) fn resource(kind: Kind) -> ApiResource {
@@ -34,25 +31,6 @@ pub(super) fn object(key: &ObjectKey) -> String {
 /// `nodeclaims.karpenter.sh`, the name of the definition of a custom kind.
 pub(super) fn definition(kind: Kind) -> String {
     format!("{}.{}", kind.plural(), kind.group())
-}
-
-/// Drops what no decision reads and what is large: the record of field owners, the copy of the object that kubectl leaves, the images of a node.
-pub(super) fn lean(kind: Kind, value: &mut Value) {
-    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.remove("managedFields");
-        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-            annotations.remove(LAST_APPLIED);
-        }
-    }
-    if let (Kind::Node, Some(status)) = (kind, value.get_mut("status").and_then(Value::as_object_mut)) {
-        status.remove("images");
-    }
-}
-
-/// A lean object of a known kind.
-pub(super) fn seen(kind: Kind, mut value: Value) -> Seen {
-    lean(kind, &mut value);
-    Seen::decode(kind, value)
 }
 
 /// An object off a watch, not decoded yet: whatever its fields hold, it never stops the others.
@@ -113,20 +91,6 @@ mod tests {
         assert_eq!(object(&ObjectKey::new(Kind::Service, "a", "web")), "/api/v1/namespaces/a/services/web");
         assert_eq!(collection(Kind::Service, None), "/api/v1/services");
         assert_eq!(definition(Kind::NodeClaim), "nodeclaims.karpenter.sh");
-    }
-
-    #[test]
-    fn what_nobody_reads_is_not_kept() {
-        let node = json!({
-            "metadata": {"name": "n", "managedFields": [{}], "annotations": {LAST_APPLIED: "{}", "own": "1"}},
-            "status": {"images": [{"names": ["a"]}], "nodeInfo": null},
-        });
-        let mut lean_node = node;
-        lean(Kind::Node, &mut lean_node);
-        assert_eq!(
-            lean_node,
-            json!({"metadata": {"name": "n", "annotations": {"own": "1"}}, "status": {"nodeInfo": null}})
-        );
     }
 
     #[test]
