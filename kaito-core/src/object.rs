@@ -209,7 +209,9 @@ impl SecretFacts {
             *secret = Value::Null;
             return;
         };
-        fields.retain(|field, _| ["apiVersion", "kind", "metadata", "type", "data", "stringData"].contains(&field.as_str()));
+        fields.retain(|field, _| {
+            ["apiVersion", "kind", "metadata", "type", "data", "stringData"].contains(&field.as_str())
+        });
         for (field, value) in fields {
             match (field.as_str(), value) {
                 ("metadata", Value::Object(meta)) => {

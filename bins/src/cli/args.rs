@@ -28,6 +28,8 @@ pub enum Verb {
     Simulate(Simulate),
     /// The objects that a Workspace comes to, in the order of their creation
     Render(Render),
+    /// Whether this version decides what a recorded one did, and where not
+    Replay(Replay),
     /// The models that can be served by name
     Models(Models),
     /// The machine sizes with GPUs
@@ -55,6 +57,15 @@ pub struct Render {
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Document::Yaml, value_name = "FORM")]
     pub(super) output: Document,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// A recording, as /debug/recorder serves it, or - for standard input
+    pub(super) file: String,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 /// Arguments of `models`.

@@ -5,7 +5,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `args` | the words |
-//! | `simulate`, `render`, `registry` | the verbs |
+//! | `simulate`, `render`, `replay`, `registry` | the verbs |
 //! | `intake`, `standing` | from `-f` to a world; how a Workspace stands in it |
 //! | `report`, `output` | results for programs |
 //! | `table`, `live`, `duration`, `console` | results for people |
@@ -20,6 +20,7 @@ mod live;
 mod output;
 mod registry;
 mod render;
+mod replay;
 mod report;
 mod simulate;
 mod standing;
@@ -110,6 +111,7 @@ pub fn run(cli: &Cli, stdin: &mut dyn Read, console: &mut Console<'_>) -> Result
     match &cli.verb {
         Verb::Simulate(args) => simulate::run(args, stdin, console),
         Verb::Render(args) => render::run(args, stdin, console),
+        Verb::Replay(args) => replay::run(args, stdin, console),
         Verb::Models(args) => registry::models(args, console),
         Verb::Skus(args) => registry::skus(args, console),
     }

@@ -21,4 +21,3 @@ pub use connect::{client, config};
 pub use operator::{Operator, OperatorBuilder, OperatorError};
 pub use readiness::Readiness;
 pub use requests::Requests;
-

@@ -2,8 +2,8 @@
 
 use super::kinds::{self, Raw};
 use super::requests::chain;
-use kaito_core::cache::{Change, Stores};
 use futures::{StreamExt, stream::BoxStream};
+use kaito_core::cache::{Change, Stores};
 use kaito_core::kinds::{KindUse, Watch};
 use kaito_core::{Kind, Seen};
 use kube_client::{Api, Client, Error as ClientError};

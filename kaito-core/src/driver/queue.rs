@@ -26,7 +26,10 @@ impl Queue {
     /// Look at a root at this time at the latest. That something has happened for it is not forgotten.
     pub(super) fn at_latest(&mut self, root: &ObjectKey, at: Duration, news: bool) {
         let known = self.entries.get(root).copied();
-        let entry = Entry { at: known.map_or(at, |known| known.at.min(at)), news: news || known.is_some_and(|known| known.news) };
+        let entry = Entry {
+            at: known.map_or(at, |known| known.at.min(at)),
+            news: news || known.is_some_and(|known| known.news),
+        };
         if known.is_some_and(|known| known.at == entry.at && known.news == entry.news) {
             return;
         }

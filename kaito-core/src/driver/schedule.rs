@@ -40,7 +40,12 @@ impl Schedule {
 
     /// The roots that a change concerns: those whose last reads match the object as it was or as it is, the root itself, and the one that the object says it belongs to.
     /// `all` are the known roots, for the rare change of a whole kind.
-    pub fn concerned(&self, planner: &dyn Planner, change: &Change, all: impl FnOnce() -> Vec<ObjectKey>) -> BTreeSet<ObjectKey> {
+    pub fn concerned(
+        &self,
+        planner: &dyn Planner,
+        change: &Change,
+        all: impl FnOnce() -> Vec<ObjectKey>,
+    ) -> BTreeSet<ObjectKey> {
         match change {
             // A definition was installed or removed, and every plan that read the kind may differ.
             Change::Kind(_) => all().into_iter().collect(),
@@ -107,7 +112,9 @@ impl Schedule {
         }
         match report.outcome {
             Outcome::Gone => self.index.forget(root),
-            Outcome::Converged | Outcome::Waiting { .. } | Outcome::Failed { .. } => self.index.record(root, report.reads.clone()),
+            Outcome::Converged | Outcome::Waiting { .. } | Outcome::Failed { .. } => {
+                self.index.record(root, report.reads.clone())
+            }
         }
     }
 

@@ -111,7 +111,8 @@ impl Contents {
         }
         // What is the latest is stored (see `free`), so that whatever is not stored has a text here.
         let Some((value, text)) = value else { return name };
-        let changed = self.latest.get(&subject).and_then(|(base, last)| self.changed(*base, &last.to_value(), &value, &text));
+        let changed =
+            self.latest.get(&subject).and_then(|(base, last)| self.changed(*base, &last.to_value(), &value, &text));
         let (base, depth, text) = changed.map_or((None, 0, text), |(base, depth, text)| (Some(base), depth, text));
         if let Some(base) = base.and_then(|base| self.all.get_mut(&base)) {
             base.derived.insert(name);

@@ -100,9 +100,8 @@ impl Recorder {
         let number = self.taken;
         self.taken += 1;
         let answers = work.snapshot().answers();
-        let answers: Vec<Answered> = answers
-            .map(|(read, answer)| Answered { read: read.clone(), found: self.found(answer) })
-            .collect();
+        let answers: Vec<Answered> =
+            answers.map(|(read, answer)| Answered { read: read.clone(), found: self.found(answer) }).collect();
         let first = match work.plan() {
             Some(plan) => self.plan(planner_name, root, plan.clone()),
             // Planning costs microseconds and cannot fail: what it still asks for is asked for again.

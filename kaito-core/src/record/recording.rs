@@ -209,7 +209,9 @@ impl<'a> Resolver<'a> {
                     break Arc::new(full.clone());
                 }
                 (None, Some(_)) if chain.len() >= MOST_CHANGES => {
-                    return wrong(format!("more than {MOST_CHANGES} lists of changes lead to it, or it is made from itself"));
+                    return wrong(format!(
+                        "more than {MOST_CHANGES} lists of changes lead to it, or it is made from itself"
+                    ));
                 }
                 (None, Some(base)) => {
                     chain.push((next, &stored.changes));
@@ -246,7 +248,9 @@ fn weight(value: &Value) -> usize {
         + match value {
             Value::String(text) => text.len(),
             Value::Array(items) => items.iter().map(weight).sum(),
-            Value::Object(fields) => fields.iter().map(|(key, value)| size_of::<String>() + key.len() + weight(value)).sum(),
+            Value::Object(fields) => {
+                fields.iter().map(|(key, value)| size_of::<String>() + key.len() + weight(value)).sum()
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) => 0,
         }
 }

@@ -55,7 +55,8 @@ pub enum Verdict {
 /// Plans each reconcile again with the planner of the recorded name.
 pub fn replay(recording: &Recording, planners: &[&dyn Planner]) -> Vec<Replayed> {
     let replayed = |recorded: &Recorded| {
-        let planner = planners.iter().find(|planner| planner.name() == recorded.planner);
+        let planner =
+            planners.iter().find(|planner| planner.name() == recorded.planner && planner.roots() == recorded.root.kind);
         Replayed {
             number: recorded.number,
             planner: recorded.planner.clone(),

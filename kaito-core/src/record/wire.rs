@@ -158,7 +158,8 @@ pub(super) fn seen_from_value(value: &Value) -> Result<Seen, String> {
     if let Some(object) = value.get("object") {
         let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
         let (api_version, kind) = (text("apiVersion"), text("kind"));
-        let known = Kind::named(api_version, kind).ok_or_else(|| format!("no known kind: {kind:?} of {api_version:?}"))?;
+        let known =
+            Kind::named(api_version, kind).ok_or_else(|| format!("no known kind: {kind:?} of {api_version:?}"))?;
         return Ok(Seen::decode(known, object.clone()));
     }
     #[derive(Deserialize)]
