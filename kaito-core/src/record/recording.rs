@@ -113,8 +113,13 @@ impl Recording {
 fn decode<T: DeserializeOwned>(value: &Value, under: &str) -> Result<T, RecordingError> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
-        let parts = [under, path.as_str()].into_iter().filter(|part| !part.is_empty() && *part != ".");
-        RecordingError { at: parts.collect::<Vec<_>>().join("."), what: error.into_inner().to_string() }
+        let at = match (under, path.as_str()) {
+            ("", path) => path.to_owned(),
+            (under, ".") => under.to_owned(),
+            (under, path) if path.starts_with('[') => format!("{under}{path}"),
+            (under, path) => format!("{under}.{path}"),
+        };
+        RecordingError { at: at.trim_matches('.').to_owned(), what: error.into_inner().to_string() }
     })
 }
 
