@@ -82,8 +82,8 @@ impl Seen {
         }
         lean::strip(kind, &mut value);
         let fine = lean::has_fine_time(&value);
-        match Self::decode_lean(kind, value) {
-            Seen::Decoded(object) if fine => Self::decode_lean(kind, object.to_value()),
+        match Self::decode_lean(kind, &value) {
+            Seen::Decoded(object) if fine => Self::decode_lean(kind, &object.to_value()),
             Seen::Malformed(mut malformed) if fine => {
                 let written = serde_json::to_value(&malformed.metadata).and_then(serde_json::from_value);
                 malformed.metadata = written.unwrap_or(malformed.metadata);
@@ -93,7 +93,7 @@ impl Seen {
         }
     }
 
-    fn decode_lean(kind: Kind, value: Value) -> Seen {
+    fn decode_lean(kind: Kind, value: &Value) -> Seen {
         let metadata = || {
             let found = value.get("metadata").cloned().unwrap_or_default();
             serde_json::from_value::<ObjectMeta>(found).unwrap_or_default()
