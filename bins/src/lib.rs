@@ -3,8 +3,9 @@
 //! | room | what is there |
 //! |---|---|
 //! | [`kube`] | the cluster layer on a Kubernetes API server, and [`kube::Operator`], which runs planners on it |
-//! | [`admin`] | health, readiness and metrics over HTTP |
+//! | [`admin`] | health, readiness, metrics and the flight recorder over HTTP |
 //! | [`metrics`] | what is counted |
+//! | [`recorder`] | what the last reconciles saw, planned and did |
 //! | [`rbac`] | the rights that the controllers need, from the table of kinds |
 //! | [`cli`], [`input`] | the program `kaito`: verbs for people, and manifests read with the place of everything in them |
 //! | [`flags`], [`telemetry`], [`run`] | the program `kaito-workspace` |
@@ -18,6 +19,7 @@ pub mod input;
 pub mod kube;
 pub mod metrics;
 pub mod rbac;
+pub mod recorder;
 pub mod run;
 pub mod telemetry;
 

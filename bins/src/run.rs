@@ -1,13 +1,16 @@
 //! The program `kaito-workspace`, from its options to its end.
 
-use crate::admin::{self, BindAddress};
+use crate::admin::{self, BindAddress, Token};
 use crate::flags::Options;
 use crate::kube::{self, Operator};
 use crate::metrics::Metrics;
+use crate::recorder::FlightRecorder;
 use axum::Router;
 use kaito_core::WorkspacePlanner;
+use kaito_core::record::Limits;
 use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;
+use std::path::Path;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +20,7 @@ const SHUTDOWN: Duration = Duration::from_secs(25);
 
 /// Runs until `shutdown` completes; then ends in order, within 25 seconds.
 ///
-/// Fails when the cluster's address or credentials cannot be read, an address cannot be listened on, or a part ends by itself. A cluster that cannot be reached is waited for.
+/// Fails when the cluster's address or credentials or the token cannot be read, an address cannot be listened on, or a part ends by itself. A cluster that cannot be reached is waited for.
 pub async fn run(options: Options, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), String> {
     for warning in &options.warnings {
         tracing::warn!("{warning}");
@@ -26,6 +29,9 @@ pub async fn run(options: Options, shutdown: impl Future<Output = ()> + Send + '
     let metrics = Metrics::register(&registry).map_err(|error| error.to_string())?;
     registry.register(Box::new(ProcessCollector::for_self())).map_err(|error| error.to_string())?;
 
+    let recorder = FlightRecorder::new(Limits::of_bytes(options.recorder_bytes));
+    let token = options.debug_token_file.as_deref().map(token).transpose()?;
+
     let config = kube::config(options.kubeconfig.as_deref()).await?;
     tracing::info!(version = crate::VERSION, server = %config.cluster_url, cloud = options.settings.cloud.as_str(), "starting");
     let client = kube::client(config, &format!("kaito-workspace/{}", crate::VERSION))?;
@@ -33,13 +39,15 @@ pub async fn run(options: Options, shutdown: impl Future<Output = ()> + Send + '
         .planner(Box::new(WorkspacePlanner))
         .concurrency(options.concurrency)
         .metrics(metrics)
+        .recorder(recorder.clone())
         .build();
 
     let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
     let readiness = operator.readiness();
     serve(&mut tasks, "--health-probe-bind-address", &options.health, admin::health_routes(readiness.clone()), &stop)
         .await?;
-    serve(&mut tasks, "--metrics-bind-address", &options.metrics, admin::metrics_routes(registry), &stop).await?;
+    let routes = admin::metrics_routes(registry).merge(admin::debug_routes(recorder, token));
+    serve(&mut tasks, "--metrics-bind-address", &options.metrics, routes, &stop).await?;
     tasks.spawn(tell(readiness, stop.clone()));
     let stopped = stop.clone();
     tasks.spawn(async move { operator.run(stopped.cancelled_owned()).await.map_err(|error| error.to_string()) });
@@ -59,6 +67,13 @@ pub async fn run(options: Options, shutdown: impl Future<Output = ()> + Send + '
         Some(Ok(Err(error))) => Err(error),
         Some(Err(error)) => Err(error.to_string()),
     }
+}
+
+/// The word in a file; there must be one, so that an empty file opens nothing.
+fn token(path: &Path) -> Result<Token, String> {
+    let wrong = |why: &str| format!("--debug-token-file={}: {why}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
+    Token::of(&text).ok_or_else(|| wrong("the file is empty"))
 }
 
 async fn serve(

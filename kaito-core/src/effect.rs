@@ -139,6 +139,9 @@ impl Effect {
         }
     }
 
+    /// Every word of [`Effect::verb`].
+    pub const VERBS: &[&str] = &["create", "apply", "delete", "patch", "patch status"];
+
     /// What is done, in the words of the API's verbs.
     pub fn verb(&self) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
 //! Feature gates: names and defaults are contract; a gate whose feature does not exist yet can only be off.
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// One row for each gate.
@@ -28,6 +28,19 @@ const GATES: &[Gate] = &[
 /// Which gates are on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gates(BTreeMap<&'static str, bool>);
+
+/// As written: gates that are newer than the text have their defaults.
+impl<'de> Deserialize<'de> for Gates {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut gates = Gates::default();
+        for (name, on) in BTreeMap::<String, bool>::deserialize(deserializer)? {
+            let gate = GATES.iter().find(|gate| gate.name == name);
+            let gate = gate.ok_or_else(|| serde::de::Error::custom(format!("no such feature gate: {name:?}")))?;
+            gates.0.insert(gate.name, on);
+        }
+        Ok(gates)
+    }
+}
 
 impl Default for Gates {
     fn default() -> Self {

@@ -31,6 +31,7 @@
 //! | [`driver`], [`backend`] | the only async code, and what it stands on |
 //! | [`snapshot`], [`read`], [`read_index`], [`cache`] | looking |
 //! | [`plan`], [`effect`], [`conditions`] | deciding and saying |
+//! | [`record`] | the flight recorder, and planning again what was recorded |
 //! | [`render`] | the objects that a wish comes to |
 //! | [`memory`] | a cluster in memory, with a clock of its own |
 //!
@@ -55,6 +56,7 @@ pub mod object;
 pub mod plan;
 pub mod read;
 pub mod read_index;
+pub mod record;
 pub mod render;
 pub mod settings;
 pub mod sizing;

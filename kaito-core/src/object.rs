@@ -1,5 +1,7 @@
 //! Objects as decisions see them: decoded once, addressed by [`ObjectKey`], and malformed ones kept apart so that one bad object never stops the others.
 
+mod lean; // what is dropped before decoding
+
 use crate::kinds::{Kind, Scope};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
@@ -73,11 +75,25 @@ pub enum Seen {
 }
 
 impl Seen {
-    /// Decodes the wire form of any known kind.
+    /// Decodes the wire form of any known kind, without what no decision reads. What is seen can be written down and read again, and is then the same: times are of whole seconds.
     pub fn decode(kind: Kind, mut value: Value) -> Seen {
         if kind == Kind::Secret {
             SecretFacts::forget_values(&mut value);
         }
+        lean::strip(kind, &mut value);
+        let fine = lean::has_fine_time(&value);
+        match Self::decode_lean(kind, &value) {
+            Seen::Decoded(object) if fine => Self::decode_lean(kind, &object.to_value()),
+            Seen::Malformed(mut malformed) if fine => {
+                let written = serde_json::to_value(&malformed.metadata).and_then(serde_json::from_value);
+                malformed.metadata = written.unwrap_or(malformed.metadata);
+                Seen::Malformed(malformed)
+            }
+            seen => seen,
+        }
+    }
+
+    fn decode_lean(kind: Kind, value: &Value) -> Seen {
         let metadata = || {
             let found = value.get("metadata").cloned().unwrap_or_default();
             serde_json::from_value::<ObjectMeta>(found).unwrap_or_default()
@@ -202,15 +218,26 @@ pub struct SecretFacts {
 }
 
 impl SecretFacts {
-    /// Drops every value, and the annotations, from the wire form of a Secret. Called before anything else looks at it.
+    /// Drops every value, and the annotations, from the wire form of a Secret. Called before anything else looks at it, so that no decoder can quote a value either.
     pub fn forget_values(secret: &mut Value) {
-        if let Some(meta) = secret.get_mut("metadata").and_then(Value::as_object_mut) {
-            meta.remove("annotations");
-            meta.remove("managedFields");
-        }
-        for field in ["data", "stringData"] {
-            if let Some(entries) = secret.get_mut(field).and_then(Value::as_object_mut) {
-                entries.values_mut().for_each(|value| *value = json!(""));
+        let Some(fields) = secret.as_object_mut() else {
+            *secret = Value::Null;
+            return;
+        };
+        fields.retain(|field, _| {
+            ["apiVersion", "kind", "metadata", "type", "data", "stringData"].contains(&field.as_str())
+        });
+        for (field, value) in fields {
+            match (field.as_str(), value) {
+                ("metadata", Value::Object(meta)) => {
+                    meta.remove("annotations");
+                    meta.remove("managedFields");
+                }
+                ("data" | "stringData", Value::Object(entries)) => {
+                    entries.values_mut().for_each(|value| *value = json!(""));
+                }
+                ("metadata" | "data" | "stringData", other) => *other = Value::Null,
+                _ => {}
             }
         }
     }
@@ -281,6 +308,26 @@ mod tests {
         let text = format!("{object:?}{}", object.to_value());
         assert!(text.contains("HF_TOKEN") && text.contains("plain"));
         assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMg"));
+    }
+
+    #[test]
+    fn a_secret_that_cannot_be_read_is_not_quoted() {
+        for secret in [
+            json!("hunter2"),
+            json!({"metadata": "hunter2"}),
+            json!({"metadata": {"name": "a"}, "data": "hunter2"}),
+            json!({"metadata": {"name": "a"}, "stringData": ["hunter2"], "status": "hunter2"}),
+        ] {
+            let seen = Seen::decode(Kind::Secret, secret);
+            assert!(matches!(seen, Seen::Malformed(_)) && !format!("{seen:?}").contains("hunter2"), "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_seen_can_be_written_and_seen_again() {
+        let claim = json!({"metadata": {"name": "a", "creationTimestamp": "2026-01-01T00:00:00.75Z"}, "spec": {}});
+        let Seen::Decoded(object) = Seen::decode(Kind::NodeClaim, claim) else { panic!("readable") };
+        assert_eq!(Seen::decode(Kind::NodeClaim, object.to_value()), Seen::Decoded(object));
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use crate::cloud::Cloud;
 use crate::gates::Gates;
 use kaito_api::vocabulary::ImageFamily;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
-/// The settings that decisions depend on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The settings that decisions depend on. Read back from a recording, a setting that was not there then has its default, and one that is not known here is an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Whose machines (`CLOUD_PROVIDER`).
-    #[serde(serialize_with = "cloud_name")]
+    #[serde(serialize_with = "cloud_name", deserialize_with = "cloud_named")]
     pub cloud: Cloud,
     /// Feature gates (`--feature-gates`).
     pub gates: Gates,
@@ -23,6 +24,12 @@ pub struct Settings {
 
 fn cloud_name<S: serde::Serializer>(cloud: &Cloud, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(cloud.as_str())
+}
+
+fn cloud_named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cloud, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let known = Cloud::ALL.into_iter().find(|cloud| cloud.as_str() == name);
+    known.ok_or_else(|| serde::de::Error::custom(format!("no such cloud: {name:?}")))
 }
 
 /// Azure, the published registry, the chart's namespace.

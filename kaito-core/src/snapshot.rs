@@ -91,6 +91,11 @@ impl Snapshot {
         self.answers.insert(read, answer);
     }
 
+    /// Everything that was answered so far.
+    pub fn answers(&self) -> impl Iterator<Item = (&Read, &Answer)> {
+        self.answers.iter()
+    }
+
     /// Adds what went wrong when this very plan was carried out, so that the status can say so.
     pub fn mishap(&mut self, error: EffectError) {
         self.mishaps.push(error);
@@ -99,11 +104,6 @@ impl Snapshot {
     /// What went wrong when this very plan was carried out.
     pub fn mishaps(&self) -> &[EffectError] {
         &self.mishaps
-    }
-
-    /// Everything that is known, by question.
-    pub fn answers(&self) -> impl Iterator<Item = (&Read, &Answer)> {
-        self.answers.iter()
     }
 
     /// Everything that was asked for so far.

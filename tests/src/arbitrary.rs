@@ -46,7 +46,7 @@ pub fn cluster() -> impl Strategy<Value = Vec<Seen>> {
 }
 
 /// Where to put what: an index into all places of an object, and a value.
-fn damage() -> impl Strategy<Value = Vec<(Index, Value)>> {
+pub fn damage() -> impl Strategy<Value = Vec<(Index, Value)>> {
     let odd = select(vec![
         json!(null),
         json!(-1),
@@ -66,11 +66,14 @@ fn damage() -> impl Strategy<Value = Vec<(Index, Value)>> {
         json!(true),
         json!(UID),
         json!("2026-01-01T00:00:00Z"),
+        json!("2025-12-31T23:59:59.75Z"),
+        json!(1.234_567_890_123_456_7e-300),
     ]);
     vec((any::<Index>(), odd), 0..4)
 }
 
-fn hurt(mut value: Value, damage: &[(Index, Value)]) -> Value {
+/// The value with something odd in those places.
+pub fn hurt(mut value: Value, damage: &[(Index, Value)]) -> Value {
     for (place, odd) in damage {
         let mut places = Vec::new();
         pointers(&value, String::new(), &mut places);

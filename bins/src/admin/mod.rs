@@ -1,14 +1,17 @@
-//! Health, readiness and metrics over plain HTTP.
+//! Health, readiness, metrics and the flight recorder over plain HTTP.
 //!
 //! | path | says |
 //! |---|---|
 //! | `/healthz` | 200 while every loop goes round; 503 names the one that hangs |
 //! | `/readyz` | 200 when everything is watched; 503 names each thing that is waited for, one a line |
 //! | `/metrics` | the registry, in Prometheus' text format |
+//! | `/debug/recorder` | the last reconciles, to this machine itself or with the token; 403 to others |
 
 mod address;
+mod debug;
 
 pub use address::{AddressError, BindAddress};
+pub use debug::{Token, debug_routes};
 
 use crate::kube::Readiness;
 use axum::Router;
@@ -17,6 +20,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus::{Encoder, Registry, TextEncoder};
+use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
 /// `/healthz` and `/readyz`.
@@ -35,6 +39,7 @@ pub async fn serve(
     routes: Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, routes).with_graceful_shutdown(shutdown).await
 }
 

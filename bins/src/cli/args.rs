@@ -32,6 +32,8 @@ pub enum Verb {
     Validate(Validate),
     /// What the reason of a condition means, what proves it, and what can be done
     Explain(Explain),
+    /// Whether this version decides what a recorded one did, and where not
+    Replay(Replay),
     /// The models that can be served by name
     Models(Models),
     /// The machine sizes with GPUs
@@ -90,6 +92,15 @@ pub struct Validate {
 pub struct Explain {
     /// A reason, in any case; all without it
     pub(super) reason: Option<String>,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// A recording, as /debug/recorder serves it, or - for standard input
+    pub(super) file: String,
     #[command(flatten)]
     pub(super) output: Output,
 }

@@ -5,7 +5,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `args` | the words |
-//! | `simulate`, `render`, `validate`, `explain`, `registry` | the verbs |
+//! | `simulate`, `render`, `validate`, `explain`, `replay`, `registry` | the verbs |
 //! | `reviews` | `validate --review`: AdmissionReviews, line by line |
 //! | `intake`, `then`, `standing` | from `-f` and `--then` to a world; how a Workspace stands in it |
 //! | `report`, `output` | results for programs |
@@ -22,6 +22,7 @@ mod live;
 mod output;
 mod registry;
 mod render;
+mod replay;
 mod report;
 mod reviews;
 mod simulate;
@@ -123,6 +124,7 @@ pub fn run(cli: &Cli, stdin: &mut dyn Read, console: &mut Console<'_>) -> Result
         Verb::Render(args) => render::run(args, stdin, console),
         Verb::Validate(args) => validate::run(args, stdin, console),
         Verb::Explain(args) => explain::run(args, console),
+        Verb::Replay(args) => replay::run(args, stdin, console),
         Verb::Models(args) => registry::models(args, console),
         Verb::Skus(args) => registry::skus(args, console),
     }

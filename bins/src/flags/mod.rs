@@ -8,9 +8,14 @@ mod table;
 use crate::admin::BindAddress;
 use kaito_api::vocabulary::ImageFamily;
 use kaito_core::gates::Gates;
+use kaito_core::record::Limits;
+use kaito_core::units;
 use kaito_core::{Settings, cloud::Cloud};
 use std::path::PathBuf;
 use table::{FLAGS, Flag, Means};
+
+/// What `kaito replay` reads at most.
+const MOST_RECORDED: usize = 64 << 20;
 
 /// What the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +39,10 @@ pub struct Options {
     pub concurrency: usize,
     /// `--kubeconfig`.
     pub kubeconfig: Option<PathBuf>,
+    /// `--recorder-size`: bytes for the flight recorder; 0 records nothing.
+    pub recorder_bytes: usize,
+    /// `--debug-token-file`.
+    pub debug_token_file: Option<PathBuf>,
     /// `-v`, `--zap-log-level`: 0 for info, 4 and more for debug.
     pub verbosity: u8,
     /// `--zap-encoder=json`.
@@ -64,6 +73,8 @@ impl Options {
             health: BindAddress::Everywhere(8081),
             concurrency: 5,
             kubeconfig: None,
+            recorder_bytes: Limits::default().bytes,
+            debug_token_file: None,
             verbosity: 0,
             json_logs: false,
             warnings: Vec::new(),
@@ -101,6 +112,11 @@ impl Options {
                 self.concurrency = count.ok_or_else(|| wrong(&format!("{value:?} is no whole number above 0")))?;
             }
             Means::Kubeconfig => self.kubeconfig = (!value.is_empty()).then(|| PathBuf::from(value)),
+            Means::RecorderSize => {
+                let none = || wrong(&format!("{value:?} is no size from 0 to 64Mi, such as 8Mi"));
+                self.recorder_bytes = bytes(value).filter(|bytes| *bytes <= MOST_RECORDED).ok_or_else(none)?;
+            }
+            Means::DebugTokenFile => self.debug_token_file = (!value.is_empty()).then(|| PathBuf::from(value)),
             Means::Verbosity => {
                 self.verbosity =
                     value.parse().map_err(|_| wrong(&format!("{value:?} is no level; expected 0 to 255")))?;
@@ -187,6 +203,11 @@ fn provisioner(name: &str) -> Result<(), FlagError> {
             "--node-provisioner={other}: no such provisioner; known: azure-gpu-provisioner, and with a later version karpenter, byo"
         ))),
     }
+}
+
+/// A quantity of bytes as Kubernetes writes it.
+fn bytes(text: &str) -> Option<usize> {
+    usize::try_from(units::parse_quantity(text)? / 1000).ok()
 }
 
 /// Booleans as Go reads them.

@@ -34,6 +34,9 @@ fn the_spellings_of_go_are_read() {
     ] {
         assert_eq!(options(line).metrics, BindAddress::Everywhere(9), "{line}");
     }
+    let sizes = ["", "--recorder-size=0", "--recorder-size=512Ki"].map(|line| options(line).recorder_bytes);
+    assert_eq!(sizes, [8 << 20, 0, 512 << 10]);
+    assert_eq!(options("--debug-token-file=/t").debug_token_file.as_deref(), Some(std::path::Path::new("/t")));
     assert_eq!(options("--health-probe-bind-address=0").health, BindAddress::Off);
     assert_eq!(
         (options("-v=4").verbosity, options("-v 2").verbosity, options("--zap-log-level=debug").verbosity),
@@ -67,6 +70,9 @@ fn mistakes_are_answered_in_words() {
         ("--node-provisioner=magic", "known: azure-gpu-provisioner"),
         ("--concurency=2", "did you mean --concurrency?"),
         ("--xyzzy", "known flags: --metrics-bind-address"),
+        ("--recorder-size=65Mi", "no size from 0 to 64Mi"),
+        ("--recorder-size=-1", "such as 8Mi"),
+        ("--recorder-size=much", "such as 8Mi"),
         ("--concurrency=0", "no whole number above 0"),
         ("--metrics-bind-address", "needs a value"),
         ("--metrics-bind-address=80", "expected :PORT"),

@@ -20,7 +20,7 @@ mod yaml;
 
 pub use document::Document;
 pub use place::{Place, Problem, printable};
-pub use source::{STDIN, Text, texts};
+pub use source::{STDIN, Text, one, texts};
 pub use yaml::DOCUMENT_LIMIT;
 
 use kaito_core::ObjectKey;

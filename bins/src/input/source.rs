@@ -22,6 +22,11 @@ pub struct Text {
     pub text: String,
 }
 
+/// The one file of this name, or standard input for `-`.
+pub fn one(name: &str, stdin: &mut dyn Read) -> Result<Text, Problem> {
+    if name == "-" { text(STDIN, stdin) } else { file(name) }
+}
+
 /// Everything that one `-f` names.
 pub fn texts(named: &str, stdin: &mut dyn Read) -> Result<Vec<Text>, Problem> {
     if named == "-" {
@@ -89,7 +94,7 @@ fn text(name: &str, from: &mut dyn Read) -> Result<Text, Problem> {
     let mut bytes = Vec::new();
     from.take(FILE_LIMIT + 1).read_to_end(&mut bytes).map_err(|error| Problem::of_file(name, unreadable(&error)))?;
     if bytes.len() as u64 > FILE_LIMIT {
-        return Err(Problem::of_file(name, "larger than 64 MB; not a file of manifests"));
+        return Err(Problem::of_file(name, "larger than 64 MB; not a file for kaito"));
     }
     match String::from_utf8(bytes) {
         Ok(text) => {

@@ -3,10 +3,11 @@
 use super::cluster::KubeCluster;
 use super::readiness::Readiness;
 use crate::metrics::Metrics;
+use crate::recorder::FlightRecorder;
 use jiff::Timestamp;
 use kaito_core::backend::BackendError;
 use kaito_core::cache::Change;
-use kaito_core::driver::{self, Planner, Report, Schedule};
+use kaito_core::driver::{self, Planner, Reconciliation, Report, Schedule};
 use kaito_core::{ObjectKey, Settings};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub(super) struct Controller {
     pub(super) settings: Arc<Settings>,
     pub(super) concurrency: usize,
     pub(super) metrics: Metrics,
+    pub(super) recorder: FlightRecorder,
     pub(super) readiness: Readiness,
     pub(super) changes: mpsc::Receiver<Change>,
 }
@@ -76,11 +78,14 @@ impl Controller {
     fn reconcile(&self, root: ObjectKey) -> impl Future<Output = Done> + Send + use<> {
         let (planner, cluster, settings) =
             (Arc::clone(&self.planner), self.cluster.clone(), Arc::clone(&self.settings));
+        let recorder = self.recorder.clone();
         let span = tracing::info_span!("reconcile", planner = planner.name(), kind = %root.kind, namespace = root.namespace(), name = root.name);
         let work = async move {
             let start = Instant::now();
-            let result = driver::reconcile(&cluster, planner.as_ref(), &root, &settings, Timestamp::now()).await;
+            let mut machine = Reconciliation::new(root.clone(), Timestamp::now());
+            let result = driver::drive(&mut machine, &cluster, planner.as_ref(), &settings).await;
             let took = start.elapsed();
+            recorder.take(&machine, planner.as_ref(), &settings);
             log(&result, took);
             (root, result, took)
         };

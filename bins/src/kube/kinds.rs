@@ -7,9 +7,6 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
-/// Holds a copy of the whole object, which nobody here reads.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
 /// The kind in kube's words.
 pub(super) fn resource(kind: Kind) -> ApiResource {
     ApiResource {
@@ -36,30 +33,13 @@ pub(super) fn definition(kind: Kind) -> String {
     format!("{}.{}", kind.plural(), kind.group())
 }
 
-/// Drops what no decision reads and what is large: the record of field owners, the copy of the object that kubectl leaves, the images of a node, the addresses of a slice.
-pub(super) fn lean(kind: Kind, value: &mut Value) {
-    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.remove("managedFields");
-        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-            annotations.remove(LAST_APPLIED);
-        }
-    }
-    match kind {
-        Kind::Node => {
-            value.get_mut("status").and_then(Value::as_object_mut).map(|status| status.remove("images"));
-        }
-        Kind::EndpointSlice => {
-            for endpoint in value.get_mut("endpoints").and_then(Value::as_array_mut).into_iter().flatten() {
-                *endpoint = json!({"addresses": [], "conditions": endpoint["conditions"]});
-            }
-        }
-        _ => {}
-    }
-}
-
-/// A lean object of a known kind.
+/// What is kept of an object: of a slice only what is said of its endpoints, for a cluster has thousands of addresses that nobody here reads.
 pub(super) fn seen(kind: Kind, mut value: Value) -> Seen {
-    lean(kind, &mut value);
+    if kind == Kind::EndpointSlice {
+        for endpoint in value.get_mut("endpoints").and_then(Value::as_array_mut).into_iter().flatten() {
+            *endpoint = json!({"addresses": [], "conditions": endpoint.get("conditions")});
+        }
+    }
     Seen::decode(kind, value)
 }
 
@@ -123,25 +103,13 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_reads_is_not_kept() {
-        let node = json!({
-            "metadata": {"name": "n", "managedFields": [{}], "annotations": {LAST_APPLIED: "{}", "own": "1"}},
-            "status": {"images": [{"names": ["a"]}], "nodeInfo": null},
-        });
-        let mut lean_node = node;
-        lean(Kind::Node, &mut lean_node);
-        assert_eq!(
-            lean_node,
-            json!({"metadata": {"name": "n", "annotations": {"own": "1"}}, "status": {"nodeInfo": null}})
-        );
-    }
-
-    #[test]
     fn of_a_slice_only_what_is_said_of_its_endpoints_is_kept() {
         let conditions = json!({"ready": true, "serving": false});
-        let mut slice = json!({"metadata": {"name": "web-x"}, "endpoints": [{"addresses": ["10.0.0.1"], "conditions": conditions, "nodeName": "n"}, "odd"]});
-        lean(Kind::EndpointSlice, &mut slice);
-        assert_eq!(slice["endpoints"][0], json!({"addresses": [], "conditions": {"ready": true, "serving": false}}));
+        let slice = json!({"metadata": {"name": "web-x"}, "addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"], "conditions": conditions, "nodeName": "n"}, "odd"]});
+        let Seen::Decoded(object) = seen(Kind::EndpointSlice, slice) else { panic!("it can be read") };
+        let endpoint = &object.to_value()["endpoints"][0];
+        assert_eq!(endpoint["conditions"], json!({"ready": true, "serving": false}));
+        assert!(endpoint["addresses"].as_array().is_none_or(Vec::is_empty) && endpoint.get("nodeName").is_none());
     }
 
     #[test]

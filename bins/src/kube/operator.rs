@@ -6,6 +6,7 @@ use super::readiness::Readiness;
 use super::requests::Requests;
 use super::watch::Keeper;
 use crate::metrics::Metrics;
+use crate::recorder::FlightRecorder;
 use kaito_core::cache::Stores;
 use kaito_core::driver::Planner;
 use kaito_core::kinds::{KindUse, Watch};
@@ -44,6 +45,7 @@ pub struct Operator {
     settings: Arc<Settings>,
     concurrency: usize,
     metrics: Metrics,
+    recorder: FlightRecorder,
     readiness: Readiness,
 }
 
@@ -56,6 +58,7 @@ pub struct OperatorBuilder {
     concurrency: usize,
     manager: String,
     metrics: Option<Metrics>,
+    recorder: FlightRecorder,
 }
 
 impl OperatorBuilder {
@@ -94,6 +97,13 @@ impl OperatorBuilder {
         self
     }
 
+    /// Takes down every reconcile here; else nothing is recorded.
+    #[must_use]
+    pub fn recorder(mut self, recorder: FlightRecorder) -> Self {
+        self.recorder = recorder;
+        self
+    }
+
     /// The operator. Nothing is sent yet.
     pub fn build(self) -> Operator {
         let rows =
@@ -109,6 +119,7 @@ impl OperatorBuilder {
             settings: Arc::new(self.settings),
             concurrency: self.concurrency,
             metrics,
+            recorder: self.recorder,
             readiness: Readiness::new(stores),
         }
     }
@@ -123,7 +134,16 @@ impl Operator {
     /// An operator over a client. [`super::client`] makes one that does not retry behind our back; with another, waits are longer than they are said to be.
     pub fn builder(client: Client, settings: Settings) -> OperatorBuilder {
         let manager = "kaito-workspace".to_owned();
-        OperatorBuilder { client, settings, planners: Vec::new(), kinds: None, concurrency: 5, manager, metrics: None }
+        OperatorBuilder {
+            client,
+            settings,
+            planners: Vec::new(),
+            kinds: None,
+            concurrency: 5,
+            manager,
+            metrics: None,
+            recorder: FlightRecorder::off(),
+        }
     }
 
     /// What is missing and what hangs, while it runs.
@@ -156,6 +176,7 @@ impl Operator {
                 settings: Arc::clone(&self.settings),
                 concurrency: self.concurrency,
                 metrics: self.metrics.clone(),
+                recorder: self.recorder.clone(),
                 readiness: self.readiness.clone(),
                 changes,
             };

@@ -3,7 +3,7 @@
 use super::annotations::{IMAGE_FAMILY_AZURE_LINUX, IMAGE_FAMILY_UBUNTU};
 
 /// The image family of a node; the value of the annotation `kaito.sh/node-image-family`, on Workspaces and on NodeClaims.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ImageFamily {
     /// Ubuntu, where nothing else is asked for.

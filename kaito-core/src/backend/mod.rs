@@ -8,11 +8,11 @@ use crate::plan::{Notice, StatusWrite};
 use crate::read::Read;
 use crate::snapshot::Answer;
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Why a cluster did not do what it was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The object changed since it was read: look again, at once.

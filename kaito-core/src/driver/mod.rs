@@ -1,6 +1,6 @@
 //! Read what a plan asks for, plan, carry it out, write the status last; then decide when to look again.
 //!
-//! [`Reconciliation`] is one reconcile and [`Schedule`] the time between them; both are machines without IO and without a clock. [`reconcile`] drives the first on a backend: the only async
+//! [`Reconciliation`] is one reconcile and [`Schedule`] the time between them; both are machines without IO and without a clock. [`drive`] (and [`reconcile`], which forgets the machine) runs the first on a backend: the only async
 //! code of the core. No tasks, no timers: those belong to a runtime, such as tokio or the memory world. Dropping a reconcile between two effects is a crash, and harmless.
 
 mod backoff;
@@ -9,7 +9,7 @@ mod reconciliation; // one look and what follows from it
 mod schedule; // when each root is looked at
 
 pub use backoff::{Backoff, remaining};
-pub use reconciliation::{Reconciliation, Wish};
+pub use reconciliation::{Carried, Reconciliation, Wish};
 pub use schedule::Schedule;
 
 use crate::backend::{BackendError, ClusterBackend};
@@ -89,13 +89,22 @@ pub async fn reconcile(
     settings: &Settings,
     now: Timestamp,
 ) -> Result<Report, BackendError> {
-    let mut work = Reconciliation::new(root.clone(), now);
+    drive(&mut Reconciliation::new(root.clone(), now), cluster, planner, settings).await
+}
+
+/// The same with a machine that the caller keeps, to look at afterwards: everything that was read, planned and carried out is still in it.
+pub async fn drive(
+    work: &mut Reconciliation,
+    cluster: &dyn ClusterBackend,
+    planner: &dyn Planner,
+    settings: &Settings,
+) -> Result<Report, BackendError> {
     loop {
         match work.next(planner, settings) {
             Wish::Read(read) => work.answered(cluster.read(&read).await),
             Wish::Perform(effect) => work.performed(cluster.perform(&effect).await),
             Wish::WriteStatus(status) => work.status_written(cluster.write_status(&status).await),
-            Wish::Publish(uid, notice) => cluster.publish(root, &uid, &notice).await,
+            Wish::Publish(uid, notice) => cluster.publish(work.root(), &uid, &notice).await,
             Wish::Done(result) => return *result,
         }
     }

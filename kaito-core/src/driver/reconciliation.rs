@@ -5,7 +5,7 @@
 
 use super::{MAX_ROUNDS, Planner, Report};
 use crate::backend::{BackendError, ErrorKind, Written};
-use crate::effect::{Effect, EffectError};
+use crate::effect::{Effect, EffectError, EffectId};
 use crate::object::ObjectKey;
 use crate::plan::{Notice, Plan, StatusWrite, Wake};
 use crate::read::Read;
@@ -29,6 +29,26 @@ pub enum Wish {
     Done(Box<Result<Report, BackendError>>),
 }
 
+/// What came of one write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Carried {
+    /// Nothing: something that it requires failed, or its turn never came.
+    Untried,
+    /// It was written.
+    Written,
+    /// It was refused, and what was wished is so already.
+    Fulfilled,
+    /// It was refused.
+    Refused(BackendError),
+}
+
+impl Carried {
+    /// Whether what was wished is so now.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Carried::Written | Carried::Fulfilled)
+    }
+}
+
 /// Where a reconcile stands.
 #[derive(Debug, Clone)]
 enum Phase {
@@ -50,8 +70,14 @@ pub struct Reconciliation {
     root: ObjectKey,
     snapshot: Snapshot,
     phase: Phase,
+    /// As it was made; what came of it stands beside.
     plan: Option<Plan>,
-    done: Vec<bool>,
+    results: Vec<Carried>,
+    /// The second plan, made with the refusals of the first.
+    told: Option<Plan>,
+    /// The status that is still to be written.
+    status: Option<StatusWrite>,
+    status_result: Carried,
     /// The root's version after our own writes to it: they were conditional on the version that was planned from, so nobody else has been in between.
     root_version: Option<String>,
     report: Report,
@@ -66,7 +92,10 @@ impl Reconciliation {
             snapshot: Snapshot::new(now),
             phase,
             plan: None,
-            done: Vec::new(),
+            results: Vec::new(),
+            told: None,
+            status: None,
+            status_result: Carried::Untried,
             root_version: None,
             report: Report::new(),
         }
@@ -82,9 +111,32 @@ impl Reconciliation {
         &self.snapshot
     }
 
-    /// The plan, once there is one.
+    /// The plan, once there is one, as it was made.
     pub fn plan(&self) -> Option<&Plan> {
         self.plan.as_ref()
+    }
+
+    /// What came of each step of the plan so far.
+    pub fn results(&self) -> &[Carried] {
+        &self.results
+    }
+
+    /// The plan that was made a second time, with the refusals of the first, for the words of its status.
+    pub fn told(&self) -> Option<&Plan> {
+        self.told.as_ref()
+    }
+
+    /// What came of the status.
+    pub fn status_result(&self) -> &Carried {
+        &self.status_result
+    }
+
+    /// Why the cluster could not be read before anything was written.
+    pub fn failure(&self) -> Option<&BackendError> {
+        match &self.phase {
+            Phase::Failed(error) => Some(error),
+            _ => None,
+        }
     }
 
     /// What to do next. Asked again before the answer is given, it wishes the same.
@@ -122,22 +174,22 @@ impl Reconciliation {
         None
     }
 
-    fn take_plan(&mut self, mut plan: Plan) {
+    fn take_plan(&mut self, plan: Plan) {
         self.report.outcome = plan.outcome.clone();
         self.report.wake = plan.wake;
         self.report.reads = self.snapshot.reads();
-        self.report.remarks = std::mem::take(&mut plan.remarks);
-        self.done = vec![false; plan.steps.len()];
+        self.report.remarks = plan.remarks.clone();
+        self.results = vec![Carried::Untried; plan.steps.len()];
+        self.status = plan.status.clone();
         self.plan = Some(plan);
         self.phase = Phase::Acting { next: 0 };
     }
 
     /// A refusal is a fact like any other: the same planner turns it into words, and only the words are taken.
     fn take_words(&mut self, told: Plan) {
-        self.report.outcome = told.outcome;
-        if let Some(plan) = &mut self.plan {
-            plan.status = told.status;
-        }
+        self.report.outcome = told.outcome.clone();
+        self.status = told.status.clone();
+        self.told = Some(told);
         self.phase = Phase::Closing;
     }
 
@@ -152,11 +204,15 @@ impl Reconciliation {
             self.phase = Phase::Telling { next: 0 };
             return None;
         };
-        if step.requires.iter().all(|required| self.done.get(required.0).copied().unwrap_or(false)) {
+        if step.requires.iter().all(|required| self.is_done(*required)) {
             return Some(Wish::Perform(step.effect.clone()));
         }
         self.phase = Phase::Acting { next: next + 1 };
         None
+    }
+
+    fn is_done(&self, effect: EffectId) -> bool {
+        self.results.get(effect.0).is_some_and(Carried::is_done)
     }
 
     fn tell(&mut self, next: usize) -> Option<Wish> {
@@ -171,7 +227,7 @@ impl Reconciliation {
             };
             return None;
         };
-        let happened = notice.after.is_none_or(|id| self.done.get(id.0).copied().unwrap_or(false));
+        let happened = notice.after.is_none_or(|id| self.is_done(id));
         let uid = plan.and_then(|plan| plan.root_uid.clone());
         let wish = uid.filter(|_| happened).map(|uid| Wish::Publish(uid, notice.clone()));
         // Nobody answers to an event.
@@ -180,7 +236,7 @@ impl Reconciliation {
     }
 
     fn close(&mut self) -> Wish {
-        match self.plan.as_mut().and_then(|plan| plan.status.as_mut()) {
+        match &mut self.status {
             Some(status) => {
                 if let Some(version) = self.root_version.take() {
                     status.resource_version = version;
@@ -205,33 +261,46 @@ impl Reconciliation {
     pub fn performed(&mut self, result: Result<Written, BackendError>) {
         let Phase::Acting { next } = self.phase else { return };
         let Some(step) = self.plan.as_ref().and_then(|plan| plan.steps.get(next)) else { return };
-        match result {
+        self.results[next] = match result {
             Ok(written) => {
-                self.done[next] = true;
                 self.report.written.push(step.effect.clone());
                 if *step.effect.key() == self.root {
                     self.root_version = written.resource_version().map(str::to_owned);
                 }
+                Carried::Written
             }
-            Err(error) if is_fulfilled(&step.effect, error.kind) => self.done[next] = true,
-            // What was planned from is not what is there: the dependants wait for the next look, which comes at once.
-            Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::NotFound) => self.report.again = true,
-            Err(error) => self.report.errors.push(refused(step.effect.key(), step.effect.verb(), error)),
-        }
+            Err(error) if is_fulfilled(&step.effect, error.kind) => Carried::Fulfilled,
+            Err(error) => {
+                match error.kind {
+                    // What was planned from is not what is there: the dependants wait for the next look, which comes at once.
+                    ErrorKind::Conflict | ErrorKind::NotFound => self.report.again = true,
+                    _ => self.report.errors.push(refused(step.effect.key(), step.effect.verb(), error.clone())),
+                }
+                Carried::Refused(error)
+            }
+        };
         self.phase = Phase::Acting { next: next + 1 };
     }
 
     /// The result of [`Wish::WriteStatus`].
     pub fn status_written(&mut self, result: Result<Written, BackendError>) {
-        let Some(status) = self.plan.as_mut().and_then(|plan| plan.status.take()) else { return };
-        match result {
-            Ok(_) => self.report.status = Some(status),
-            Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::NotFound) => self.report.again = true,
-            Err(error) => {
-                self.report.errors.push(refused(&status.key, "patch status", error));
-                self.report.wake = self.report.wake.or_earlier(retry(&self.report.errors));
+        let Some(status) = self.status.take() else { return };
+        self.status_result = match result {
+            Ok(_) => {
+                self.report.status = Some(status);
+                Carried::Written
             }
-        }
+            Err(error) => {
+                match error.kind {
+                    ErrorKind::Conflict | ErrorKind::NotFound => self.report.again = true,
+                    _ => {
+                        self.report.errors.push(refused(&status.key, "patch status", error.clone()));
+                        self.report.wake = self.report.wake.or_earlier(retry(&self.report.errors));
+                    }
+                }
+                Carried::Refused(error)
+            }
+        };
     }
 }
 

@@ -147,7 +147,7 @@ impl Schedule {
         match report.outcome {
             Outcome::Gone => self.index.forget(root),
             Outcome::Converged | Outcome::Waiting { .. } | Outcome::Failed { .. } => {
-                self.index.record(root, report.reads.clone())
+                self.index.record(root, report.reads.clone());
             }
         }
     }
