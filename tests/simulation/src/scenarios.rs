@@ -22,7 +22,7 @@ pub fn preset(name: &str, model: &str, size: &str, selector: &str) -> (ObjectKey
 /// A table of scenarios: what is special about each, and its objects.
 pub fn builtin() -> Vec<(&'static str, Objects)> {
     let (v100, a10, two_a10) = ("Standard_NC6s_v3", "Standard_NV36ads_A10_v5", "Standard_NV72ads_A10_v5");
-    let long = "a-name-of-the-greatest-length-that-a-workspace-can-hav";
+    let long = "a-name-of-the-greatest-length-that-a-workspace-can-h";
     vec![
         ("one machine, the oldest GPU", vec![preset("phi-3", "phi-3-mini-4k-instruct", v100, "phi-3")]),
         ("two machines with two GPUs each", vec![preset("qwen", "qwen2.5-coder-32b-instruct", two_a10, "qwen")]),

@@ -21,7 +21,6 @@ pub(super) use task::{inference, preset_name, preset_options, tuning, workspace}
 use super::Workspace;
 use crate::field_error::{FieldError, FieldErrorKind, FieldPath};
 use crate::syntax;
-use crate::vocabulary::names::HEADLESS_SUFFIX;
 use validator::Validate;
 
 impl Workspace {
@@ -69,14 +68,15 @@ impl Workspace {
         if self.inference().is_none() {
             return Vec::new();
         }
-        let longest = 63 - HEADLESS_SUFFIX.len();
+        // The StatefulSet controller labels each pod with the name, a dash and a hash of at most ten characters; a label holds 63.
+        const LONGEST: usize = 63 - 11;
         if let Err(expected) = syntax::service_name(name) {
             wrong("N-1", format!("{name:?} {expected}"))
-        } else if name.len() > longest {
-            wrong(
-                "N-2",
-                format!("must be at most {longest} characters, because a Service {name}{HEADLESS_SUFFIX} is created"),
-            )
+        } else if name.len() > LONGEST {
+            let detail = format!(
+                "must be at most {LONGEST} characters, because Kubernetes labels its pods with the name and a hash"
+            );
+            wrong("N-2", detail)
         } else {
             Vec::new()
         }
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn names() {
         for (name, rule) in
-            [("phi-3.5-mini", "W-1"), ("-mini", "W-1"), ("3-mini", "N-1"), (&*"x".repeat(55), "N-2"), ("", "W-1")]
+            [("phi-3.5-mini", "W-1"), ("-mini", "W-1"), ("3-mini", "N-1"), (&*"x".repeat(53), "N-2"), ("", "W-1")]
         {
             let name = name.to_owned();
             assert_eq!(found(move |o| o["metadata"]["name"] = json!(name)), [format!("{rule} metadata.name")]);

@@ -5,14 +5,12 @@ use crate::kinds::{Kind, Typed};
 use crate::memory::World;
 use crate::object::{ObjectKey, Seen};
 use crate::read::Selector;
-use crate::settings::Settings;
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kaito_api::Workspace;
 use kaito_api::vocabulary::{ConditionType, labels};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -195,8 +193,7 @@ impl<'a> Judge<'a> {
     }
 
     /// At the end: as if nothing had gone wrong.
-    pub(super) fn conclude(&mut self, world: &mut World, wished: &[(ObjectKey, Value)], settings: &Settings) {
-        let calm = Calm::of(wished, settings);
+    pub(super) fn conclude(&mut self, world: &mut World, calm: &Calm) {
         let end = Calm::end_of(world);
         for (key, state) in &calm.states {
             match end.states.get(key) {

@@ -21,7 +21,8 @@ use jiff::SignedDuration;
 use judge::Judge;
 use script::Script;
 use serde_json::Value;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Steps in which faults may play.
@@ -36,6 +37,8 @@ pub struct Simulation {
     planner: Arc<dyn Planner>,
     faults: Faults,
     calm: Calm,
+    /// Calm ends of other wishes that runs came to; most come to few.
+    ends: Mutex<BTreeMap<String, Arc<Calm>>>,
 }
 
 /// How one run went.
@@ -58,13 +61,27 @@ impl Simulation {
     /// A simulation of these objects. Runs them once in a calm world, to know how they should end.
     pub fn new(objects: Vec<(ObjectKey, Value)>, settings: &Settings, faults: Faults) -> Self {
         let calm = Calm::of(&objects, settings);
-        Self { objects, settings: settings.clone(), planner: Arc::new(WorkspacePlanner), faults, calm }
+        Self {
+            objects,
+            settings: settings.clone(),
+            planner: Arc::new(WorkspacePlanner),
+            faults,
+            calm,
+            ends: Mutex::default(),
+        }
     }
 
     /// The same with another planner in the place of the product's. How it should end is still what the product makes of it.
     #[must_use]
     pub fn with_planner(self, planner: Arc<dyn Planner>) -> Self {
         Self { planner, ..self }
+    }
+
+    /// How these wishes end in a calm world.
+    fn end_of(&self, wished: &[(ObjectKey, Value)]) -> Arc<Calm> {
+        let name: String = wished.iter().map(|(key, body)| format!("{key} {body}")).collect();
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(ends.entry(name).or_insert_with(|| Arc::new(Calm::of(wished, &self.settings))))
     }
 
     /// One run.
@@ -83,7 +100,7 @@ impl Simulation {
         }
         recover(&mut world, &mut judge);
         let wished = script::wished(&world);
-        judge.conclude(&mut world, &wished, &self.settings);
+        judge.conclude(&mut world, &self.end_of(&wished));
         Run { seed, steps: world.steps(), played, upsets: script.told(), violations: judge.violations(), world }
     }
 }
