@@ -211,10 +211,11 @@ pub const KINDS: &[KindUse] = &[
         custom: false,
     },
     KindUse {
+        // Asked for once, when a workload is made.
         kind: Kind::StorageClass,
-        watch: Watch::Meta,
+        watch: Watch::Poll,
         label: None,
-        verbs: &["get", "list", "watch"],
+        verbs: &["get"],
         subresources: &[],
         custom: false,
     },

@@ -5,6 +5,7 @@ use kaito_api::vocabulary::ImageFamily;
 use kaito_core::Settings;
 use kaito_core::cloud::Cloud;
 use kaito_core::gates::Gates;
+use kaito_core::memory::Faults;
 
 /// What will happen to a model on Kubernetes, before anything is paid for.
 ///
@@ -48,6 +49,18 @@ pub struct Simulate {
     /// What is applied next, when nothing happens any more; may be given more than once, applied in order
     #[arg(long, value_name = "FILE")]
     pub(super) then: Vec<String>,
+    /// What may go wrong on the way: all, or a list such as crash,lag or all,-user
+    #[arg(long, value_name = "LIST", conflicts_with = "then")]
+    pub(super) faults: Option<Faults>,
+    /// What chance is drawn from where something may go wrong; the same seed is the same run
+    #[arg(long, value_name = "SEED", conflicts_with = "then")]
+    pub(super) seed: Option<u64>,
+    /// The run of this seed with all faults, as the project's own checks run it
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["then", "seed", "faults"])]
+    pub(super) replay: Option<u64>,
+    /// Writes what every reconcile saw and decided to a file, for `kaito replay`
+    #[arg(long, value_name = "FILE")]
+    pub(super) record: Option<std::path::PathBuf>,
     #[command(flatten)]
     pub(super) operator: Operator,
     #[command(flatten)]

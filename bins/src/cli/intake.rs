@@ -7,6 +7,7 @@ use crate::input::{self, Document, Problem};
 use kaito_api::FieldError;
 use kaito_core::memory::World;
 use kaito_core::{Kind, ObjectKey, Settings, admission};
+use serde_json::Value;
 use std::io::Read;
 
 /// So many complaints are shown; after them, only their number.
@@ -16,6 +17,8 @@ const SHOWN: usize = 20;
 pub struct Intake {
     /// The world.
     pub world: World,
+    /// What was put into it, in that order.
+    pub objects: Vec<(ObjectKey, Value)>,
     /// The Workspaces of the input, in its order.
     pub workspaces: Vec<ObjectKey>,
     /// Why Workspaces would not be admitted.
@@ -49,7 +52,14 @@ pub fn read(
     }
     let refusals: Vec<Problem> = workspaces.iter().flat_map(|document| refusals(document, &settings)).collect();
     complain(&refusals, console);
-    Ok(Ok(Intake { world, workspaces: workspaces.into_iter().map(|document| document.key).collect(), refusals }))
+    let objects =
+        others.iter().chain(&workspaces).map(|document| (document.key.clone(), document.value.clone())).collect();
+    Ok(Ok(Intake {
+        world,
+        objects,
+        workspaces: workspaces.into_iter().map(|document| document.key).collect(),
+        refusals,
+    }))
 }
 
 fn refusals(document: &Document, settings: &Settings) -> Vec<Problem> {

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `args` | the words |
 //! | `simulate`, `render`, `validate`, `explain`, `replay`, `registry` | the verbs |
+//! | `faulty`, `recorded` | `simulate` where things go wrong; `--record` |
 //! | `reviews` | `validate --review`: AdmissionReviews, line by line |
 //! | `intake`, `then`, `standing` | from `-f` and `--then` to a world; how a Workspace stands in it |
 //! | `report`, `output` | results for programs |
@@ -17,9 +18,11 @@ pub mod args;
 mod console;
 mod duration;
 mod explain;
+mod faulty;
 mod intake;
 mod live;
 mod output;
+mod recorded;
 mod registry;
 mod render;
 mod replay;

@@ -23,6 +23,11 @@ impl<T> Typed<T> {
     pub fn new(kind: &'static str, body: T) -> Self {
         Self { api_version: API_VERSION, kind, body }
     }
+
+    /// The result without its kind, to be added to.
+    pub fn body_mut(&mut self) -> &mut T {
+        &mut self.body
+    }
 }
 
 /// Many results of one kind.

@@ -9,10 +9,11 @@ use std::io::Read;
 
 /// Runs an ideal world to its fix-point and prints what the controllers wrote.
 pub fn run(args: &Render, stdin: &mut dyn Read, console: &mut Console<'_>) -> Result<Verdict, Defect> {
-    let Intake { mut world, workspaces, refusals } = match intake::read(&args.input, &args.operator, stdin, console)? {
-        Ok(intake) => intake,
-        Err(verdict) => return Ok(verdict),
-    };
+    let Intake { mut world, workspaces, refusals, .. } =
+        match intake::read(&args.input, &args.operator, stdin, console)? {
+            Ok(intake) => intake,
+            Err(verdict) => return Ok(verdict),
+        };
     let objects = render::render(&mut world);
     let text = match args.output {
         Document::Yaml => output::documents(&objects)?,

@@ -3,6 +3,7 @@
 use super::output::Typed;
 use super::standing;
 use super::then::Applied;
+use kaito_core::memory::simulation::Run;
 use kaito_core::memory::{Moment, World};
 use kaito_core::{Kind, ObjectKey};
 use serde::Serialize;
@@ -13,8 +14,11 @@ use std::collections::BTreeMap;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Simulation {
-    /// What chance was drawn from; nothing is left to chance yet.
+    /// What chance was drawn from, where anything was left to it.
     seed: u64,
+    /// What went wrong; absent in a run in which nothing may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faults: Option<Wrong>,
     /// Simulated seconds.
     duration: i64,
     ready: bool,
@@ -61,10 +65,39 @@ struct Writes {
     by_kind: BTreeMap<&'static str, u64>,
 }
 
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Wrong {
+    /// The faults that played, by their words.
+    played: Vec<&'static str>,
+    /// What was done to the world, in order.
+    upsets: Vec<String>,
+    /// The promises that were broken.
+    violations: Vec<String>,
+    /// News that arrived, requests that were answered, reconciles of the rest of the cluster.
+    steps: u64,
+}
+
+impl Typed<Simulation> {
+    /// The same, with what went wrong on the way.
+    pub fn of_run(mut self, run: &Run) -> Self {
+        let body = self.body_mut();
+        body.seed = run.seed;
+        body.faults = Some(Wrong {
+            played: run.played.iter().map(|fault| fault.word()).collect(),
+            upsets: run.upsets.clone(),
+            violations: run.violations.iter().map(ToString::to_string).collect(),
+            steps: run.steps,
+        });
+        self
+    }
+}
+
 /// Tells a run.
 pub fn simulation(world: &World, workspaces: &[ObjectKey], then: Vec<Applied>, ready: bool) -> Typed<Simulation> {
     let body = Simulation {
         seed: 0,
+        faults: None,
         duration: world.elapsed().as_secs(),
         ready,
         then,

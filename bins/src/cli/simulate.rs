@@ -5,12 +5,13 @@ use super::console::{Colour, Console, Defect, Look};
 use super::intake::Intake;
 use super::live::Live;
 use super::table::Table;
-use super::{Verdict, duration, intake, output, report, standing, then};
+use super::{Verdict, duration, faulty, intake, output, recorded, report, standing, then};
 use crate::input::printable;
 use jiff::SignedDuration;
 use kaito_api::vocabulary::ConditionType;
 use kaito_core::ObjectKey;
 use kaito_core::memory::{Moment, World};
+use kaito_core::record::{Limits, Recorder};
 use std::io::Read;
 use std::time::Instant;
 
@@ -26,7 +27,13 @@ pub fn run(args: &Simulate, stdin: &mut dyn Read, console: &mut Console<'_>) -> 
         intake::complain(problems, console);
     }
     let (Ok(intake), Ok(stages)) = (intake, stages) else { return Ok(Verdict::Unreadable) };
-    let Intake { mut world, mut workspaces, mut refusals } = intake;
+    if let Some((seed, faults)) = faulty::wanted(args) {
+        return faulty::run(args, &intake, seed, faults, console);
+    }
+    let Intake { mut world, mut workspaces, mut refusals, .. } = intake;
+    if args.record.is_some() {
+        world.record(Recorder::new(Limits::default()));
+    }
     let later = then::refusals(&stages, &world, &args.operator.settings());
     intake::complain(&later, console);
     refusals.extend(later);
@@ -39,6 +46,7 @@ pub fn run(args: &Simulate, stdin: &mut dyn Read, console: &mut Console<'_>) -> 
     // Ready is also what it was before the last change has had any effect.
     watch(&mut world, &workspaces, stages.is_empty(), &mut live, console)?;
     console.print(&live.clear())?;
+    recorded::write(args.record.as_deref(), &world)?;
     let ready = workspaces.iter().all(|key| standing::is_ready(&world, key)) && refusals.is_empty();
     let text = match args.output.form {
         Form::Table => for_people(&world, &workspaces, console.look, started, ready),
@@ -70,15 +78,7 @@ fn watch(
 fn for_people(world: &World, workspaces: &[ObjectKey], look: Look, started: Instant, ready: bool) -> String {
     let mut text = table(world, workspaces).render(look);
     text.push('\n');
-    let told: Vec<&Moment> = world.timeline().moments().iter().filter(|moment| is_news(moment)).collect();
-    // It concerns all of them and is told once.
-    let told: Vec<&Moment> = told
-        .into_iter()
-        .filter(|moment| moment.topic != then::TOPIC || workspaces.first() == Some(&moment.about))
-        .collect();
-    for moment in &told {
-        text.push_str(&line(moment, &told, workspaces.len() > 1, look));
-    }
+    text.push_str(&timeline(world, workspaces, look));
     if ready {
         let (time, wall) = (duration::words(world.elapsed()), started.elapsed().as_secs_f64());
         text.push_str(&format!(
@@ -98,8 +98,19 @@ fn for_people(world: &World, workspaces: &[ObjectKey], look: Look, started: Inst
     text
 }
 
+/// What happened, a line each.
+pub fn timeline(world: &World, workspaces: &[ObjectKey], look: Look) -> String {
+    let told: Vec<&Moment> = world.timeline().moments().iter().filter(|moment| is_news(moment)).collect();
+    // It concerns all of them and is told once.
+    let told: Vec<&Moment> = told
+        .into_iter()
+        .filter(|moment| moment.topic != then::TOPIC || workspaces.first() == Some(&moment.about))
+        .collect();
+    told.iter().map(|moment| line(moment, &told, workspaces.len() > 1, look)).collect()
+}
+
 /// The columns that `kubectl get workspace` shows.
-fn table(world: &World, workspaces: &[ObjectKey]) -> Table {
+pub fn table(world: &World, workspaces: &[ObjectKey]) -> Table {
     let mut table = Table::new(&["NAME", "INSTANCE", "RESOURCEREADY", "INFERENCEREADY", "WORKSPACEREADY", "AGE"]);
     for key in workspaces {
         let Some(workspace) = standing::workspace(world, key) else { continue };

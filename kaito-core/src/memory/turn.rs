@@ -126,14 +126,14 @@ impl World {
                     let result = self.perform(index, &effect);
                     machine.performed(result);
                     if self.crashes(index) {
-                        return;
+                        return self.take_down(index, &machine);
                     }
                 }
                 Wish::WriteStatus(status) => {
                     let result = self.write_status(index, &status);
                     machine.status_written(result);
                     if self.crashes(index) {
-                        return;
+                        return self.take_down(index, &machine);
                     }
                 }
             }
@@ -144,7 +144,15 @@ impl World {
         }
     }
 
+    fn take_down(&mut self, index: usize, machine: &Reconciliation) {
+        let replica = &self.replicas[index];
+        if let Some(recorder) = &mut self.recorder {
+            recorder.take(machine, replica.planner.as_ref(), &replica.settings);
+        }
+    }
+
     fn finish(&mut self, index: usize, machine: &Reconciliation, result: Result<Report, BackendError>) {
+        self.take_down(index, machine);
         if let Ok(report) = &result {
             self.timeline.record(self.now(), machine.root(), report);
         }

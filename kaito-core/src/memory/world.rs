@@ -13,6 +13,7 @@ use crate::driver::Planner;
 use crate::effect::Effect;
 use crate::kinds::Kind;
 use crate::object::{ObjectKey, Seen};
+use crate::record::Recorder;
 use crate::settings::Settings;
 use crate::workspace::WorkspacePlanner;
 use jiff::{SignedDuration, Timestamp};
@@ -57,6 +58,9 @@ pub struct World {
     pub(super) dice: Option<Dice>,
     /// Requests that nobody waits for any more, and that the server carries out late.
     pub(super) late: Vec<(Duration, Effect)>,
+    pace: Pace,
+    /// Takes down every reconcile of the product, where it is wanted.
+    pub(super) recorder: Option<Recorder>,
     /// Objects that a user wants back as soon as their namesakes are gone.
     pub(super) later: Vec<(ObjectKey, Value)>,
 }
@@ -92,6 +96,8 @@ impl World {
             product_writes: 0,
             dice: None,
             late: Vec::new(),
+            pace,
+            recorder: None,
             later: Vec::new(),
         };
         world.start_process(0);
@@ -235,6 +241,22 @@ impl World {
             && self.later.is_empty()
             && self.replicas.iter().all(Replica::is_calm)
             && self.actors.iter().all(Actor::is_calm)
+    }
+
+    /// From now on machines and pods have another fate.
+    pub fn set_fate(&mut self, fate: &Fate) {
+        self.actors = actors::all(self.pace, fate).into_iter().map(Actor::new).collect();
+        self.actors.iter_mut().for_each(|actor| actor.look_at_all(&self.cluster, self.now));
+    }
+
+    /// Takes down every reconcile of the product from now on.
+    pub fn record(&mut self, recorder: Recorder) {
+        self.recorder = Some(recorder);
+    }
+
+    /// What was taken down.
+    pub fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_ref()
     }
 
     /// Whether a fault plays in this world.

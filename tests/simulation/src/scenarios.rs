@@ -2,6 +2,7 @@
 
 use kaito_core::{Kind, ObjectKey};
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// Objects by key.
 pub type Objects = Vec<(ObjectKey, Value)>;
@@ -19,6 +20,80 @@ pub fn preset(name: &str, model: &str, size: &str, selector: &str) -> (ObjectKey
     (ObjectKey::new(Kind::Workspace, NAMESPACE, name), body)
 }
 
+/// The value of every Secret; it must never be seen again.
+pub const PLANTED: &str = "ThisValueMustNeverBeSeen";
+
+/// Workspaces of the published examples, where the corpus lies beside the project; the file names are theirs.
+const CORPUS: &[&str] = &[
+    "seed/inference-phi-3-mini-4k",
+    "seed/inference-phi-3-mini-128k-adapters",
+    "seed/tuning-phi-3-mini-4k-qlora",
+    "seed/tuning-phi-3-mini-128k-qlora",
+    "examples/inference/kaito_workspace_deepseek_r1_distill_llama_8b",
+    "examples/inference/kaito_workspace_deepseek_r1_distill_qwen_14b",
+    "examples/inference/kaito_workspace_gemma_3_27b_instruct",
+    "examples/inference/kaito_workspace_gemma_3_4b_instruct",
+    "examples/inference/kaito_workspace_gpt_oss_120b",
+    "examples/inference/kaito_workspace_gpt_oss_20b",
+    "examples/inference/kaito_workspace_llama-3.1_8b_instruct",
+    "examples/inference/kaito_workspace_ministral_3_14b_instruct",
+    "examples/inference/kaito_workspace_ministral_3_3b_instruct",
+    "examples/inference/kaito_workspace_mistral_large_3_675b_instruct",
+    "examples/inference/kaito_workspace_phi_3_medium_128k",
+    "examples/inference/kaito_workspace_phi_3_mini_4k",
+    "examples/inference/kaito_workspace_phi_4",
+    "examples/inference/kaito_workspace_phi_4_mini",
+    "examples/inference/kaito_workspace_qwen_2.5_coder_32b-instruct",
+    "examples/inference/kaito_workspace_qwen_2.5_coder_7b-instruct",
+    "examples/inference/kaito_workspace_tool_calling",
+    "examples/fine-tuning/kaito_workspace_tuning_phi_3",
+    "examples/fine-tuning/kaito_workspace_tuning_phi_3_with_pvc_volume",
+];
+
+/// The examples of the corpus, each a scenario. None, and a visible line, where there is no corpus; under `CI` that is an error.
+///
+/// # Panics
+/// When `CI` is set and the corpus is absent, and when a file of it cannot be read.
+pub fn corpus() -> Vec<(String, Objects)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
+    if !folder.exists() {
+        assert!(std::env::var_os("CI").is_none(), "{} is absent, and CI is set", folder.display());
+        eprintln!("SKIPPED: {} is absent", folder.display());
+        return Vec::new();
+    }
+    let read = |name: &&str| {
+        let text = std::fs::read_to_string(folder.join(format!("{name}.yaml"))).expect("a file of the corpus");
+        let documents = text.split("\n---").filter_map(|text| serde_saphyr::from_str::<Value>(text).ok());
+        ((*name).to_owned(), documents.filter_map(placed).collect())
+    };
+    CORPUS.iter().map(read).collect()
+}
+
+/// A document as an object of our namespace; of kinds that the world does not know, nothing.
+fn placed(mut document: Value) -> Option<(ObjectKey, Value)> {
+    let text = |field: &str| document[field].as_str().unwrap_or_default().to_owned();
+    let kind = Kind::named(&text("apiVersion"), &text("kind"))?;
+    document["metadata"]["namespace"] = json!(NAMESPACE);
+    let name = document["metadata"]["name"].as_str()?.to_owned();
+    Some((ObjectKey::new(kind, NAMESPACE, name), document))
+}
+
+/// A Secret with one key.
+pub fn secret(name: &str, type_: &str, key: &str) -> (ObjectKey, Value) {
+    let body = json!({
+        "apiVersion": "v1", "kind": "Secret", "type": type_, "stringData": {key: PLANTED},
+        "metadata": {"name": name, "namespace": NAMESPACE, "annotations": {"kubectl.kubernetes.io/last-applied-configuration": PLANTED}},
+    });
+    (ObjectKey::new(Kind::Secret, NAMESPACE, name), body)
+}
+
+/// A preset whose weights need a token.
+fn gated() -> Objects {
+    let mut workspace = preset("gated", "phi-4-mini-instruct", "Standard_NV36ads_A10_v5", "gated");
+    workspace.1["inference"]["preset"]["presetOptions"] = json!({"modelAccessSecret": "hub"});
+    vec![secret("hub", "Opaque", "HF_TOKEN"), workspace]
+}
+
 /// A table of scenarios: what is special about each, and its objects.
 pub fn builtin() -> Vec<(&'static str, Objects)> {
     let (v100, a10, two_a10) = ("Standard_NC6s_v3", "Standard_NV36ads_A10_v5", "Standard_NV72ads_A10_v5");
@@ -33,6 +108,7 @@ pub fn builtin() -> Vec<(&'static str, Objects)> {
                 preset("two", "phi-4-mini-instruct", a10, "shared"),
             ],
         ),
+        ("a token for the weights", gated()),
         ("the longest name", vec![preset(long, "phi-4-mini-instruct", a10, "long")]),
     ]
 }

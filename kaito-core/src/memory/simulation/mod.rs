@@ -14,6 +14,7 @@ use super::faults::{Dice, Fault, Faults};
 use super::{Fate, Halt, Pace, World};
 use crate::driver::Planner;
 use crate::object::ObjectKey;
+use crate::record::Recorder;
 use crate::settings::Settings;
 use crate::workspace::WorkspacePlanner;
 use calm::Calm;
@@ -86,12 +87,18 @@ impl Simulation {
 
     /// One run.
     pub fn run(&self, seed: u64) -> Run {
+        self.run_recorded(seed, None)
+    }
+
+    /// One run, of which every reconcile is taken down.
+    pub fn run_recorded(&self, seed: u64, recorder: Option<Recorder>) -> Run {
         let mut dice = Dice::new(seed, &self.faults);
         let pace = pace(&mut dice);
         let mut script = Script::write(&mut dice, &self.objects);
         let played = dice.played().collect();
         let mut world = World::with_planner(&self.settings, pace, &Fate::default(), Arc::clone(&self.planner));
         world.dice = Some(dice);
+        world.recorder = recorder;
         world.start_process(0);
         let mut judge = Judge::new(&self.calm, !world.plays(Fault::Triggers));
         upset(&mut world, &mut script, &mut judge);

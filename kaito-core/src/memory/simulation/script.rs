@@ -2,8 +2,8 @@
 
 use super::upset::{Change, Upset};
 use crate::kinds::Kind;
-use crate::memory::World;
 use crate::memory::faults::{Dice, Fault};
+use crate::memory::{CloudFate, Fate, PodFate, World};
 use crate::object::ObjectKey;
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -18,6 +18,8 @@ const MOMENTS: &[(Fault, u8, Drawn)] = &[
     (Fault::Replicas, 4, |dice, _| Upset::Pause { replica: one_of_two(dice), lasts: an_hour(dice) }),
     (Fault::Nodes, 3, |_, _| Upset::Lose(Kind::Node)),
     (Fault::Nodes, 2, |dice, _| Upset::NodeNotReady { lasts: an_hour(dice) }),
+    (Fault::Cloud, 2, |dice, _| Upset::Fate { fate: machines(dice), lasts: an_hour(dice) }),
+    (Fault::Pods, 2, |dice, _| Upset::Fate { fate: pods(dice), lasts: an_hour(dice) }),
     (Fault::Pods, 3, |_, _| Upset::Lose(Kind::Pod)),
     (Fault::User, 3, |dice, all| Upset::Edit { workspace: pick(dice, all).0, change: pick(dice, Change::ALL) }),
     (Fault::User, 3, |dice, _| Upset::Lose(pick(dice, CHILDREN))),
@@ -45,6 +47,34 @@ const MOMENTS: &[(Fault, u8, Drawn)] = &[
 /// Children that somebody may delete.
 const CHILDREN: &[Kind] = &[Kind::Service, Kind::StatefulSet, Kind::NodeClaim, Kind::ControllerRevision];
 
+/// A cloud that does not do what it is asked for a while.
+fn machines(dice: &mut Dice) -> Fate {
+    let (reason, message) = ("InsufficientCapacityError".to_owned(), "no such machine is free".to_owned());
+    let fates = [
+        CloudFate::Refuses { reason: reason.clone(), message: message.clone() },
+        CloudFate::PartlyRefuses { reason, message },
+        CloudFate::NeverLaunches,
+        CloudFate::NeverRegisters,
+        CloudFate::GpusNeverAppear,
+        CloudFate::NeverTerminates,
+    ];
+    Fate { cloud: pick(dice, &fates), ..Fate::default() }
+}
+
+/// Pods that do not do what they are asked for a while.
+fn pods(dice: &mut Dice) -> Fate {
+    let message = "toomanyrequests: the registry asks for patience".to_owned();
+    let fates = [
+        PodFate::Unschedulable { message: "0/1 nodes are available".to_owned() },
+        PodFate::ImagePull { message: message.clone() },
+        PodFate::CrashLoop { exit_code: 1, message },
+        PodFate::OutOfMemory,
+        PodFate::NeverReady,
+        PodFate::NeverServes,
+    ];
+    Fate { pods: pick(dice, &fates), ..Fate::default() }
+}
+
 fn one_of_two(dice: &mut Dice) -> usize {
     usize::from(dice.rng().bool())
 }
@@ -57,11 +87,16 @@ fn pick<T: Clone>(dice: &mut Dice, from: &[T]) -> T {
     from[dice.rng().usize(0..from.len())].clone()
 }
 
+/// The topic of its lines in the timeline.
+const TOPIC: &str = "fault";
+
 /// What happens in one run, in order.
 pub(super) struct Script {
     /// The last comes first.
     ahead: Vec<(Duration, Upset)>,
     done: Vec<String>,
+    /// The Workspace whose timeline tells what goes wrong.
+    about: Option<ObjectKey>,
     /// Objects of others, with the uid that they must keep.
     intruders: Vec<(ObjectKey, String)>,
 }
@@ -94,7 +129,8 @@ impl Script {
         // Stable: what has the same time keeps its order.
         ahead.reverse();
         ahead.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-        Self { ahead, done: Vec::new(), intruders: Vec::new() }
+        let about = workspaces.into_iter().next().map(|(key, _)| key);
+        Self { ahead, done: Vec::new(), about, intruders: Vec::new() }
     }
 
     /// When something happens next.
@@ -117,6 +153,9 @@ impl Script {
             && let Some(uid) = world.get(service).and_then(|seen| seen.metadata().uid.clone())
         {
             self.intruders.push((service.clone(), uid));
+        }
+        if let Some(about) = &self.about {
+            world.note(about, TOPIC, &told);
         }
         self.done.push(format!("{}: {told}", SignedDuration::try_from(at).unwrap_or_default()));
     }

@@ -1,8 +1,8 @@
 //! The things that go wrong at a moment, and how each is done to a world.
 
 use crate::kinds::{Kind, Typed};
-use crate::memory::World;
 use crate::memory::replica::Replica;
+use crate::memory::{Fate, World};
 use crate::object::{ObjectKey, Seen};
 use crate::read::Selector;
 use jiff::SignedDuration;
@@ -34,6 +34,8 @@ pub(super) enum Upset {
     Relist { replica: usize, kind: Kind },
     Join,
     Pause { replica: usize, lasts: Duration },
+    Fate { fate: Fate, lasts: Duration },
+    Recovery,
     Lose(Kind),
     NodeNotReady { lasts: Duration },
     NodeReady,
@@ -51,6 +53,7 @@ impl Upset {
     /// What follows from it, and after how long.
     pub(super) fn follows(&self) -> Option<(Duration, Upset)> {
         match self {
+            Upset::Fate { lasts, .. } => Some((*lasts, Upset::Recovery)),
             Upset::NodeNotReady { lasts } => Some((*lasts, Upset::NodeReady)),
             Upset::Withdraw { kind, lasts } => Some((*lasts, Upset::Install { kind: *kind })),
             Upset::Spoil { workspace, body, lasts } => {
@@ -65,7 +68,7 @@ impl Upset {
 
     /// Whether it must happen even when nothing goes wrong any more.
     pub(super) fn mends(&self) -> bool {
-        matches!(self, Upset::Put { .. } | Upset::NodeReady | Upset::Install { .. })
+        matches!(self, Upset::Put { .. } | Upset::NodeReady | Upset::Recovery | Upset::Install { .. })
     }
 
     /// Does it; says what was done, unless there was nothing to do it to.
@@ -88,6 +91,14 @@ impl Upset {
                 let index = world.replica(*replica);
                 world.replicas[index].asleep_until = world.now + *lasts;
                 Some(format!("process {index} stands still for {} s", lasts.as_secs()))
+            }
+            Upset::Fate { fate, .. } => {
+                world.set_fate(fate);
+                Some(format!("cloud and nodes: {:?}, {:?}", fate.cloud, fate.pods))
+            }
+            Upset::Recovery => {
+                world.set_fate(&Fate::default());
+                Some("cloud and nodes are well again".to_owned())
             }
             Upset::Lose(kind) => lose(world, *kind),
             Upset::NodeNotReady { .. } => set_nodes(world, false, 1),
