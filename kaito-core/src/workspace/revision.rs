@@ -31,7 +31,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         // Going back to an earlier request goes back to its number.
         Some(known) => compat::revision_number(known),
         None => {
-            let number = history.last().map_or(0, |last| compat::revision_number(last)).saturating_add(1);
+            let number = unrecorded(view, &hash, &history)?;
             let made = manifest::controller_revision(&manifest::Numbered {
                 namespace: view.namespace(),
                 name: &name,
@@ -48,6 +48,20 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     };
     draft.revision = Some(Revision { hash, number });
     Ok(Flow::Next)
+}
+
+/// The number of a request that no ControllerRevision records. Revisions may have been deleted by somebody, so a number that the Workspace or its workload carries is never given to another
+/// request: a workload that carries it would be taken for the new one.
+fn unrecorded(view: &View<'_>, hash: &str, history: &[&ControllerRevision]) -> Result<i64, Unread> {
+    let annotated = view.annotation(annotations::WORKSPACE_REVISION).and_then(|text| text.parse::<i64>().ok());
+    let taken = |number: &i64| history.iter().any(|revision| compat::revision_number(revision) == *number);
+    let is_same = view.annotation(annotations::WORKSPACE_HASH) == Some(hash);
+    if let Some(number) = annotated.filter(|number| is_same && *number > 0 && !taken(number)) {
+        return Ok(number);
+    }
+    let last = history.last().map_or(0, |last| compat::revision_number(last));
+    let running = view.workload_revision()?;
+    Ok([Some(last), annotated, running].into_iter().flatten().max().unwrap_or_default().saturating_add(1).max(1))
 }
 
 fn recorded_hash(revision: &ControllerRevision) -> Option<&str> {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::{apps::v1 as apps, core::v1 as core, discovery::v1 as discovery};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, OwnerReference};
 use kaito_api::Workspace;
-use kaito_api::vocabulary::{ConditionType, labels};
+use kaito_api::vocabulary::{ConditionType, annotations, labels};
 use serde_json::Value;
 
 /// What the steps look at.
@@ -152,6 +152,14 @@ impl<'a> View<'a> {
 
     pub(super) fn stateful_set(&self) -> Result<Lookup<'a, apps::StatefulSet>, Unread> {
         self.snapshot.get(self.namespace(), self.name())
+    }
+
+    /// The revision that the workload of ours was made from, where there is one.
+    pub(super) fn workload_revision(&self) -> Result<Option<i64>, Unread> {
+        let ours =
+            self.stateful_set()?.found().filter(|set| crate::effect::is_controlled_by(&set.metadata, self.uid()));
+        let annotations = ours.and_then(|set| set.metadata.annotations.as_ref());
+        Ok(annotations.and_then(|all| all.get(annotations::WORKSPACE_REVISION)?.parse().ok()))
     }
 
     /// Whether a child of ours exists: from then on a late "no" warns and does not stop.

@@ -154,6 +154,7 @@ fn is_made_again(world: &mut World, kind: Kind) -> bool {
 fn ends_well(deaf: Option<Kind>, story: Story) -> bool {
     let mut world = World::with_pace(&Settings::default(), Pace::instant());
     world.without_safety();
+    a_while(&mut world);
     deaf.into_iter().for_each(|kind| world.ignore(kind));
     story(&mut world)
 }

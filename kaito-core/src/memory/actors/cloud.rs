@@ -85,6 +85,10 @@ impl Cloud {
         now: Timestamp,
         settings: &Settings,
     ) -> Plan {
+        if claim.is_true("Ready") && self.fate != CloudFate::Well {
+            // What becomes of machines is decided on their way; one that came is there.
+            return Self::new(self.pace).launch(key, claim, node, now, settings);
+        }
         let mut plan = empty(&claim.metadata);
         hold(&mut plan, key, claim);
         let launched = after(created(&claim.metadata), self.pace.launch);

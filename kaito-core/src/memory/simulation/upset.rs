@@ -209,8 +209,12 @@ fn edit(world: &mut World, key: &ObjectKey, change: Change) -> Option<String> {
         Change::LoadBalancer => toggle(&mut body["metadata"]["annotations"], "kaito.sh/enablelb", json!("True")),
         Change::Label => toggle(&mut body["metadata"]["labels"], "team", json!("blue")),
         Change::Adapter if body.get("inference").is_some_and(Value::is_object) => {
-            let adapter = json!([{"source": {"name": "blue", "image": "registry.example/adapters/blue:1"}}]);
-            toggle(&mut body["inference"], "adapters", adapter);
+            let ours = json!([{"source": {"name": "blue", "image": "registry.example/adapters/blue:1"}}]);
+            // Adapters that somebody else wants stay: without them the Workspace may come to something else.
+            if body["inference"].get("adapters").is_some_and(|there| !there.to_string().contains("adapters/blue")) {
+                return None;
+            }
+            toggle(&mut body["inference"], "adapters", ours);
         }
         Change::Adapter => return None,
     }
