@@ -116,7 +116,7 @@ impl World {
         loop {
             let replica = &self.replicas[index];
             match machine.next(&*replica.planner, &replica.settings) {
-                Wish::Done(result) => return self.finish(index, &machine, *result),
+                Wish::Done(result) => return self.finish(index, &machine, &result),
                 Wish::Read(read) => {
                     let answer = self.answer(index, &read);
                     machine.answered(answer);
@@ -151,13 +151,13 @@ impl World {
         }
     }
 
-    fn finish(&mut self, index: usize, machine: &Reconciliation, result: Result<Report, BackendError>) {
+    fn finish(&mut self, index: usize, machine: &Reconciliation, result: &Result<Report, BackendError>) {
         self.take_down(index, machine);
-        if let Ok(report) = &result {
+        if let Ok(report) = result {
             self.timeline.record(self.now(), machine.root(), report);
         }
         let entropy = self.dice.as_mut().map_or(0.5, |dice| dice.rng().f64());
-        self.replicas[index].schedule.finished(machine.root(), &result, self.now, entropy);
+        self.replicas[index].schedule.finished(machine.root(), result, self.now, entropy);
     }
 
     fn trouble(&mut self, writes: bool) -> Option<Trouble> {

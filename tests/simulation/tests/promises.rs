@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use kaito_core::kinds::Watch;
 use kaito_core::memory::simulation::{CHAOS_STEPS, Run, Simulation};
-use kaito_core::memory::{Fate, Faults, Pace, PodFate, World};
+use kaito_core::memory::{CloudFate, Fate, Faults, Pace, PodFate, World};
 use kaito_core::record::{Limits, Recorder, Recording, Verdict, replay};
 use kaito_core::{KINDS, Kind, ObjectKey, Settings, WorkspacePlanner};
 use kaito_simulation::scenarios::{self, Objects};
@@ -62,6 +62,9 @@ fn i5_i7_i8_i9_i10_hold_whatever_goes_wrong() {
     run_all(runs, from, &faults, |name, run| {
         steps += run.steps;
         run.played.iter().for_each(|fault| *played.entry(fault.word()).or_default() += 1);
+        if runs == 1 {
+            tell(&run);
+        }
         for violation in run.violations {
             let entry = broken.entry(format!("{} {}", violation.invariant, violation.what));
             entry.or_insert((0, run.seed, name.to_owned())).0 += 1;
@@ -82,6 +85,15 @@ fn i5_i7_i8_i9_i10_hold_whatever_goes_wrong() {
     assert!(broken.is_empty(), "{} promises broken", broken.len());
 }
 
+/// One run, in full; `kaito simulate --replay SEED -f FILE` tells it too.
+fn tell(run: &Run) {
+    println!("{:?}\n{}", run.played, run.upsets.join("\n"));
+    for moment in run.world.timeline().moments() {
+        println!("{:#} {} {:?}->{:?} {}", moment.at, moment.topic, moment.from, moment.to, moment.message);
+    }
+    run.violations.iter().for_each(|violation| println!("{violation}"));
+}
+
 #[test]
 fn a_run_repeats_exactly() {
     let simulation = Simulation::new(all().swap_remove(1).1, &Settings::default(), Faults::all());
@@ -96,10 +108,28 @@ fn a_run_repeats_exactly() {
 type Story = fn(&mut World) -> bool;
 const STORIES: &[(Kind, Story)] = &[
     (Kind::Workspace, becomes_ready),
-    (Kind::NodeClaim, becomes_ready),
-    (Kind::Node, becomes_ready),
-    (Kind::StatefulSet, becomes_ready),
-    (Kind::EndpointSlice, becomes_ready),
+    (Kind::NodeClaim, |world| {
+        let was_ready = becomes_ready(world);
+        world.set_fate(&Fate { cloud: CloudFate::NeverTerminates, ..Fate::default() });
+        let claim = world.created().into_iter().find(|made| made.kind == Kind::NodeClaim).unwrap();
+        world.delete(&claim).unwrap();
+        a_while(world);
+        was_ready && status(world)["state"] == "NotReady"
+    }),
+    (Kind::Node, |world| {
+        let is_ready = becomes_ready(world);
+        silence_nodes(world);
+        a_while(world);
+        is_ready && status(world).to_string().contains("stopped posting")
+    }),
+    (Kind::StatefulSet, |world| becomes_ready(world) && is_made_again(world, Kind::StatefulSet)),
+    (Kind::EndpointSlice, |world| {
+        world.set_fate(&Fate { pods: PodFate::NeverServes, ..Fate::default() });
+        let was_ready = becomes_ready(world);
+        world.set_fate(&Fate::default());
+        a_while(world);
+        !was_ready && status(world)["state"] == "Ready"
+    }),
     (Kind::Pod, |world| {
         world.set_fate(&Fate { pods: PodFate::ImagePull { message: "no such tag".to_owned() }, ..Fate::default() });
         becomes_ready(world);
@@ -136,6 +166,24 @@ fn a_while(world: &mut World) {
 fn put(world: &mut World, key: &ObjectKey, body: &Value) {
     world.put(key, body).unwrap();
     a_while(world);
+}
+
+/// The kubelets are not heard of any more.
+fn silence_nodes(world: &mut World) {
+    let silent = json!({"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown", "message": "Kubelet stopped posting node status."});
+    world.cluster().with_store(|store| {
+        let nodes: Vec<(ObjectKey, Value)> = store
+            .iter()
+            .filter(|(key, _)| key.kind == Kind::Node)
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        for (key, node) in nodes {
+            let mut status = node["status"].clone();
+            status["conditions"] = json!([silent]);
+            store.write_status(&key, node["metadata"]["uid"].as_str().unwrap(), None, &status).unwrap();
+        }
+    });
+    world.put(&ObjectKey::new(Kind::ConfigMap, scenarios::NAMESPACE, "unrelated"), &json!({})).unwrap();
 }
 
 fn becomes_ready(world: &mut World) -> bool {

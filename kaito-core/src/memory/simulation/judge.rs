@@ -297,7 +297,23 @@ fn unusable(world: &World, key: &ObjectKey) -> Option<String> {
         Seen::Malformed(_) => false,
     };
     let serving = pods.iter().filter(is_serving).count();
-    (serving < usize::try_from(wanted).unwrap_or_default()).then(|| format!("{serving} of {wanted} pods serve"))
+    if serving < usize::try_from(wanted).unwrap_or_default() {
+        return Some(format!("{serving} of {wanted} pods serve"));
+    }
+    let slices = world.cluster().with_store(|store| {
+        store.list(
+            Kind::EndpointSlice,
+            key.namespace.as_deref(),
+            &Selector::of([(labels::SERVICE_NAME, key.name.as_str())]),
+        )
+    });
+    let leads = |seen: &Seen| match seen {
+        Seen::Decoded(object) => object.to_value()["endpoints"].as_array().into_iter().flatten().any(|endpoint| {
+            endpoint["conditions"]["serving"] != false && endpoint["conditions"]["terminating"] != true
+        }),
+        Seen::Malformed(_) => false,
+    };
+    (!slices.iter().any(leads)).then(|| "no address leads to its pods".to_owned())
 }
 
 fn obstacle(world: &World, key: &ObjectKey) -> String {

@@ -100,12 +100,14 @@ impl Simulation {
         world.dice = Some(dice);
         world.recorder = recorder;
         world.start_process(0);
-        let mut judge = Judge::new(&self.calm, !world.plays(Fault::Triggers));
+        // A wake-up that was lost is made good when roots are looked for that nobody waits for, and then looked at.
+        let patience = if world.plays(Fault::Triggers) { SignedDuration::from_mins(90) } else { SignedDuration::ZERO };
+        let mut judge = Judge::new(&self.calm, patience.is_zero());
         upset(&mut world, &mut script, &mut judge);
         for touched in script.end(&mut world) {
             judge.blame(&world, "I6", format!("{touched} is somebody else's, and was changed or deleted"));
         }
-        recover(&mut world, &mut judge);
+        recover(&mut world, &mut judge, patience);
         let wished = script::wished(&world);
         judge.conclude(&mut world, &self.end_of(&wished));
         Run { seed, steps: world.steps(), played, upsets: script.told(), violations: judge.violations(), world }
@@ -130,15 +132,15 @@ fn upset(world: &mut World, script: &mut Script, judge: &mut Judge<'_>) {
 }
 
 /// Until everything is at rest.
-fn recover(world: &mut World, judge: &mut Judge<'_>) {
-    let end = world.elapsed() + RECOVERY;
+fn recover(world: &mut World, judge: &mut Judge<'_>, patience: SignedDuration) {
+    let (soonest, end) = (world.elapsed() + patience, world.elapsed() + RECOVERY);
     while world.elapsed() < end {
         let left = end - world.elapsed();
         let halt = world.run(left, |world| {
             judge.watch(world);
             false
         });
-        if halt == Halt::Settled && judge.is_content(world) {
+        if halt == Halt::Settled && world.elapsed() >= soonest && judge.is_content(world) {
             break;
         }
         // At rest and not as wished: a wake-up was lost, or a wait goes on. The next look comes by itself.
