@@ -93,6 +93,31 @@ fn a_model_user_sees_how_the_seed_becomes_ready() {
 }
 
 #[test]
+fn a_training_succeeds_with_its_secret_and_names_it_without() {
+    let file = |name: &str| root().join("examples").join(name).display().to_string();
+    let (tuning, secret) = (file("phi-3-mini-tuning.yaml"), file("registry-secret.yaml"));
+    let with = kaito(&["simulate", "-f", &tuning, "-f", &secret], b"");
+    assert_eq!(with.status.code(), Some(0), "{}", err(&with));
+    assert!(out(&with).lines().last().unwrap().starts_with("succeeded after "), "{}", out(&with));
+    let told = kaito(&["simulate", "-f", &tuning, "-f", &secret, "-o", "json"], b"");
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!((&told["resources"][0]["state"], &told["ready"]), (&Value::from("Succeeded"), &Value::from(true)));
+    let without = kaito(&["simulate", "-f", &tuning], b"");
+    assert_eq!(without.status.code(), Some(1), "{}", out(&without));
+    let text = out(&without);
+    let last = text.lines().last().unwrap();
+    for word in
+        ["SecretNotFound", "registry-credentials", "namespace default", "imagePushSecret", "kubectl create secret"]
+    {
+        assert!(last.contains(word), "{word}: {last}");
+    }
+    let rendered = kaito(&["render", "-f", &tuning, "-f", &secret], b"");
+    let text = out(&rendered);
+    assert_eq!(rendered.status.code(), Some(0), "{}", err(&rendered));
+    assert!(text.contains("kind: Job") && text.contains("--num_processes=1 /workspace/tfs/fine_tuning.py"), "{text}");
+}
+
+#[test]
 fn a_simulation_is_told_to_programs_as_its_schema_says_and_the_same_each_time() {
     let run = |form: &str| kaito(&["simulate", "-f", &example(), "-o", form], b"");
     let (first, second) = (run("json"), run("json"));

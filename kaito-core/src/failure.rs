@@ -91,6 +91,20 @@ reasons! {
     NOT_SUPPORTED = "NotSupported" on ResourceReady, fails(60), next "looks again when the Workspace changes; no machine is asked for", remedy "see the release notes for what this version serves";
     /// The ConfigMap with the runtime's settings is missing or cannot be used.
     CONFIG_NOT_USABLE = "InferenceConfigNotUsable" on ResourceReady, fails(5), next "looks again when the ConfigMap changes; no machine is asked for", remedy "create or correct the ConfigMap in the namespace of the Workspace";
+    /// The model has no parameters for tuning.
+    NOT_TUNABLE = "ModelNotTunable" on ResourceReady, fails(60), next "looks again when the Workspace changes; no machine is asked for", remedy "name a model that can be tuned";
+    /// The ConfigMap with the settings of a training is missing or cannot be used.
+    TRAINING_CONFIG = "TuningConfigNotUsable" on ResourceReady, fails(5), next "looks again when the ConfigMap changes; no machine is asked for", remedy "create or correct the ConfigMap in the namespace that is named";
+    /// A Secret that the Job mounts does not exist: its pod would wait for it without a word.
+    SECRET_NOT_FOUND = "SecretNotFound" on JobStarted, fails(1), next "looks again every minute, and starts the Job when the Secret is there", remedy "create it with `kubectl create secret docker-registry` in that namespace";
+    /// A Secret that the Job mounts lacks the key that is mounted.
+    SECRET_NOT_USABLE = "SecretNotUsable" on JobStarted, fails(1), next "looks again every minute, and starts the Job when the Secret has the key", remedy "create it anew with `kubectl create secret docker-registry` in that namespace";
+    /// The Job has given up.
+    JOB_FAILED = "WorkspaceTuningJobStatusFailed" on JobStarted, fails(60), next "leaves the Job as it is, for its pods' logs", remedy "see the logs of the Job's pods; then correct the Workspace, or delete the Job to try again";
+    /// The Job is not there, or has no pod.
+    JOB_PENDING = "WorkspaceTuningJobStatusPending" on JobStarted, wait(30), next "waits for the Job's pod", remedy "see the events of the Job: a quota or an admission policy may keep it from making its pod";
+    /// The training goes on.
+    TRAINING = "workspacePending" on WorkspaceSucceeded, wait(30), next "waits for the training to end", remedy "see the pod's events and logs";
     /// A name that we need is taken by an object that is not ours.
     NAME_TAKEN = "NameTaken" on InferenceReady, fails(5), next "looks again when that object changes", remedy "rename or delete that object, or choose another name for the Workspace";
     /// An object of ours is there and cannot be read.

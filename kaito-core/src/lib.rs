@@ -47,6 +47,7 @@ pub mod effect;
 pub mod failure;
 pub mod gates;
 pub mod hash;
+pub mod image_reference;
 pub mod kinds;
 pub mod manifest;
 pub mod memory;
@@ -59,6 +60,7 @@ pub mod render;
 pub mod settings;
 pub mod sizing;
 pub mod snapshot;
+pub mod training;
 pub mod units;
 pub mod workspace;
 

@@ -27,6 +27,11 @@ const DEFAULTS: &[(&str, Value)] = &[
     ("finalizers", Value::Null),
     ("allocateLoadBalancerNodePorts", Value::Null),
     ("externalTrafficPolicy", Value::Null),
+    ("podReplacementPolicy", Value::Null),
+    ("batch.kubernetes.io/controller-uid", Value::Null),
+    ("batch.kubernetes.io/job-name", Value::Null),
+    ("controller-uid", Value::Null),
+    ("job-name", Value::Null),
 ];
 
 /// Defaults that are said by their value: left out only when it is this one.
@@ -43,8 +48,14 @@ fn is_default(field: &str, value: &Value) -> bool {
         "failureThreshold" => *value == json!(3),
         "initialDelaySeconds" => *value == json!(0),
         "status" | "apiVersion" => true,
-        // A headless Service is a ClusterIP Service without an address.
-        "type" => *value == json!("ClusterIP"),
+        // A headless Service is a ClusterIP Service without an address; a path of a host is not checked.
+        "type" => *value == json!("ClusterIP") || *value == json!(""),
+        // What the API server says of a Job that says nothing.
+        "parallelism" | "completions" => *value == json!(1),
+        "backoffLimit" => *value == json!(6),
+        "completionMode" => *value == json!("NonIndexed"),
+        "suspend" | "manualSelector" => *value == json!(false),
+        "selector" => value.pointer("/matchLabels/batch.kubernetes.io~1controller-uid").is_some(),
         _ => false,
     }
 }
@@ -70,14 +81,16 @@ pub fn by_name(objects: Vec<Value>) -> BTreeMap<String, Value> {
 pub fn normal(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
-            let kept = map.iter().filter(|(field, value)| !is_default(field, value)).map(|(field, value)| {
-                let value = match (field.as_str(), value) {
-                    ("command", Value::Array(words)) => command(words),
-                    ("storage", Value::String(text)) => json!(quantity(text)),
-                    _ => normal(value),
-                };
-                (field.clone(), value)
-            });
+            let kept = map.iter().filter(|(field, value)| !value.is_null() && !is_default(field, value)).map(
+                |(field, value)| {
+                    let value = match (field.as_str(), value) {
+                        ("command", Value::Array(words)) => command(words),
+                        ("storage", Value::String(text)) => json!(quantity(text)),
+                        _ => normal(value),
+                    };
+                    (field.clone(), value)
+                },
+            );
             Value::Object(kept.collect())
         }
         Value::Array(items) => Value::Array(items.iter().map(normal).collect()),

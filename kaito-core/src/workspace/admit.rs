@@ -1,7 +1,7 @@
 //! Would this be admitted today? The late verdict: a "no" blocks before the first child exists, and only warns afterwards, for a running model is never stopped by a rule.
 
 use super::draft::{Draft, Flow};
-use super::facts::{self, Facts};
+use super::facts::{self, Facts, Task};
 use super::view::View;
 use crate::failure::{self, Failure};
 use crate::snapshot::Unread;
@@ -47,9 +47,13 @@ fn describe(view: &View<'_>, draft: &mut Draft, facts: &Facts) {
         .and_then(kaito_api::Workspace::preset)
         .map_or(facts.model.id, |preset| preset.name.as_str());
     let dtype = facts.profile.dtypes.forced.unwrap_or(facts.model.dtype);
+    let work = match facts.task {
+        Task::Inference { .. } => "preset".to_owned(),
+        Task::Tuning { method, .. } => format!("{} of preset", method.as_str()),
+    };
     draft.remark(
         "admitted",
-        format!("preset {name}, {dtype} ({}, compute capability {})", facts.sku.gpu_model, facts.capability),
+        format!("{work} {name}, {dtype} ({}, compute capability {})", facts.sku.gpu_model, facts.capability),
     );
     if let Ok(workspace) = view.workspace {
         let unused = unused(workspace, facts);
@@ -70,7 +74,8 @@ fn unused(workspace: &Workspace, facts: &Facts) -> Vec<String> {
         let value = workspace.annotation(key).filter(|value| !known.contains(value))?;
         Some(format!("annotation {key}={value}: known are {}", known.join(", ")))
     };
-    let asks_for_token = facts.model.gated == Some(true) && options.model_access_secret.is_empty();
+    let serves = facts.engine().is_some();
+    let asks_for_token = serves && facts.model.gated == Some(true) && options.model_access_secret.is_empty();
     [
         (!options.image.is_empty()).then(|| "presetOptions.image: the runtime image serves the model".to_owned()),
         (!options.image_pull_secrets.is_empty()).then(|| "presetOptions.imagePullSecrets".to_owned()),

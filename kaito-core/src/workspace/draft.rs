@@ -1,6 +1,8 @@
 //! What the steps have found and want. The draft is a step's only output: no early status, no logging, no counters.
 
 use super::facts::Facts;
+use super::training::Training;
+use super::tuning::Progress;
 use crate::effect::{Effect, EffectId, Owned, Step, WriteMode};
 use crate::failure::{self, Failure, Waiting};
 use crate::kinds::{Kind, Typed};
@@ -59,6 +61,10 @@ pub(super) struct Draft {
     pub(super) target: Option<u32>,
     pub(super) machines: Machines,
     pub(super) workload: Workload,
+    /// The settings of a training that is still to begin.
+    pub(super) training: Option<Training>,
+    /// How far the training of this revision is.
+    pub(super) progress: Progress,
 }
 
 impl Draft {

@@ -4,7 +4,7 @@
 //! and cannot fail. A step that cannot go on leaves a `Failure` or a `Waiting` in the draft; what does not depend on it goes on.
 //!
 //! Not here: how objects look (`crate::manifest`), how much memory a model takes (`crate::sizing`), who calls us (`crate::driver`).
-//! Not here yet: tuning, adapters, own pod templates, the benchmark; a Workspace that asks for one of them is told so in words, before a machine is paid for.
+//! Not here yet: adapters, own pod templates, the benchmark; a Workspace that asks for one of them is told so in words, before a machine is paid for.
 
 mod admit; // would this be admitted today? late validation, in words
 mod claims; // which NodeClaim fills which slot
@@ -18,10 +18,12 @@ mod revision; // number what was asked for
 mod size; // how many machines
 mod stamp; // finalizer and revision annotations, in one patch
 mod status; // conditions from what was seen
+mod training; // settings of a training, before a machine is paid for
+mod tuning; // the Job
 mod view; // the Workspace and its children, as read
 mod workload; // the pods that serve
 
-pub use facts::{Engine, Facts, resolve};
+pub use facts::{Engine, Facts, Task, resolve};
 
 use crate::driver::Planner;
 use crate::kinds::Kind;
@@ -35,8 +37,18 @@ use view::View;
 type StepFn = fn(&View<'_>, &mut Draft) -> Result<Flow, Unread>;
 
 /// The steps, in the order in which they run.
-const STEPS: &[StepFn] =
-    &[deletion::step, admit::step, revision::step, stamp::step, size::step, network::step, nodes::step, workload::step];
+const STEPS: &[StepFn] = &[
+    deletion::step,
+    admit::step,
+    revision::step,
+    stamp::step,
+    size::step,
+    network::step,
+    training::step,
+    nodes::step,
+    workload::step,
+    tuning::step,
+];
 
 /// Plans Workspaces.
 #[derive(Debug, Clone, Copy, Default)]

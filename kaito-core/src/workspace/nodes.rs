@@ -27,13 +27,17 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         return Ok(Flow::Next);
     }
     let slots = claims.slots(target);
-    if !(slots.missing.is_empty() && slots.surplus.is_empty()) {
+    // What is over needs no machine any more; those that are there stay until the Workspace goes.
+    if !(slots.missing.is_empty() && slots.surplus.is_empty()) && !draft.progress.is_over() {
         settle(view, draft, target)?;
     }
     observe_claims(view, draft, &claims, target);
     let workers = workers(view, draft, &claims)?;
     workers.iter().for_each(|node| mark_accelerator(draft, node));
     observe_nodes(view, draft, &workers, target);
+    if draft.progress.is_over() {
+        draft.waits.clear(); // Nobody waits for the machine of what is over.
+    }
     Ok(Flow::Next)
 }
 

@@ -1,4 +1,5 @@
-//! A pod is placed on a node with the labels, the tolerated taints and the GPUs that it asks for; its image is pulled, its weights are loaded, it is ready.
+//! A pod is placed on a node with the labels, the tolerated taints and the GPUs that it asks for; its image is pulled, its weights are loaded, it is ready. One that is not to be
+//! restarted is ready at once, and succeeds when its work is done.
 
 use super::{after, delete_dependant, empty, root, set_status, wait_until};
 use crate::driver::Planner;
@@ -41,9 +42,8 @@ impl Planner for Kubelet {
     fn plan(&self, key: &ObjectKey, snapshot: &Snapshot, _: &Settings) -> Result<Plan, Unread> {
         let Some(pod) = root::<Pod>(key, snapshot)? else { return Ok(Plan::nothing(Outcome::Gone)) };
         let mut plan = empty(&pod.metadata);
-        let Some(spec) = pod.spec.as_ref().filter(|_| pod.metadata.deletion_timestamp.is_none()) else {
-            return Ok(plan);
-        };
+        let alive = pod.metadata.deletion_timestamp.is_none() && !is_over(pod);
+        let Some(spec) = pod.spec.as_ref().filter(|_| alive) else { return Ok(plan) };
         let old = pod.status.as_ref().and_then(|status| serde_json::to_value(status).ok());
         let Some(node) = &spec.node_name else {
             let nodes = snapshot.list::<Node>(None, Selector::default(), Freshness::Cached)?.items;
@@ -80,18 +80,30 @@ impl Planner for Kubelet {
         let now = snapshot.now();
         let start = pod.status.as_ref().and_then(|status| status.start_time.as_ref()).map_or(now, |time| time.0);
         let started = after(start, self.pace.pull);
-        let ready = after(started, self.pace.load);
-        let is_ready = now >= ready;
-        wait_until(&mut plan, now, if now < started { started } else { ready });
-        set_status(&mut plan, key, &pod.metadata, old.as_ref(), status(start, now >= started, is_ready));
+        let ends = spec.restart_policy.as_deref() == Some("Never");
+        let next = after(started, if ends { self.pace.train } else { self.pace.load });
+        let phase = match (now >= started, now >= next) {
+            (false, _) => "Pending",
+            (true, true) if ends => "Succeeded",
+            (true, _) => "Running",
+        };
+        let is_ready = if ends { phase == "Running" } else { now >= next };
+        wait_until(&mut plan, now, if now < started { started } else { next });
+        set_status(&mut plan, key, &pod.metadata, old.as_ref(), status(start, phase, is_ready));
         Ok(plan)
     }
 }
 
-fn status(start: jiff::Timestamp, running: bool, ready: bool) -> Value {
+/// Whether its containers have ended for good.
+pub(super) fn is_over(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+fn status(start: jiff::Timestamp, phase: &str, ready: bool) -> Value {
     let condition = |type_: &str, holds: bool| json!({"type": type_, "status": if holds { "True" } else { "False" }});
     json!({
-        "phase": if running { "Running" } else { "Pending" },
+        "phase": phase,
         "startTime": rfc3339(start),
         "conditions": [condition("PodScheduled", true), condition("ContainersReady", ready), condition("Ready", ready)],
     })
@@ -109,6 +121,7 @@ fn fits(spec: &PodSpec, node: &Node, pods: &[&Pod]) -> bool {
         .map(|required| required.node_selector_terms.as_slice());
     let placed = pods
         .iter()
+        .filter(|pod| !is_over(pod))
         .filter_map(|pod| pod.spec.as_ref())
         .filter(|other| other.node_name.as_deref() == Some(&node.name_any()));
     let taken: i128 = placed.map(gpus).sum();

@@ -1,14 +1,16 @@
-//! The rest of a cluster, each part a planner like ours: the cloud, the StatefulSet controller, the kubelet, the garbage collector.
+//! The rest of a cluster, each part a planner like ours: the cloud, the StatefulSet and Job controllers, the kubelet, the garbage collector.
 //!
 //! They run in the memory world, and one by one beside a real API server that lacks that part. None of them knows anything of KAITO.
 
 mod cloud; // a NodeClaim becomes a Node
 mod garbage; // dependants follow their owner
+mod job; // a Job becomes pods, one after the other, until one succeeds
 mod kubelet; // a pod is placed, started, ready
 mod stateful_set; // a set becomes pods
 
 pub use cloud::Cloud;
 pub use garbage::GarbageCollector;
+pub use job::JobController;
 pub use kubelet::Kubelet;
 pub use stateful_set::StatefulSetController;
 
@@ -26,9 +28,13 @@ use serde_json::Value;
 
 /// Every actor that a cluster without any controllers needs.
 pub fn all(pace: Pace) -> Vec<Box<dyn Planner>> {
-    let mut actors: Vec<Box<dyn Planner>> =
-        vec![Box::new(Cloud::new(pace)), Box::new(StatefulSetController), Box::new(Kubelet::new(pace))];
-    for kind in [Kind::ControllerRevision, Kind::Pod, Kind::Service, Kind::StatefulSet] {
+    let mut actors: Vec<Box<dyn Planner>> = vec![
+        Box::new(Cloud::new(pace)),
+        Box::new(StatefulSetController),
+        Box::new(JobController),
+        Box::new(Kubelet::new(pace)),
+    ];
+    for kind in [Kind::ControllerRevision, Kind::Job, Kind::Pod, Kind::Service, Kind::StatefulSet] {
         actors.push(Box::new(GarbageCollector { kind }));
     }
     actors
