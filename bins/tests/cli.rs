@@ -184,7 +184,7 @@ fn other_objects_are_put_into_the_world_first() {
 #[test]
 fn a_folder_a_pattern_and_a_list_are_read_like_a_file() {
     let folder = root().join("examples").display().to_string();
-    for named in [folder.clone(), format!("{folder}/phi-3*.yaml")] {
+    for named in [folder.clone(), format!("{folder}/phi-3-min?.yaml")] {
         assert_eq!(kaito(&["simulate", "-f", &named], b"").status.code(), Some(0), "{named}");
     }
     let list = r#"{"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "kaito.sh/v1beta1", "kind": "Workspace",

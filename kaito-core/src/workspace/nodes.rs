@@ -28,7 +28,8 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     }
     let slots = claims.slots(target);
     // What is over needs no machine any more; those that are there stay until the Workspace goes.
-    if !(slots.missing.is_empty() && slots.surplus.is_empty()) && !draft.progress.is_over() {
+    let is_settled = slots.missing.is_empty() && slots.surplus.is_empty();
+    if !is_settled && !draft.progress.is_over() {
         settle(view, draft, target)?;
     }
     observe_claims(view, draft, &claims, target);
