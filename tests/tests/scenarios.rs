@@ -191,7 +191,7 @@ scenarios! {
 
     fn a_job_of_somebody_else_is_left_alone_and_named(world) {
         let pod = json!({"restartPolicy": "Never", "containers": [{"name": "a", "image": "registry.example.com/a:1"}]});
-        world.put(&json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "tune"}, "spec": {"suspend": true, "template": {"spec": pod}}}));
+        world.put(&json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "tune", "labels": {"team": "other"}}, "spec": {"suspend": true, "template": {"metadata": {"labels": {"team": "other"}}, "spec": pod}}}));
         world.put(&manifests::registry_secret("my-push-secret"));
         world.put(&manifests::tuning("tune"));
         world.until_refused("tune", "JobStarted", "NameTaken", "tune");
