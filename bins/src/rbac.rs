@@ -50,6 +50,9 @@ mod tests {
         assert_eq!(verbs("workspaces"), ["get", "list", "watch", "patch"]);
         assert_eq!(verbs("workspaces/status"), ["patch"]);
         assert_eq!(verbs("events"), ["create"]);
+        for observed in ["pods", "endpointslices"] {
+            assert_eq!(verbs(observed), ["get", "list", "watch"], "{observed} are looked at and never written");
+        }
         assert!(verbs("nodeclaims").contains(&"delete".to_owned()));
         let all = cluster_role().rules.unwrap_or_default();
         assert!(all.iter().flat_map(|rule| &rule.verbs).all(|verb| verb != "*"));

@@ -2,53 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
-mod schema;
+mod kit;
 
+use kit::{GOOD, err, example, good_but, holds, kaito, out, root};
 use serde_json::Value;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-
-/// A good Workspace; bad inputs differ from it in one thing.
-const GOOD: &str = "\
-apiVersion: kaito.sh/v1beta1
-kind: Workspace
-metadata:
-  name: phi
-resource:
-  instanceType: Standard_NC24ads_A100_v4
-  labelSelector:
-    matchLabels:
-      apps: phi
-inference:
-  preset:
-    name: phi-4-mini-instruct
-";
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
-fn example() -> String {
-    root().join("examples/phi-3-mini.yaml").display().to_string()
-}
-
-fn kaito(args: &[&str], stdin: &[u8]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kaito"));
-    command.args(args).env_remove("CLOUD_PROVIDER");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // The program may end before it has read everything.
-    let _ = child.stdin.take().unwrap().write_all(stdin);
-    child.wait_with_output().unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
+use std::process::{Command, Stdio};
 
 /// Simulates standard input; holds the exit code and that every one of the words is said on standard error.
 fn refused(input: impl AsRef<[u8]>, code: i32, words: &[&str]) {
@@ -58,11 +16,6 @@ fn refused(input: impl AsRef<[u8]>, code: i32, words: &[&str]) {
     for word in words {
         assert!(said.contains(word), "expected {word:?} in:\n{said}");
     }
-}
-
-fn good_but(from: &str, to: &str) -> String {
-    assert!(GOOD.contains(from), "{from}");
-    GOOD.replace(from, to)
 }
 
 #[test]
@@ -118,6 +71,24 @@ fn a_training_succeeds_with_its_secret_and_names_it_without() {
 }
 
 #[test]
+fn a_model_user_sees_how_the_example_with_an_adapter_becomes_ready() {
+    let example = root().join("examples/phi-3-mini-adapter.yaml").display().to_string();
+    let output = kaito(&["simulate", "-f", &example], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(out(&output).lines().last().unwrap().starts_with("ready after "), "{}", out(&output));
+}
+
+#[test]
+fn a_placeholder_that_was_left_is_named_with_its_field() {
+    let adapter = "  adapters:\n  - source: {name: tone, image: \"ACR_REPO_HERE.azurecr.io/ADAPTER_HERE:0.0.1\"}\n";
+    refused(
+        format!("{GOOD}{adapter}"),
+        1,
+        &["inference.adapters[0].source.image", "ACR_REPO_HERE", "registry.example.com"],
+    );
+}
+
+#[test]
 fn a_simulation_is_told_to_programs_as_its_schema_says_and_the_same_each_time() {
     let run = |form: &str| kaito(&["simulate", "-f", &example(), "-o", form], b"");
     let (first, second) = (run("json"), run("json"));
@@ -151,12 +122,6 @@ fn the_registry_is_told_to_programs_as_its_schema_says() {
     let unknown = kaito(&["skus", "Standard_NC24ads_A100_v5"], b"");
     assert_eq!(unknown.status.code(), Some(1));
     assert!(err(&unknown).contains("Standard_NC24ads_A100_v4"));
-}
-
-fn holds(schema: &str, value: &Value) {
-    let path = root().join(format!("docs/cli/{schema}.schema.json"));
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    assert_eq!(schema::faults(&schema, value, ""), Vec::<String>::new());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
 
@@ -47,5 +48,18 @@ k8s_openapi::k8s_if_ge_1_37! {
     /// Its number.
     pub fn revision_number(revision: &ControllerRevision) -> i64 {
         revision.revision.unwrap_or_default()
+    }
+}
+
+k8s_openapi::k8s_if_le_1_35! {
+    /// The endpoints of a slice.
+    pub fn endpoints(slice: &EndpointSlice) -> &[Endpoint] {
+        &slice.endpoints
+    }
+}
+k8s_openapi::k8s_if_ge_1_36! {
+    /// The endpoints of a slice.
+    pub fn endpoints(slice: &EndpointSlice) -> &[Endpoint] {
+        slice.endpoints.as_deref().unwrap_or_default()
     }
 }

@@ -4,7 +4,9 @@
 //! and the ClusterRole all come from that one table. A kind is added by one row in each.
 
 use crate::object::{SecretFacts, Wire};
-use k8s_openapi::api::{apps::v1 as apps, batch::v1 as batch, core::v1 as core, storage::v1 as storage};
+use k8s_openapi::api::{
+    apps::v1 as apps, batch::v1 as batch, core::v1 as core, discovery::v1 as discovery, storage::v1 as storage,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_api::vocabulary::labels;
 use serde::{Deserialize, Serialize};
@@ -90,6 +92,8 @@ kinds! {
     Pod = core::Pod, "", "v1", "pods", Namespaced;
     /// The address of a workload.
     Service = core::Service, "", "v1", "services", Namespaced;
+    /// Which pods an address leads to, and whether they answer; written by Kubernetes.
+    EndpointSlice = discovery::EndpointSlice, "discovery.k8s.io", "v1", "endpointslices", Namespaced;
     /// The pods that serve a model.
     StatefulSet = apps::StatefulSet, "apps", "v1", "statefulsets", Namespaced;
     /// The pod that tunes a model, until it has succeeded or failed for good.
@@ -191,6 +195,23 @@ pub const KINDS: &[KindUse] = &[
         label: Some(labels::WORKSPACE),
         // No `patch`: a Job cannot change; another one is made in its place.
         verbs: &["get", "list", "watch", "create", "delete"],
+        subresources: &[],
+        custom: false,
+    },
+    KindUse {
+        kind: Kind::Pod,
+        watch: Watch::Full,
+        label: Some(labels::WORKSPACE),
+        verbs: &["get", "list", "watch"],
+        subresources: &[],
+        custom: false,
+    },
+    KindUse {
+        // Services of the reference carry no label that could be copied to their slices, so every slice is watched; only the conditions of its endpoints are kept.
+        kind: Kind::EndpointSlice,
+        watch: Watch::Full,
+        label: Some(labels::SERVICE_NAME),
+        verbs: &["get", "list", "watch"],
         subresources: &[],
         custom: false,
     },

@@ -27,9 +27,9 @@
 //! | [`manifest`] | how objects look |
 //! | [`sizing`] | how many machines a model needs |
 //! | [`failure`] | every failure and wait, with its deadline and remedy |
-//! | [`admission`] | whether an object is what its schema says, with the nearest known name |
+//! | [`admission`] | whether an object would be admitted, with the nearest known name; rules as rows |
 //! | [`driver`], [`backend`] | the only async code, and what it stands on |
-//! | [`snapshot`], [`read`], [`read_index`], [`overlay`] | looking |
+//! | [`snapshot`], [`read`], [`read_index`], [`cache`] | looking |
 //! | [`plan`], [`effect`], [`conditions`] | deciding and saying |
 //! | [`render`] | the objects that a wish comes to |
 //! | [`memory`] | a cluster in memory, with a clock of its own |
@@ -38,6 +38,7 @@
 
 pub mod admission;
 pub mod backend;
+pub mod cache;
 pub mod cloud;
 mod compat;
 pub mod conditions;
@@ -47,12 +48,10 @@ pub mod effect;
 pub mod failure;
 pub mod gates;
 pub mod hash;
-pub mod image_reference;
 pub mod kinds;
 pub mod manifest;
 pub mod memory;
 pub mod object;
-pub mod overlay;
 pub mod plan;
 pub mod read;
 pub mod read_index;
@@ -62,6 +61,7 @@ pub mod sizing;
 pub mod snapshot;
 pub mod training;
 pub mod units;
+mod words;
 pub mod workspace;
 
 pub use driver::Planner;

@@ -91,6 +91,20 @@ impl Seen {
         }
     }
 
+    /// Name, labels and version only: what a watch of metadata tells. Annotations of kinds whose content nobody watches are only weight.
+    pub fn bare(&self) -> Seen {
+        Self::bare_of(self.kind(), self.metadata())
+    }
+
+    /// The same, from metadata.
+    pub fn bare_of(kind: Kind, metadata: &ObjectMeta) -> Seen {
+        let value = json!({"metadata": {
+            "name": metadata.name, "namespace": metadata.namespace, "uid": metadata.uid,
+            "resourceVersion": metadata.resource_version, "labels": metadata.labels,
+        }});
+        Seen::decode(kind, value)
+    }
+
     /// Its metadata, as far as it could be read.
     pub fn metadata(&self) -> &ObjectMeta {
         match self {
@@ -161,6 +175,7 @@ plain_wire!(
     k8s_openapi::api::apps::v1::StatefulSet,
     k8s_openapi::api::batch::v1::Job,
     k8s_openapi::api::apps::v1::ControllerRevision,
+    k8s_openapi::api::discovery::v1::EndpointSlice,
     k8s_openapi::api::storage::v1::StorageClass,
     SecretFacts,
 );

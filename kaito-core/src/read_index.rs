@@ -8,7 +8,7 @@ use crate::read::Read;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The read sets of all roots, by what they ask about.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ReadIndex {
     by_root: BTreeMap<ObjectKey, BTreeSet<Read>>,
     by_object: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,

@@ -101,6 +101,11 @@ impl Snapshot {
         &self.mishaps
     }
 
+    /// Everything that is known, by question.
+    pub fn answers(&self) -> impl Iterator<Item = (&Read, &Answer)> {
+        self.answers.iter()
+    }
+
     /// Everything that was asked for so far.
     pub fn reads(&self) -> BTreeSet<Read> {
         self.asked.borrow().clone()

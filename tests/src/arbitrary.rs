@@ -17,7 +17,12 @@ pub const UID: &str = "11111111-1111-4111-8111-111111111111";
 
 /// Some objects of every kind that a Workspace reads, each of them damaged in a few places.
 pub fn cluster() -> impl Strategy<Value = Vec<Seen>> {
-    let serving = [manifests::phi_3_mini(NAME), manifests::two_nodes(NAME), manifests::phi_4_mini(NAME)];
+    let serving = [
+        manifests::phi_3_mini(NAME),
+        manifests::two_nodes(NAME),
+        manifests::phi_4_mini(NAME),
+        manifests::adapters(NAME),
+    ];
     let root = select(serving.into_iter().chain([manifests::tuning(NAME)]).collect::<Vec<_>>());
     let root = (root, any::<bool>(), damage()).prop_map(|(mut root, deleting, damage)| {
         root["metadata"] =
@@ -129,6 +134,28 @@ fn others() -> Vec<(Kind, Value)> {
     settings["data"] = json!({"training_config.yaml": "training_config: {TrainingArguments: {output_dir: /mnt/x}}"});
     let mut secret = child("my-push-secret", &json!([]));
     secret["data"] = json!({".dockerconfigjson": "e30="});
+    let status = |state: Value| json!({"name": "c", "image": "", "imageID": "", "ready": false, "restartCount": 1, "state": state, "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled", "message": "ü"}}});
+    let mut pod = child(
+        "odd-0",
+        &json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": NAME, "uid": "uid-odd", "controller": true}]),
+    );
+    pod["metadata"]["labels"] = json!({"kaito.sh/workspace": NAME});
+    pod["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
+    pod["spec"] =
+        json!({"containers": [{"name": "c"}], "initContainers": [{"name": "puller-a", "args": ["IMG_REF='a"]}]});
+    let said = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}});
+    pod["status"] = json!({
+        "phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/0"}, {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+        "containerStatuses": [status(said)],
+    });
+    let mut evicted = pod.clone();
+    evicted["metadata"]["name"] = json!("odd-1");
+    evicted["status"] = json!({"phase": "Failed", "reason": "Evicted", "message": "memory"});
+    let mut slice = child("odd-slice", &json!([]));
+    slice["metadata"]["labels"] = json!({"kubernetes.io/service-name": NAME});
+    slice["addressType"] = json!("IPv4");
+    slice["endpoints"] =
+        json!([{"addresses": ["10.0.0.1"], "conditions": {"ready": true, "serving": false}}, {"addresses": []}]);
     let mut revision = child("odd-abcde", &owner);
     revision["metadata"]["labels"] = json!({"workspace.kaito.io/name": NAME});
     revision["revision"] = json!(4);
@@ -148,6 +175,9 @@ fn others() -> Vec<(Kind, Value)> {
         (Kind::Job, job),
         (Kind::ConfigMap, settings),
         (Kind::Secret, secret),
+        (Kind::Pod, pod),
+        (Kind::Pod, evicted),
+        (Kind::EndpointSlice, slice),
         (Kind::ControllerRevision, revision),
     ]
 }

@@ -20,6 +20,16 @@ pub fn preset(name: &str, model: &str, size: &str) -> Value {
     })
 }
 
+/// A model with an adapter of each kind.
+pub fn adapters(name: &str) -> Value {
+    let mut manifest = phi_3_mini(name);
+    manifest["inference"]["adapters"] = json!([
+        {"source": {"name": "tone", "image": "registry.example.com/adapters/tone:1", "imagePullSecrets": ["my-registry"]}, "strength": "1.0"},
+        {"source": {"name": "law", "volumeSource": {"persistentVolumeClaim": {"claimName": "law"}}}},
+    ]);
+    manifest
+}
+
 /// A model that takes two machines.
 pub fn two_nodes(name: &str) -> Value {
     preset(name, "qwen2.5-coder-32b-instruct", "Standard_NV72ads_A10_v5")

@@ -139,3 +139,21 @@ pub fn differences(ours: &Value, theirs: &Value, path: &str, found: &mut Vec<Str
         (a, b) => found.push(format!("{path}: ours {a}, theirs {b}")),
     }
 }
+
+/// The script of a puller is each one's own; what it pulls, and where to, is not: the arguments of those become these two.
+pub fn pullers_by_their_job(mut object: Value) -> Value {
+    let containers = object.pointer_mut("/spec/template/spec/initContainers").and_then(Value::as_array_mut);
+    for container in containers.into_iter().flatten() {
+        let Some(args) = container["args"].as_array() else { continue };
+        let text = |index: usize| args.get(index).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let quoted = |name: &str| {
+            let script = text(0);
+            let value = script.split_once(&format!("{name}='")).and_then(|(_, rest)| rest.split_once('\''));
+            value.map(|(value, _)| value.to_owned())
+        };
+        let image = quoted("IMG_REF").unwrap_or_else(|| text(2));
+        let target = quoted("VOL_DIR").unwrap_or_else(|| text(3));
+        container["args"] = json!([image, target]);
+    }
+    object
+}

@@ -75,6 +75,7 @@ fn launched(facts: &Facts) -> (u32, String, Value) {
         node_labels: BTreeMap::new(),
         config_map: None,
         access_secret: None,
+        adapters: Vec::new(),
         served_name: facts.model.short_name.to_owned(),
         performance_mode: None,
         benchmark: true,

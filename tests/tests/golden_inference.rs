@@ -1,6 +1,6 @@
 //! What the reference made of a manifest is what we make of it, for every preset it serves on one GPU generation or another; differences are listed with a reason.
 //!
-//! Left for the issue "Workloads": adapters, tuning, own templates, update sequences.
+//! Left for the issue "Workloads": tuning, own templates, other update sequences.
 
 use kaito_api::vocabulary::names;
 use kaito_core::cloud::Cloud;
@@ -37,6 +37,11 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
         "selector-only-reserved.yaml",
         "theirs only",
         "reserved labels alone select nothing; the reference's own webhook refuses it (W-13)",
+    ),
+    (
+        "step-adapter-added.2.yaml",
+        "imagePullSecrets",
+        "the reference forgets the pull secrets of an adapter that is added later (S3-B4)",
     ),
 ];
 
@@ -107,7 +112,6 @@ fn documents(path: &Path) -> Vec<Value> {
 fn is_preset_inference(document: &Value) -> bool {
     document["kind"] == "Workspace"
         && document["inference"]["preset"].is_object()
-        && document["inference"]["adapters"].as_array().is_none_or(Vec::is_empty)
         && document["metadata"]["annotations"]["kaito.sh/use-local-weights"] != "true"
 }
 
@@ -116,6 +120,41 @@ fn compare(cloud: Cloud, name: &str, documents: &[Value], golden: &Value) -> Vec
     if name == "nvme-class-absent.yaml" {
         world.delete(&ObjectKey::cluster(Kind::StorageClass, names::LOCAL_NVME_CLASS)).unwrap();
     }
+    put(&mut world, documents);
+    compare_world(&mut world, name, golden)
+}
+
+/// An adapter that is added later: two revisions, the second of which the pods are made from.
+#[test]
+fn an_adapter_that_is_added_becomes_what_the_reference_makes_of_it_and_what_it_forgets() {
+    let Some(folder) = shared::path("golden/azure") else { return };
+    let mut world = World::installed(&Settings::default());
+    for name in ["step-adapter-added.1.yaml", "step-adapter-added.2.yaml"] {
+        put(&mut world, &documents(&manifest_of(name).unwrap()));
+        let text = std::fs::read_to_string(folder.join(name)).unwrap();
+        let mut golden: Value = serde_saphyr::from_str(&text).unwrap();
+        if name.ends_with(".2.yaml") {
+            add_forgotten_flag(&mut golden);
+        }
+        let differences = compare_world(&mut world, name, &golden);
+        assert!(differences.is_empty(), "{name}:\n{}", differences.join("\n"));
+    }
+    let set = render::render(&mut world).into_iter().find(|object| object["kind"] == "StatefulSet").unwrap();
+    let pod = &set["spec"]["template"]["spec"];
+    assert!(pod["containers"][0]["command"].to_string().contains("--enable-lora"));
+    assert_eq!(pod["imagePullSecrets"], serde_json::json!([{"name": "pull-a"}]));
+}
+
+/// The reference mounts an adapter that is added later and forgets `--enable-lora` (S3-B4).
+fn add_forgotten_flag(golden: &mut Value) {
+    let sets = golden["objects"].as_array_mut().unwrap().iter_mut().filter(|object| object["kind"] == "StatefulSet");
+    for set in sets {
+        let line = set.pointer_mut("/spec/template/spec/containers/0/command/2").unwrap();
+        *line = serde_json::json!(format!("{} --enable-lora", line.as_str().unwrap()));
+    }
+}
+
+fn put(world: &mut World, documents: &[Value]) {
     for document in documents {
         let Some(kind) = Kind::named(
             document["apiVersion"].as_str().unwrap_or_default(),
@@ -126,7 +165,11 @@ fn compare(cloud: Cloud, name: &str, documents: &[Value], golden: &Value) -> Vec
         let key = ObjectKey::new(kind, "NS", document["metadata"]["name"].as_str().unwrap());
         world.put(&key, document).unwrap();
     }
-    let ours: BTreeMap<String, Value> = normal::by_name(render::render(&mut world));
+}
+
+fn compare_world(world: &mut World, name: &str, golden: &Value) -> Vec<String> {
+    let ours: Vec<Value> = render::render(world).into_iter().map(normal::pullers_by_their_job).collect();
+    let ours: BTreeMap<String, Value> = normal::by_name(ours);
     let kinds = ["ControllerRevision", "NodeClaim", "Service", "StatefulSet"];
     let theirs: Vec<Value> = golden["objects"]
         .as_array()
@@ -134,6 +177,7 @@ fn compare(cloud: Cloud, name: &str, documents: &[Value], golden: &Value) -> Vec
         .iter()
         .filter(|object| kinds.iter().any(|kind| object["kind"] == *kind))
         .cloned()
+        .map(normal::pullers_by_their_job)
         .collect();
     let theirs = normal::by_name(theirs);
     let mut found: Vec<String> = Vec::new();

@@ -106,20 +106,19 @@ fn compare(cloud: Cloud, name: &str, documents: &[Value], golden: &Value) -> Vec
 
 /// Objects in normal form: YAML in ConfigMaps as what it says, scripts as what they are told.
 fn comparable(objects: Vec<Value>) -> BTreeMap<String, Value> {
-    let mut named = normal::by_name(objects);
+    let mut named = normal::by_name(objects.into_iter().map(normal::pullers_by_their_job).collect());
     for object in named.values_mut() {
         if let Some(text) = object.pointer("/data/training_config.yaml").and_then(Value::as_str).map(str::to_owned) {
             object["data"]["training_config.yaml"] = serde_saphyr::from_str(&text).unwrap();
         }
-        for list in ["initContainers", "containers"] {
-            let containers = object.pointer_mut(&format!("/spec/template/spec/{list}")).and_then(Value::as_array_mut);
-            for container in containers.into_iter().flatten() {
-                if let Some(script) = container["args"][0].as_str().map(told) {
-                    container["args"] = json!(script);
-                }
-                if container["name"] == "data-downloader" {
-                    container["command"] = json!("a script");
-                }
+        let downloaders = object.pointer_mut("/spec/template/spec/initContainers").and_then(Value::as_array_mut);
+        for container in downloaders.into_iter().flatten().filter(|container| container["name"] == "data-downloader") {
+            container["command"] = json!("a script");
+        }
+        let containers = object.pointer_mut("/spec/template/spec/containers").and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten() {
+            if let Some(script) = container["args"][0].as_str().map(told) {
+                container["args"] = json!(script);
             }
         }
     }

@@ -28,6 +28,33 @@ fn a_missing_token_is_told_while_the_pods_start_and_does_not_keep_them_from_it()
 }
 
 #[test]
+fn a_missing_pull_secret_of_an_adapter_is_told_while_the_pods_start() {
+    let mut stage = stage();
+    stage.put(&manifests::adapters("lora"));
+    let world: &mut dyn Stage = &mut stage;
+    let words = "inference.adapters[0].source.imagePullSecrets[0]: Secret my-registry does not exist";
+    world.until_refused("lora", "InferenceReady", "AdapterPullSecretNotUsable", words);
+    world.put(
+        &json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "my-registry"}, "data": {"token": ""}}),
+    );
+    world.until_refused("lora", "InferenceReady", "AdapterPullSecretNotUsable", "has no key .dockerconfigjson");
+}
+
+#[test]
+fn pods_that_run_are_left_alone_when_an_adapter_is_changed_to_one_that_cannot_be() {
+    let mut stage = stage();
+    stage.put(&manifests::adapters("lora"));
+    let world: &mut dyn Stage = &mut stage;
+    world.until_ready("lora");
+    let before = world.get(Kind::StatefulSet, "lora");
+    let bad = json!([{"source": {"name": "tone", "image": "ACR_REPO_HERE.azurecr.io/ADAPTER_HERE:0.0.1"}}]);
+    world.patch(Kind::Workspace, "lora", &json!({"inference": {"adapters": bad}}));
+    world.until_refused("lora", "ResourceReady", "InvalidWorkspace", "inference.adapters[0].source.image");
+    world.expect_quiet();
+    assert_eq!(world.get(Kind::StatefulSet, "lora"), before);
+}
+
+#[test]
 fn an_object_that_cannot_be_read_is_named_and_does_not_stop_the_others() {
     let mut stage = stage();
     let mut broken = manifests::phi_4_mini("broken");

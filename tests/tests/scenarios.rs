@@ -22,7 +22,7 @@ scenarios! {
         world.until_ready("phi");
         world.remove(Kind::Workspace, "phi");
         world.until("nothing is left", &|world| {
-            [Kind::Workspace, Kind::NodeClaim, Kind::Node, Kind::StatefulSet, Kind::Service, Kind::ControllerRevision, Kind::Pod].iter().all(|kind| ours(world, *kind).is_empty())
+            [Kind::Workspace, Kind::NodeClaim, Kind::Node, Kind::StatefulSet, Kind::Service, Kind::ControllerRevision, Kind::EndpointSlice, Kind::Pod].iter().all(|kind| ours(world, *kind).is_empty())
         });
     }
 
@@ -104,6 +104,7 @@ scenarios! {
         world.patch(Kind::Service, "phi", &json!({"metadata": {"annotations": {"team": "other"}}, "spec": {"selector": {"kaito.sh/workspace": "somewhere-else"}}}));
         world.until("the selector is ours again", &|world| world.get(Kind::Service, "phi").is_some_and(|service| service["spec"]["selector"]["kaito.sh/workspace"] == "phi"));
         assert_eq!(world.get(Kind::Service, "phi").unwrap()["metadata"]["annotations"]["team"], "other");
+        world.until_ready("phi"); // Meanwhile the address led nowhere, and that was told.
     }
 
     fn a_machine_that_is_taken_away_is_replaced(world) {
@@ -200,6 +201,50 @@ scenarios! {
         assert!(world.get(Kind::Job, "tune").unwrap()["metadata"]["ownerReferences"].is_null());
     }
 
+    fn an_adapter_is_pulled_and_served_and_one_more_rolls_the_pods(world) {
+        let adapter = |name: &str| json!({"source": {"name": name, "image": format!("registry.example.com/adapters/{name}:1"), "imagePullSecrets": ["my-registry"]}, "strength": "1.0"});
+        world.put(&json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson", "metadata": {"name": "my-registry"}, "stringData": {".dockerconfigjson": "{\"auths\":{}}"}}));
+        let mut manifest = manifests::phi_3_mini("phi");
+        manifest["inference"]["adapters"] = json!([adapter("tone")]);
+        world.put(&manifest);
+        world.until_ready("phi");
+        let pod = world.get(Kind::StatefulSet, "phi").unwrap()["spec"]["template"]["spec"].clone();
+        assert_eq!(pullers(world, "phi"), ["puller-tone"]);
+        assert!(pod["containers"][0]["volumeMounts"].to_string().contains("/mnt/adapter"));
+        for flag in ["--enable-lora", "--max-lora-rank=16", "--max-loras=1"] {
+            assert!(pod["containers"][0]["command"].to_string().contains(flag), "{flag}");
+        }
+        world.expect_quiet();
+
+        world.patch(Kind::Workspace, "phi", &json!({"inference": {"adapters": [adapter("tone"), adapter("law")]}}));
+        world.until("the pods are of the second revision", &|world| pullers(world, "phi") == ["puller-tone", "puller-law"]);
+        world.until_ready("phi");
+        let set = world.get(Kind::StatefulSet, "phi").unwrap();
+        assert_eq!(set["metadata"]["annotations"]["workspace.kaito.io/revision"], "2");
+        assert!(set.to_string().contains("--max-loras=2"));
+        assert_eq!(world.list(Kind::NodeClaim).len(), 1, "the machine stays");
+        world.expect_quiet();
+    }
+
+    fn a_strength_that_vllm_cannot_honour_is_honoured_or_refused_before_a_machine_is_paid_for(world) {
+        let weak = json!([{"source": {"name": "my-tone", "image": "registry.example.com/adapters/tone:1"}, "strength": "0.5"}]);
+        let mut manifest = manifests::preset("weak", "phi-4-mini-instruct", "Standard_NC24ads_A100_v4");
+        manifest["inference"]["adapters"] = weak.clone();
+        world.put(&manifest);
+        world.until_refused("weak", "ResourceReady", "InvalidWorkspace", "inference.adapters[0].strength: \"0.5\"");
+        world.expect_quiet();
+        assert!(world.list(Kind::NodeClaim).is_empty());
+
+        let mut manifest = manifests::preset("soft", "phi-3.5-mini-instruct", "Standard_NC24ads_A100_v4");
+        manifest["inference"]["adapters"] = weak;
+        world.put(&manifest);
+        world.until_ready("soft");
+        let set = world.get(Kind::StatefulSet, "soft").unwrap();
+        let server = &set["spec"]["template"]["spec"]["containers"][0];
+        assert!(server["command"][2].as_str().unwrap().starts_with("env my-tone=0.5 accelerate launch"), "{server}");
+        assert_eq!(server["env"], json!([{"name": "my-tone", "value": "0.5"}]));
+    }
+
     fn touching_a_workspace_changes_nothing(world) {
         world.put(&manifests::two_nodes("llama"));
         world.until_ready("llama");
@@ -208,6 +253,17 @@ scenarios! {
         world.expect_quiet();
         assert_eq!(before, world.ending());
     }
+}
+
+/// The init containers of a set that pull images, in order.
+fn pullers(world: &dyn Stage, set: &str) -> Vec<String> {
+    let set = world.get(Kind::StatefulSet, set).unwrap();
+    let before = set["spec"]["template"]["spec"]["initContainers"].as_array().cloned().unwrap_or_default();
+    before.iter().map(name_in_pod).filter(|name| name.starts_with("puller-")).collect()
+}
+
+fn name_in_pod(container: &Value) -> String {
+    container["name"].as_str().unwrap_or_default().to_owned()
 }
 
 fn name(object: &Value) -> String {
@@ -236,5 +292,31 @@ fn kubectl_shows_the_columns_that_the_users_manifests_were_written_for() {
     for column in ["JOBSTARTED", "WORKSPACESUCCEEDED", "TARGETNODECOUNT", "STATE"] {
         assert!(wide[0].iter().any(|found| found == column), "{column} is among {:?}", wide[0]);
     }
+    stage.clear();
+}
+
+#[test]
+fn a_pod_that_cannot_pull_is_told_in_the_kubelets_words() {
+    let Some(operated) = Operated::shared() else { return };
+    let mut stage = RealStage::new(operated, "s-pull");
+    stage.put(&manifests::phi_4_mini("phi"));
+    (&mut stage as &mut dyn Stage).until_ready("phi");
+    let said = stage.get(Kind::Pod, "phi-0").unwrap()["status"].clone();
+    let is_ready = |condition: &Value| ["Ready", "ContainersReady"].iter().any(|type_| condition["type"] == *type_);
+    let mut broken = json!({"conditions": said["conditions"], "containerStatuses": said["containerStatuses"]});
+    for condition in broken["conditions"].as_array_mut().unwrap().iter_mut().filter(|condition| is_ready(condition)) {
+        condition["status"] = json!("False");
+    }
+    let container = &mut broken["containerStatuses"][0];
+    container["ready"] = json!(false);
+    container["state"] = json!({"waiting": {"reason": "ImagePullBackOff", "message": "manifest unknown in rack 7"}});
+    stage.patch_status(Kind::Pod, "phi-0", &broken);
+    let world: &mut dyn Stage = &mut stage;
+    world.until_refused("phi", "InferenceReady", "ImagePullError", "manifest unknown in rack 7");
+    world.until("it is no more called ready", &|world| state(world, "phi") == "NotReady");
+    // Its images came: the kubelet says so, and Kubernetes publishes the address again.
+    let well = json!({"conditions": said["conditions"], "containerStatuses": said["containerStatuses"]});
+    stage.patch_status(Kind::Pod, "phi-0", &well);
+    (&mut stage as &mut dyn Stage).until_ready("phi");
     stage.clear();
 }

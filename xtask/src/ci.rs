@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::steps::{self, Outcome, Step};
 
 /// Subcommands that write files of the repository; each knows `--check`, which writes nothing and fails where a file would change.
-const GENERATORS: &[&str] = &["gen-crds", "gen-presets"];
+const GENERATORS: &[&str] = &["gen-crds", "gen-docs", "gen-presets"];
 
 /// The library crates, which must build at both ends of the range of Kubernetes versions (invariant I12).
 const LIBRARIES: &[&str] = &["kaito-api", "kaito-core", "kaito-presets"];

@@ -7,6 +7,7 @@ mod bench;
 mod ci;
 mod control_plane;
 mod gen_crds;
+mod gen_docs;
 mod gen_presets;
 mod steps;
 mod test;
@@ -36,6 +37,11 @@ const COMMANDS: &[Command] = &[
         name: "gen-crds",
         about: "the definitions in crds/ from the types; --check only compares",
         run: gen_crds::run,
+    },
+    Command {
+        name: "gen-docs",
+        about: "docs/reasons.md from the failure catalogue; --check only compares",
+        run: gen_docs::run,
     },
     Command {
         name: "gen-presets",

@@ -28,6 +28,10 @@ pub enum Verb {
     Simulate(Simulate),
     /// The objects that a Workspace comes to, in the order of their creation
     Render(Render),
+    /// Would it be admitted, as it is or as a change; if not, which field and why
+    Validate(Validate),
+    /// What the reason of a condition means, what proves it, and what can be done
+    Explain(Explain),
     /// The models that can be served by name
     Models(Models),
     /// The machine sizes with GPUs
@@ -39,6 +43,9 @@ pub enum Verb {
 pub struct Simulate {
     #[command(flatten)]
     pub(super) input: Input,
+    /// What is applied next, when nothing happens any more; may be given more than once, applied in order
+    #[arg(long, value_name = "FILE")]
+    pub(super) then: Vec<String>,
     #[command(flatten)]
     pub(super) operator: Operator,
     #[command(flatten)]
@@ -55,6 +62,36 @@ pub struct Render {
     /// How to print
     #[arg(short, long, value_enum, default_value_t = Document::Yaml, value_name = "FORM")]
     pub(super) output: Document,
+}
+
+/// Arguments of `validate`.
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// A file, a folder, a pattern, or - for standard input; may be given more than once
+    #[arg(short = 'f', long = "filename", required_unless_present = "review", num_args = 1.., value_name = "FILE")]
+    pub(super) files: Vec<String>,
+    /// The same objects as they are now: the verdict is that on a change
+    #[arg(long, num_args = 1.., value_name = "FILE", conflicts_with = "review")]
+    pub(super) old: Vec<String>,
+    /// AdmissionReviews to answer, one a line; - for standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "files")]
+    pub(super) review: Option<String>,
+    /// The namespace of objects that name none
+    #[arg(short, long, default_value = "default")]
+    pub(super) namespace: String,
+    #[command(flatten)]
+    pub(super) operator: Operator,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A reason, in any case; all without it
+    pub(super) reason: Option<String>,
+    #[command(flatten)]
+    pub(super) output: Output,
 }
 
 /// Arguments of `models`.

@@ -57,7 +57,7 @@ fn refusals(document: &Document, settings: &Settings) -> Vec<Problem> {
     errors.iter().map(|error| document.problem(error)).collect()
 }
 
-fn complain(problems: &[Problem], console: &mut Console<'_>) {
+pub(super) fn complain(problems: &[Problem], console: &mut Console<'_>) {
     for problem in problems.iter().take(SHOWN) {
         console.remark(&problem.to_string());
     }

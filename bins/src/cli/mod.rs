@@ -5,8 +5,9 @@
 //! | file | subject |
 //! |---|---|
 //! | `args` | the words |
-//! | `simulate`, `render`, `registry` | the verbs |
-//! | `intake`, `standing` | from `-f` to a world; how a Workspace stands in it |
+//! | `simulate`, `render`, `validate`, `explain`, `registry` | the verbs |
+//! | `reviews` | `validate --review`: AdmissionReviews, line by line |
+//! | `intake`, `then`, `standing` | from `-f` and `--then` to a world; how a Workspace stands in it |
 //! | `report`, `output` | results for programs |
 //! | `table`, `live`, `duration`, `console` | results for people |
 //!
@@ -15,15 +16,19 @@
 pub mod args;
 mod console;
 mod duration;
+mod explain;
 mod intake;
 mod live;
 mod output;
 mod registry;
 mod render;
 mod report;
+mod reviews;
 mod simulate;
 mod standing;
 mod table;
+mod then;
+mod validate;
 
 pub use console::{Console, Defect, Look};
 pub use output::API_VERSION;
@@ -43,6 +48,12 @@ pub enum Verdict {
     No,
     /// The input could not be read; where and why has been said.
     Unreadable,
+}
+
+impl From<bool> for Verdict {
+    fn from(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
 }
 
 impl Verdict {
@@ -110,6 +121,8 @@ pub fn run(cli: &Cli, stdin: &mut dyn Read, console: &mut Console<'_>) -> Result
     match &cli.verb {
         Verb::Simulate(args) => simulate::run(args, stdin, console),
         Verb::Render(args) => render::run(args, stdin, console),
+        Verb::Validate(args) => validate::run(args, stdin, console),
+        Verb::Explain(args) => explain::run(args, console),
         Verb::Models(args) => registry::models(args, console),
         Verb::Skus(args) => registry::skus(args, console),
     }

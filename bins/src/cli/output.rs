@@ -1,5 +1,6 @@
 //! Results for programs: JSON and YAML.
 
+use super::args::Form;
 use super::console::Defect;
 use serde::Serialize;
 use serde_json::Value;
@@ -52,4 +53,24 @@ pub fn yaml(value: &impl Serialize) -> Result<String, Defect> {
 /// Many documents of YAML.
 pub fn documents(values: &[Value]) -> Result<String, Defect> {
     values.iter().map(|value| Ok(format!("---\n{}", yaml(value)?))).collect()
+}
+
+/// Results of one kind: one by itself, several as a list.
+pub fn one_or_list<T: Serialize>(
+    kind: &'static str,
+    list: &'static str,
+    mut items: Vec<T>,
+    form: Form,
+) -> Result<String, Defect> {
+    match items.pop() {
+        Some(item) if items.is_empty() => print(&Typed::new(kind, item), form),
+        last => {
+            items.extend(last);
+            print(&Typed::new(list, Items { items }), form)
+        }
+    }
+}
+
+fn print(result: &impl Serialize, form: Form) -> Result<String, Defect> {
+    if form == Form::Yaml { yaml(result) } else { json(result) }
 }

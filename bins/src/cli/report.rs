@@ -2,6 +2,7 @@
 
 use super::output::Typed;
 use super::standing;
+use super::then::Applied;
 use kaito_core::memory::{Moment, World};
 use kaito_core::{Kind, ObjectKey};
 use serde::Serialize;
@@ -17,6 +18,9 @@ pub struct Simulation {
     /// Simulated seconds.
     duration: i64,
     ready: bool,
+    /// What was applied later, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    then: Vec<Applied>,
     resources: Vec<Resource>,
     /// Every object of the world at the end.
     objects: Vec<Value>,
@@ -58,11 +62,12 @@ struct Writes {
 }
 
 /// Tells a run.
-pub fn simulation(world: &World, workspaces: &[ObjectKey], ready: bool) -> Typed<Simulation> {
+pub fn simulation(world: &World, workspaces: &[ObjectKey], then: Vec<Applied>, ready: bool) -> Typed<Simulation> {
     let body = Simulation {
         seed: 0,
         duration: world.elapsed().as_secs(),
         ready,
+        then,
         resources: workspaces.iter().map(|key| resource(world, key)).collect(),
         objects: world.cluster().with_store(|store| store.iter().map(|(_, value)| value.clone()).collect()),
         writes: writes(world),

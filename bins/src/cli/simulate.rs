@@ -5,7 +5,7 @@ use super::console::{Colour, Console, Defect, Look};
 use super::intake::Intake;
 use super::live::Live;
 use super::table::Table;
-use super::{Verdict, duration, intake, output, report, standing};
+use super::{Verdict, duration, intake, output, report, standing, then};
 use crate::input::printable;
 use jiff::SignedDuration;
 use kaito_api::vocabulary::ConditionType;
@@ -20,35 +20,62 @@ const LIMIT: SignedDuration = SignedDuration::from_hours(24);
 /// Runs the input until it is ready or nothing happens any more, and says how it went.
 pub fn run(args: &Simulate, stdin: &mut dyn Read, console: &mut Console<'_>) -> Result<Verdict, Defect> {
     let started = Instant::now();
-    let Intake { mut world, workspaces, refusals } = match intake::read(&args.input, &args.operator, stdin, console)? {
-        Ok(intake) => intake,
-        Err(verdict) => return Ok(verdict),
-    };
-    let shows_table = args.output.form == Form::Table;
-    let mut live = Live::new(shows_table && console.look.width.is_some());
-    let mut trouble = None;
-    world.run(LIMIT, |world| {
-        if let Some(frame) = live.frame(|| table(world, &workspaces).render(console.look)) {
-            trouble = trouble.take().or(console.print(&frame).err());
-        }
-        workspaces.iter().all(|key| standing::is_ready(world, key))
-    });
-    trouble.map_or(Ok(()), Err)?;
+    let intake = intake::read(&args.input, &args.operator, stdin, console)?;
+    let stages = then::read(&args.then, &args.input.namespace, stdin);
+    if let Err(problems) = &stages {
+        intake::complain(problems, console);
+    }
+    let (Ok(intake), Ok(stages)) = (intake, stages) else { return Ok(Verdict::Unreadable) };
+    let Intake { mut world, mut workspaces, mut refusals } = intake;
+    let later = then::refusals(&stages, &world, &args.operator.settings());
+    intake::complain(&later, console);
+    refusals.extend(later);
+    let mut live = Live::new(args.output.form == Form::Table && console.look.width.is_some());
+    let mut applied = Vec::new();
+    for stage in &stages {
+        watch(&mut world, &workspaces, false, &mut live, console)?;
+        applied.push(stage.apply(&mut world, &mut workspaces)?);
+    }
+    // Ready is also what it was before the last change has had any effect.
+    watch(&mut world, &workspaces, stages.is_empty(), &mut live, console)?;
     console.print(&live.clear())?;
     let ready = workspaces.iter().all(|key| standing::is_ready(&world, key)) && refusals.is_empty();
     let text = match args.output.form {
         Form::Table => for_people(&world, &workspaces, console.look, started, ready),
-        Form::Json => output::json(&report::simulation(&world, &workspaces, ready))?,
-        Form::Yaml => output::yaml(&report::simulation(&world, &workspaces, ready))?,
+        Form::Json => output::json(&report::simulation(&world, &workspaces, applied, ready))?,
+        Form::Yaml => output::yaml(&report::simulation(&world, &workspaces, applied, ready))?,
     };
     console.print(&text)?;
-    Ok(if ready { Verdict::Yes } else { Verdict::No })
+    Ok(ready.into())
+}
+
+/// Runs the world until nothing happens any more, or, where that is enough, until all is ready; draws the table meanwhile.
+fn watch(
+    world: &mut World,
+    workspaces: &[ObjectKey],
+    until_ready: bool,
+    live: &mut Live,
+    console: &mut Console<'_>,
+) -> Result<(), Defect> {
+    let mut trouble = None;
+    world.run(LIMIT, |world| {
+        if let Some(frame) = live.frame(|| table(world, workspaces).render(console.look)) {
+            trouble = trouble.take().or(console.print(&frame).err());
+        }
+        until_ready && workspaces.iter().all(|key| standing::is_ready(world, key))
+    });
+    trouble.map_or(Ok(()), Err)
 }
 
 fn for_people(world: &World, workspaces: &[ObjectKey], look: Look, started: Instant, ready: bool) -> String {
     let mut text = table(world, workspaces).render(look);
     text.push('\n');
     let told: Vec<&Moment> = world.timeline().moments().iter().filter(|moment| is_news(moment)).collect();
+    // It concerns all of them and is told once.
+    let told: Vec<&Moment> = told
+        .into_iter()
+        .filter(|moment| moment.topic != then::TOPIC || workspaces.first() == Some(&moment.about))
+        .collect();
     for moment in &told {
         text.push_str(&line(moment, &told, workspaces.len() > 1, look));
     }
@@ -116,7 +143,8 @@ fn line(moment: &Moment, all: &[&Moment], named: bool, look: Look) -> String {
     let at =
         format!("{:>width$}", duration::clock(moment.at), width = width(|moment| duration::clock(moment.at).len()));
     let name = if named {
-        format!("{:width$}  ", moment.about.name, width = width(|moment| moment.about.name.chars().count()))
+        let about = if moment.topic == then::TOPIC { "" } else { moment.about.name.as_str() };
+        format!("{about:width$}  ", width = width(|moment| moment.about.name.chars().count()))
     } else {
         String::new()
     };

@@ -17,11 +17,13 @@ pub struct Document {
     pub value: Value,
     /// The file it stands in.
     pub file: String,
+    /// What is wrong with its form; empty in everything that [`read`](super::read) answers.
+    pub faults: Vec<FieldError>,
     node: Node,
 }
 
 impl Document {
-    /// Reads an object; everything that is wrong with its form, when something is.
+    /// Reads an object. What is wrong with its form is in its `faults`; what cannot even be told apart is an error.
     pub(super) fn read(file: &str, node: Node, namespace: &str) -> Result<Document, Vec<Problem>> {
         let one = |error: FieldError| vec![problem(file, &node, &error)];
         let row = identity(&node).map_err(one)?;
@@ -29,24 +31,22 @@ impl Document {
         if row.kind == Kind::Node {
             amounts_as_text(&mut value);
         }
-        let errors = row.check(&value);
-        if !errors.is_empty() {
-            return Err(errors.iter().map(|error| problem(file, &node, error)).collect());
-        }
+        let mut faults = row.check(&value);
         let metadata = &value["metadata"];
         let text = |field: &str| metadata.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let Some(name) = text("name").map(str::to_owned) else {
+        let name = text("name").unwrap_or_default().to_owned();
+        if name.is_empty() && faults.is_empty() {
             let detail = match text("generateName") {
                 Some(_) => {
                     "missing; generateName gives another name each time, and what is shown here must be the same each time"
                 }
                 None => "missing; every object needs a name",
             };
-            return Err(one(FieldError::new(FieldPath::from("metadata.name"), FieldErrorKind::Missing, detail)));
-        };
+            faults.push(FieldError::new(FieldPath::from("metadata.name"), FieldErrorKind::Missing, detail));
+        }
         let key = ObjectKey::new(row.kind, text("namespace").unwrap_or(namespace), name);
-        if let Some(namespace) = &key.namespace {
-            value["metadata"]["namespace"] = json!(namespace);
+        if let (Some(namespace), Some(metadata)) = (&key.namespace, value["metadata"].as_object_mut()) {
+            metadata.insert("namespace".to_owned(), json!(namespace));
         }
         if row.kind == Kind::Workspace
             && let Some(fields) = value.as_object_mut()
@@ -54,7 +54,12 @@ impl Document {
             // The API server takes no status from a manifest.
             fields.remove("status");
         }
-        Ok(Document { key, value, file: file.to_owned(), node })
+        Ok(Document { key, value, file: file.to_owned(), faults, node })
+    }
+
+    /// Everything that is wrong with its form, with its place.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        self.faults.iter().map(|fault| self.problem(fault)).collect()
     }
 
     /// What is wrong with one of its fields, with the place of the field.

@@ -20,7 +20,7 @@ mod yaml;
 
 pub use document::Document;
 pub use place::{Place, Problem, printable};
-pub use source::STDIN;
+pub use source::{STDIN, Text, texts};
 pub use yaml::DOCUMENT_LIMIT;
 
 use kaito_core::ObjectKey;
@@ -32,6 +32,29 @@ use tree::{Data, Node};
 ///
 /// Objects without a namespace get `namespace`. A list (`kind: List`, as `kubectl get -o yaml` prints) is taken apart.
 pub fn read(named: &[String], namespace: &str, stdin: &mut dyn Read) -> Result<Vec<Document>, Vec<Problem>> {
+    sorted(survey(named, namespace, stdin), Document::problems)
+}
+
+/// As [`read`], with objects whose form is wrong among the others: what is wrong is in their `faults`.
+pub fn read_faulty(named: &[String], namespace: &str, stdin: &mut dyn Read) -> Result<Vec<Document>, Vec<Problem>> {
+    sorted(survey(named, namespace, stdin), |_| Vec::new())
+}
+
+fn sorted(
+    (documents, mut problems): (Vec<Document>, Vec<Problem>),
+    objections: impl Fn(&Document) -> Vec<Problem>,
+) -> Result<Vec<Document>, Vec<Problem>> {
+    problems.extend(documents.iter().flat_map(objections));
+    if problems.is_empty() {
+        return Ok(documents);
+    }
+    problems.sort();
+    problems.dedup();
+    Err(problems)
+}
+
+/// Everything that the arguments name, and what cannot be told apart or stands there twice.
+fn survey(named: &[String], namespace: &str, stdin: &mut dyn Read) -> (Vec<Document>, Vec<Problem>) {
     let (mut documents, mut problems) = (Vec::new(), Vec::new());
     for name in named {
         match source(name, namespace, stdin) {
@@ -43,12 +66,7 @@ pub fn read(named: &[String], namespace: &str, stdin: &mut dyn Read) -> Result<V
         }
     }
     problems.extend(twice(&documents));
-    if problems.is_empty() {
-        return Ok(documents);
-    }
-    problems.sort();
-    problems.dedup();
-    Err(problems)
+    (documents, problems)
 }
 
 /// Everything that one `-f` names: the objects that can be read, and what is wrong with the others.
@@ -82,7 +100,7 @@ fn items(node: Node) -> Vec<Node> {
 fn twice(documents: &[Document]) -> Vec<Problem> {
     let mut first: BTreeMap<&ObjectKey, &Document> = BTreeMap::new();
     let mut problems = Vec::new();
-    for document in documents {
+    for document in documents.iter().filter(|document| !document.key.name.is_empty()) {
         if let Some(first) = first.get(&document.key) {
             let detail =
                 format!("{} stands here for the second time; first in {}:{}", document.key, first.file, first.place());

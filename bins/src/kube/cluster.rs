@@ -1,10 +1,10 @@
 //! The API server as a [`ClusterBackend`].
 
 use super::requests::{Missing, Requests};
-use super::stores::{Found, Stores};
 use super::{events, writer};
 use async_trait::async_trait;
 use kaito_core::backend::{BackendError, ClusterBackend, Written};
+use kaito_core::cache::{Found, Stores};
 use kaito_core::effect::{Effect, WriteMode};
 use kaito_core::plan::{Notice, StatusWrite};
 use kaito_core::read::Freshness;

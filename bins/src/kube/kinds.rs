@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_core::{Kind, ObjectKey, Seen};
 use kube_core::{ApiResource, DynamicResourceScope, Resource};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::borrow::Cow;
 
 /// Holds a copy of the whole object, which nobody here reads.
@@ -36,7 +36,7 @@ pub(super) fn definition(kind: Kind) -> String {
     format!("{}.{}", kind.plural(), kind.group())
 }
 
-/// Drops what no decision reads and what is large: the record of field owners, the copy of the object that kubectl leaves, the images of a node.
+/// Drops what no decision reads and what is large: the record of field owners, the copy of the object that kubectl leaves, the images of a node, the addresses of a slice.
 pub(super) fn lean(kind: Kind, value: &mut Value) {
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
@@ -44,8 +44,16 @@ pub(super) fn lean(kind: Kind, value: &mut Value) {
             annotations.remove(LAST_APPLIED);
         }
     }
-    if let (Kind::Node, Some(status)) = (kind, value.get_mut("status").and_then(Value::as_object_mut)) {
-        status.remove("images");
+    match kind {
+        Kind::Node => {
+            value.get_mut("status").and_then(Value::as_object_mut).map(|status| status.remove("images"));
+        }
+        Kind::EndpointSlice => {
+            for endpoint in value.get_mut("endpoints").and_then(Value::as_array_mut).into_iter().flatten() {
+                *endpoint = json!({"addresses": [], "conditions": endpoint["conditions"]});
+            }
+        }
+        _ => {}
     }
 }
 
@@ -105,7 +113,6 @@ impl Resource for Raw {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn urls_are_those_of_the_api() {
@@ -127,6 +134,14 @@ mod tests {
             lean_node,
             json!({"metadata": {"name": "n", "annotations": {"own": "1"}}, "status": {"nodeInfo": null}})
         );
+    }
+
+    #[test]
+    fn of_a_slice_only_what_is_said_of_its_endpoints_is_kept() {
+        let conditions = json!({"ready": true, "serving": false});
+        let mut slice = json!({"metadata": {"name": "web-x"}, "endpoints": [{"addresses": ["10.0.0.1"], "conditions": conditions, "nodeName": "n"}, "odd"]});
+        lean(Kind::EndpointSlice, &mut slice);
+        assert_eq!(slice["endpoints"][0], json!({"addresses": [], "conditions": {"ready": true, "serving": false}}));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The cluster layer on a Kubernetes API server.
 //!
-//! [`KubeCluster`] answers reads from [`Stores`] that watches keep, own recent writes laid over them, or from the API server itself, and carries out writes.
+//! [`KubeCluster`] answers reads from [`Stores`](kaito_core::cache::Stores) that watches keep, own recent writes laid over them, or from the API server itself, and carries out writes.
 //! [`Operator`] keeps the watches and runs planners on them. Neither installs signal handlers, loggers, crypto providers or global metrics: a program does.
 //!
 //! Absent on purpose: retries and rate limits. A request is tried once; trying again belongs to the controller's queue, which knows why.
@@ -11,10 +11,8 @@ mod controller; // one planner, its queue, its reconciles
 mod events; // what people see in `kubectl describe`
 mod kinds; // kinds as URLs and wire forms
 mod operator; // everything together
-mod queue; // who is next
 mod readiness; // what is still missing
 mod requests; // one request, once, with a time limit
-mod stores; // what the watches have told
 mod watch; // keeping a store up to date
 mod writer; // one function for each write
 
@@ -23,4 +21,3 @@ pub use connect::{client, config};
 pub use operator::{Operator, OperatorBuilder, OperatorError};
 pub use readiness::Readiness;
 pub use requests::Requests;
-pub use stores::{Change, Stores};

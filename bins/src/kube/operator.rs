@@ -4,9 +4,9 @@ use super::cluster::KubeCluster;
 use super::controller::Controller;
 use super::readiness::Readiness;
 use super::requests::Requests;
-use super::stores::Stores;
 use super::watch::Keeper;
 use crate::metrics::Metrics;
+use kaito_core::cache::Stores;
 use kaito_core::driver::Planner;
 use kaito_core::kinds::{KindUse, Watch};
 use kaito_core::{KINDS, Kind, Settings};
@@ -225,6 +225,6 @@ mod tests {
         let kinds = |rows: Vec<KindUse>| rows.into_iter().map(|row| row.kind).collect::<Vec<_>>();
         assert_eq!(rows(None, &[Kind::Workspace]).len(), KINDS.len());
         assert_eq!(kinds(rows(Some(&[Kind::Node]), &[Kind::NodeClaim])), [Kind::NodeClaim, Kind::Node]);
-        assert_eq!(kinds(rows(Some(&[]), &[Kind::Pod])), [Kind::Pod]);
+        assert_eq!(kinds(rows(Some(&[]), &[Kind::Namespace])), [Kind::Namespace]);
     }
 }

@@ -1,7 +1,7 @@
 //! What is still missing before this program does its work, in words.
 
 use super::kinds;
-use super::stores::{Phase, Stores};
+use kaito_core::cache::{Phase, Stores};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -2,13 +2,12 @@
 
 use super::kinds::{self, Raw};
 use super::requests::chain;
-use super::stores::{Change, Stores};
 use futures::{StreamExt, stream::BoxStream};
+use kaito_core::Seen;
+use kaito_core::cache::{Change, Stores};
 use kaito_core::kinds::{KindUse, Watch};
-use kaito_core::{Kind, Seen};
 use kube_client::{Api, Client, Error as ClientError};
 use kube_runtime::watcher::{self, Config, Error, Event, watcher};
-use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -67,7 +66,7 @@ impl Keeper {
                 #[allow(deprecated)] // The typed successor needs a type for each kind; here the kind is a value.
                 let stream = watcher::metadata_watcher(api, config);
                 stream
-                    .map(move |event| event.map(|event| each(event, |object| metadata_of(kind, &object.metadata))))
+                    .map(move |event| event.map(|event| each(event, |object| Seen::bare_of(kind, &object.metadata))))
                     .boxed()
             }
             Watch::Full | Watch::Poll => watcher(api, config)
@@ -137,15 +136,6 @@ fn each<T>(event: Event<T>, mut convert: impl FnMut(T) -> Seen) -> Event<Seen> {
         Event::InitApply(object) => Event::InitApply(convert(object)),
         Event::InitDone => Event::InitDone,
     }
-}
-
-/// Name, labels, version and owners; annotations of kinds whose content nobody watches are only weight.
-fn metadata_of(kind: Kind, metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> Seen {
-    let value: Value = json!({"metadata": {
-        "name": metadata.name, "namespace": metadata.namespace, "uid": metadata.uid,
-        "resourceVersion": metadata.resource_version, "labels": metadata.labels,
-    }});
-    Seen::decode(kind, value)
 }
 
 fn code(error: &Error) -> Option<u16> {

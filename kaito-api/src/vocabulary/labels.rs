@@ -68,6 +68,8 @@ pub const ACCELERATOR_NVIDIA: &str = "nvidia";
 pub const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 /// The name of a pod of a StatefulSet; set by Kubernetes, read by the selector of a Workspace's Service.
 pub const STATEFUL_SET_POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
+/// Name of the Service on its EndpointSlices; written by Kubernetes.
+pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// The uid of the Workspace that a NodeClaim was made for; written by the Workspace controller, so that a namesake's claims are never mistaken for its own.
 pub const WORKSPACE_UID: &str = "kaito.sh/workspace-uid";
 /// Which of a Workspace's machines a NodeClaim stands for, counted from 0; written by the Workspace controller.

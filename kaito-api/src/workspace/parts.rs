@@ -145,4 +145,20 @@ impl AdapterSpec {
     pub fn name(&self) -> &str {
         self.source.as_ref().map_or("", |s| s.name.as_str())
     }
+
+    /// The strength as a number: 1 when absent, `None` when it is no plain decimal (digits with an optional point and minus; neither exponents nor words).
+    ///
+    /// ```
+    /// use kaito_api::workspace::AdapterSpec;
+    /// let factor = |text: &str| AdapterSpec { strength: Some(text.to_owned()), ..AdapterSpec::default() }.factor();
+    /// assert_eq!((factor("1.00"), factor(".5"), factor("5e-1"), factor("NaN")), (Some(1.0), Some(0.5), None, None));
+    /// assert_eq!(AdapterSpec::default().factor(), Some(1.0));
+    /// ```
+    pub fn factor(&self) -> Option<f64> {
+        let Some(text) = &self.strength else { return Some(1.0) };
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let plain =
+            digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') && digits.bytes().any(|b| b.is_ascii_digit());
+        if plain { text.parse().ok() } else { None }
+    }
 }

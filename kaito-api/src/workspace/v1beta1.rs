@@ -141,6 +141,7 @@ pub struct PresetSpec {
     pub access_mode: Option<AccessMode>,
     /// Where the model comes from, and how to get at it.
     #[serde(default, skip_serializing_if = "PresetOptions::is_empty")]
+    #[validate(custom(function = "checks::preset_options"))]
     pub preset_options: PresetOptions,
 }
 

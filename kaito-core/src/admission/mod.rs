@@ -1,19 +1,27 @@
 //! Whether an object is what it claims to be, and whether it could be served.
 //!
 //! [`read`] holds a Workspace to the schema of the version it is written in, as the API server does, and names the nearest known word where one is
-//! not known. [`judge`] asks what the schema cannot: the rules of the object by itself, and whether model, size and runtime exist. [`check`] is both.
-//! The command line and the webhook call the same functions; the controller judges again, late, through [`workspace::resolve`](crate::workspace::resolve).
+//! not known. [`judge`] asks what the schema cannot: the rules of the object by itself, and whether model, size and runtime exist. [`review`] is both, with the older
+//! object and the memory of the machines, as one [`Verdict`]; [`answer`] says it in the words of an admission webhook.
+//! The command line and the webhook call the same functions; the controller judges again, late, through [`judge`].
 //!
-//! Deliberately absent: anything that needs a cluster (ConfigMaps, Secrets, the older object), and other kinds than Workspace but for their metadata.
+//! Deliberately absent: anything that needs a cluster (ConfigMaps, Secrets), and what other kinds than Workspace mean.
 
 mod expect; // one value against one schema, without what is below it
+mod judge; // rules and look-ups, put together
 mod metadata; // what may stand in `metadata`
 pub mod nearest; // the known word that was probably meant
+mod rules; // rules that need more than the shape, as a table
 mod schema; // a whole value against a whole schema
-mod verdict; // what the look-ups of the planner say, as statements about fields
+mod verdict; // all of it, as a yes or a no
+mod webhook; // AdmissionReview in, AdmissionReview out
 
+pub(crate) use judge::retirement;
+pub use judge::{Broken, Judgement, judge};
 pub use metadata::check as check_metadata;
-pub use verdict::judge;
+pub use rules::{Case, Late, On, Place, RULES, Rule};
+pub use verdict::{Verdict, review};
+pub use webhook::{NotAReview, answer};
 
 use crate::settings::Settings;
 use kaito_api::workspace::{self, Version};
@@ -36,10 +44,7 @@ use serde_json::Value;
 /// assert_eq!(errors[0].to_string(), "resource.instancetype: no such field (did you mean instanceType?)");
 /// ```
 pub fn check(value: &Value, settings: &Settings) -> Vec<FieldError> {
-    match read(value) {
-        Ok((_, workspace)) => judge(&workspace, settings),
-        Err(errors) => errors,
-    }
+    review(value, None, settings).errors
 }
 
 /// The Workspace that a value is, with the defaults of its version filled in, or everything in it that the schema does not allow.

@@ -4,7 +4,7 @@
 //! happens once, at the end. Arguments are sorted by flag: their order means nothing to the servers, and a stable text is a quiet controller.
 
 use super::quote::quote;
-use super::{Layout, Serving};
+use super::{Layout, Serving, adapters};
 use crate::sizing;
 use crate::workspace::Engine;
 use std::fmt;
@@ -77,6 +77,7 @@ fn vllm_args(serving: &Serving<'_>) -> Vec<Arg> {
     args.extend(model_args(serving));
     args.extend(weights_args(serving));
     args.extend(layout_args(serving));
+    args.extend(adapters::vllm_args(serving));
     args.push(Arg::of("served-model-name", &serving.served_name));
     let hundredths = sizing::gpu_memory_hundredths(profile, serving.facts.sku);
     args.push(Arg::of("gpu-memory-utilization", format!("0.{hundredths:02}")));
@@ -178,5 +179,5 @@ fn transformers(serving: &Serving<'_>) -> String {
     let launcher: Vec<String> =
         Runtime::ACCELERATE_PARAMS.iter().map(|(flag, value)| format!("--{flag}={value}")).collect();
     let server = command_line(Runtime::MAIN_FILE, args);
-    format!("{} {} {server}", Runtime::LAUNCHER, launcher.join(" "))
+    format!("{}{} {} {server}", adapters::shell_env(serving), Runtime::LAUNCHER, launcher.join(" "))
 }

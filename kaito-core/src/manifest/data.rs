@@ -1,12 +1,10 @@
 //! How a training gets its data.
 
+use super::puller::{self, Pull};
 use super::tuning::Input;
-use super::{pod, puller, volumes};
-use k8s_openapi::api::core::v1::{
-    Container, KeyToPath, ProjectedVolumeSource, SecretProjection, Volume, VolumeMount, VolumeProjection,
-};
+use super::{pod, volumes};
+use k8s_openapi::api::core::v1::{Container, Volume, VolumeMount};
 use kaito_api::syntax;
-use kaito_api::vocabulary::names;
 use kaito_presets::{images, paths};
 
 /// The volume with the data.
@@ -26,57 +24,35 @@ pub(super) fn init_container(input: &Input<'_>) -> Option<Container> {
             volume_mounts: Some(mounts(input)),
             ..Container::default()
         }),
-        Input::Image { image, .. } => Some(Container {
+        Input::Image { image, .. } => Some(puller::init_container(Pull {
             name: "puller".to_owned(),
-            image: Some(images::SKOPEO_PULLER.to_owned()),
-            command: Some(volumes::words(["/bin/sh", "-c"])),
-            args: Some(vec![puller::script(image, paths::DATA_DIR)]),
-            volume_mounts: Some(mounts(input)),
-            ..Container::default()
-        }),
+            image,
+            target: paths::DATA_DIR,
+            must_hold: None,
+            mounts: mounts(input),
+        })),
     }
 }
 
 /// The mounts of the trainer, and of what brings the data.
 pub(super) fn mounts(input: &Input<'_>) -> Vec<VolumeMount> {
-    let credentials = credentials(input)
-        .map(|(volume, folder, _)| volumes::mount(&volume, &format!("{}/config.d/{folder}", paths::DOCKER_CONFIG_DIR)));
+    let credentials = credentials(input).map(|(_, mount)| mount);
     credentials.into_iter().chain([volumes::mount(VOLUME, paths::DATA_DIR)]).collect()
 }
 
 /// The data, and the credentials with which it is pulled.
 pub(super) fn volumes(input: &Input<'_>) -> Vec<Volume> {
-    let credentials = credentials(input).map(|(name, _, secrets)| {
-        let files = secrets.iter().map(|secret| docker_config(secret, &format!("{secret}.json"))).collect::<Vec<_>>();
-        credentials_volume(&name, files)
-    });
+    let credentials = credentials(input).map(|(volume, _)| volume);
     // The user's own source takes the place of this one, where there is one.
     credentials.into_iter().chain([volumes::scratch(VOLUME, false)]).collect()
 }
 
-/// Name of the volume, of the folder, and of the Secrets.
-fn credentials<'a>(input: &Input<'a>) -> Option<(String, String, &'a [String])> {
-    let Input::Image { name, secrets, .. } = *input else { return None };
+/// The credentials of an image.
+fn credentials(input: &Input<'_>) -> Option<(Volume, VolumeMount)> {
+    let Input::Image { name, secrets, .. } = input else { return None };
     let folder = format!("{name}-{PURPOSE}");
-    let volume = format!("docker-config-{folder}");
     // The name is the user's and may be anything; there is only one input.
-    let usable = syntax::dns_label(&volume).is_ok();
-    Some(if usable {
-        (volume, folder, secrets)
-    } else {
-        (format!("docker-config-{PURPOSE}"), PURPOSE.to_owned(), secrets)
-    })
-}
-
-/// A volume of credentials.
-pub(super) fn credentials_volume(name: &str, files: Vec<VolumeProjection>) -> Volume {
-    let source = ProjectedVolumeSource { sources: (!files.is_empty()).then_some(files), default_mode: None };
-    Volume { name: name.to_owned(), projected: Some(source), ..Volume::default() }
-}
-
-/// The credentials of a Secret, as this file.
-pub(super) fn docker_config(secret: &str, file: &str) -> VolumeProjection {
-    let item = KeyToPath { key: names::DOCKER_CONFIG_KEY.to_owned(), path: file.to_owned(), mode: None };
-    let source = SecretProjection { name: secret.to_owned(), items: Some(vec![item]), optional: None };
-    VolumeProjection { secret: Some(source), ..VolumeProjection::default() }
+    let folder = if syntax::dns_label(&folder).is_ok() { folder } else { PURPOSE.to_owned() };
+    let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+    Some(puller::docker_config(&folder, &secrets))
 }

@@ -3,6 +3,7 @@
 //! Every function here turns a small typed input into one object or one part of it; none looks at a Workspace, and none reads anything. Composition reads like the table of
 //! contents of a pod: see `pod.rs`. Names, ports and paths come from `kaito_presets`; labels and annotations from `kaito_api::vocabulary`.
 
+mod adapters; // LoRA adapters beside the model
 mod command; // the server's command line, by data
 mod data; // how a training gets its data
 mod immutable; // fields that a live object keeps
@@ -11,7 +12,7 @@ mod layout; // how a model is spread over GPUs
 mod node_claim; // the request for one machine
 mod pod; // the pod that serves
 mod probes; // when it is alive and ready
-mod puller; // an image's files into a volume
+mod puller; // files out of a container image
 mod pusher; // the result of a training into an image
 mod quote; // words for a shell
 mod revision; // what was asked for, numbered
@@ -20,11 +21,13 @@ mod stateful_set; // how many of it
 mod tuning; // the pod that tunes
 mod volumes; // what is mounted where, and where weights come from
 
+pub use adapters::{Adapter, AdapterSource};
 pub use command::{Arg, command_line};
 pub use immutable::keep_immutable;
 pub use job::job;
 pub use layout::Layout;
 pub use node_claim::{Machine, claim_name, node_claim};
+pub use puller::{Pull, docker_config, init_container, pulled_image};
 pub use quote::quote;
 pub use revision::{Numbered, controller_revision, revision_name};
 pub use services::{Exposure, headless_name, headless_service, service};
@@ -60,6 +63,8 @@ pub struct Serving<'a> {
     pub config_map: Option<&'a str>,
     /// The Secret with the token of the model's repository.
     pub access_secret: Option<&'a str>,
+    /// LoRA adapters, in the order of the Workspace.
+    pub adapters: Vec<Adapter<'a>>,
     /// The name under which clients ask for the model.
     pub served_name: String,
     /// `--performance-mode`, where it is not the default.
@@ -91,4 +96,18 @@ impl Serving<'_> {
     pub fn benchmarks(&self) -> bool {
         self.benchmark && self.facts.profile.supports.benchmark_probe && self.engine == Engine::Vllm
     }
+}
+
+/// A name made of another one, for a container or volume: what would be too long is cut, and told apart by a hash.
+fn fitting(prefix: &str, name: &str, suffix: &str) -> String {
+    /// The longest DNS label.
+    const LONGEST: usize = 63;
+    const DIGITS: usize = 8;
+    let whole = format!("{prefix}{name}{suffix}");
+    if whole.len() <= LONGEST {
+        return whole;
+    }
+    let room = LONGEST.saturating_sub(prefix.len() + suffix.len() + DIGITS + 1);
+    let start: String = name.chars().take(room).collect();
+    format!("{prefix}{}-{}{suffix}", start.trim_end_matches('-'), crate::hash::short(&[name], DIGITS))
 }

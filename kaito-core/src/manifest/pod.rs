@@ -1,6 +1,6 @@
 //! The pod that serves.
 
-use super::{Serving, command, probes, volumes};
+use super::{Serving, adapters, command, probes, volumes};
 use crate::workspace::Engine;
 use k8s_openapi::api::core::v1::{
     Affinity, Container, ContainerPort, EnvVar, EnvVarSource, NodeAffinity, NodeSelector, NodeSelectorRequirement,
@@ -16,11 +16,13 @@ use std::collections::BTreeMap;
 /// The pod template.
 pub(super) fn template(serving: &Serving<'_>) -> PodTemplateSpec {
     let image = serving.facts.profile.image.reference(serving.registry);
-    let before = volumes::init_containers(serving, &image);
+    let before = [volumes::init_containers(serving, &image), adapters::init_containers(serving)].concat();
+    let pull_secrets = adapters::pull_secrets(serving);
     let spec = PodSpec {
         affinity: Some(affinity(serving.name, serving.namespace, &serving.node_labels)),
         containers: vec![server(serving, image)],
         init_containers: (!before.is_empty()).then_some(before),
+        image_pull_secrets: (!pull_secrets.is_empty()).then_some(pull_secrets),
         tolerations: Some(tolerations(serving.azure_spot)),
         volumes: Some(volumes::volumes(serving)),
         ..PodSpec::default()
@@ -93,6 +95,7 @@ fn env(serving: &Serving<'_>) -> Vec<EnvVar> {
             ..EnvVarSource::default()
         }),
     }));
+    env.extend(adapters::env(serving));
     if serving.is_distributed() {
         let field_path = format!("metadata.labels['{}']", labels::POD_INDEX);
         let field = ObjectFieldSelector { field_path, ..ObjectFieldSelector::default() };

@@ -1,33 +1,63 @@
-# Copies an image and unpacks the files of its folder /data, trying each credential that is mounted.
+# Brings the directory /data of a container image into a directory.
+# Arguments: image, target directory, directory with credentials (<any>/<any>.json), a file that must have come (or nothing).
 set -eu
+image=$1 target=$2 credentials=$3 must_hold=${4:-}
 
-fail() {
-  echo "puller: $*" | tee /dev/termination-log >&2
-  exit 1
+say() { echo "puller: $*" >&2; }
+fail() { say "$*"; exit 1; }
+
+# On the volume of the target, so that moving is renaming; a rest of an earlier attempt is in the way.
+work=$target/.pulling
+mkdir -p "$target"
+rm -rf "$work"
+mkdir "$work"
+
+pull() {
+  rm -rf "$work/image"
+  skopeo copy --dest-decompress "$@" "docker://$image" "dir:$work/image"
 }
 
-work=$(mktemp -d)
-pulled=no
-for credentials in "" /root/.docker/config.d/*/*.json; do
-  if [ -n "$credentials" ]; then
-    [ -e "$credentials" ] || continue
-    set -- --src-authfile "$credentials"
-  else
-    set --
-  fi
-  if skopeo copy "$@" "docker://$IMG_REF" "dir:$work/image"; then
-    pulled=yes
-    break
-  fi
-done
-[ "$pulled" = yes ] || fail "$IMG_REF cannot be pulled with any of the credentials"
+pull_somehow() {
+  say "pulling $image without credentials"
+  if pull --src-no-creds; then return 0; fi
+  tried=0
+  for file in "$credentials"/*/*.json "$credentials"/*.json; do
+    [ -f "$file" ] || continue
+    tried=$((tried + 1))
+    say "pulling $image with the credentials of ${file##*/}"
+    if pull --src-authfile "$file"; then return 0; fi
+  done
+  fail "cannot pull $image: neither without credentials nor with any of the $tried given; see the registry's answers above"
+}
+pull_somehow
 
-mkdir "$work/files"
-# The manifest lists the layers from the first to the last.
-tr -d ' \n' <"$work/image/manifest.json" | sed 's/.*"layers":\[//' | tr ',' '\n' |
-  sed -n 's/.*"digest":"sha256:\([0-9a-f]*\)".*/\1/p' | while read -r digest; do
-  tar -xzf "$work/image/$digest" -C "$work/files" || tar -xf "$work/image/$digest" -C "$work/files"
+# Only /data is taken: the rest of the image, devices and all, stays where it is.
+root=$work/root
+mkdir "$root"
+skopeo inspect --no-tags --format '{{with .Layers}}{{range .}}{{println .}}{{end}}{{end}}' "dir:$work/image" >"$work/layers" ||
+  fail "cannot read the layers of $image"
+while read -r digest; do
+  [ -n "$digest" ] || continue
+  layer=$work/image/${digest#*:}
+  [ -f "$layer" ] || fail "layer $digest of $image is missing"
+  for name in data ./data; do
+    if tar -tf "$layer" "$name" >/dev/null 2>&1; then
+      tar -xf "$layer" -C "$root" --no-same-owner "$name" || fail "cannot unpack layer $digest of $image"
+    fi
+  done
+  rm -f "$layer"
+done <"$work/layers"
+
+if [ ! -d "$root/data" ] || [ -L "$root/data" ]; then
+  fail "$image has no directory /data; put the files there"
+fi
+for entry in "$root"/data/* "$root"/data/.[!.]* "$root"/data/..?*; do
+  if [ ! -e "$entry" ] && [ ! -L "$entry" ]; then continue; fi
+  rm -rf "${target:?}/${entry##*/}"
+  mv "$entry" "$target/"
 done
-[ -d "$work/files/data" ] || fail "$IMG_REF has no folder /data"
-cp -R "$work/files/data/." "$VOL_DIR/"
-echo "puller: $IMG_REF is in $VOL_DIR"
+rm -rf "$work"
+if [ -n "$must_hold" ] && [ ! -f "$target/$must_hold" ]; then
+  fail "$image has no file /data/$must_hold"
+fi
+say "$image is in $target"

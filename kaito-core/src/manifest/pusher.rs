@@ -1,6 +1,6 @@
 //! The result of a training into an image.
 
-use super::data::{credentials_volume, docker_config};
+use super::puller;
 use super::quote::assignments;
 use super::tuning::{Output, RESULTS, Tuning};
 use super::volumes::{mount, words};
@@ -51,5 +51,6 @@ pub(super) fn containers(tuning: &Tuning<'_>) -> Vec<Container> {
 
 /// The credentials.
 pub(super) fn volume(tuning: &Tuning<'_>) -> Option<Volume> {
-    secret(tuning).map(|secret| credentials_volume(CREDENTIALS, vec![docker_config(secret, "config.json")]))
+    let file = (secret(tuning)?, "config.json".to_owned());
+    Some(puller::credentials(CREDENTIALS.to_owned(), std::iter::once(file)))
 }

@@ -1,6 +1,6 @@
 //! What is mounted where, and where the weights come from.
 
-use super::Serving;
+use super::{Serving, adapters};
 use crate::units::gib_quantity;
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, Container, EmptyDirVolumeSource, HostPathVolumeSource, PersistentVolumeClaim,
@@ -39,7 +39,7 @@ pub(super) fn volumes(serving: &Serving<'_>) -> Vec<Volume> {
     });
     let shared = scratch(SHARED_MEMORY, true);
     let weights = (!serving.claim_local_disk).then(|| scratch(WEIGHTS, false));
-    config.into_iter().chain(cuda).chain([shared]).chain(weights).collect()
+    config.into_iter().chain(cuda).chain([shared]).chain(adapters::volumes(serving)).chain(weights).collect()
 }
 
 /// The mounts of the main container.
@@ -52,6 +52,7 @@ pub(super) fn mounts(serving: &Serving<'_>) -> Vec<VolumeMount> {
         .chain([mount(WEIGHTS, serving.facts.profile.weights_dir)])
         .chain(cuda)
         .chain([mount(SHARED_MEMORY, paths::SHARED_MEMORY)])
+        .chain(adapters::mounts(serving))
         .collect()
 }
 

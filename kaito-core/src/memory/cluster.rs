@@ -81,19 +81,23 @@ fn written(seen: Option<Seen>) -> Written {
     seen.map_or(Written::Gone, |seen| Written::Now(Box::new(seen)))
 }
 
-#[async_trait]
-impl ClusterBackend for MemoryCluster {
-    async fn read(&self, read: &Read) -> Result<Answer, BackendError> {
+impl MemoryCluster {
+    /// Answers a question from the store itself.
+    pub fn answer(&self, read: &Read) -> Answer {
         let inner = self.lock();
-        Ok(match read {
+        if !inner.store.serves(read.kind()) {
+            return Answer::NoSuchKind;
+        }
+        match read {
             Read::Object { key, .. } => Answer::Object(inner.store.get(key).cloned()),
             Read::List { kind, namespace, selector, .. } => {
                 Answer::List(inner.store.list(*kind, namespace.as_deref(), selector))
             }
-        })
+        }
     }
 
-    async fn perform(&self, effect: &Effect) -> Result<Written, BackendError> {
+    /// Carries out one effect.
+    pub fn carry_out(&self, effect: &Effect) -> Result<Written, BackendError> {
         let mut inner = self.lock();
         let (verb, seen) = match effect {
             Effect::Ensure { key, body, mode: WriteMode::CreateOnly, uid: None } => {
@@ -120,16 +124,37 @@ impl ClusterBackend for MemoryCluster {
         Ok(written(seen))
     }
 
-    async fn write_status(&self, write: &StatusWrite) -> Result<Written, BackendError> {
+    /// Writes the status of a root, provided that it has not changed since.
+    pub fn put_status(&self, write: &StatusWrite) -> Result<Written, BackendError> {
         let mut inner = self.lock();
         let seen = inner.store.write_status(&write.key, &write.uid, Some(&write.resource_version), &write.status)?;
         *inner.writes.entry((Verb::Patch, write.key.kind)).or_default() += 1;
         Ok(written(Some(seen)))
     }
 
-    async fn publish(&self, about: &ObjectKey, _uid: &str, notice: &Notice) {
+    /// Remembers an event.
+    pub fn tell(&self, about: &ObjectKey, notice: &Notice) {
         let mut inner = self.lock();
         let at = inner.now;
         inner.events.push(Published { at, about: about.clone(), notice: notice.clone() });
+    }
+}
+
+#[async_trait]
+impl ClusterBackend for MemoryCluster {
+    async fn read(&self, read: &Read) -> Result<Answer, BackendError> {
+        Ok(self.answer(read))
+    }
+
+    async fn perform(&self, effect: &Effect) -> Result<Written, BackendError> {
+        self.carry_out(effect)
+    }
+
+    async fn write_status(&self, write: &StatusWrite) -> Result<Written, BackendError> {
+        self.put_status(write)
+    }
+
+    async fn publish(&self, about: &ObjectKey, _uid: &str, notice: &Notice) {
+        self.tell(about, notice);
     }
 }

@@ -5,17 +5,24 @@
 //!
 //! Not here: HTTP, watches, field managers beyond "what did I set last", admission chains. What needs those is tested on a real API server.
 
+mod actor; // a part of the rest of a cluster, at work
 pub mod actors; // the rest of a cluster, as planners
 mod cluster; // the store as a `ClusterBackend`
-mod fuse; // a crash between two writes
+mod fate; // what goes wrong in it
+mod faults; // what can go wrong, and the dice
 mod installed; // what a fresh cluster with the chart holds
+mod laws; // what a server refuses
 mod pace; // how long things take
-mod queue; // what is looked at next
+mod replica; // a process of the product
+pub mod simulation; // one run with faults, and its judge
 mod store; // objects, versions, finalizers
 mod timeline; // what happened, in words
-mod world; // clock, queue, planners
+mod turn; // what happens next
+mod world; // clock, processes, actors
 
 pub use cluster::{MemoryCluster, Published};
+pub use fate::{CloudFate, Fate, PodFate};
+pub use faults::{Fault, Faults};
 pub use installed::installed;
 pub use pace::Pace;
 pub use store::{Change, Store, Verb};

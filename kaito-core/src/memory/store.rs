@@ -1,5 +1,6 @@
 //! Objects, versions, finalizers: the rules of an API server's store, as far as controllers can tell.
 
+use super::laws;
 use crate::backend::{BackendError, ErrorKind};
 use crate::effect::MetadataPatch;
 use crate::kinds::Kind;
@@ -9,7 +10,7 @@ use crate::units;
 use jiff::Timestamp;
 use kaito_api::workspace;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One change of one object.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +49,8 @@ pub struct Store {
     uids: u64,
     now: Timestamp,
     changes: Vec<Change>,
+    /// Kinds that are not served: their definition is not installed.
+    unserved: BTreeSet<Kind>,
 }
 
 type Outcome<T> = Result<T, BackendError>;
@@ -59,12 +62,26 @@ fn refuse<T>(kind: ErrorKind, message: String) -> Outcome<T> {
 impl Store {
     /// An empty store.
     pub fn new(now: Timestamp) -> Self {
-        Self { objects: BTreeMap::new(), version: 0, uids: 0, now, changes: Vec::new() }
+        Self { objects: BTreeMap::new(), version: 0, uids: 0, now, changes: Vec::new(), unserved: BTreeSet::new() }
     }
 
     /// Moves the clock that creation times are taken from.
     pub fn set_now(&mut self, now: Timestamp) {
         self.now = now;
+    }
+
+    /// Whether the server knows a kind.
+    pub fn serves(&self, kind: Kind) -> bool {
+        !self.unserved.contains(&kind)
+    }
+
+    /// Installs the definition of a kind, or takes it away; its objects stay in the store, and nobody can see them.
+    pub fn serve(&mut self, kind: Kind, served: bool) {
+        if served {
+            self.unserved.remove(&kind)
+        } else {
+            self.unserved.insert(kind)
+        };
     }
 
     /// One object.
@@ -93,6 +110,11 @@ impl Store {
         wanted.map(|(_, entry)| entry.seen.clone()).collect()
     }
 
+    /// Grows with every change.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     /// What has changed since the last call.
     pub fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
@@ -100,9 +122,11 @@ impl Store {
 
     /// Creates an object: gives it uid, version, creation time, and the defaults that the API server fills in.
     pub fn create(&mut self, key: &ObjectKey, body: &Value) -> Outcome<Seen> {
+        self.served(key)?;
         if self.objects.contains_key(key) {
             return refuse(ErrorKind::AlreadyExists, format!("{} {:?} already exists", key.kind.plural(), key.name));
         }
+        laws::check(key, body)?;
         let mut value = normalised(key, body)?;
         self.uids += 1;
         let (uid, now) = (format!("00000000-0000-4000-8000-{:012x}", self.uids), self.now);
@@ -130,6 +154,7 @@ impl Store {
         let mut value = entry.value.clone();
         remove_dropped(&entry.applied, body, &mut value);
         merge(body, &mut value);
+        laws::check(key, &value)?;
         Ok(self.put(key, value, body.clone()))
     }
 
@@ -199,7 +224,15 @@ impl Store {
         Ok(self.put_or_finish(key, value, applied))
     }
 
+    fn served(&self, key: &ObjectKey) -> Outcome<()> {
+        if self.serves(key.kind) {
+            return Ok(());
+        }
+        refuse(ErrorKind::NotFound, format!("the server could not find the requested resource ({})", key.kind.plural()))
+    }
+
     fn existing(&self, key: &ObjectKey, uid: Option<&str>, resource_version: Option<&str>) -> Outcome<&Entry> {
+        self.served(key)?;
         let Some(entry) = self.objects.get(key) else {
             return refuse(ErrorKind::NotFound, format!("{} {:?} not found", key.kind.plural(), key.name));
         };

@@ -48,6 +48,13 @@ impl Timeline {
         &self.moments
     }
 
+    /// Adds a line that somebody outside the world has to say.
+    pub(super) fn note(&mut self, now: Timestamp, about: &ObjectKey, topic: &str, message: &str) {
+        let at = now.duration_since(*self.start.get_or_insert(now));
+        let (about, topic, message) = (about.clone(), topic.to_owned(), message.to_owned());
+        self.moments.push(Moment { at, about, topic, from: None, to: None, reason: None, message });
+    }
+
     /// Adds what one reconcile of a root brought.
     pub(super) fn record(&mut self, now: Timestamp, root: &ObjectKey, report: &Report) {
         let start = *self.start.get_or_insert(now);

@@ -1,27 +1,30 @@
-//! Clock, queue, planners: a whole cluster that runs until something is true or nothing happens any more.
+//! Clock, processes, actors: a whole cluster that runs until something is true or nothing happens any more.
+//!
+//! Here is what a user of a world sees; what happens next is in `turn`.
 
+use super::actor::Actor;
 use super::cluster::MemoryCluster;
-use super::fuse::Fuse;
+use super::faults::{Dice, Fault};
 use super::installed::installed;
-use super::queue::Queue;
-use super::{Pace, Timeline, actors};
-use crate::ReadIndex;
+use super::replica::Replica;
+use super::{Fate, Pace, Timeline, actors};
 use crate::backend::BackendError;
-use crate::driver::{self, Backoff, Planner, Report};
+use crate::driver::Planner;
+use crate::effect::Effect;
 use crate::kinds::Kind;
 use crate::object::{ObjectKey, Seen};
-use crate::plan::Wake;
 use crate::settings::Settings;
 use crate::workspace::WorkspacePlanner;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-/// Reconciles that one run may take: far above what thousands of Workspaces need.
+/// Steps that one run may take: far above what thousands of Workspaces need.
 const MOST_STEPS: u64 = 200_000;
+/// 2026-01-01T00:00:00Z: a world begins at a fixed time, so that a run repeats.
+const START: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,28 +37,28 @@ pub enum Halt {
     OutOfTime,
 }
 
-/// One planner with what it needs to be woken.
-struct Runner {
-    planner: Box<dyn Planner>,
-    index: ReadIndex,
-    failures: BTreeMap<ObjectKey, u32>,
-    /// The actors' own waits are progress of the world; the product's waits are deadlines and retries.
-    is_actor: bool,
-}
-
 /// A cluster in memory, everything that runs in it, and its clock.
 pub struct World {
-    cluster: Arc<MemoryCluster>,
+    pub(super) cluster: Arc<MemoryCluster>,
     settings: Settings,
-    runners: Vec<Runner>,
-    now: Timestamp,
-    start: Timestamp,
-    queue: Queue,
-    timeline: Timeline,
-    steps: u64,
-    created: BTreeMap<ObjectKey, usize>,
-    crash: Option<u64>,
-    product_writes: u64,
+    /// The processes of the product.
+    pub(super) replicas: Vec<Replica>,
+    /// The rest of the cluster.
+    pub(super) actors: Vec<Actor>,
+    /// Since the start.
+    pub(super) now: Duration,
+    pub(super) timeline: Timeline,
+    pub(super) steps: u64,
+    pub(super) created: BTreeMap<ObjectKey, usize>,
+    /// Effects until the product crashes, where that was ordered.
+    pub(super) crash: Option<u64>,
+    pub(super) product_writes: u64,
+    /// What goes wrong; `None` in a world in which all goes well and every reconcile is one step.
+    pub(super) dice: Option<Dice>,
+    /// Requests that nobody waits for any more, and that the server carries out late.
+    pub(super) late: Vec<(Duration, Effect)>,
+    /// Objects that a user wants back as soon as their namesakes are gone.
+    pub(super) later: Vec<(ObjectKey, Value)>,
 }
 
 impl World {
@@ -66,27 +69,32 @@ impl World {
 
     /// The same at another pace.
     pub fn with_pace(settings: &Settings, pace: Pace) -> World {
-        let start = Timestamp::constant(1_767_225_600, 0); // 2026-01-01T00:00:00Z: a world begins at a fixed time, so that a run repeats.
-        let cluster = Arc::new(MemoryCluster::new(start));
-        let runner =
-            |planner, is_actor| Runner { planner, index: ReadIndex::default(), failures: BTreeMap::new(), is_actor };
-        let product: Box<dyn Planner> = Box::new(WorkspacePlanner);
-        let runners = std::iter::once(runner(product, false))
-            .chain(actors::all(pace).into_iter().map(|actor| runner(actor, true)))
-            .collect();
+        Self::with_fate(settings, pace, &Fate::default())
+    }
+
+    /// The same, where something goes wrong and stays so.
+    pub fn with_fate(settings: &Settings, pace: Pace, fate: &Fate) -> World {
+        Self::with_planner(settings, pace, fate, Arc::new(WorkspacePlanner))
+    }
+
+    /// The same with another planner in the place of the product's.
+    pub fn with_planner(settings: &Settings, pace: Pace, fate: &Fate, planner: Arc<dyn Planner>) -> World {
         let mut world = World {
-            cluster,
+            cluster: Arc::new(MemoryCluster::new(START)),
             settings: settings.clone(),
-            runners,
-            now: start,
-            start,
-            queue: Queue::default(),
+            replicas: vec![Replica::new(planner, settings.clone())],
+            actors: actors::all(pace, fate).into_iter().map(Actor::new).collect(),
+            now: Duration::ZERO,
             timeline: Timeline::default(),
             steps: 0,
             created: BTreeMap::new(),
             crash: None,
             product_writes: 0,
+            dice: None,
+            late: Vec::new(),
+            later: Vec::new(),
         };
+        world.start_process(0);
         for (key, body) in installed(settings) {
             // A fresh store takes each of the fixed objects once.
             let _ = world.put(&key, &body);
@@ -111,12 +119,17 @@ impl World {
 
     /// Simulated time since the beginning.
     pub fn elapsed(&self) -> SignedDuration {
-        self.now.duration_since(self.start)
+        SignedDuration::try_from(self.now).unwrap_or(SignedDuration::MAX)
     }
 
     /// The simulated time.
     pub fn now(&self) -> Timestamp {
-        self.now
+        START.saturating_add(self.elapsed()).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Steps so far: news that arrived, requests that were answered, reconciles of actors.
+    pub fn steps(&self) -> u64 {
+        self.steps
     }
 
     /// Lets the product crash once, after so many of its effects from now: the reconcile ends there, and a new process starts with nothing in memory.
@@ -127,6 +140,19 @@ impl World {
     /// Whether the crash that was ordered has happened.
     pub fn has_crashed(&self) -> bool {
         self.crash.is_none()
+    }
+
+    /// From now on the product looks at nothing only because time has passed.
+    pub fn without_safety(&mut self) {
+        self.replicas.iter_mut().for_each(Replica::without_safety);
+        (0..self.replicas.len()).for_each(|index| self.wake_all(index));
+    }
+
+    /// From now on changes of a kind wake nobody, as if its watch had been forgotten.
+    pub fn ignore(&mut self, kind: Kind) {
+        for replica in &mut self.replicas {
+            replica.deaf.insert(kind);
+        }
     }
 
     /// How often the product has written anything, statuses included.
@@ -148,6 +174,11 @@ impl World {
         Ok(())
     }
 
+    /// Adds a line to the timeline.
+    pub fn note(&mut self, about: &ObjectKey, topic: &str, message: &str) {
+        self.timeline.note(self.now(), about, topic, message);
+    }
+
     /// Deletes a user's object.
     pub fn delete(&mut self, key: &ObjectKey) -> Result<(), BackendError> {
         self.cluster.with_store(|store| store.delete(key, None))?;
@@ -160,9 +191,16 @@ impl World {
         self.cluster.with_store(|store| store.get(key).cloned())
     }
 
+    /// Keys of all Workspaces, sorted.
+    pub fn workspaces(&self) -> Vec<ObjectKey> {
+        self.cluster.with_store(|store| {
+            store.iter().map(|(key, _)| key.clone()).filter(|key| key.kind == Kind::Workspace).collect()
+        })
+    }
+
     /// Runs until `reached`, until the world has settled, or for so long.
     pub fn run(&mut self, limit: SignedDuration, mut reached: impl FnMut(&World) -> bool) -> Halt {
-        let end = self.now.saturating_add(limit).unwrap_or(Timestamp::MAX);
+        let end = self.now.saturating_add(limit.unsigned_abs());
         // A world that spins is a defect of a planner; it ends as "out of time" and never hangs.
         let most = self.steps + MOST_STEPS;
         while self.steps < most {
@@ -179,136 +217,70 @@ impl World {
         Halt::OutOfTime
     }
 
-    /// One reconcile: the next that is due, however far away. `false` when nothing is left to look at.
+    /// The next thing that happens, however far away. `false` when nothing is left to look at.
     pub fn step(&mut self) -> bool {
-        self.step_before(Timestamp::MAX)
+        self.step_before(Duration::MAX)
     }
 
     /// Runs for so long, whatever happens.
     pub fn advance(&mut self, duration: SignedDuration) {
-        let end = self.now.saturating_add(duration).unwrap_or(Timestamp::MAX);
+        let end = self.now.saturating_add(duration.unsigned_abs());
         while self.step_before(end) {}
         self.move_clock(end);
     }
 
     /// Whether only periodic looks are left.
     pub fn is_settled(&self) -> bool {
-        self.queue.is_calm()
+        self.late.is_empty()
+            && self.later.is_empty()
+            && self.replicas.iter().all(Replica::is_calm)
+            && self.actors.iter().all(Actor::is_calm)
     }
 
-    /// The earliest that is due before `end`.
-    fn step_before(&mut self, end: Timestamp) -> bool {
-        let Some((at, (index, root))) = self.queue.pop(end) else { return false };
-        self.move_clock(at.max(self.now));
-        self.reconcile(index, &root);
+    /// Whether a fault plays in this world.
+    pub(super) fn plays(&self, fault: Fault) -> bool {
+        self.dice.as_ref().is_some_and(|dice| dice.plays(fault))
+    }
+
+    /// The replica of this number, or the first.
+    pub(super) fn replica(&self, index: usize) -> usize {
+        if index < self.replicas.len() { index } else { 0 }
+    }
+
+    /// Whether anybody will look at a root although nothing happens.
+    pub(super) fn looks_again_at(&self, root: &ObjectKey) -> bool {
+        self.replicas.iter().any(|replica| replica.schedule.when(root).is_some())
+    }
+
+    /// Replaces a status, as its owner does.
+    pub(super) fn change_status(&mut self, key: &ObjectKey, status: &Value) -> bool {
+        let uid = self.get(key).and_then(|seen| seen.metadata().uid.clone()).unwrap_or_default();
+        let changed = self.cluster.with_store(|store| store.write_status(key, &uid, None, status)).is_ok();
         self.spread();
-        true
+        changed
     }
 
-    fn move_clock(&mut self, now: Timestamp) {
+    /// Installs the definition of a kind, or takes it away.
+    pub(super) fn serve(&mut self, kind: Kind, served: bool) {
+        self.cluster.with_store(|store| store.serve(kind, served));
+        (0..self.replicas.len()).for_each(|index| self.list_again(index, kind));
+        if served {
+            self.actors.iter_mut().for_each(|actor| actor.look_at_all(&self.cluster, self.now));
+        }
+    }
+
+    /// Nothing goes wrong from now on.
+    pub(super) fn calm_down(&mut self) {
+        self.dice = None;
+        for replica in &mut self.replicas {
+            replica.skew = SignedDuration::ZERO;
+            replica.catch_up(self.now);
+        }
+    }
+
+    pub(super) fn move_clock(&mut self, now: Duration) {
         self.now = now;
-        self.cluster.set_now(now);
-    }
-
-    fn reconcile(&mut self, index: usize, root: &ObjectKey) {
-        self.steps += 1;
-        let runner = &self.runners[index];
-        let fuse = Fuse::new(&self.cluster, self.crash.filter(|_| !runner.is_actor));
-        let done = run_now(driver::reconcile(&fuse, &*runner.planner, root, &self.settings, self.now));
-        let left = fuse.left();
-        match done {
-            None if left == Some(0) => return self.restart(index),
-            _ => self.crash = left.or(self.crash),
-        }
-        match done {
-            Some(Ok(report)) => self.settle(index, root, &report),
-            Some(Err(_)) | None => {
-                let failures = self.runners[index].failures.entry(root.clone()).or_default();
-                *failures += 1;
-                let wait = Backoff::default().wait(*failures, 0.5, None);
-                self.schedule(
-                    index,
-                    root,
-                    SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_secs(1)),
-                    true,
-                );
-            }
-        }
-    }
-
-    /// A new process: no memory of reads, failures or waits; every root is looked at again.
-    fn restart(&mut self, index: usize) {
-        self.crash = None;
-        let runner = &mut self.runners[index];
-        (runner.index, runner.failures) = (ReadIndex::default(), BTreeMap::new());
-        let kind = runner.planner.roots();
-        self.queue.forget(index);
-        let roots: Vec<ObjectKey> = self
-            .cluster
-            .with_store(|store| store.iter().map(|(key, _)| key.clone()).filter(|key| key.kind == kind).collect());
-        roots.iter().for_each(|root| self.schedule(index, root, SignedDuration::ZERO, true));
-    }
-
-    fn settle(&mut self, index: usize, root: &ObjectKey, report: &Report) {
-        self.timeline.record(self.now, root, report);
-        if !self.runners[index].is_actor {
-            self.product_writes += report.written.len() as u64 + u64::from(report.status.is_some());
-            for effect in report.written.iter().filter(|effect| effect.verb() == "create") {
-                let order = self.created.len();
-                self.created.entry(effect.key().clone()).or_insert(order);
-            }
-        }
-        let runner = &mut self.runners[index];
-        runner.failures.remove(root);
-        if report.outcome == crate::plan::Outcome::Gone {
-            runner.index.forget(root);
-        } else {
-            runner.index.record(root, report.reads.clone());
-        }
-        if report.again {
-            self.schedule(index, root, SignedDuration::from_millis(10), true);
-        } else if let Wake::After(wait) = report.wake {
-            self.schedule(index, root, wait, false);
-        }
-    }
-
-    /// Asks for a look at a root. An actor's wait is progress of the world; one of the product is a deadline or a retry, and no reason to go on.
-    fn schedule(&mut self, index: usize, root: &ObjectKey, wait: SignedDuration, happened: bool) {
-        let at = self.now.saturating_add(wait).unwrap_or(Timestamp::MAX);
-        self.queue.at((index, root.clone()), at, happened || self.runners[index].is_actor);
-    }
-
-    /// Hands changes to everybody whom they concern.
-    fn spread(&mut self) {
-        for change in self.cluster.take_changes() {
-            let (old, new) = (change.old.as_ref(), change.new.as_ref());
-            for index in 0..self.runners.len() {
-                let kind = self.runners[index].planner.roots();
-                let own = [old, new].into_iter().flatten().find(|seen| seen.kind() == kind).map(Seen::key);
-                let woken = self.runners[index].index.wakes(old, new);
-                for root in woken.into_iter().chain(own) {
-                    self.schedule(index, &root, SignedDuration::ZERO, true);
-                }
-            }
-        }
-    }
-}
-
-/// Drives a future that never waits: everything in this world answers at once.
-fn run_now<T>(future: impl Future<Output = T>) -> Option<T> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => Some(value),
-        Poll::Pending => None,
-    }
-}
-
-/// The roots of the product in this world.
-impl World {
-    /// Keys of all Workspaces, sorted.
-    pub fn workspaces(&self) -> Vec<ObjectKey> {
-        self.cluster.with_store(|store| {
-            store.iter().map(|(key, _)| key.clone()).filter(|key| key.kind == Kind::Workspace).collect()
-        })
+        self.cluster.set_now(self.now());
     }
 }
 

@@ -8,10 +8,15 @@ use crate::effect::Owned;
 use crate::kinds::Kind;
 use crate::object::{Malformed, ObjectKey, Seen};
 use crate::snapshot::Listing;
+use crate::words::quoted;
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_api::karpenter::NodeClaim;
 use kaito_api::vocabulary::labels;
 use std::collections::BTreeMap;
+
+/// The stages that Karpenter reports, in their order.
+pub(super) const LIFE_CYCLE: [&str; 3] = ["Launched", "Registered", "Initialized"];
 
 /// One claim of the Workspace.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +44,49 @@ impl<'a> Claim<'a> {
         })
     }
 
+    /// The uid of the Workspace that it was made for; an older operator did not write it down.
+    fn uid_of_owner(&self) -> Option<&'a str> {
+        label(self.metadata, labels::WORKSPACE_UID)
+    }
+
+    fn seen(&self) -> Seen {
+        match self.body {
+            Ok(body) => Seen::Decoded(crate::kinds::Typed::into_object(body.clone())),
+            Err(malformed) => Seen::Malformed(malformed.clone()),
+        }
+    }
+
+    /// Since when it is not ready: since it was, or, for one that never was, since it was made. `None` for one that is.
+    pub(super) fn not_ready_since(&self) -> Option<Timestamp> {
+        if self.is_ready() {
+            return None;
+        }
+        let was_ready = self.body.is_ok_and(|body| body.is_true("Initialized"));
+        let lost = || self.body.ok()?.condition("Ready")?.last_transition_time.as_ref().map(|time| time.0);
+        was_ready.then(lost).flatten().or_else(|| self.made())
+    }
+
+    /// When its machine was last seen to make progress on its way to a Node: it registered, it was launched, it was asked for.
+    pub(super) fn progressed(&self) -> Option<Timestamp> {
+        let reached = |stage| {
+            let condition = self.body.ok()?.condition(stage).filter(|condition| condition.status == "True")?;
+            condition.last_transition_time.as_ref().map(|time| time.0)
+        };
+        reached("Registered").or_else(|| reached("Launched")).or_else(|| self.made())
+    }
+
+    /// How far it has come, in the provisioner's own words: the first stage that is not reached and of which something is said.
+    pub(super) fn standing(&self) -> Option<String> {
+        let body = self.body.ok()?;
+        let conditions = LIFE_CYCLE.iter().filter_map(|stage| body.condition(stage));
+        let stage = conditions.filter(|stage| stage.status != "True").find(|stage| !stage.message.is_empty())?;
+        Some(format!("NodeClaim {}: {}: {}", self.name(), stage.type_, quoted(&stage.message)))
+    }
+
+    fn made(&self) -> Option<Timestamp> {
+        self.metadata.creation_timestamp.as_ref().map(|time| time.0)
+    }
+
     fn slot(&self) -> Option<u32> {
         self.place.map(|(slot, _)| slot)
     }
@@ -48,6 +96,8 @@ impl<'a> Claim<'a> {
 #[derive(Debug)]
 pub(super) struct Claims<'a> {
     all: Vec<Claim<'a>>,
+    /// Claims that name another uid: of an earlier namesake.
+    others: Vec<Claim<'a>>,
     uid: String,
     pub(super) no_such_kind: bool,
 }
@@ -63,6 +113,8 @@ pub(super) struct Slots<'a> {
     pub(super) surplus: Vec<Claim<'a>>,
     /// Slots that wait until their dying claim is gone.
     pub(super) held_by_dying: usize,
+    /// When the youngest deletion of such a claim was asked for.
+    pub(super) released: Option<Timestamp>,
 }
 
 impl<'a> Claims<'a> {
@@ -70,13 +122,12 @@ impl<'a> Claims<'a> {
     pub(super) fn new(listing: Listing<'a, NodeClaim>, uid: &str) -> Self {
         let readable = listing.items.into_iter().map(|claim| (&claim.metadata, Ok(claim)));
         let unreadable = listing.malformed.into_iter().map(|malformed| (malformed.metadata.as_ref(), Err(malformed)));
-        let mut all: Vec<Claim<'a>> = readable
+        let (mut all, others): (Vec<Claim<'a>>, Vec<Claim<'a>>) = readable
             .chain(unreadable)
-            .filter(|(metadata, _)| label(metadata, labels::WORKSPACE_UID).is_none_or(|found| found == uid))
             .map(|(metadata, body)| Claim { metadata, body, place: place_of(metadata) })
-            .collect();
+            .partition(|claim| claim.uid_of_owner().is_none_or(|found| found == uid));
         all.sort_by_key(|claim| (claim.metadata.creation_timestamp.clone(), claim.name()));
-        Self { all, uid: uid.to_owned(), no_such_kind: listing.no_such_kind }
+        Self { all, others, uid: uid.to_owned(), no_such_kind: listing.no_such_kind }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -92,12 +143,20 @@ impl<'a> Claims<'a> {
         self.all.iter().filter(|claim| !claim.is_dying())
     }
 
+    /// Whether an earlier namesake has left something that nobody has deleted yet.
+    pub(super) fn has_strangers(&self) -> bool {
+        self.others.iter().any(|claim| !claim.is_dying())
+    }
+
+    /// The proofs that what an earlier namesake has left is its own.
+    pub(super) fn strangers(&self) -> impl Iterator<Item = Owned> {
+        let alive = self.others.iter().filter(|claim| !claim.is_dying());
+        alive.filter_map(|claim| Owned::by_label(&claim.seen(), labels::WORKSPACE_UID, claim.uid_of_owner()?))
+    }
+
     /// The proof that a claim is ours: our uid as label, or, from an older operator, our names and no uid.
     pub(super) fn owned(&self, claim: &Claim<'a>, workspace: &ObjectKey) -> Option<Owned> {
-        let seen = match claim.body {
-            Ok(body) => Seen::Decoded(crate::kinds::Typed::into_object(body.clone())),
-            Err(malformed) => Seen::Malformed(malformed.clone()),
-        };
+        let seen = claim.seen();
         debug_assert_eq!(seen.kind(), Kind::NodeClaim);
         Owned::by_label(&seen, labels::WORKSPACE_UID, &self.uid).or_else(|| {
             Owned::by_names(
@@ -130,9 +189,12 @@ impl<'a> Claims<'a> {
         let unplaced_dying = self.all.iter().filter(|claim| claim.is_dying() && claim.place.is_none()).count();
         let is_free = |slot: &u32| !self.all.iter().any(|claim| claim.is_dying() && claim.slot() == Some(*slot));
         let free: Vec<u32> = empty.iter().copied().filter(is_free).skip(unplaced_dying).collect();
+        let held_by_dying = empty.len() - free.len();
+        let dying = self.all.iter().filter_map(|claim| claim.metadata.deletion_timestamp.as_ref());
         Slots {
             missing: free.iter().map(|slot| (*slot, 0)).collect(),
-            held_by_dying: empty.len() - free.len(),
+            held_by_dying,
+            released: dying.map(|time| time.0).max().filter(|_| held_by_dying > 0),
             filled: filled.into_values().collect(),
             surplus,
         }

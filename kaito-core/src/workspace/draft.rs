@@ -35,6 +35,8 @@ pub(super) struct Machines {
     pub(super) workers: Vec<String>,
     pub(super) claims_ready: bool,
     pub(super) nodes_ready: bool,
+    /// When the last of them became ready.
+    pub(super) ready_since: Option<jiff::Timestamp>,
 }
 
 /// How the workload stands, as observed.
@@ -55,6 +57,8 @@ pub(super) struct Draft {
     /// The finalizer is off, or about to be: no status any more.
     pub(super) released: bool,
     pub(super) facts: Option<Facts>,
+    /// Why it would not be admitted today, where children are there already: they stay, and nothing is begun anew.
+    pub(super) refused: Option<Failure>,
     pub(super) revision: Option<Revision>,
     /// The write of the finalizer, where one is needed: nothing that costs money happens before it.
     pub(super) stamp: Option<EffectId>,

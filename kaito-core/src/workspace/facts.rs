@@ -1,5 +1,6 @@
 //! The model, the machine and the runtime that a Workspace names, or why one of them cannot be had.
 
+use super::adapters;
 use crate::cloud::Cloud;
 use crate::failure::{self, Failure};
 use crate::settings::Settings;
@@ -79,13 +80,21 @@ pub fn resolve(workspace: &Workspace, settings: &Settings) -> Result<Facts, Fail
     let (capability, profile) = profile(sku)?;
     let task = match workspace.tuning().filter(|_| workspace.inference().is_none()) {
         Some(tuning) => training(tuning, model)?,
-        None => Task::Inference { engine: engine(workspace, settings) },
+        None => Task::Inference { engine: adapters::engine(workspace, engine(workspace, settings), model, profile)? },
     };
     let facts = Facts { model, sku, capability, profile, task };
     match runtime_objection(&facts) {
         Some(objection) => Err(Failure::new(&failure::NO_RUNTIME, objection)),
         None => Ok(facts),
     }
+}
+
+/// As [`resolve`], with everything that stands in the way: what `resolve` says, and the machine size where that is wrong beside it.
+pub(crate) fn objections(workspace: &Workspace, settings: &Settings) -> Result<Facts, Vec<Failure>> {
+    resolve(workspace, settings).map_err(|first| {
+        let beside = sku(workspace, settings).err().filter(|other| *other != first);
+        std::iter::once(first).chain(beside).collect()
+    })
 }
 
 fn model(workspace: &Workspace) -> Result<&'static Model, Failure> {
@@ -97,9 +106,6 @@ fn model(workspace: &Workspace) -> Result<&'static Model, Failure> {
     }
     if workspace.resource().partition.is_some() {
         return not_supported("resource.partition");
-    }
-    if !inference.adapters.is_empty() {
-        return not_supported("inference.adapters");
     }
     let Some(preset) = workspace.preset() else {
         return Err(Failure::new(&failure::INVALID_WORKSPACE, "inference.preset: missing; name the model to serve"));
@@ -170,8 +176,8 @@ fn profile(sku: &'static Sku) -> Result<(ComputeCapability, &'static RuntimeProf
     Ok((capability, profile))
 }
 
-/// vLLM, unless the gate or the Workspace says otherwise. Any other value of the annotation means vLLM, as upstream.
-fn engine(workspace: &Workspace, settings: &Settings) -> Engine {
+/// vLLM, unless the gate or the Workspace says otherwise. Any other value of the annotation means vLLM, as upstream. Adapters may change it.
+pub(super) fn engine(workspace: &Workspace, settings: &Settings) -> Engine {
     let asked = workspace.annotation(annotations::RUNTIME) == Some(annotations::RUNTIME_TRANSFORMERS);
     if !settings.gates.vllm() || asked { Engine::Transformers } else { Engine::Vllm }
 }

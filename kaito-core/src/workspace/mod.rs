@@ -4,17 +4,23 @@
 //! and cannot fail. A step that cannot go on leaves a `Failure` or a `Waiting` in the draft; what does not depend on it goes on.
 //!
 //! Not here: how objects look (`crate::manifest`), how much memory a model takes (`crate::sizing`), who calls us (`crate::driver`).
-//! Not here yet: adapters, own pod templates, the benchmark; a Workspace that asks for one of them is told so in words, before a machine is paid for.
+//! Not here yet: own pod templates, the benchmark; a Workspace that asks for one of them is told so in words, before a machine is paid for.
 
+mod adapters; // LoRA adapters beside the model
 mod admit; // would this be admitted today? late validation, in words
 mod claims; // which NodeClaim fills which slot
 mod config; // the user's ConfigMap
 mod deletion; // give everything back, then let go
 mod draft; // what the steps have found and want
 mod facts; // model, machine and runtime that the Workspace names
+mod joined; // the Nodes that came, and whether they can be used
 mod network; // the Services
 mod nodes; // ask for machines, read what came
+mod orphans; // machines of a Workspace that is gone
+mod pods; // what is wrong with pods, in the kubelet's words
 mod revision; // number what was asked for
+mod secrets; // Secrets that are named
+mod serving; // whether a client can use the model, and if not, why
 mod size; // how many machines
 mod stamp; // finalizer and revision annotations, in one patch
 mod status; // conditions from what was seen
@@ -23,12 +29,14 @@ mod tuning; // the Job
 mod view; // the Workspace and its children, as read
 mod workload; // the pods that serve
 
+pub(crate) use facts::objections;
 pub use facts::{Engine, Facts, Task, resolve};
+pub(crate) use size::forecast;
 
 use crate::driver::Planner;
 use crate::kinds::Kind;
-use crate::object::ObjectKey;
-use crate::plan::{Outcome, Plan};
+use crate::object::{ObjectKey, Seen};
+use crate::plan::Plan;
 use crate::settings::Settings;
 use crate::snapshot::{Snapshot, Unread};
 use draft::{Draft, Flow};
@@ -38,6 +46,7 @@ type StepFn = fn(&View<'_>, &mut Draft) -> Result<Flow, Unread>;
 
 /// The steps, in the order in which they run.
 const STEPS: &[StepFn] = &[
+    orphans::step,
     deletion::step,
     admit::step,
     revision::step,
@@ -65,7 +74,7 @@ impl Planner for WorkspacePlanner {
 
     fn plan(&self, root: &ObjectKey, snapshot: &Snapshot, settings: &Settings) -> Result<Plan, Unread> {
         let Some(view) = View::new(root, snapshot, settings)? else {
-            return Ok(Plan::nothing(Outcome::Gone));
+            return orphans::plan(root, snapshot);
         };
         let mut draft = Draft::default();
         for step in STEPS {
@@ -74,5 +83,9 @@ impl Planner for WorkspacePlanner {
             }
         }
         Ok(status::finish(&view, draft))
+    }
+
+    fn root_of(&self, object: &Seen) -> Option<ObjectKey> {
+        orphans::root_of(object)
     }
 }

@@ -3,7 +3,7 @@
 //! Claims alive never exceed the target, whatever the cache says: names follow from the Workspace's uid and the slot, so asking twice asks once, and nothing is asked for or
 //! taken back before the API server itself has shown the Workspace and its claims in this very round.
 
-use super::claims::{Claim, Claims};
+use super::claims::{Claim, Claims, LIFE_CYCLE};
 use super::draft::{Draft, Flow, is_dying};
 use super::view::View;
 use crate::effect::{Effect, MetadataPatch, WriteMode};
@@ -14,7 +14,7 @@ use crate::plan::Notice;
 use crate::read::Freshness;
 use crate::snapshot::Unread;
 use k8s_openapi::api::core::v1::Node;
-use kaito_api::vocabulary::{ConditionType, events, labels, names, reasons};
+use kaito_api::vocabulary::{ConditionType, events, labels, reasons};
 use kube_core::ResourceExt;
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
@@ -35,7 +35,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     observe_claims(view, draft, &claims, target);
     let workers = workers(view, draft, &claims)?;
     workers.iter().for_each(|node| mark_accelerator(draft, node));
-    observe_nodes(view, draft, &workers, target);
+    super::joined::observe(view, draft, &claims.slots(target), &workers, target);
     if draft.progress.is_over() {
         draft.waits.clear(); // Nobody waits for the machine of what is over.
     }
@@ -104,15 +104,13 @@ fn observe_claims(view: &View<'_>, draft: &mut Draft, claims: &Claims<'_>, targe
             String::new()
         };
         let what = format!("{ready} of {target} NodeClaims are ready{replaced}");
-        let asked =
-            claims.live().filter_map(|claim| claim.metadata.creation_timestamp.as_ref()).map(|time| time.0).max();
-        let since = view.not_since(ConditionType::NodeClaimReady);
-        draft.waits.push(Waiting::new(&failure::CLAIMS_PENDING, what, asked.map_or(since, |asked| asked.max(since))));
+        let since = slots.filled.iter().filter_map(Claim::not_ready_since).chain(slots.released).max();
+        let since = since.unwrap_or_else(|| view.not_since(ConditionType::NodeClaimReady));
+        let wait = Waiting::new(&failure::CLAIMS_PENDING, what, since);
+        draft.waits.push(wait.overdue_because(view.now(), || slots.filled.iter().find_map(Claim::standing)));
     }
 }
 
-/// The stages that Karpenter reports, in their order.
-const LIFE_CYCLE: [&str; 3] = ["Launched", "Registered", "Initialized"];
 /// Reasons that mean no more than "not yet".
 const NOT_YET: [&str; 4] = [reasons::AWAITING_RECONCILIATION, "NotLaunched", "NotRegistered", "NotInitialized"];
 
@@ -143,25 +141,6 @@ fn workers<'a>(view: &View<'a>, draft: &mut Draft, claims: &Claims<'_>) -> Resul
     Ok(workers)
 }
 
-fn observe_nodes(view: &View<'_>, draft: &mut Draft, workers: &[&Node], target: u32) {
-    draft.machines.workers = workers.iter().map(|node| node.name_any()).collect();
-    let gpus = draft.facts.map_or(0, |facts| facts.sku.gpu_count);
-    let ready: Vec<&&Node> = workers.iter().filter(|node| is_ready(node)).collect();
-    let complete = ready.iter().filter(|node| advertised_gpus(node) >= gpus).count();
-    draft.machines.nodes_ready = complete >= target as usize;
-    if draft.machines.nodes_ready {
-        return;
-    }
-    let wait = if ready.len() >= target as usize {
-        let since = ready.iter().filter_map(|node| ready_since(node)).max().unwrap_or(view.now());
-        Waiting::new(&failure::GPUS_PENDING, format!("{complete} of {target} ready nodes advertise their GPUs"), since)
-    } else {
-        let what = format!("{} of {target} nodes are ready", ready.len());
-        Waiting::new(&failure::NODES_PENDING, what, view.not_since(ConditionType::NodesReady))
-    };
-    draft.waits.push(wait);
-}
-
 /// The label by which device plugins of older charts find GPU nodes.
 fn mark_accelerator(draft: &mut Draft, node: &Node) {
     if node.labels().get(labels::ACCELERATOR).map(String::as_str) == Some(labels::ACCELERATOR_NVIDIA)
@@ -181,22 +160,4 @@ fn mark_accelerator(draft: &mut Draft, node: &Node) {
         resource_version: None,
         patch,
     });
-}
-
-fn ready_condition(node: &Node) -> Option<&k8s_openapi::api::core::v1::NodeCondition> {
-    node.status.as_ref()?.conditions.as_ref()?.iter().find(|condition| condition.type_ == "Ready")
-}
-
-fn is_ready(node: &Node) -> bool {
-    !is_dying(&node.metadata) && ready_condition(node).is_some_and(|condition| condition.status == "True")
-}
-
-fn ready_since(node: &Node) -> Option<jiff::Timestamp> {
-    ready_condition(node)?.last_transition_time.as_ref().map(|time| time.0)
-}
-
-fn advertised_gpus(node: &Node) -> u32 {
-    let quantity = node.status.as_ref().and_then(|status| status.allocatable.as_ref()?.get(names::NVIDIA_GPU));
-    let thousandths = quantity.and_then(|quantity| crate::units::parse_quantity(&quantity.0)).unwrap_or_default();
-    u32::try_from(thousandths / 1000).unwrap_or_default()
 }

@@ -8,6 +8,7 @@ use crate::failure::{self, Failure};
 use crate::sizing::{self, Demand};
 use crate::snapshot::Unread;
 use crate::units::Bytes;
+use kaito_api::Workspace;
 
 /// More machines than this are no wish but a mistake.
 pub(super) const MOST_NODES: u32 = 1000;
@@ -22,10 +23,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         }
     };
     let computed = match (&draft.facts, view.workspace) {
-        (Some(facts), Ok(workspace)) => {
-            let asked = u32::try_from(workspace.count()).unwrap_or(1).max(1);
-            compute(facts, context, asked).map(Some)
-        }
+        (Some(facts), Ok(workspace)) => compute(facts, context, asked(workspace)).map(Some),
         _ => Ok(None),
     };
     match (view.recorded_target(), computed) {
@@ -57,6 +55,31 @@ fn at_least_what_runs(view: &View<'_>, nodes: u32) -> Result<u32, Unread> {
     Ok(nodes.max(replicas.unwrap_or_default()))
 }
 
+/// What can be said of the number of machines before any cluster is looked at: nothing, where a ConfigMap may name another context.
+pub(crate) fn forecast(workspace: &Workspace, facts: &Facts) -> Result<(), Failure> {
+    let decided_elsewhere = workspace.inference().is_some_and(|inference| !inference.config.is_empty());
+    if decided_elsewhere { Ok(()) } else { compute(facts, None, asked(workspace)).map(|_| ()) }
+}
+
+fn asked(workspace: &Workspace) -> u32 {
+    u32::try_from(workspace.count()).unwrap_or(1).max(1)
+}
+
+/// The transformers runtime is not sized; but weights that no GPU of the machines holds are not loaded either (W-29, W-31).
+fn transformers_shortage(facts: &Facts, asked: u32) -> Option<String> {
+    let (weights, memory) = (Bytes(facts.model.weights_bytes), Bytes(facts.sku.gpu_memory_bytes));
+    let whole = Bytes(memory.0.saturating_mul(u64::from(asked)));
+    if weights.0 > whole.0 {
+        return Some(format!(
+            "the weights take {weights}, and {whole} is all the GPU memory of {}",
+            counted(asked, "node")
+        ));
+    }
+    (weights.0 > memory.0).then(|| {
+        format!("the weights take {weights}, one node has {memory} of GPU memory, and the transformers runtime loads all of them on each")
+    })
+}
+
 fn compute(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, String), Failure> {
     let Facts { model, sku, .. } = facts;
     let Task::Inference { engine } = facts.task else {
@@ -70,6 +93,9 @@ fn compute(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, Stri
         )));
     }
     if engine == Engine::Transformers {
+        if let Some(shortage) = transformers_shortage(facts, asked) {
+            return Err(too_large(shortage));
+        }
         return Ok((
             asked,
             format!("{}, as asked for (the transformers runtime is not sized)", counted(asked, "node")),

@@ -1,6 +1,5 @@
 //! The finalizer and the revision annotations, in one patch. Nothing that outlives the Workspace is made before the finalizer is on.
 
-use super::admit;
 use super::draft::{Draft, Flow};
 use super::view::View;
 use crate::effect::{Effect, MetadataPatch};
@@ -13,7 +12,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let present = view.metadata.finalizers.clone().unwrap_or_default();
     if !present.iter().any(|name| name == finalizers::WORKSPACE) {
         patch.finalizers = Some(present.into_iter().chain([finalizers::WORKSPACE.to_owned()]).collect());
-        if let Some(warning) = draft.facts.as_ref().and_then(admit::retirement) {
+        if let Some(warning) = draft.facts.as_ref().and_then(crate::admission::retirement) {
             draft.notices.push(Notice {
                 warning: true,
                 reason: events::INSTANCE_TYPE_RETIRING,

@@ -9,7 +9,6 @@ use super::tuning;
 use super::view::View;
 use crate::effect::{self, Effect, EffectId, WriteMode};
 use crate::failure::{self, Failure};
-use crate::image_reference;
 use crate::kinds::{Kind, Typed};
 use crate::object::ObjectKey;
 use crate::read::Read;
@@ -48,7 +47,8 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let Some(facts) = draft.facts.filter(|_| draft.progress == tuning::Progress::Nothing) else {
         return Ok(Flow::Next);
     };
-    let failure = match unusable_names(tuning) {
+    // What would not be admitted today is not begun, though a machine or an earlier Job is there.
+    let failure = match draft.refused.clone() {
         Some(failure) => failure,
         None => match settle(view, draft, tuning, &facts)? {
             Err(failure) => failure,
@@ -79,40 +79,10 @@ fn look(view: &View<'_>, draft: &Draft, tuning: &TuningSpec) -> Result<(), Unrea
         ]),
         _ => reads.push(object(Kind::ConfigMap, view.namespace(), &tuning.config)),
     }
-    reads.extend(tuning::secret_names(tuning).map(|(_, name)| object(Kind::Secret, view.namespace(), name)));
+    reads.extend(tuning::secrets(tuning).map(|need| object(Kind::Secret, view.namespace(), need.name)));
     // An empty name is no object, and a slash in one is no path of the API.
     reads.retain(|read| !matches!(read, Read::Object { key, .. } if syntax::dns_subdomain(&key.name).is_err()));
     view.snapshot.need(reads)
-}
-
-/// Names that no registry and no cluster would take, such as a placeholder that was left in a manifest: told now, and not after hours of training.
-fn unusable_names(tuning: &TuningSpec) -> Option<Failure> {
-    let (input, output) = (tuning.input.as_ref(), tuning.output.as_ref());
-    let image = |field: &str, image: &str| {
-        let is_wrong = !image.is_empty() && image_reference::normalised(image).is_none();
-        is_wrong.then(|| {
-            format!("{field}: {image:?} is no image; must be lower-case, such as registry.example.com/my-adapter:0.0.1")
-        })
-    };
-    let object = |field: &str, kind: &str, name: &str| {
-        let expected = syntax::dns_subdomain(name).err().filter(|_| !name.is_empty())?;
-        Some(format!("{field}: {name:?} is no name of a {kind}; {expected}"))
-    };
-    let secret = |field: &str, name: &str| object(field, "Secret", name);
-    let causes: Vec<String> =
-        [
-            object("tuning.config", "ConfigMap", &tuning.config),
-            input.and_then(|input| image("tuning.input.image", &input.image)),
-            output.and_then(|output| image("tuning.output.image", &output.image)),
-            output.and_then(|output| secret("tuning.output.imagePushSecret", &output.image_push_secret)),
-        ]
-        .into_iter()
-        .chain(input.into_iter().flat_map(|input| {
-            input.image_pull_secrets.iter().map(|name| secret("tuning.input.imagePullSecrets", name))
-        }))
-        .flatten()
-        .collect();
-    (!causes.is_empty()).then(|| Failure::new(&failure::INVALID_WORKSPACE, causes.join("; ")))
 }
 
 /// The ConfigMap of this training, checked; a copy of the template where there is none.
@@ -126,6 +96,10 @@ fn settle(
         return Ok(Err(Failure::new(&failure::INVALID_WORKSPACE, "tuning: nothing is to be tuned")));
     };
     let named = !tuning.config.is_empty();
+    if let Some(expected) = syntax::dns_subdomain(&tuning.config).err().filter(|_| named) {
+        let cause = format!("tuning.config: {:?} is no name of a ConfigMap; {expected}", tuning.config);
+        return Ok(Err(Failure::new(&failure::INVALID_WORKSPACE, cause)));
+    }
     let name = if named { tuning.config.clone() } else { default_name(method, facts) };
     let fail = |cause: String| {
         let field = if named { "tuning.config" } else { "tuning.config is empty, the default" };

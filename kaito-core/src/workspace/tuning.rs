@@ -5,19 +5,22 @@
 
 use super::draft::{Draft, Flow, is_dying};
 use super::facts::Task;
+use super::pods;
+use super::secrets::{self, Need};
 use super::training::Training;
 use super::view::View;
 use super::workload;
 use crate::conditions;
 use crate::effect::{self, Effect, Owned, Step, WriteMode};
 use crate::failure::{self, Failure, Waiting};
-use crate::image_reference::normalised;
 use crate::kinds::{Kind, Typed};
 use crate::manifest::{self, Input, Output, Tuning};
-use crate::object::{ObjectKey, SecretFacts, Seen};
+use crate::object::{ObjectKey, Seen};
 use crate::snapshot::{Lookup, Unread};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{Job, JobStatus};
+use k8s_openapi::api::core::v1::Pod;
+use kaito_api::syntax::ImageReference;
 use kaito_api::vocabulary::{ConditionType, annotations, names};
 use kaito_api::workspace::{DataSource, TuningSpec};
 use kaito_presets::TuningRuntime;
@@ -90,41 +93,32 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         return Ok(Flow::Next);
     }
     if let Some(training) = draft.training.clone()
-        && secrets(view, draft, tuning)?
+        && secrets::check(view, draft, secrets(tuning))?
     {
         make(view, draft, tuning, &training, found);
     }
-    observe(view, draft, found);
+    observe(view, draft, found)?;
     Ok(Flow::Next)
 }
 
-/// The Secrets that the Job mounts, with the fields that name them.
-pub(super) fn secret_names(tuning: &TuningSpec) -> impl Iterator<Item = (&'static str, &str)> {
+/// The Secrets that the Job mounts: a pod that mounts one that is not there waits without a word.
+pub(super) fn secrets(tuning: &TuningSpec) -> impl Iterator<Item = Need<'_>> {
     let output = tuning.output.iter().filter(|output| output.volume_source.is_none() && !output.image.is_empty());
-    let pushes = output.map(|output| ("tuning.output.imagePushSecret", output.image_push_secret.as_str()));
+    let pushes = output.map(|output| Need {
+        field: "tuning.output.imagePushSecret".to_owned(),
+        name: &output.image_push_secret,
+        key: names::DOCKER_CONFIG_KEY,
+        absent: &failure::SECRET_NOT_FOUND,
+        unusable: &failure::SECRET_NOT_USABLE,
+    });
     let input = tuning.input.iter().filter(|input| !input.image.is_empty());
-    let pulls = input.flat_map(|input| &input.image_pull_secrets);
-    pushes.chain(pulls.map(|name| ("tuning.input.imagePullSecrets", name.as_str())))
-}
-
-/// Whether every Secret that the Job mounts is there: a pod that mounts one that is not waits without a word.
-fn secrets(view: &View<'_>, draft: &mut Draft, tuning: &TuningSpec) -> Result<bool, Unread> {
-    let before = draft.failures.len();
-    for (field, name) in secret_names(tuning) {
-        let (row, problem) = match view.snapshot.get::<SecretFacts>(view.namespace(), name)? {
-            Lookup::Absent => (&failure::SECRET_NOT_FOUND, format!("does not exist in namespace {}", view.namespace())),
-            Lookup::Malformed(malformed) => {
-                (&failure::SECRET_NOT_USABLE, format!("cannot be read: {}", malformed.error))
-            }
-            Lookup::Found(secret) if !secret.keys.contains(names::DOCKER_CONFIG_KEY) => (
-                &failure::SECRET_NOT_USABLE,
-                format!("in namespace {} has no key {}", view.namespace(), names::DOCKER_CONFIG_KEY),
-            ),
-            Lookup::Found(_) => continue,
-        };
-        draft.failures.push(Failure::new(row, format!("{field}: Secret {name} {problem}")));
-    }
-    Ok(draft.failures.len() == before)
+    pushes.chain(input.flat_map(|input| {
+        secrets::for_pulling(
+            "tuning.input".to_owned(),
+            input,
+            (&failure::SECRET_NOT_FOUND, &failure::SECRET_NOT_USABLE),
+        )
+    }))
 }
 
 /// Makes the Job, or makes room for it.
@@ -159,9 +153,13 @@ fn job(view: &View<'_>, draft: &Draft, tuning: &TuningSpec, training: &Training)
     else {
         return Err(invalid("tuning: input and output must be set".to_owned()));
     };
-    // What cannot be read as an image was refused before.
-    let pulled = normalised(&input.image).unwrap_or_else(|| input.image.clone());
-    let pushed = normalised(&output.image).unwrap_or_else(|| output.image.clone());
+    let reference = |field: &str, text: &str| match text.parse::<ImageReference>() {
+        Ok(image) => Ok(image.to_pull()),
+        Err(_) if text.is_empty() => Ok(String::new()),
+        Err(error) => Err(invalid(format!("{field}: {error}"))),
+    };
+    let pulled = reference("tuning.input.image", &input.image)?;
+    let pushed = reference("tuning.output.image", &output.image)?;
     let made = Tuning {
         name: view.name(),
         namespace: view.namespace(),
@@ -196,20 +194,23 @@ fn source<'a>(input: &'a DataSource, image: &'a str) -> Input<'a> {
     }
 }
 
-/// What is waited for, and what has failed.
-fn observe(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, Job>) {
+/// What is waited for, and what has failed. What keeps a pod from running is told in the words of the kubelet or the scheduler.
+fn observe(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, Job>) -> Result<(), Unread> {
     let job = found.found();
-    let status = job.and_then(|job| job.status.as_ref());
     let made = job.and_then(|job| job.metadata.creation_timestamp.as_ref()).map_or(view.now(), |time| time.0);
+    let Attempts { failed, alive } = attempts(view, draft, job)?;
+    if let Some(cause) = pods::classify(&alive).filter(|_| !draft.progress.is_over()) {
+        draft.failures.push(Failure::new(cause.row, cause.words));
+        return Ok(());
+    }
     match draft.progress {
         Progress::Succeeded => draft.remark("succeeded", "the machine stays until the Workspace is deleted"),
         Progress::Failed => {
-            let words = status.and_then(|status| condition(status, "Failed")).unwrap_or_default();
-            let attempts = status.and_then(|status| status.failed).unwrap_or_default();
-            let cause = format!("tuning job failed: {words} ({})", counted(attempts));
+            let words = job.and_then(|job| condition(job.status.as_ref()?, "Failed")).unwrap_or_default();
+            let cause = format!("tuning job failed: {words} ({}){}", counted(job), last(&failed));
             draft.failures.push(Failure::new(&failure::JOB_FAILED, cause));
         }
-        Progress::Started => draft.waits.push(training(status, made)),
+        Progress::Started => draft.waits.push(training(job, &failed, made)),
         Progress::Created => {
             let what = "Tuning job has not started: it has made no pod";
             draft.waits.push(Waiting::new(&failure::JOB_PENDING, what, made));
@@ -218,18 +219,37 @@ fn observe(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, Job>) {
             let what = match job {
                 Some(_) => "Tuning job has not started: the former Job and its pods are going away",
                 // Machines come first, and their own wait is told.
-                None if !draft.machines.nodes_ready => return,
+                None if !draft.machines.nodes_ready => return Ok(()),
                 None => "Tuning job has not started",
             };
             draft.waits.push(Waiting::new(&failure::JOB_PENDING, what, ready_since(view)));
         }
     }
+    Ok(())
+}
+
+/// The pods of a training: each is one attempt.
+#[derive(Default)]
+struct Attempts<'a> {
+    failed: Vec<&'a Pod>,
+    alive: Vec<&'a Pod>,
+}
+
+/// Those of the Job that is wanted, as far as anybody still wants to know of them.
+fn attempts<'a>(view: &View<'a>, draft: &Draft, job: Option<&Job>) -> Result<Attempts<'a>, Unread> {
+    let uid = match draft.progress {
+        Progress::Nothing | Progress::Succeeded => None,
+        Progress::Created | Progress::Started | Progress::Failed => job.and_then(|job| job.metadata.uid.as_deref()),
+    };
+    let Some(uid) = uid else { return Ok(Attempts::default()) };
+    let (over, alive): (Vec<&Pod>, Vec<&Pod>) = pods::of(view, uid)?.into_iter().partition(|pod| pods::is_over(pod));
+    Ok(Attempts { failed: over, alive })
 }
 
 /// The wait for a training that has begun.
-fn training(status: Option<&JobStatus>, made: Timestamp) -> Waiting {
+fn training(job: Option<&Job>, failed: &[&Pod], made: Timestamp) -> Waiting {
+    let status = job.and_then(|job| job.status.as_ref());
     let started = status.and_then(|status| status.start_time.as_ref()).map_or(made, |time| time.0);
-    let failed = status.and_then(|status| status.failed).unwrap_or_default();
     let is_ready = status.and_then(|status| status.ready).unwrap_or_default() > 0;
     let (what, deadline) = if is_ready {
         ("workspace has not completed yet, tuning job is running", LONG)
@@ -237,14 +257,23 @@ fn training(status: Option<&JobStatus>, made: Timestamp) -> Waiting {
         let seconds = i64::try_from(TuningRuntime::READINESS_TIMEOUT_SECONDS).unwrap_or(1800);
         ("workspace has not completed yet, the pod of the tuning job is not ready", SignedDuration::from_secs(seconds))
     };
-    let again = if failed > 0 { format!("; {}, Kubernetes tries again", counted(failed)) } else { String::new() };
+    let again = match status.and_then(|status| status.failed) {
+        Some(1..) => format!("; {}, Kubernetes tries again{}", counted(job), last(failed)),
+        _ => String::new(),
+    };
     let mut wait = Waiting::new(&failure::TRAINING, format!("{what}{again}"), started);
     wait.deadline = Some(deadline);
     wait
 }
 
+/// `; the last: pod tune-x: container tune: exit code 1: no such file`, where that is known.
+fn last(failed: &[&Pod]) -> String {
+    pods::failure_of_last(failed).map(|words| format!("; the last: {words}")).unwrap_or_default()
+}
+
 /// `1 attempt failed`, `2 attempts failed`.
-fn counted(attempts: i32) -> String {
+fn counted(job: Option<&Job>) -> String {
+    let attempts = job.and_then(|job| job.status.as_ref()?.failed).unwrap_or_default();
     format!("{attempts} attempt{} failed", if attempts == 1 { "" } else { "s" })
 }
 

@@ -7,7 +7,7 @@ use crate::read::{Freshness, Read, Selector};
 use crate::settings::Settings;
 use crate::snapshot::{Listing, Lookup, Snapshot, Unread};
 use jiff::Timestamp;
-use k8s_openapi::api::{apps::v1 as apps, batch::v1::Job, core::v1 as core};
+use k8s_openapi::api::{apps::v1 as apps, batch::v1::Job, core::v1 as core, discovery::v1 as discovery};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, OwnerReference};
 use kaito_api::Workspace;
 use kaito_api::vocabulary::{ConditionType, labels};
@@ -87,7 +87,15 @@ impl<'a> View<'a> {
         &self.conditions
     }
 
-    /// Since when a condition has not held; now, when it is the first time that it is looked at.
+    /// When a condition stopped holding of a Workspace that was ready once: now, where it held when it was read. `None` before it was ever ready, and after its status was
+    /// stripped: then the condition's own time says no more than when it was looked at first.
+    pub(super) fn lost(&self, condition: ConditionType) -> Option<Timestamp> {
+        let was_ready = matches!(self.status.get("state").and_then(Value::as_str), Some("Ready" | "NotReady"));
+        let recorded = |holds| crate::conditions::since(&self.conditions, condition, holds).filter(|_| was_ready);
+        recorded(false).or_else(|| recorded(true).map(|_| self.now()))
+    }
+
+    /// When a wait began that no object of the cluster records: since its condition does not hold, or now, when it is the first time that it is looked at.
     pub(super) fn not_since(&self, condition: ConditionType) -> Timestamp {
         crate::conditions::since(&self.conditions, condition, false).unwrap_or(self.now())
     }
@@ -132,6 +140,17 @@ impl<'a> View<'a> {
         self.snapshot.list(Some(self.namespace()), revision_labels(self.key), Freshness::Cached)
     }
 
+    /// The EndpointSlices of the address that clients use.
+    pub(super) fn endpoint_slices(&self) -> Result<Listing<'a, discovery::EndpointSlice>, Unread> {
+        self.snapshot.list(Some(self.namespace()), service_labels(self.key), Freshness::Cached)
+    }
+
+    /// The pods that carry the label of this Workspace, whoever made them.
+    pub(super) fn pods(&self) -> Result<Listing<'a, core::Pod>, Unread> {
+        let selector = Selector::of([(labels::WORKSPACE, self.name())]);
+        self.snapshot.list(Some(self.namespace()), selector, Freshness::Cached)
+    }
+
     pub(super) fn stateful_set(&self) -> Result<Lookup<'a, apps::StatefulSet>, Unread> {
         self.snapshot.get(self.namespace(), self.name())
     }
@@ -160,13 +179,14 @@ impl<'a> View<'a> {
 }
 
 /// What every plan reads: known from the root's key alone, so that one round is enough.
-fn first_reads(key: &ObjectKey) -> [Read; 8] {
+fn first_reads(key: &ObjectKey) -> [Read; 9] {
     let named = |kind, name: &str| Read::object(ObjectKey::new(kind, key.namespace(), name));
     [
         Read::object(key.clone()),
         Read::list(Kind::NodeClaim, None, machine_labels(key)),
         Read::list(Kind::Node, None, machine_labels(key)),
         Read::list(Kind::ControllerRevision, Some(key.namespace()), revision_labels(key)),
+        Read::list(Kind::EndpointSlice, Some(key.namespace()), service_labels(key)),
         named(Kind::Service, &key.name),
         named(Kind::Service, &crate::manifest::headless_name(&key.name)),
         named(Kind::StatefulSet, &key.name),
@@ -175,8 +195,12 @@ fn first_reads(key: &ObjectKey) -> [Read; 8] {
 }
 
 /// The labels that tie NodeClaims and Nodes to their Workspace.
-fn machine_labels(key: &ObjectKey) -> Selector {
+pub(super) fn machine_labels(key: &ObjectKey) -> Selector {
     Selector::of([(labels::WORKSPACE, key.name.as_str()), (labels::WORKSPACE_NAMESPACE, key.namespace())])
+}
+
+fn service_labels(key: &ObjectKey) -> Selector {
+    Selector::of([(labels::SERVICE_NAME, key.name.as_str())])
 }
 
 fn revision_labels(key: &ObjectKey) -> Selector {

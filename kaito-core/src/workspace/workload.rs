@@ -3,23 +3,22 @@
 //! The StatefulSet is made when the machines are ready, and stays looked after when they are not. Its pod template moves only with the revision of the Workspace: a new
 //! version of this program never restarts a running model by itself.
 
+use super::adapters;
 use super::draft::{Draft, Flow, is_dying};
 use super::facts::{Engine, Facts, Task};
+use super::secrets::{self, Need};
 use super::view::View;
 use crate::compat;
-use crate::conditions;
 use crate::effect;
-use crate::failure::{self, Failure, Waiting};
+use crate::failure::{self, Failure};
 use crate::kinds::{Kind, Typed};
 use crate::manifest::{self, Layout, Serving};
-use crate::object::SecretFacts;
 use crate::sizing;
 use crate::snapshot::{Lookup, Unread};
-use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::api::storage::v1::StorageClass;
-use kaito_api::vocabulary::{ConditionType, ImageFamily, annotations, labels, names};
+use kaito_api::vocabulary::{ImageFamily, annotations, labels, names};
 use std::collections::BTreeMap;
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
@@ -37,9 +36,9 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
                 Ok(serving) => ensure(view, draft, found, &serving),
             }
         }
-        secret(view, draft)?;
+        secrets(view, draft)?;
     }
-    observe(view, draft, found);
+    super::serving::observe(view, draft, found)?;
     Ok(Flow::Next)
 }
 
@@ -54,7 +53,7 @@ fn ensure(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, StatefulSet>, se
 }
 
 /// Whether a running set of ours is of the revision that is wanted: then its pods are left as they are.
-fn keeps_template(view: &View<'_>, running: &StatefulSet, number: i64) -> bool {
+pub(super) fn keeps_template(view: &View<'_>, running: &StatefulSet, number: i64) -> bool {
     let revision = running.metadata.annotations.as_ref().and_then(|all| all.get(annotations::WORKSPACE_REVISION));
     let is_ours = effect::is_controlled_by(&running.metadata, view.uid()) && !is_dying(&running.metadata);
     is_ours && revision.is_some_and(|revision| *revision == number.to_string())
@@ -91,6 +90,10 @@ fn serving<'a>(
             return Ok(Err(Failure::new(&failure::MODEL_TOO_LARGE, cause)));
         }
     };
+    let adapters = match adapters::of(view) {
+        Ok(adapters) => adapters,
+        Err(failure) => return Ok(Err(failure)),
+    };
     Ok(Ok(Serving {
         name: view.name(),
         namespace: view.namespace(),
@@ -103,6 +106,7 @@ fn serving<'a>(
         node_labels: user_labels(view),
         config_map: inference.map(|inference| inference.config.as_str()).filter(|name| !name.is_empty()),
         access_secret: access_secret(view),
+        adapters,
         served_name: served_name(view, facts),
         performance_mode: view
             .annotation(annotations::PERFORMANCE_MODE)
@@ -158,57 +162,15 @@ fn access_secret<'a>(view: &View<'a>) -> Option<&'a str> {
     Some(preset.preset_options.model_access_secret.as_str()).filter(|name| !name.is_empty())
 }
 
-/// A missing Secret does not keep the pods from starting, but a gated model will not load: said at once, not after the start has timed out.
-fn secret(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
-    let Some(name) = access_secret(view) else { return Ok(()) };
-    let problem = match view.snapshot.get::<SecretFacts>(view.namespace(), name)? {
-        Lookup::Absent => Some(format!("does not exist in namespace {}", view.namespace())),
-        Lookup::Malformed(malformed) => Some(format!("cannot be read: {}", malformed.error)),
-        Lookup::Found(secret) if !secret.keys.contains(names::HF_TOKEN_KEY) => {
-            Some(format!("has no key {}", names::HF_TOKEN_KEY))
-        }
-        Lookup::Found(_) => None,
-    };
-    if let Some(problem) = problem {
-        draft.failures.push(Failure::new(
-            &failure::MODEL_SECRET,
-            format!("inference.preset.presetOptions.modelAccessSecret: Secret {name} {problem}"),
-        ));
-    }
-    Ok(())
-}
-
-/// Ready means: every pod that shall be there is ready, and is of the generation and revision that was asked for last.
-fn observe(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, StatefulSet>) {
-    let running = found.found().filter(|set| effect::is_controlled_by(&set.metadata, view.uid()));
-    let wanted = draft.target.and_then(|target| i32::try_from(target).ok()).unwrap_or(1);
-    let status = running.and_then(|set| set.status.as_ref());
-    let ready = status.and_then(|status| status.ready_replicas).unwrap_or_default();
-    let wanted_revision = draft.revision.as_ref().map(|revision| revision.number);
-    let current = running.zip(status).is_some_and(|(set, status)| {
-        // In the very round that changes the set, what was seen is still the old one, ready as it may be.
-        if wanted_revision.is_some_and(|number| !keeps_template(view, set, number)) {
-            return false;
-        }
-        let generation = status.observed_generation.unwrap_or_default() >= set.metadata.generation.unwrap_or_default();
-        generation && (status.update_revision.is_none() || status.update_revision == status.current_revision)
+/// A missing Secret does not keep us from making the pods, but they will not get what they need: said at once, not after the start has timed out.
+fn secrets(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
+    let access = access_secret(view).map(|name| Need {
+        field: "inference.preset.presetOptions.modelAccessSecret".to_owned(),
+        name,
+        key: names::HF_TOKEN_KEY,
+        absent: &failure::MODEL_SECRET,
+        unusable: &failure::MODEL_SECRET,
     });
-    draft.workload.ready = current && ready >= wanted && running.is_some_and(|set| !is_dying(&set.metadata));
-    if draft.workload.ready {
-        return;
-    }
-    if running.is_none() && !draft.machines.nodes_ready {
-        return; // Machines come first, and their own wait is told.
-    }
-    let seconds = draft.facts.map_or(1800, |facts| facts.model.readiness_timeout_seconds);
-    let mut wait =
-        Waiting::new(&failure::WORKLOAD_PENDING, format!("{ready} of {wanted} pods are ready"), started(view));
-    wait.deadline = Some(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(1800)));
-    draft.waits.push(wait);
-}
-
-/// A start is timed from the moment when the machines were there, or when the workload was ready last.
-fn started(view: &View<'_>) -> jiff::Timestamp {
-    let lost = view.not_since(ConditionType::InferenceReady);
-    conditions::since(view.conditions(), ConditionType::ResourceReady, true).map_or(lost, |machines| machines.max(lost))
+    secrets::check(view, draft, access.into_iter().chain(adapters::secrets(view)))?;
+    Ok(())
 }

@@ -17,6 +17,11 @@ impl MemoryStage {
         Self { world: World::installed(&Settings::default()), namespace: namespace.to_owned() }
     }
 
+    /// The default namespace of a world that was made before.
+    pub fn of(world: World) -> Self {
+        Self { world, namespace: "default".to_owned() }
+    }
+
     /// The world behind it.
     pub fn world(&mut self) -> &mut World {
         &mut self.world

@@ -120,6 +120,13 @@ impl RealStage {
         let _ = self.kubectl(&["delete", "workspaces.kaito.sh", "--all", "--wait=false"]);
     }
 
+    /// What a kubelet or a controller of the cluster says of an object.
+    pub fn patch_status(&mut self, kind: Kind, name: &str, status: &Value) {
+        let patch = json!({"status": status}).to_string();
+        self.kubectl(&["patch", &resource(kind), name, "--subresource=status", "--type=merge", "--patch", &patch])
+            .expect("the API server takes it");
+    }
+
     fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
         let all: Vec<&str> = ["--namespace", &self.namespace].into_iter().chain(arguments.iter().copied()).collect();
         self.operated.plane.run(&all).map_err(|error| error.to_string())

@@ -1,19 +1,22 @@
 //! Rules that need nothing but the object.
 //!
 //! They are `validator` functions, attached to the types by derive, and stay out of the schema: the published schema is contract, and an object
-//! that an older operator stored must still be readable. `report` is the bridge to `validator`; the rules are in `nodes` and `task`.
+//! that an older operator stored must still be readable. `report` is the bridge to `validator`; the rules are in `nodes`, `task`, `adapters` and `source`.
 //!
 //! Ids are those of the admission rules; `N-` marks rules that the Go operator has not, for objects that could never have worked.
 //! Which of them block and which only warn is decided by admission in `kaito-core`, not here.
 //!
-//! Not here: known presets, sizes and profiles; grammar of image references and addresses; anything about an older object.
+//! Not here: known presets, sizes and profiles; anything about an older object. The grammars themselves are in [`crate::syntax`].
 
+mod adapters;
 mod nodes;
 mod report;
+mod source;
 mod task;
 
+pub(super) use adapters::adapter;
 pub(super) use nodes::{count, label_selector, partition};
-pub(super) use task::{adapter, inference, preset_name, tuning, workspace};
+pub(super) use task::{inference, preset_name, preset_options, tuning, workspace};
 
 use super::Workspace;
 use crate::field_error::{FieldError, FieldErrorKind, FieldPath};
@@ -78,6 +81,11 @@ impl Workspace {
             Vec::new()
         }
     }
+}
+
+/// How a choice is wrong of which exactly one must be made.
+fn kind_for(given: usize) -> FieldErrorKind {
+    if given == 0 { FieldErrorKind::Missing } else { FieldErrorKind::Forbidden }
 }
 
 #[cfg(test)]
@@ -237,10 +245,82 @@ mod tests {
                 o["resource"]["count"] = json!(2);
                 o["resource"]["partition"] = json!({ "mode": "mig", "profile": "1g.10gb" });
                 o["tuning"] = json!({
-                    "preset": { "name": "p" }, "method": "lora", "input": { "image": "i" }, "output": { "volumeSource": {} }
+                    "preset": { "name": "p" }, "method": "lora", "input": { "image": "i" }, "output": { "volumeSource": { "emptyDir": {} } }
                 });
             }),
             ["W-47 resource.count", "W-48 resource.partition"]
         );
+    }
+
+    #[test]
+    fn what_cannot_be_pulled_pushed_mounted_or_downloaded() {
+        let adapter = |source: Value| found(set("/inference/adapters", json!([{ "source": source }])));
+        assert_eq!(
+            adapter(json!({ "name": "a", "image": "r.io/UP:1", "imagePullSecrets": ["good", "BAD"] })),
+            ["W-U12b inference.adapters[0].source.image", "N-6 inference.adapters[0].source.imagePullSecrets[1]"]
+        );
+        assert_eq!(adapter(json!({ "name": "a.b", "image": "i" })), ["W-U12d inference.adapters[0].source.name"]);
+        for volume in
+            [json!({}), json!({ "persistentVolumeClaims": {} }), json!({ "emptyDir": {}, "hostPath": { "path": "/" } })]
+        {
+            assert_eq!(
+                adapter(json!({ "name": "a", "volumeSource": volume })),
+                ["N-7 inference.adapters[0].source.volumeSource"]
+            );
+        }
+        assert_eq!(
+            adapter(json!({ "name": "a", "volumeSource": { "persistentVolumeClaim": { "claimName": 7 } } })),
+            ["N-7 inference.adapters[0].source.volumeSource.persistentVolumeClaim.claimName"]
+        );
+        let options = "/inference/preset/presetOptions";
+        assert_eq!(
+            found(set(options, json!({ "modelAccessSecret": "TOKEN_HERE", "image": "!!" }))),
+            ["N-6 inference.preset.presetOptions.modelAccessSecret"]
+        );
+        let tuning = |input: Value, output: Value| {
+            found(|o| {
+                o["inference"] = Value::Null;
+                o["tuning"] = json!({ "preset": { "name": "p" }, "method": "lora", "input": input, "output": output });
+            })
+        };
+        assert_eq!(
+            tuning(
+                json!({ "urls": ["https://example.com/a", "http://10.0.0.1/", "https://example.com/FILE_HERE"] }),
+                json!({ "image": "r.io/X:1", "imagePushSecret": "S" })
+            ),
+            [
+                "W-53 tuning.input.urls[1]",
+                "W-53 tuning.input.urls[2]",
+                "W-57 tuning.output.image",
+                "N-6 tuning.output.imagePushSecret"
+            ]
+        );
+        assert_eq!(
+            tuning(json!({ "image": "!x" }), json!({ "volumeSource": { "claim": {} } })),
+            ["W-54 tuning.input.image", "N-7 tuning.output.volumeSource"]
+        );
+    }
+
+    #[test]
+    fn a_placeholder_is_told_as_such_with_what_belongs_there() {
+        let mut object = json!({
+            "apiVersion": "kaito.sh/v1alpha1", "kind": "Workspace", "metadata": { "name": "a" },
+            "resource": { "labelSelector": { "matchLabels": { "apps": "a" } } },
+            "inference": { "preset": { "name": "phi-4" }, "adapters": [{ "source": { "name": "a", "image": "ACR_REPO_HERE.azurecr.io/ADAPTER_HERE:0.0.1" } }] }
+        });
+        let said = |object: &Value| {
+            let (_, ws) = super::super::decode(object.clone()).unwrap();
+            ws.shape_errors().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        for words in [
+            "holds '_'",
+            "must be lower case",
+            "ACR_REPO_HERE and ADAPTER_HERE are placeholders",
+            "such as registry.example.com/",
+        ] {
+            assert!(said(&object).contains(words), "{}", said(&object));
+        }
+        object["inference"]["adapters"][0]["source"]["image"] = json!("registry.example.com/adapter:TAG_HERE");
+        assert!(said(&object).contains("TAG_HERE is a placeholder"), "{}", said(&object));
     }
 }

@@ -1,14 +1,13 @@
-//! Rules about the model: what is served, what is tuned, and with which adapters.
-
-use std::collections::BTreeSet;
+//! Rules about the model: what is served, and what is tuned.
 
 use validator::ValidationError;
 
+use super::adapters::adapters;
 use super::nodes::nodes_for_tuning;
 use super::report::Report;
+use super::{kind_for, source};
 use crate::field_error::{FieldErrorKind, FieldPath};
-use crate::syntax;
-use crate::workspace::{AdapterSpec, InferenceSpec, MAX_ADAPTERS, SourceKind, TuningSpec, WorkspaceSpec};
+use crate::workspace::{DataDestination, DataSource, InferenceSpec, PresetOptions, TuningSpec, WorkspaceSpec};
 
 /// Rules about a Workspace as a whole.
 pub(in crate::workspace) fn workspace(spec: &WorkspaceSpec) -> Result<(), ValidationError> {
@@ -64,77 +63,12 @@ pub(in crate::workspace) fn preset_name(name: &str) -> Result<(), ValidationErro
     report.end()
 }
 
-/// W-42, W-43: not too many adapters, and no name twice.
-fn adapters(inference: &InferenceSpec, report: &mut Report) {
-    let adapters = FieldPath::from("adapters");
-    if inference.adapters.len() > MAX_ADAPTERS {
-        let detail = format!("has {} adapters; must be at most {MAX_ADAPTERS}", inference.adapters.len());
-        report.add("W-42", adapters.clone(), FieldErrorKind::TooMany, detail);
-    }
-    let mut seen = BTreeSet::new();
-    for (index, adapter) in inference.adapters.iter().enumerate() {
-        let name = adapter.name();
-        if !name.is_empty() && !seen.insert(name) {
-            let detail = format!("{name:?} is the name of an earlier adapter; must be different");
-            report.add(
-                "W-43",
-                adapters.clone().index(index).key("source").key("name"),
-                FieldErrorKind::Duplicate,
-                detail,
-            );
-        }
-    }
-}
-
-/// W-U12: one adapter by itself.
-pub(in crate::workspace) fn adapter(adapter: &AdapterSpec) -> Result<(), ValidationError> {
+/// N-6: the Secret with a token. The image and its pull secrets are not used, and so not judged.
+pub(in crate::workspace) fn preset_options(options: &PresetOptions) -> Result<(), ValidationError> {
     let mut report = Report::default();
-    let at = FieldPath::from("source");
-    if let Some(source) = &adapter.source {
-        match source.kinds().as_slice() {
-            [SourceKind::Urls] => {
-                let detail = "adapters are not downloaded; use image or volumeSource";
-                report.add("W-U12f", at.clone().key("urls"), FieldErrorKind::Forbidden, detail);
-            }
-            [_] => {}
-            kinds => report.add(
-                "W-U12b",
-                at.clone(),
-                kind_for(kinds.len()),
-                "must have exactly one of image and volumeSource",
-            ),
-        }
-        let name = at.key("name");
-        if source.name.is_empty() {
-            report.add(
-                "W-U12c",
-                name,
-                FieldErrorKind::Missing,
-                "is how requests choose the adapter, such as my-adapter",
-            );
-        } else if let Err(expected) = syntax::dns_subdomain(&source.name) {
-            report.add("W-U12d", name, FieldErrorKind::Value, format!("{:?} {expected}", source.name));
-        }
-    } else {
-        report.add(
-            "W-U12a",
-            at,
-            FieldErrorKind::Missing,
-            "says where the adapter is; must have a name and an image or volumeSource",
-        );
-    }
-    if let Some(strength) = &adapter.strength {
-        let at = FieldPath::from("strength");
-        match decimal(strength) {
-            None => {
-                let detail = format!("{strength:?} must be a decimal from 0 to 1 as text, such as \"0.5\"");
-                report.add("W-U12g", at, FieldErrorKind::Value, detail);
-            }
-            Some(number) if !(0.0..=1.0).contains(&number) => {
-                report.add("W-U12h", at, FieldErrorKind::Value, format!("{strength} must be from 0 to 1"));
-            }
-            Some(_) => {}
-        }
+    if !options.model_access_secret.is_empty() {
+        let belongs = "the name of a Secret with a token of Hugging Face under the key HF_TOKEN, such as my-token";
+        source::secret(FieldPath::from("modelAccessSecret"), &options.model_access_secret, belongs, &mut report);
     }
     report.end()
 }
@@ -170,6 +104,9 @@ pub(in crate::workspace) fn tuning(tuning: &TuningSpec) -> Result<(), Validation
         Some(1) => {}
         Some(n) => report.add("W-55", input, kind_for(n), "must have exactly one of urls, volumeSource and image"),
     }
+    if let Some(data) = &tuning.input {
+        tuning_input(data, &mut report);
+    }
     let output = FieldPath::from("output");
     let Some(destination) = &tuning.output else {
         report.add(
@@ -194,18 +131,39 @@ pub(in crate::workspace) fn tuning(tuning: &TuningSpec) -> Result<(), Validation
     }
     if !destination.image.is_empty() && destination.image_push_secret.is_empty() {
         let detail = "must name the Secret for pushing the image";
-        report.add("W-58", output.key("imagePushSecret"), FieldErrorKind::Missing, detail);
+        report.add("W-58", output.clone().key("imagePushSecret"), FieldErrorKind::Missing, detail);
     }
+    tuning_output(destination, &output, &mut report);
     report.end()
 }
 
-fn kind_for(given: usize) -> FieldErrorKind {
-    if given == 0 { FieldErrorKind::Missing } else { FieldErrorKind::Forbidden }
+/// W-53, W-54: what is filled in of the training data can be had.
+fn tuning_input(data: &DataSource, report: &mut Report) {
+    let at = FieldPath::from("input");
+    for (index, url) in data.urls.iter().enumerate() {
+        source::address(at.clone().key("urls").index(index), url, report);
+    }
+    if let Some(volume) = &data.volume_source {
+        source::volume(at.clone().key("volumeSource"), volume, report);
+    }
+    if !data.image.is_empty() {
+        let belongs = "the image with the data in its folder /data, such as registry.example.com/my-data:0.0.1";
+        source::image("W-54", at.clone().key("image"), &data.image, belongs, report);
+    }
+    source::pull_secrets(data, &at, report);
 }
 
-/// A plain decimal: digits with an optional point and minus, at least one digit; neither exponents nor words.
-fn decimal(text: &str) -> Option<f64> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') && digits.bytes().any(|b| b.is_ascii_digit());
-    if plain { text.parse().ok() } else { None }
+/// W-57: what is filled in of the result's place can be reached.
+fn tuning_output(destination: &DataDestination, at: &FieldPath, report: &mut Report) {
+    if let Some(volume) = &destination.volume_source {
+        source::volume(at.clone().key("volumeSource"), volume, report);
+    }
+    if !destination.image.is_empty() {
+        let belongs = "the image that the adapter is pushed as, such as registry.example.com/my-adapter:0.0.1";
+        source::image("W-57", at.clone().key("image"), &destination.image, belongs, report);
+    }
+    if !destination.image_push_secret.is_empty() {
+        let belongs = "the name of a Secret with credentials of the registry, such as my-registry";
+        source::secret(at.clone().key("imagePushSecret"), &destination.image_push_secret, belongs, report);
+    }
 }

@@ -4,7 +4,7 @@ use super::{after, created, empty, root, set_status, wait_until};
 use crate::driver::Planner;
 use crate::effect::{Effect, MetadataPatch, Owned, WriteMode};
 use crate::kinds::{Kind, Typed};
-use crate::memory::Pace;
+use crate::memory::{CloudFate, Pace};
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Outcome, Plan};
 use crate::read::{Freshness, Selector};
@@ -23,16 +23,37 @@ const FINALIZER: &str = "karpenter.sh/termination";
 /// Ties a Node to its claim.
 const CLAIM: &str = "simulated.kaito.sh/nodeclaim";
 
-/// A cloud that always has room.
-#[derive(Debug, Clone, Copy)]
+/// A cloud that has room, unless its fate says otherwise.
+#[derive(Debug, Clone)]
 pub struct Cloud {
     pace: Pace,
+    fate: CloudFate,
 }
 
 impl Cloud {
-    /// A cloud with this pace.
+    /// A cloud with this pace, in which all goes well.
     pub fn new(pace: Pace) -> Self {
-        Self { pace }
+        Self::with_fate(pace, CloudFate::Well)
+    }
+
+    /// A cloud with this pace and fate.
+    pub fn with_fate(pace: Pace, fate: CloudFate) -> Self {
+        Self { pace, fate }
+    }
+
+    /// Why it gives no machine to a claim: reason and words.
+    fn refusal(&self, claim: &NodeClaim, settings: &Settings) -> Option<(String, String)> {
+        let size = size(claim);
+        let is_odd =
+            || claim.labels().get(labels::NODE_SLOT).is_some_and(|slot| slot.ends_with(['1', '3', '5', '7', '9']));
+        match &self.fate {
+            CloudFate::Refuses { reason, message } => Some((reason.clone(), message.clone())),
+            CloudFate::PartlyRefuses { reason, message } if is_odd() => Some((reason.clone(), message.clone())),
+            _ if kaito_presets::sku(settings.cloud, &size).is_none() => {
+                Some(("LaunchFailed".to_owned(), format!("the cloud has no machine of size {size}")))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -66,59 +87,71 @@ impl Cloud {
     ) -> Plan {
         let mut plan = empty(&claim.metadata);
         hold(&mut plan, key, claim);
-        let size = size(claim);
-        let known = kaito_presets::sku(settings.cloud, &size);
         let launched = after(created(&claim.metadata), self.pace.launch);
         let joined = after(launched, self.pace.join);
         let complete = after(joined, self.pace.device_plugin);
-        let mut status = Status::of(claim);
-        let Some(sku) = known else {
-            status.set("Launched", "False", "LaunchFailed", &format!("the cloud has no machine of size {size}"), now);
-            set_status(&mut plan, key, &claim.metadata, status.old.as_ref(), status.new);
-            return plan;
-        };
         let name = format!("node-{}", key.name);
-        if now >= launched {
+        let gpus = kaito_presets::sku(settings.cloud, &size(claim)).map_or(0, |sku| sku.gpu_count);
+        let mut status = Status::of(claim);
+        if let Some((reason, message)) = self.refusal(claim, settings) {
+            status.set("Launched", "False", &reason, &message, now);
+        } else if self.fate != CloudFate::NeverLaunches && !wait_until(&mut plan, now, launched) {
             status.set("Launched", "True", "Launched", "", now);
             status.new["providerID"] = json!(format!("simulated:///{}", key.name));
-        } else {
-            wait_until(&mut plan, now, launched);
-        }
-        if now >= joined {
-            if node.is_none() {
-                let body = node_body(&name, key, claim, &size, now);
-                plan.push(
-                    Effect::Ensure {
-                        key: ObjectKey::cluster(Kind::Node, name.clone()),
-                        body,
-                        mode: WriteMode::CreateOnly,
-                        uid: None,
-                    },
-                    None,
-                );
+            if self.fate == CloudFate::NeverRegisters {
+                status.set("Registered", "Unknown", "NodeNotFound", "Node not registered with cluster", now);
+            } else if !wait_until(&mut plan, now, joined) {
+                status.set("Registered", "True", "Registered", "", now);
+                status.new["nodeName"] = json!(name);
+                self.join(&mut plan, key, claim, node, now);
+                self.initialize(&mut plan, &mut status, node, gpus, (now, complete));
             }
-            status.set("Registered", "True", "Registered", "", now);
-            status.new["nodeName"] = json!(name);
-        } else {
-            wait_until(&mut plan, now, joined);
-        }
-        if now >= complete {
-            if let Some(node) = node {
-                advertise(&mut plan, node, sku.gpu_count, now);
-                status.set("Initialized", "True", "Initialized", "", now);
-                status.set("Ready", "True", "Ready", "", now);
-            }
-        } else {
-            wait_until(&mut plan, now, complete);
         }
         set_status(&mut plan, key, &claim.metadata, status.old.as_ref(), status.new);
         plan
     }
 
+    fn join(&self, plan: &mut Plan, key: &ObjectKey, claim: &NodeClaim, node: Option<&Node>, now: Timestamp) {
+        if node.is_some() {
+            return;
+        }
+        let name = format!("node-{}", key.name);
+        let trouble = match &self.fate {
+            CloudFate::NodeNeverReady { message } => Some(message.as_str()),
+            _ => None,
+        };
+        let body = node_body(&name, key, claim, trouble, now);
+        let key = ObjectKey::cluster(Kind::Node, name);
+        plan.push(Effect::Ensure { key, body, mode: WriteMode::CreateOnly, uid: None }, None);
+    }
+
+    fn initialize(
+        &self,
+        plan: &mut Plan,
+        status: &mut Status,
+        node: Option<&Node>,
+        gpus: u32,
+        (now, complete): (Timestamp, Timestamp),
+    ) {
+        // Karpenter calls a machine initialised when its node is ready and shows what the claim asks for.
+        if matches!(self.fate, CloudFate::NodeNeverReady { .. }) {
+            return status.set("Initialized", "Unknown", "NodeNotReady", "Node status is NotReady", now);
+        }
+        if wait_until(plan, now, complete) {
+            return;
+        }
+        let Some(node) = node else { return };
+        if self.fate != CloudFate::GpusNeverAppear {
+            advertise(plan, node, gpus);
+        }
+        status.set("Initialized", "True", "Initialized", "", now);
+        status.set("Ready", "True", "Ready", "", now);
+    }
+
     fn terminate(&self, key: &ObjectKey, claim: &NodeClaim, nodes: &[&Node], now: Timestamp) -> Plan {
         let mut plan = empty(&claim.metadata);
         let since = claim.metadata.deletion_timestamp.as_ref().map_or(now, |time| time.0);
-        if wait_until(&mut plan, now, after(since, self.pace.terminate)) {
+        if self.fate == CloudFate::NeverTerminates || wait_until(&mut plan, now, after(since, self.pace.terminate)) {
             return plan;
         }
         for node in nodes.iter().filter(|node| node.metadata.deletion_timestamp.is_none()) {
@@ -184,11 +217,12 @@ impl Status {
     }
 }
 
-/// A Node as a kubelet registers it: ready, tainted as the claim says, its GPUs not advertised yet. kwok keeps it alive where there is one.
-fn node_body(name: &str, claim: &ObjectKey, source: &NodeClaim, size: &str, now: Timestamp) -> Value {
+/// A Node as a kubelet registers it: ready unless it has trouble, tainted as the claim says, its GPUs not advertised yet. kwok keeps it alive where there is one.
+fn node_body(name: &str, claim: &ObjectKey, source: &NodeClaim, trouble: Option<&str>, now: Timestamp) -> Value {
+    let size = size(source);
     let mut all: BTreeMap<String, String> = source.labels().clone();
     for (key, value) in [
-        (labels::INSTANCE_TYPE, size),
+        (labels::INSTANCE_TYPE, size.as_str()),
         (labels::OS, "linux"),
         ("kubernetes.io/arch", "amd64"),
         ("kubernetes.io/hostname", name),
@@ -198,7 +232,8 @@ fn node_body(name: &str, claim: &ObjectKey, source: &NodeClaim, size: &str, now:
     }
     let room = json!({"cpu": "24", "memory": "220Gi", "pods": "110", "ephemeral-storage": "1Ti"});
     let time = rfc3339(now);
-    let ready = json!({"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "", "lastTransitionTime": time, "lastHeartbeatTime": time});
+    let (holds, reason) = if trouble.is_some() { ("False", "KubeletNotReady") } else { ("True", "KubeletReady") };
+    let ready = json!({"type": "Ready", "status": holds, "reason": reason, "message": trouble.unwrap_or_default(), "lastTransitionTime": time, "lastHeartbeatTime": time});
     json!({
         "apiVersion": "v1", "kind": "Node",
         "metadata": {"name": name, "labels": all, "annotations": {"kwok.x-k8s.io/node": "fake"}},
@@ -208,7 +243,7 @@ fn node_body(name: &str, claim: &ObjectKey, source: &NodeClaim, size: &str, now:
 }
 
 /// The device plugin has found the GPUs.
-fn advertise(plan: &mut Plan, node: &Node, gpus: u32, _now: Timestamp) {
+fn advertise(plan: &mut Plan, node: &Node, gpus: u32) {
     let there = node
         .status
         .as_ref()

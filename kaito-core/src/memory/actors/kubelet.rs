@@ -1,32 +1,37 @@
-//! A pod is placed on a node with the labels, the tolerated taints and the GPUs that it asks for; its image is pulled, its weights are loaded, it is ready. One that is not to be
-//! restarted is ready at once, and succeeds when its work is done.
+//! A pod is placed on a node; its image is pulled, its weights are loaded, it is ready, unless its fate says otherwise. One that is not to be restarted is ready at once, and succeeds
+//! when its work is done.
 
-use super::{after, delete_dependant, empty, root, set_status, wait_until};
+use super::containers::{self, Progress};
+use super::{after, delete_dependant, empty, root, scheduler, set_status, wait_until};
 use crate::driver::Planner;
 use crate::effect::{Effect, WriteMode};
 use crate::kinds::Kind;
-use crate::memory::Pace;
-use crate::object::ObjectKey;
+use crate::memory::{Pace, PodFate};
+use crate::object::{ObjectKey, SecretFacts};
 use crate::plan::{Outcome, Plan};
 use crate::read::{Freshness, Selector};
 use crate::settings::Settings;
 use crate::snapshot::{Lookup, Snapshot, Unread};
-use crate::units::{parse_quantity, rfc3339};
-use k8s_openapi::api::core::v1::{Node, NodeSelectorTerm, Pod, PodSpec, Taint, Toleration};
-use kaito_api::vocabulary::names;
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, PodSpec};
 use kube_core::ResourceExt;
 use serde_json::{Value, json};
 
 /// Scheduler and kubelets in one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Kubelet {
     pace: Pace,
+    fate: PodFate,
 }
 
 impl Kubelet {
-    /// Kubelets with this pace.
+    /// Kubelets with this pace, on which all goes well.
     pub fn new(pace: Pace) -> Self {
-        Self { pace }
+        Self::with_fate(pace, PodFate::Well)
+    }
+
+    /// Kubelets with this pace, and this fate of every pod.
+    pub fn with_fate(pace: Pace, fate: PodFate) -> Self {
+        Self { pace, fate }
     }
 }
 
@@ -44,28 +49,8 @@ impl Planner for Kubelet {
         let mut plan = empty(&pod.metadata);
         let alive = pod.metadata.deletion_timestamp.is_none() && !is_over(pod);
         let Some(spec) = pod.spec.as_ref().filter(|_| alive) else { return Ok(plan) };
-        let old = pod.status.as_ref().and_then(|status| serde_json::to_value(status).ok());
         let Some(node) = &spec.node_name else {
-            let nodes = snapshot.list::<Node>(None, Selector::default(), Freshness::Cached)?.items;
-            let pods = snapshot.list::<Pod>(None, Selector::default(), Freshness::Cached)?.items;
-            match nodes.iter().find(|node| fits(spec, node, &pods)) {
-                Some(node) => {
-                    let body = json!({"spec": {"nodeName": node.name_any()}});
-                    plan.push(Effect::Ensure { key: key.clone(), body, mode: WriteMode::Apply, uid: pod.uid() }, None);
-                }
-                None => {
-                    let why = format!("0/{} nodes are available", nodes.len());
-                    let waiting =
-                        json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why});
-                    set_status(
-                        &mut plan,
-                        key,
-                        &pod.metadata,
-                        old.as_ref(),
-                        json!({"phase": "Pending", "conditions": [waiting]}),
-                    );
-                }
-            }
+            self.place(&mut plan, key, pod, spec, snapshot)?;
             return Ok(plan);
         };
         if snapshot.get::<Node>("", node)? == Lookup::Absent {
@@ -79,17 +64,25 @@ impl Planner for Kubelet {
         }
         let now = snapshot.now();
         let start = pod.status.as_ref().and_then(|status| status.start_time.as_ref()).map_or(now, |time| time.0);
-        let started = after(start, self.pace.pull);
+        let pulled = after(start, self.pace.pull);
         let ends = spec.restart_policy.as_deref() == Some("Never");
-        let next = after(started, if ends { self.pace.train } else { self.pace.load });
-        let phase = match (now >= started, now >= next) {
-            (false, _) => "Pending",
-            (true, true) if ends => "Succeeded",
-            (true, _) => "Running",
+        let (ready, next) = if ends {
+            (pulled, after(pulled, self.pace.train))
+        } else {
+            let ready = after(pulled, self.pace.load);
+            (ready, ready)
         };
-        let is_ready = if ends { phase == "Running" } else { now >= next };
-        wait_until(&mut plan, now, if now < started { started } else { next });
-        set_status(&mut plan, key, &pod.metadata, old.as_ref(), status(start, phase, is_ready));
+        wait_until(&mut plan, now, if now < pulled { pulled } else { next });
+        let is_mounted = is_mounted(spec, key.namespace(), snapshot)?;
+        let progress = Progress {
+            start,
+            pulled: Some(pulled).filter(|at| now >= *at && is_mounted),
+            ready: Some(ready).filter(|at| now >= *at),
+            done: Some(next).filter(|at| ends && now >= *at),
+        };
+        let missing = missing_key(spec, key.namespace(), snapshot)?;
+        let new = containers::status(pod, spec, &progress, &self.fate, missing.as_deref());
+        set_status(&mut plan, key, &pod.metadata, status_of(pod).as_ref(), new);
         Ok(plan)
     }
 }
@@ -100,68 +93,75 @@ pub(super) fn is_over(pod: &Pod) -> bool {
     matches!(phase, Some("Succeeded" | "Failed"))
 }
 
-fn status(start: jiff::Timestamp, phase: &str, ready: bool) -> Value {
-    let condition = |type_: &str, holds: bool| json!({"type": type_, "status": if holds { "True" } else { "False" }});
-    json!({
-        "phase": phase,
-        "startTime": rfc3339(start),
-        "conditions": [condition("PodScheduled", true), condition("ContainersReady", ready), condition("Ready", ready)],
-    })
-}
-
-/// Whether a node has the labels, the tolerated taints, and the free GPUs.
-fn fits(spec: &PodSpec, node: &Node, pods: &[&Pod]) -> bool {
-    let taints = node.spec.as_ref().and_then(|spec| spec.taints.as_deref()).unwrap_or_default();
-    let terms = spec
-        .affinity
-        .as_ref()
-        .and_then(|affinity| {
-            affinity.node_affinity.as_ref()?.required_during_scheduling_ignored_during_execution.as_ref()
-        })
-        .map(|required| required.node_selector_terms.as_slice());
-    let placed = pods
-        .iter()
-        .filter(|pod| !is_over(pod))
-        .filter_map(|pod| pod.spec.as_ref())
-        .filter(|other| other.node_name.as_deref() == Some(&node.name_any()));
-    let taken: i128 = placed.map(gpus).sum();
-    let room = node
-        .status
-        .as_ref()
-        .and_then(|status| status.allocatable.as_ref()?.get(names::NVIDIA_GPU))
-        .and_then(|quantity| parse_quantity(&quantity.0));
-    terms.is_none_or(|terms| terms.iter().any(|term| matches(term, node)))
-        && taints.iter().all(|taint| spec.tolerations.iter().flatten().any(|toleration| tolerates(toleration, taint)))
-        && room.unwrap_or_default() - taken >= gpus(spec)
-}
-
-fn gpus(spec: &PodSpec) -> i128 {
-    let asked = |container: &k8s_openapi::api::core::v1::Container| {
-        container
-            .resources
-            .as_ref()
-            .and_then(|resources| resources.limits.as_ref()?.get(names::NVIDIA_GPU))
-            .and_then(|quantity| parse_quantity(&quantity.0))
-    };
-    spec.containers.iter().filter_map(asked).sum()
-}
-
-fn matches(term: &NodeSelectorTerm, node: &Node) -> bool {
-    term.match_expressions.iter().flatten().all(|wanted| {
-        let value = node.labels().get(&wanted.key);
-        match wanted.operator.as_str() {
-            "In" => value.is_some_and(|value| wanted.values.iter().flatten().any(|one| one == value)),
-            "NotIn" => value.is_none_or(|value| !wanted.values.iter().flatten().any(|one| one == value)),
-            "Exists" => value.is_some(),
-            "DoesNotExist" => value.is_none(),
-            _ => false,
+impl Kubelet {
+    /// Gives the pod to a node that takes it, or says that none does.
+    fn place(
+        &self,
+        plan: &mut Plan,
+        key: &ObjectKey,
+        pod: &Pod,
+        spec: &PodSpec,
+        snapshot: &Snapshot,
+    ) -> Result<(), Unread> {
+        let nodes = snapshot.list::<Node>(None, Selector::default(), Freshness::Cached)?.items;
+        let pods = snapshot.list::<Pod>(None, Selector::default(), Freshness::Cached)?.items;
+        let (node, why) = match &self.fate {
+            PodFate::Unschedulable { message } => (None, message.clone()),
+            _ => {
+                let node = nodes.iter().find(|node| scheduler::fits(spec, node, &pods));
+                (node, format!("0/{} nodes are available", nodes.len()))
+            }
+        };
+        match node {
+            Some(node) => {
+                let body = json!({"spec": {"nodeName": node.name_any()}});
+                plan.push(Effect::Ensure { key: key.clone(), body, mode: WriteMode::Apply, uid: pod.uid() }, None);
+            }
+            None => {
+                let waiting =
+                    json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why});
+                let new = containers::canonical(json!({"phase": "Pending", "conditions": [waiting]}));
+                set_status(plan, key, &pod.metadata, status_of(pod).as_ref(), new);
+            }
         }
-    })
+        Ok(())
+    }
 }
 
-fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
-    let key = toleration.key.as_ref().is_none_or(|key| *key == taint.key);
-    let effect = toleration.effect.as_ref().is_none_or(|effect| *effect == taint.effect);
-    let value = toleration.operator.as_deref() == Some("Exists") || toleration.value == taint.value;
-    key && effect && value
+fn status_of(pod: &Pod) -> Option<Value> {
+    pod.status.as_ref().and_then(|status| serde_json::to_value(status).ok())
+}
+
+/// Whether every ConfigMap and Secret is there that a volume must have. A kubelet says no more than that it is creating the containers; the rest is an event.
+fn is_mounted(spec: &PodSpec, namespace: &str, snapshot: &Snapshot) -> Result<bool, Unread> {
+    for volume in spec.volumes.iter().flatten() {
+        if let Some(source) = volume.config_map.as_ref().filter(|source| source.optional != Some(true))
+            && snapshot.get::<ConfigMap>(namespace, &source.name)? == Lookup::Absent
+        {
+            return Ok(false);
+        }
+        if let Some(source) = volume.secret.as_ref().filter(|source| source.optional != Some(true))
+            && snapshot.get::<SecretFacts>(namespace, source.secret_name.as_deref().unwrap_or_default())?
+                == Lookup::Absent
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The first Secret or key that an environment variable must have and that is not there, in a kubelet's words.
+fn missing_key(spec: &PodSpec, namespace: &str, snapshot: &Snapshot) -> Result<Option<String>, Unread> {
+    let variables = spec.containers.iter().flat_map(|container| container.env.iter().flatten());
+    let required = variables.filter_map(|variable| variable.value_from.as_ref()?.secret_key_ref.as_ref());
+    for wanted in required.filter(|wanted| wanted.optional != Some(true)) {
+        match snapshot.get::<SecretFacts>(namespace, &wanted.name)? {
+            Lookup::Found(secret) if secret.keys.contains(&wanted.key) => {}
+            Lookup::Found(_) => {
+                return Ok(Some(format!("couldn't find key {} in Secret {namespace}/{}", wanted.key, wanted.name)));
+            }
+            Lookup::Absent | Lookup::Malformed(_) => return Ok(Some(format!("secret {:?} not found", wanted.name))),
+        }
+    }
+    Ok(None)
 }

@@ -1,14 +1,18 @@
-//! The rest of a cluster, each part a planner like ours: the cloud, the StatefulSet and Job controllers, the kubelet, the garbage collector.
+//! The rest of a cluster, each part a planner like ours: the cloud, the StatefulSet, Job and EndpointSlice controllers, the kubelet, the garbage collector.
 //!
 //! They run in the memory world, and one by one beside a real API server that lacks that part. None of them knows anything of KAITO.
 
 mod cloud; // a NodeClaim becomes a Node
+mod containers; // what a kubelet says of the containers of a pod
+mod endpoint_slice; // a Service leads to its pods
 mod garbage; // dependants follow their owner
 mod job; // a Job becomes pods, one after the other, until one succeeds
-mod kubelet; // a pod is placed, started, ready
+mod kubelet; // a pod is started, ready
+mod scheduler; // which node takes a pod
 mod stateful_set; // a set becomes pods
 
 pub use cloud::Cloud;
+pub use endpoint_slice::EndpointSliceController;
 pub use garbage::GarbageCollector;
 pub use job::JobController;
 pub use kubelet::Kubelet;
@@ -17,7 +21,7 @@ pub use stateful_set::StatefulSetController;
 use crate::driver::Planner;
 use crate::effect::{Effect, Owned};
 use crate::kinds::{Kind, Typed};
-use crate::memory::Pace;
+use crate::memory::{Fate, Pace, PodFate};
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Outcome, Plan, StatusWrite, Wake};
 use crate::read::Freshness;
@@ -26,15 +30,18 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
-/// Every actor that a cluster without any controllers needs.
-pub fn all(pace: Pace) -> Vec<Box<dyn Planner>> {
-    let mut actors: Vec<Box<dyn Planner>> = vec![
-        Box::new(Cloud::new(pace)),
-        Box::new(StatefulSetController),
-        Box::new(JobController),
-        Box::new(Kubelet::new(pace)),
-    ];
-    for kind in [Kind::ControllerRevision, Kind::Job, Kind::Pod, Kind::Service, Kind::StatefulSet] {
+/// Every actor that a cluster without any controllers needs, with what becomes of machines and pods.
+pub fn all(pace: Pace, fate: &Fate) -> Vec<Box<dyn Planner>> {
+    let mut actors: Vec<Box<dyn Planner>> = vec![Box::new(Cloud::with_fate(pace, fate.cloud.clone()))];
+    if fate.pods != PodFate::NeverMade {
+        actors.extend([Box::new(StatefulSetController) as Box<dyn Planner>, Box::new(JobController)]);
+    }
+    actors.extend([
+        Box::new(Kubelet::with_fate(pace, fate.pods.clone())) as Box<dyn Planner>,
+        Box::new(EndpointSliceController::with_fate(&fate.pods)),
+    ]);
+    for kind in [Kind::ControllerRevision, Kind::EndpointSlice, Kind::Job, Kind::Pod, Kind::Service, Kind::StatefulSet]
+    {
         actors.push(Box::new(GarbageCollector { kind }));
     }
     actors

@@ -23,13 +23,21 @@ pub(super) fn findings(view: &View<'_>, draft: &Draft, resource: &Finding) -> (F
         Progress::Failed => {
             let job = not_started();
             let words = job.message.clone();
-            (job, Finding::no(WorkspaceSucceeded, reasons::WORKSPACE_FAILED, words))
+            (job, Finding::no(WorkspaceSucceeded, failure::TRAINING_FAILED.name, words))
         }
         Progress::Started => {
             let words = "workspace has not completed yet, tuning job is running";
-            let goes_on = trouble(view, draft, WorkspaceSucceeded)
-                .unwrap_or_else(|| Finding::no(WorkspaceSucceeded, reasons::WORKSPACE_PENDING, words));
-            (started(), goes_on)
+            // Its pod cannot run: that the Job has made it helps nobody.
+            let job = trouble(view, draft, JobStarted).unwrap_or_else(started);
+            let goes_on = trouble(view, draft, WorkspaceSucceeded).unwrap_or_else(|| {
+                let words = if job.holds {
+                    words.to_owned()
+                } else {
+                    format!("workspace has not completed yet: {}", job.message)
+                };
+                Finding::no(WorkspaceSucceeded, reasons::WORKSPACE_PENDING, words)
+            });
+            (job, goes_on)
         }
         Progress::Created | Progress::Nothing => {
             let job = not_started();

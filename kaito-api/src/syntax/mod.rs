@@ -1,6 +1,15 @@
 //! Names, labels and other small grammars of Kubernetes.
 //!
 //! Each check answers `Err` with what would be right, as the end of a sentence that begins with the name of the field.
+//! Image references, addresses and left-over placeholders have grammars of their own: [`ImageReference`], [`public_address`], [`placeholders`].
+
+mod address;
+mod image;
+mod placeholder;
+
+pub use address::public_address;
+pub use image::{ImageError, ImageReference};
+pub use placeholder::placeholders;
 
 /// What a text should have looked like.
 pub type Expected = &'static str;

@@ -1,8 +1,8 @@
 //! Histories of a watch and of own writes that a store must survive.
 
 use super::*;
-use kaito_core::KINDS;
-use kaito_core::read::Selector;
+use crate::KINDS;
+use crate::read::Selector;
 use serde_json::{Value, json};
 
 const LABEL: &str = "kaito.sh/workspace";
@@ -89,7 +89,7 @@ fn a_list_that_the_label_does_not_narrow_goes_to_the_server() {
     let stores = stores();
     assert_eq!(stores.find(&Read::list(Kind::NodeClaim, None, Selector::of([("other", "a")]))), Found::AskServer);
     assert_eq!(stores.find(&Read::object(ObjectKey::cluster(Kind::NodeClaim, "unlabelled"))), Found::AskServer);
-    assert_eq!(stores.find(&Read::list(Kind::Pod, None, Selector::default())), Found::AskServer);
+    assert_eq!(stores.find(&Read::list(Kind::Namespace, None, Selector::default())), Found::AskServer);
     let mut body: Value = json!({"metadata": {"name": "n", "uid": "u", "resourceVersion": "5"}});
     body["metadata"]["labels"] = json!({});
     stores.wrote(&Seen::decode(Kind::NodeClaim, body));
@@ -119,7 +119,7 @@ fn content_is_good_while_the_watched_version_is_the_same() {
 #[test]
 fn a_kind_may_come_and_go() {
     let stores = Stores::new(KINDS);
-    assert!(!stores.failed(Kind::Pod, "not watched"));
+    assert!(!stores.failed(Kind::Namespace, "not watched"));
     assert!(stores.failed(Kind::NodeClaim, "refused") && !stores.failed(Kind::NodeClaim, "refused"));
     assert!(stores.no_such_kind(Kind::NodeClaim).iter().any(|change| matches!(change, Change::Kind(_))));
     assert_eq!(stores.find(&ours()), Found::NoSuchKind);

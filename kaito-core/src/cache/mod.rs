@@ -1,8 +1,15 @@
-//! What the watches have told, own recent writes laid over it. No IO: [`super::watch`] feeds it, [`super::KubeCluster`] reads it.
+//! What the watches have told, own recent writes laid over it.
+//!
+//! No IO: a cluster layer feeds it what its watches tell, and reads from it. The kube adapter of `kaito_operator` and the [`memory`](crate::memory) world stand on the same cache, so that
+//! what a lagging watch can do to a plan is tried in the simulator and not on a cluster.
 
-use kaito_core::kinds::{KindUse, Watch};
-use kaito_core::overlay::Overlay;
-use kaito_core::{Kind, ObjectKey, Read, Seen};
+mod overlay; // own writes that the watch has not told yet
+
+pub use overlay::Overlay;
+
+use crate::kinds::{Kind, KindUse, Watch};
+use crate::object::{ObjectKey, Seen};
+use crate::read::Read;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -22,7 +29,7 @@ pub enum Change {
 
 /// How a kind stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Phase {
+pub enum Phase {
     /// No list has been seen yet; what stands in the way, where something does.
     Starting(Option<String>),
     /// A list has been seen.
@@ -33,7 +40,7 @@ pub(super) enum Phase {
 
 /// What a cached read finds.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Found {
+pub enum Found {
     /// This, or nothing.
     Object(Option<Seen>),
     /// These.
@@ -86,18 +93,29 @@ impl Stores {
     }
 
     /// Each watched kind with how it stands.
-    pub(super) fn phases(&self) -> Vec<(KindUse, Phase)> {
+    pub fn phases(&self) -> Vec<(KindUse, Phase)> {
         self.lock().caches.values().map(|cache| (cache.row, cache.phase.clone())).collect()
     }
 
     /// Whether every kind has been listed or is known to be missing, so that a plan sees the cluster as it is.
-    pub(super) fn settled(&self) -> bool {
+    pub fn settled(&self) -> bool {
         self.lock().caches.values().all(|cache| !matches!(cache.phase, Phase::Starting(_)))
     }
 
     /// All cached keys of a kind.
-    pub(super) fn keys(&self, kind: Kind) -> Vec<ObjectKey> {
+    pub fn keys(&self, kind: Kind) -> Vec<ObjectKey> {
         self.lock().caches.get(&kind).map(|cache| cache.objects.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Every root that is known: those that are cached, and those that a cached object says it belongs to.
+    pub fn roots(&self, planner: &dyn crate::driver::Planner) -> BTreeSet<ObjectKey> {
+        let state = self.lock();
+        let seen = state.caches.values().flat_map(|cache| cache.objects.values());
+        seen.flat_map(|seen| {
+            let own = (seen.kind() == planner.roots()).then(|| seen.key());
+            own.into_iter().chain(planner.root_of(seen))
+        })
+        .collect()
     }
 
     /// How many objects of each kind are held.
@@ -106,12 +124,12 @@ impl Stores {
     }
 
     /// An object came, or changed.
-    pub(super) fn applied(&self, seen: Seen) -> Option<Change> {
+    pub fn applied(&self, seen: Seen) -> Option<Change> {
         self.lock().applied(seen)
     }
 
     /// An object is gone.
-    pub(super) fn deleted(&self, seen: &Seen) -> Option<Change> {
+    pub fn deleted(&self, seen: &Seen) -> Option<Change> {
         let (mut state, key) = (self.lock(), seen.key());
         let cache = state.caches.get_mut(&key.kind)?;
         cache.high = cache.high.max(version(seen));
@@ -121,7 +139,7 @@ impl Stores {
     }
 
     /// A list has been asked for: it will contain every own write up to now that still exists.
-    pub(super) fn list_begins(&self, kind: Kind) {
+    pub fn list_begins(&self, kind: Kind) {
         let mut guard = self.lock();
         let state = &mut *guard;
         let Some(cache) = state.caches.get_mut(&kind) else { return };
@@ -130,12 +148,12 @@ impl Stores {
     }
 
     /// A whole list came: what is not in it is gone, whether or not a deletion was ever reported.
-    pub(super) fn listed(&self, kind: Kind, list: Vec<Seen>) -> Vec<Change> {
+    pub fn listed(&self, kind: Kind, list: Vec<Seen>) -> Vec<Change> {
         self.lock().replace(kind, list, &Phase::Synced)
     }
 
     /// The watch cannot go on for now.
-    pub(super) fn failed(&self, kind: Kind, cause: &str) -> bool {
+    pub fn failed(&self, kind: Kind, cause: &str) -> bool {
         let mut state = self.lock();
         let Some(cache) = state.caches.get_mut(&kind) else { return false };
         let told = Phase::Starting(Some(cause.to_owned()));
@@ -147,12 +165,12 @@ impl Stores {
     }
 
     /// The API server does not know the kind, any more or yet.
-    pub(super) fn no_such_kind(&self, kind: Kind) -> Vec<Change> {
+    pub fn no_such_kind(&self, kind: Kind) -> Vec<Change> {
         self.lock().replace(kind, Vec::new(), &Phase::NoSuchKind)
     }
 
     /// Remembers what the server answered to a write of ours, until the watch has passed it.
-    pub(super) fn wrote(&self, seen: &Seen) {
+    pub fn wrote(&self, seen: &Seen) {
         let mut guard = self.lock();
         let state = &mut *guard;
         let key = seen.key();
@@ -169,7 +187,7 @@ impl Stores {
     }
 
     /// Remembers that we deleted an object, until the watch says so too.
-    pub(super) fn removed(&self, key: &ObjectKey, uid: &str) {
+    pub fn removed(&self, key: &ObjectKey, uid: &str) {
         let mut guard = self.lock();
         let state = &mut *guard;
         let Some(cache) = state.caches.get(&key.kind).filter(|cache| cache.holds_content()) else { return };
@@ -178,7 +196,7 @@ impl Stores {
     }
 
     /// Answers a cached read.
-    pub(super) fn find(&self, read: &Read) -> Found {
+    pub fn find(&self, read: &Read) -> Found {
         let state = self.lock();
         let Some(cache) = state.caches.get(&read.kind()) else { return Found::AskServer };
         match cache.phase {
@@ -213,7 +231,7 @@ impl Stores {
     }
 
     /// Keeps the content of an object whose metadata alone is watched.
-    pub(super) fn keep_content(&self, seen: &Seen) {
+    pub fn keep_content(&self, seen: &Seen) {
         let (mut state, key) = (self.lock(), seen.key());
         let watched = state
             .caches
@@ -286,5 +304,4 @@ fn version(seen: &Seen) -> u128 {
 }
 
 #[cfg(test)]
-#[path = "stores_tests.rs"]
 mod tests;

@@ -1,0 +1,137 @@
+//! What the rules and the planner's own look-ups say of a Workspace. The one place where they are put together: [`review`](super::review) answers with it in time,
+//! and the controller's late verdict (`workspace/admit.rs`) with the same.
+
+use super::rules::{Case, Late, On, RULES, annotation_path};
+use crate::failure::{self, Failure, Reason};
+use crate::workspace::{self, Facts};
+use kaito_api::vocabulary::annotations;
+use kaito_api::workspace::Version;
+use kaito_api::{FieldError, FieldErrorKind, FieldPath, Workspace};
+
+/// A rule that is broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// Where and why.
+    pub error: FieldError,
+    /// What it does where no webhook stood before it.
+    pub late: Late,
+}
+
+/// What there is to say of a Workspace.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// Rules of the object that are broken, sorted by path.
+    pub broken: Vec<Broken>,
+    /// Model, machine and runtime; or everything that stands in the way, what the planner meets first in front. Never empty.
+    pub facts: Result<Facts, Vec<Failure>>,
+    /// What was asked for and has no effect.
+    pub unused: Vec<String>,
+    /// What to say about a machine size that its cloud withdraws.
+    pub retirement: Option<String>,
+}
+
+impl Judgement {
+    /// What keeps anything from being built where no webhook stood before, in words.
+    pub(crate) fn blocking(&self) -> Vec<String> {
+        self.late(Late::Blocks)
+    }
+
+    /// What is only told.
+    pub(crate) fn telling(&self) -> Vec<String> {
+        self.late(Late::Warns)
+    }
+
+    fn late(&self, late: Late) -> Vec<String> {
+        self.broken.iter().filter(|broken| broken.late == late).map(|broken| broken.error.to_string()).collect()
+    }
+}
+
+/// Asks every rule of a Workspace by itself, and looks up what it names.
+pub fn judge(case: &Case<'_>) -> Judgement {
+    let shape = case.new.shape_errors().into_iter().map(|error| Broken { error, late: Late::Blocks });
+    let mut broken: Vec<Broken> = shape.chain(ask(case, On::Object)).collect();
+    let mut told = Vec::new();
+    if case.version == Some(Version::V1alpha1) {
+        told.extend(ask(case, On::LaterVersions).map(|broken| broken.error.to_string()));
+    } else {
+        broken.extend(ask(case, On::LaterVersions));
+    }
+    broken.sort_by(|a, b| a.error.cmp(&b.error));
+    let facts = workspace::objections(case.new, case.settings);
+    let (mut unused, retirement) = match &facts {
+        Ok(facts) => (unused(case.new, facts), retirement(facts)),
+        Err(_) => (Vec::new(), None),
+    };
+    unused.extend(told);
+    Judgement { broken, facts, unused, retirement }
+}
+
+/// The rows that are asked then and are broken.
+pub(super) fn ask(case: &Case<'_>, on: On) -> impl Iterator<Item = Broken> {
+    let asked = RULES.iter().filter(move |rule| rule.on == on);
+    asked.filter_map(|rule| Some(Broken { error: rule.broken(case)?, late: rule.late }))
+}
+
+/// What was asked for and has no effect: said, so that nobody waits for it.
+fn unused(workspace: &Workspace, facts: &Facts) -> Vec<String> {
+    let Some(preset) = workspace.preset() else { return Vec::new() };
+    let options = &preset.preset_options;
+    let known = [annotations::RUNTIME_VLLM, annotations::RUNTIME_TRANSFORMERS];
+    let runtime = workspace.annotation(annotations::RUNTIME).filter(|value| !known.contains(value));
+    let serves = facts.engine().is_some();
+    let asks_for_token = serves && facts.model.gated == Some(true) && options.model_access_secret.is_empty();
+    [
+        (!options.image.is_empty()).then(|| "presetOptions.image: the runtime image serves the model".to_owned()),
+        (!options.image_pull_secrets.is_empty()).then(|| "presetOptions.imagePullSecrets".to_owned()),
+        (!workspace.resource().preferred_nodes.is_empty()).then(|| "resource.preferredNodes".to_owned()),
+        runtime.map(|word| format!("annotation {}={word}: known are {}", annotations::RUNTIME, known.join(", "))),
+        workspace.annotation(annotations::BYPASS_RESOURCE_CHECKS).map(|_| {
+            format!(
+                "annotation {}: what no memory can hold is refused all the same",
+                annotations::BYPASS_RESOURCE_CHECKS
+            )
+        }),
+        asks_for_token
+            .then(|| "no modelAccessSecret is named, and the repository of this model asks for a token".to_owned()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// What to say about a size that its cloud withdraws.
+pub(crate) fn retirement(facts: &Facts) -> Option<String> {
+    let retirement = facts.sku.retirement?;
+    let (cloud, size) = (facts.sku.cloud.as_str(), facts.sku.name);
+    Some(format!(
+        "{cloud} announced the end of {size} for {}; {} can take its place",
+        retirement.date, retirement.replacement
+    ))
+}
+
+/// Where a failure belongs whose cause does not begin with a field.
+const PLACES: &[(&Reason, &str)] = &[
+    (&failure::UNKNOWN_PRESET, "inference.preset.name"),
+    (&failure::UNKNOWN_INSTANCE_TYPE, "resource.instanceType"),
+    (&failure::NO_RUNTIME, "resource.instanceType"),
+    (&failure::MODEL_TOO_LARGE, "resource.instanceType"),
+];
+
+/// Fields that a cause may begin with.
+const ROOTS: &[&str] = &["resource", "inference", "tuning", "metadata"];
+
+/// `inference.preset.name: no model …` becomes an error at that field; `tuning is not served` one at `tuning`. The rule is the reason, which `kaito explain` knows.
+pub(super) fn field_error(failure: &Failure) -> FieldError {
+    let cause = failure.cause.as_str();
+    let word = cause.split([' ', ':']).next().unwrap_or_default();
+    let (path, detail) = if ROOTS.contains(&word.split('.').next().unwrap_or_default()) {
+        (FieldPath::from(word), cause[word.len()..].trim_start_matches([':', ' ']))
+    } else if cause.contains(annotations::RUNTIME) {
+        (annotation_path(annotations::RUNTIME), cause)
+    } else {
+        let place = PLACES.iter().find(|(reason, _)| *reason == failure.reason).map_or("", |(_, path)| path);
+        (FieldPath::from(place), cause)
+    };
+    let kind = if detail.starts_with("missing") { FieldErrorKind::Missing } else { FieldErrorKind::Value };
+    FieldError::new(path, kind, detail).rule(failure.reason.name)
+}

@@ -1,0 +1,187 @@
+//! Rules that need more than the object's own shape: settings, looked-up facts, or what the object was before. Each is a row of [`RULES`].
+//!
+//! Ids are those of the reference's admission rules. The shape rules themselves stand in `kaito-api` (`workspace/checks`), because the types carry them.
+
+use crate::settings::Settings;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kaito_api::vocabulary::{ImageFamily, annotations};
+use kaito_api::workspace::{AccessMode, PresetSpec, Version};
+use kaito_api::{FieldError, FieldErrorKind, FieldPath, Workspace};
+use std::collections::BTreeMap;
+
+/// What is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// The Workspace as it is to be.
+    pub new: &'a Workspace,
+    /// The version that it was written in; absent where it was read back from the store.
+    pub version: Option<Version>,
+    /// The Workspace as it was; absent on creation.
+    pub old: Option<&'a Workspace>,
+    /// What the operator was told at start.
+    pub settings: &'a Settings,
+}
+
+/// When a rule is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    /// Of every object. An update is refused only for what it makes wrong; what was wrong before is told as a warning.
+    Object,
+    /// The same; of an object written in v1alpha1, for which the reference has no such rule, it is only told.
+    LaterVersions,
+    /// Of an update, where the older object is known.
+    Update,
+}
+
+/// What a broken rule does where no admission webhook stood before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Late {
+    /// Nothing is built, and the condition says why; once children exist, it is only told.
+    Blocks,
+    /// It is only told.
+    Warns,
+}
+
+/// Where a rule points to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A field, by its dotted path.
+    Field(&'static str),
+    /// An annotation, by its key.
+    Annotation(&'static str),
+}
+
+/// One rule.
+#[derive(Debug)]
+pub struct Rule {
+    /// The id of the reference's rule.
+    pub id: &'static str,
+    /// When it is asked.
+    pub on: On,
+    /// What a late "no" does.
+    pub late: Late,
+    /// The field that it is about.
+    pub place: Place,
+    /// In which way that field is wrong.
+    pub kind: FieldErrorKind,
+    /// Whether it is broken.
+    when: fn(&Case<'_>) -> bool,
+    /// What is wrong and what would be right.
+    say: fn(&Case<'_>) -> String,
+}
+
+impl Rule {
+    /// What it says of a case, when it is broken.
+    pub fn broken(&self, case: &Case<'_>) -> Option<FieldError> {
+        let path = match self.place {
+            Place::Field(dotted) => FieldPath::from(dotted),
+            Place::Annotation(key) => annotation_path(key),
+        };
+        (self.when)(case).then(|| FieldError::new(path, self.kind, (self.say)(case)).rule(self.id))
+    }
+}
+
+/// `metadata.annotations["kaito.sh/runtime"]`.
+pub(super) fn annotation_path(key: &str) -> FieldPath {
+    FieldPath::from("metadata.annotations").key(key)
+}
+
+/// Every rule, in the order of the fields.
+#[rustfmt::skip] // one rule a paragraph
+pub const RULES: &[Rule] = &[
+    Rule { id: "W-6", on: On::Object, late: Late::Warns, place: Place::Annotation(annotations::NODE_IMAGE_FAMILY), kind: FieldErrorKind::Value,
+           when: |c| annotation(c, annotations::NODE_IMAGE_FAMILY).is_some_and(|family| ImageFamily::parse(family).is_none()),
+           say: |c| not_one_of(c, annotations::NODE_IMAGE_FAMILY, &[annotations::IMAGE_FAMILY_UBUNTU, annotations::IMAGE_FAMILY_AZURE_LINUX]) },
+    Rule { id: "W-7", on: On::LaterVersions, late: Late::Warns, place: Place::Annotation(annotations::PERFORMANCE_MODE), kind: FieldErrorKind::Value,
+           when: |c| annotation(c, annotations::PERFORMANCE_MODE).is_some_and(|mode| !annotations::PERFORMANCE_MODES.contains(&mode)),
+           say: |c| not_one_of(c, annotations::PERFORMANCE_MODE, &annotations::PERFORMANCE_MODES) },
+    Rule { id: "W-8", on: On::LaterVersions, late: Late::Warns, place: Place::Annotation(annotations::USE_LOCAL_WEIGHTS), kind: FieldErrorKind::Value,
+           when: |c| annotation(c, annotations::USE_LOCAL_WEIGHTS).is_some_and(|local| !TRUTHS.contains(&local)),
+           say: |c| not_one_of(c, annotations::USE_LOCAL_WEIGHTS, &TRUTHS) },
+    Rule { id: "A-6", on: On::Object, late: Late::Warns, place: Place::Field("inference.preset.presetOptions.image"), kind: FieldErrorKind::Missing,
+           when: |c| c.version == Some(Version::V1alpha1) && served(c.new).is_some_and(|preset| preset.access_mode == Some(AccessMode::Private) && preset.preset_options.image.is_empty()),
+           say: |_| "missing; accessMode private needs an image".to_owned() },
+
+    Rule { id: "W-U4", on: On::Update, late: Late::Warns, place: Place::Field("resource.count"), kind: FieldErrorKind::Immutable,
+           when: |c| differs(c, |w| w.resource().count).is_some_and(|(old, new)| old.is_some() && new.is_some()),
+           say: |c| fixed(old(c).and_then(|old| old.resource().count), "the number of nodes is settled at creation") },
+    Rule { id: "W-U5", on: On::Update, late: Late::Warns, place: Place::Field("resource.partition"), kind: FieldErrorKind::Immutable,
+           when: |c| differs(c, |w| w.resource().partition.as_ref()).is_some(),
+           say: |_| "cannot change after creation, be added or be taken away".to_owned() },
+    Rule { id: "W-U9", on: On::Update, late: Late::Warns, place: Place::Field("resource.instanceType"), kind: FieldErrorKind::Immutable,
+           when: |c| differs(c, |w| w.resource().instance_type.as_str()).is_some_and(|(old, _)| !old.is_empty()),
+           say: |c| fixed(old(c).map(|old| old.resource().instance_type.as_str()), "machines of another size need a Workspace of their own") },
+    Rule { id: "W-U11", on: On::Update, late: Late::Warns, place: Place::Field("resource.labelSelector"), kind: FieldErrorKind::Immutable,
+           when: |c| differs(c, |w| wanted_labels(w.resource().label_selector.as_ref())).is_some(),
+           say: |_| "cannot change after creation; the nodes carry these labels".to_owned() },
+    Rule { id: "W-U2", on: On::Update, late: Late::Warns, place: Place::Field("inference"), kind: FieldErrorKind::Immutable,
+           when: |c| differs(c, |w| w.inference().is_some()).is_some(),
+           say: |_| "cannot be added or taken away after creation; make another Workspace".to_owned() },
+    Rule { id: "W-U14", on: On::Update, late: Late::Warns, place: Place::Field("inference.preset"), kind: FieldErrorKind::Immutable,
+           when: |c| both(c, Workspace::inference) && differs(c, |w| served(w)).is_some(),
+           say: |c| fixed(old(c).and_then(served).map(|preset| preset.name.as_str()), "another model, or the same with other options, needs a Workspace of its own") },
+    Rule { id: "W-U15", on: On::Update, late: Late::Warns, place: Place::Field("inference.template"), kind: FieldErrorKind::Immutable,
+           when: |c| both(c, Workspace::inference) && differs(c, |w| w.inference().is_some_and(|served| served.template.is_some())).is_some(),
+           say: |_| "cannot be added or taken away after creation; its content can change".to_owned() },
+    Rule { id: "W-U3", on: On::Update, late: Late::Warns, place: Place::Field("tuning"), kind: FieldErrorKind::Immutable,
+           when: |c| differs(c, |w| w.tuning().is_some()).is_some(),
+           say: |_| "cannot be added or taken away after creation; make another Workspace".to_owned() },
+    Rule { id: "W-U19", on: On::Update, late: Late::Warns, place: Place::Field("tuning.input.name"), kind: FieldErrorKind::Immutable,
+           when: |c| differs(c, |w| w.tuning().and_then(|tuning| tuning.input.as_ref()).map(|input| input.name.as_str())).is_some_and(|(old, new)| old.is_some() && new.is_some()),
+           say: |c| fixed(old(c).and_then(|old| old.tuning()?.input.as_ref()).map(|input| input.name.as_str()), "it names the data set") },
+    Rule { id: "W-U21", on: On::Update, late: Late::Warns, place: Place::Field("tuning.preset"), kind: FieldErrorKind::Immutable,
+           when: |c| both(c, Workspace::tuning) && differs(c, |w| w.tuning().and_then(|tuning| tuning.preset.as_ref())).is_some(),
+           say: |_| "cannot change after creation; another model needs a Workspace of its own".to_owned() },
+    Rule { id: "W-U22", on: On::Update, late: Late::Warns, place: Place::Field("tuning.method"), kind: FieldErrorKind::Immutable,
+           when: |c| both(c, Workspace::tuning) && differs(c, |w| w.tuning().map(|tuning| tuning.method.to_lowercase())).is_some(),
+           say: |c| fixed(old(c).and_then(Workspace::tuning).map(|tuning| tuning.method.as_str()), "another method needs a Workspace of its own") },
+];
+
+/// Values of annotations that are a yes or a no.
+const TRUTHS: [&str; 2] = ["true", "false"];
+
+fn annotation<'a>(case: &Case<'a>, key: &str) -> Option<&'a str> {
+    case.new.annotation(key)
+}
+
+fn old<'a>(case: &Case<'a>) -> Option<&'a Workspace> {
+    case.old
+}
+
+fn served(workspace: &Workspace) -> Option<&PresetSpec> {
+    workspace.inference()?.preset.as_ref()
+}
+
+/// What a part was and is, where the two differ.
+fn differs<'a, T: PartialEq>(case: &Case<'a>, part: impl Fn(&'a Workspace) -> T) -> Option<(T, T)> {
+    let (old, new) = (part(case.old?), part(case.new));
+    if old == new { None } else { Some((old, new)) }
+}
+
+/// Whether a part is there before and after, so that a rule about what is in it has something to compare.
+fn both<'a, T>(case: &Case<'a>, part: impl Fn(&'a Workspace) -> Option<T>) -> bool {
+    part(case.new).is_some() && case.old.and_then(part).is_some()
+}
+
+fn not_one_of(case: &Case<'_>, key: &str, known: &[&str]) -> String {
+    format!("{:?} must be {}", annotation(case, key).unwrap_or_default(), known.join(" or "))
+}
+
+fn fixed(was: Option<impl std::fmt::Display>, why: &str) -> String {
+    let was = was.map(|was| format!(" and was {was}")).unwrap_or_default();
+    format!("cannot change after creation{was}; {why}")
+}
+
+/// The labels that a selector comes to, however it says them; an expression that is no label (W-12) counts for itself.
+fn wanted_labels(selector: Option<&LabelSelector>) -> BTreeMap<String, String> {
+    let labels = selector.and_then(|selector| selector.match_labels.clone()).unwrap_or_default();
+    let expressions = selector.and_then(|selector| selector.match_expressions.as_deref()).unwrap_or_default();
+    let stated = expressions.iter().map(|expression| {
+        let values = expression.values.as_deref().unwrap_or_default();
+        match (expression.operator.as_str(), values) {
+            ("In", [value]) => (expression.key.clone(), value.clone()),
+            (operator, _) => (expression.key.clone(), format!("{operator} {values:?}")),
+        }
+    });
+    labels.into_iter().chain(stated).collect()
+}

@@ -1,0 +1,265 @@
+//! One reconcile as a machine: it says what to do next, and is told what came of it. No IO, no waiting, no clock.
+//!
+//! The async [`reconcile`](super::reconcile) turns its wishes into calls of a backend; the simulator answers them one by one, late, wrongly or never, and the explorer in every order.
+//! Dropping it between two wishes is a crash, and harmless.
+
+use super::{MAX_ROUNDS, Planner, Report};
+use crate::backend::{BackendError, ErrorKind, Written};
+use crate::effect::{Effect, EffectError};
+use crate::object::ObjectKey;
+use crate::plan::{Notice, Plan, StatusWrite, Wake};
+use crate::read::Read;
+use crate::settings::Settings;
+use crate::snapshot::{Answer, Snapshot, Unread};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::VecDeque;
+
+/// What a reconcile wants next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wish {
+    /// An answer to a question; hand it to [`Reconciliation::answered`].
+    Read(Read),
+    /// An effect carried out; hand the result to [`Reconciliation::performed`].
+    Perform(Effect),
+    /// The status written; hand the result to [`Reconciliation::status_written`].
+    WriteStatus(StatusWrite),
+    /// An event published, at best effort, about the object with this uid.
+    Publish(String, Notice),
+    /// Nothing: this is what it did, or why the cluster could not be read before anything was written.
+    Done(Box<Result<Report, BackendError>>),
+}
+
+/// Where a reconcile stands.
+#[derive(Debug, Clone)]
+enum Phase {
+    /// Reads until the plan has all it asks for; `told` when it plans a second time, with the refusals of the first.
+    Looking { unread: VecDeque<Read>, rounds: usize, told: bool },
+    /// Carries out the effects in order.
+    Acting { next: usize },
+    /// Publishes what happened.
+    Telling { next: usize },
+    /// Writes the status.
+    Closing,
+    /// The cluster could not be read before anything was written.
+    Failed(BackendError),
+}
+
+/// One reconcile of one root.
+#[derive(Debug, Clone)]
+pub struct Reconciliation {
+    root: ObjectKey,
+    snapshot: Snapshot,
+    phase: Phase,
+    plan: Option<Plan>,
+    done: Vec<bool>,
+    /// The root's version after our own writes to it: they were conditional on the version that was planned from, so nobody else has been in between.
+    root_version: Option<String>,
+    report: Report,
+}
+
+impl Reconciliation {
+    /// Nothing is known but the root and the time.
+    pub fn new(root: ObjectKey, now: Timestamp) -> Self {
+        let phase = Phase::Looking { unread: VecDeque::new(), rounds: 0, told: false };
+        Self {
+            root,
+            snapshot: Snapshot::new(now),
+            phase,
+            plan: None,
+            done: Vec::new(),
+            root_version: None,
+            report: Report::new(),
+        }
+    }
+
+    /// The root that it is about.
+    pub fn root(&self) -> &ObjectKey {
+        &self.root
+    }
+
+    /// What has been read so far.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// The plan, once there is one.
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()
+    }
+
+    /// What to do next. Asked again before the answer is given, it wishes the same.
+    pub fn next(&mut self, planner: &dyn Planner, settings: &Settings) -> Wish {
+        loop {
+            let wish = match self.phase {
+                Phase::Looking { .. } => self.look(planner, settings),
+                Phase::Acting { next } => self.act(next),
+                Phase::Telling { next } => self.tell(next),
+                Phase::Closing => Some(self.close()),
+                Phase::Failed(ref error) => Some(Wish::Done(Box::new(Err(error.clone())))),
+            };
+            if let Some(wish) = wish {
+                return wish;
+            }
+        }
+    }
+
+    fn look(&mut self, planner: &dyn Planner, settings: &Settings) -> Option<Wish> {
+        let Phase::Looking { unread, rounds, told } = &mut self.phase else { return None };
+        if let Some(read) = unread.front() {
+            return Some(Wish::Read(read.clone()));
+        }
+        if *rounds == MAX_ROUNDS {
+            self.cannot_look(endless(&self.root, &self.snapshot));
+            return None;
+        }
+        *rounds += 1;
+        self.snapshot.start_round();
+        match planner.plan(&self.root, &self.snapshot, settings) {
+            Err(Unread(reads)) => unread.extend(reads),
+            Ok(plan) if *told => self.take_words(plan),
+            Ok(plan) => self.take_plan(plan),
+        }
+        None
+    }
+
+    fn take_plan(&mut self, mut plan: Plan) {
+        self.report.outcome = plan.outcome.clone();
+        self.report.wake = plan.wake;
+        self.report.reads = self.snapshot.reads();
+        self.report.remarks = std::mem::take(&mut plan.remarks);
+        self.done = vec![false; plan.steps.len()];
+        self.plan = Some(plan);
+        self.phase = Phase::Acting { next: 0 };
+    }
+
+    /// A refusal is a fact like any other: the same planner turns it into words, and only the words are taken.
+    fn take_words(&mut self, told: Plan) {
+        self.report.outcome = told.outcome;
+        if let Some(plan) = &mut self.plan {
+            plan.status = told.status;
+        }
+        self.phase = Phase::Closing;
+    }
+
+    /// Looking fails: before anything was written that is the end; afterwards the status of the first plan is written, and the next reconcile tells.
+    fn cannot_look(&mut self, error: BackendError) {
+        self.phase = if self.plan.is_none() { Phase::Failed(error) } else { Phase::Closing };
+    }
+
+    fn act(&mut self, next: usize) -> Option<Wish> {
+        let step = self.plan.as_ref().and_then(|plan| plan.steps.get(next));
+        let Some(step) = step else {
+            self.phase = Phase::Telling { next: 0 };
+            return None;
+        };
+        if step.requires.iter().all(|required| self.done.get(required.0).copied().unwrap_or(false)) {
+            return Some(Wish::Perform(step.effect.clone()));
+        }
+        self.phase = Phase::Acting { next: next + 1 };
+        None
+    }
+
+    fn tell(&mut self, next: usize) -> Option<Wish> {
+        let plan = self.plan.as_ref();
+        let Some(notice) = plan.and_then(|plan| plan.notices.get(next)) else {
+            self.phase = if self.report.errors.is_empty() {
+                Phase::Closing
+            } else {
+                self.report.wake = self.report.wake.or_earlier(retry(&self.report.errors));
+                self.report.errors.iter().for_each(|error| self.snapshot.mishap(error.clone()));
+                Phase::Looking { unread: VecDeque::new(), rounds: 0, told: true }
+            };
+            return None;
+        };
+        let happened = notice.after.is_none_or(|id| self.done.get(id.0).copied().unwrap_or(false));
+        let uid = plan.and_then(|plan| plan.root_uid.clone());
+        let wish = uid.filter(|_| happened).map(|uid| Wish::Publish(uid, notice.clone()));
+        // Nobody answers to an event.
+        self.phase = Phase::Telling { next: next + 1 };
+        wish
+    }
+
+    fn close(&mut self) -> Wish {
+        match self.plan.as_mut().and_then(|plan| plan.status.as_mut()) {
+            Some(status) => {
+                if let Some(version) = self.root_version.take() {
+                    status.resource_version = version;
+                }
+                Wish::WriteStatus(status.clone())
+            }
+            None => Wish::Done(Box::new(Ok(self.report.clone()))),
+        }
+    }
+
+    /// The answer to [`Wish::Read`].
+    pub fn answered(&mut self, answer: Result<Answer, BackendError>) {
+        let Phase::Looking { unread, .. } = &mut self.phase else { return };
+        let Some(read) = unread.pop_front() else { return };
+        match answer {
+            Ok(answer) => self.snapshot.answer(read, answer),
+            Err(error) => self.cannot_look(error),
+        }
+    }
+
+    /// The result of [`Wish::Perform`].
+    pub fn performed(&mut self, result: Result<Written, BackendError>) {
+        let Phase::Acting { next } = self.phase else { return };
+        let Some(step) = self.plan.as_ref().and_then(|plan| plan.steps.get(next)) else { return };
+        match result {
+            Ok(written) => {
+                self.done[next] = true;
+                self.report.written.push(step.effect.clone());
+                if *step.effect.key() == self.root {
+                    self.root_version = written.resource_version().map(str::to_owned);
+                }
+            }
+            Err(error) if is_fulfilled(&step.effect, error.kind) => self.done[next] = true,
+            // What was planned from is not what is there: the dependants wait for the next look, which comes at once.
+            Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::NotFound) => self.report.again = true,
+            Err(error) => self.report.errors.push(refused(step.effect.key(), step.effect.verb(), error)),
+        }
+        self.phase = Phase::Acting { next: next + 1 };
+    }
+
+    /// The result of [`Wish::WriteStatus`].
+    pub fn status_written(&mut self, result: Result<Written, BackendError>) {
+        let Some(status) = self.plan.as_mut().and_then(|plan| plan.status.take()) else { return };
+        match result {
+            Ok(_) => self.report.status = Some(status),
+            Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::NotFound) => self.report.again = true,
+            Err(error) => {
+                self.report.errors.push(refused(&status.key, "patch status", error));
+                self.report.wake = self.report.wake.or_earlier(retry(&self.report.errors));
+            }
+        }
+    }
+}
+
+/// A plan that asks for more and more.
+fn endless(root: &ObjectKey, snapshot: &Snapshot) -> BackendError {
+    let asked: Vec<String> = snapshot.reads().iter().map(ToString::to_string).collect();
+    let words = format!(
+        "planning {root} asked for more in each of {MAX_ROUNDS} rounds; this is a defect of kaito-rs. It asked for: {}",
+        asked.join("; ")
+    );
+    BackendError::new(ErrorKind::Invalid, words)
+}
+
+/// When to try again what was refused: soon where that may help, but never before the server asked to.
+fn retry(errors: &[EffectError]) -> Wake {
+    let soon = errors.iter().any(|error| error.kind.is_transient() || error.kind == ErrorKind::AlreadyExists);
+    let asked =
+        errors.iter().filter_map(|error| error.retry_after).max().and_then(|wait| SignedDuration::try_from(wait).ok());
+    let own = SignedDuration::from_secs(if soon { 5 } else { 60 });
+    Wake::After(asked.map_or(own, |asked| asked.max(own)))
+}
+
+fn refused(key: &ObjectKey, verb: &'static str, error: BackendError) -> EffectError {
+    EffectError { key: key.clone(), verb, kind: error.kind, message: error.message, retry_after: error.retry_after }
+}
+
+/// Whether a refusal means that the wish is fulfilled already: what was to be deleted is gone. Nothing else is: an object of that name may be somebody else's, and an object
+/// that was to be changed and is gone may be the one that the rest depends on.
+fn is_fulfilled(effect: &Effect, refusal: ErrorKind) -> bool {
+    matches!(effect, Effect::Delete { .. }) && refusal == ErrorKind::NotFound
+}

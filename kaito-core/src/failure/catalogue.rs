@@ -1,0 +1,288 @@
+//! The rows. Each says what it means (its doc comment, which the docs and `kaito explain` show too), where the proof is, what happens next, and what a person can do.
+//!
+//! In `evidence` and `remedy`, NAME stands for the Workspace and NAMESPACE for its namespace.
+
+use super::Class;
+use kaito_api::vocabulary::{ConditionType, reasons};
+
+/// A row of the catalogue.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// The `reason` of the condition.
+    pub name: &'static str,
+    /// What it means, in general words.
+    pub meaning: &'static str,
+    /// The condition that shows it.
+    pub condition: ConditionType,
+    /// Waiting is expected to end by itself; failing is not.
+    pub class: Class,
+    /// Which fields of which objects prove it, and how to see them.
+    pub evidence: &'static str,
+    /// What the controller does next.
+    pub next: &'static str,
+    /// What a person can do.
+    pub remedy: &'static str,
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $meaning:literal])+ $id:ident = $name:literal on $condition:ident, $class:expr, evidence $evidence:literal, next $next:literal, remedy $remedy:literal;)*) => {
+        $($(#[doc = $meaning])+ pub static $id: Reason = Reason {
+            name: $name, meaning: concat!($($meaning),+).trim_ascii(), condition: ConditionType::$condition, class: $class,
+            evidence: $evidence, next: $next, remedy: $remedy,
+        };)*
+        /// Every row.
+        pub static CATALOGUE: &[&Reason] = &[$(&$id,)*];
+    };
+}
+
+const fn wait(deadline_minutes: i64) -> Class {
+    Class::Wait { deadline_minutes }
+}
+
+const fn warns(retry_minutes: i64) -> Class {
+    Class::Warning { retry_minutes }
+}
+
+const fn fails(retry_minutes: i64) -> Class {
+    Class::Failure { retry_minutes }
+}
+
+reasons! {
+    /// The Workspace itself cannot be understood or contradicts itself.
+    INVALID_WORKSPACE = "InvalidWorkspace" on ResourceReady, fails(60),
+        evidence "the fields that the message names: kubectl get workspace NAME -n NAMESPACE -o yaml | kaito validate -f -",
+        next "looks again when the Workspace changes",
+        remedy "correct the fields that are named";
+
+    /// The preset is not in the registry.
+    UNKNOWN_PRESET = "UnknownPreset" on ResourceReady, fails(60),
+        evidence "preset.name of the Workspace beside the list of models: kaito models",
+        next "looks again when the Workspace changes",
+        remedy "name a supported model: `kaito models` lists them";
+
+    /// The machine size is not in the table of this cloud.
+    UNKNOWN_INSTANCE_TYPE = "UnknownInstanceType" on ResourceReady, fails(60),
+        evidence "resource.instanceType of the Workspace beside the list of sizes: kaito skus --cloud CLOUD",
+        next "looks again when the Workspace changes; no machine is asked for",
+        remedy "name a size with GPUs that the cloud offers: `kaito skus` lists them";
+
+    /// No runtime image has kernels for this GPU that can serve this model.
+    NO_RUNTIME = "NoRuntimeForGpu" on ResourceReady, fails(60),
+        evidence "the compute capability of the size, and the type of the model: kaito skus SIZE; kaito models MODEL",
+        next "looks again when the Workspace changes; no machine is asked for",
+        remedy "choose a machine size with a newer GPU, or another model";
+
+    /// The model does not fit the machine size in any number.
+    MODEL_TOO_LARGE = "ModelDoesNotFit" on ResourceReady, fails(60),
+        evidence "the weights of the model and the memory of each GPU: kaito models MODEL; kaito skus SIZE",
+        next "looks again when the Workspace changes; no machine is asked for",
+        remedy "choose a machine size with more memory per GPU, or a shorter context";
+
+    /// A kind of work that this version does not do yet.
+    NOT_SUPPORTED = "NotSupported" on ResourceReady, fails(60),
+        evidence "the field that the message names: kubectl get workspace NAME -n NAMESPACE -o yaml",
+        next "looks again when the Workspace changes; no machine is asked for",
+        remedy "see the release notes for what this version serves";
+
+    /// The ConfigMap with the runtime's settings is missing or cannot be used.
+    CONFIG_NOT_USABLE = "InferenceConfigNotUsable" on ResourceReady, fails(5),
+        evidence "the ConfigMap that inference.config names: kubectl get configmap CONFIG -n NAMESPACE -o yaml",
+        next "looks again when the ConfigMap changes; no machine is asked for",
+        remedy "create or correct the ConfigMap in the namespace of the Workspace";
+
+    /// The model has no parameters for tuning.
+    NOT_TUNABLE = "ModelNotTunable" on ResourceReady, fails(60),
+        evidence "tuning.preset.name of the Workspace; the message lists the models that can be tuned: kubectl get workspace NAME -n NAMESPACE -o yaml",
+        next "looks again when the Workspace changes; no machine is asked for",
+        remedy "name a model that can be tuned";
+
+    /// The ConfigMap with the settings of a training is missing or cannot be used.
+    TRAINING_CONFIG = "TuningConfigNotUsable" on ResourceReady, fails(5),
+        evidence "training_config.yaml in the ConfigMap that tuning.config names, or in the chart's template that the message names: kubectl get configmap CONFIG -n NAMESPACE -o yaml",
+        next "looks again when the ConfigMap changes; no machine is asked for",
+        remedy "create or correct the ConfigMap in the namespace that is named";
+
+    /// A name that we need is taken by an object that is not ours.
+    NAME_TAKEN = "NameTaken" on InferenceReady, fails(5),
+        evidence "metadata.ownerReferences of the object that the message names: kubectl get service,statefulset,job,controllerrevision -n NAMESPACE -o yaml",
+        next "looks again when that object changes",
+        remedy "rename or delete that object, or choose another name for the Workspace";
+
+    /// An object of ours is there and cannot be read.
+    MALFORMED_OBJECT = "MalformedObject" on ResourceReady, fails(5),
+        evidence "the object and the field that the message names: kubectl get KIND OBJECT -o yaml",
+        next "leaves it alone, and looks again when it changes",
+        remedy "repair or delete that object";
+
+    /// A CRD that we need is not installed.
+    KIND_NOT_INSTALLED = "KindNotInstalled" on NodeClaimReady, fails(1),
+        evidence "the kinds that the API server serves: kubectl api-resources --api-group=karpenter.sh",
+        next "looks again every minute",
+        remedy "install the CRD, or the provisioner that brings it";
+
+    /// The API server refused a write.
+    WRITE_REFUSED = "WriteRefused" on ResourceReady, fails(1),
+        evidence "the server's words in the message, the controller's rights, and quotas: kubectl auth can-i --list --as=system:serviceaccount:RELEASE-NAMESPACE:SERVICE-ACCOUNT; kubectl get resourcequota -n NAMESPACE",
+        next "tries again",
+        remedy "see the server's words; usually a permission, a quota or an admission policy";
+
+    /// The Secret that gives access to the model's weights is missing or lacks its key.
+    MODEL_SECRET = "ModelAccessSecretNotUsable" on InferenceReady, warns(1),
+        evidence "the keys (never the values) of the Secret that presetOptions.modelAccessSecret names: kubectl describe secret SECRET -n NAMESPACE",
+        next "looks again every minute; the pods start without it",
+        remedy "create the Secret with the key HF_TOKEN in the namespace of the Workspace";
+
+    /// A Secret that an adapter's image is pulled with is missing or lacks its key.
+    ADAPTER_SECRET = "AdapterPullSecretNotUsable" on InferenceReady, warns(1),
+        evidence "type and keys (never the values) of the Secret that source.imagePullSecrets names: kubectl describe secret SECRET -n NAMESPACE",
+        next "looks again every minute; new pods wait for the Secret",
+        remedy "create it in the namespace of the Workspace: kubectl create secret docker-registry";
+
+    /// A Secret that a training pulls its data or pushes its result with does not exist: the pod of the Job would wait for it without a word.
+    SECRET_NOT_FOUND = "SecretNotFound" on JobStarted, fails(1),
+        evidence "the Secrets beside the field that the message names: kubectl get secret -n NAMESPACE; kubectl get workspace NAME -n NAMESPACE -o yaml",
+        next "looks again every minute, and starts the Job when the Secret is there",
+        remedy "create it with `kubectl create secret docker-registry` in that namespace";
+
+    /// Such a Secret is there and lacks the key that is mounted.
+    SECRET_NOT_USABLE = "SecretNotUsable" on JobStarted, fails(1),
+        evidence "type and keys (never the values) of the Secret that the message names: kubectl describe secret SECRET -n NAMESPACE",
+        next "looks again every minute, and starts the Job when the Secret has the key",
+        remedy "create it anew with `kubectl create secret docker-registry` in that namespace";
+
+    /// The Job has given up.
+    JOB_FAILED = "WorkspaceTuningJobStatusFailed" on JobStarted, fails(60),
+        evidence "condition Failed of the Job, and what its pods said: kubectl describe job NAME -n NAMESPACE; kubectl logs -l batch.kubernetes.io/job-name=NAME -n NAMESPACE --all-containers",
+        next "leaves the Job as it is, for its pods' logs",
+        remedy "see the logs of the Job's pods; then correct the Workspace, or delete the Job to try again";
+
+    /// The training has failed for good; the condition JobStarted says why.
+    TRAINING_FAILED = "workspaceFailed" on WorkspaceSucceeded, fails(60),
+        evidence "the condition JobStarted of the Workspace, and its Job: kubectl describe workspace NAME -n NAMESPACE; kubectl describe job NAME -n NAMESPACE",
+        next "leaves the Job as it is, for its pods' logs",
+        remedy "see the logs of the Job's pods; then correct the Workspace, or delete the Job to try again";
+
+    /// The Job is not there, or has no pod.
+    JOB_PENDING = "WorkspaceTuningJobStatusPending" on JobStarted, wait(30),
+        evidence "status.active of the Job, and its events: kubectl describe job NAME -n NAMESPACE",
+        next "waits for the Job's pod",
+        remedy "see the events of the Job: a quota or an admission policy may keep it from making its pod";
+
+    /// The Workspace does not yet do what it is for: its training goes on, or its other conditions say what is missing.
+    TRAINING = "workspacePending" on WorkspaceSucceeded, wait(30),
+        evidence "the other conditions of the Workspace; of a training, the status of its Job and what its pod says: kubectl describe workspace NAME -n NAMESPACE; kubectl describe job NAME -n NAMESPACE; kubectl logs job/NAME -n NAMESPACE --all-containers",
+        next "waits for the training to end",
+        remedy "see the pod's events and logs";
+
+    /// The provisioner refuses, in its own words and with its own reason.
+    CLAIM_REFUSED = "NodeClaimNotLaunched" on NodeClaimReady, fails(5),
+        evidence "status.conditions of the NodeClaim, first of all Launched: kubectl get nodeclaim -l kaito.sh/workspace=NAME,kaito.sh/workspacenamespace=NAMESPACE -o yaml",
+        next "the provisioner tries again by itself",
+        remedy "see the provisioner's words: quota, stock, or the name of the size";
+
+    /// Machines are asked for and have not come.
+    CLAIMS_PENDING = "NodeClaimNotReady" on NodeClaimReady, wait(30),
+        evidence "status.conditions of the NodeClaims: kubectl get nodeclaim -l kaito.sh/workspace=NAME,kaito.sh/workspacenamespace=NAMESPACE -o yaml",
+        next "waits for the provisioner",
+        remedy "see the NodeClaim's own conditions and the provisioner's log";
+
+    /// Machines have come and their nodes are not ready.
+    NODES_PENDING = "NodeNotReady" on NodesReady, wait(20),
+        evidence "status.nodeName of the NodeClaim, and the condition Ready of that Node: kubectl describe node -l kaito.sh/workspace=NAME,kaito.sh/workspacenamespace=NAMESPACE",
+        next "waits for the node to join and become Ready",
+        remedy "see the node's conditions; a node that never joins is usually a network or image fault";
+
+    /// Nodes are ready and show no GPUs.
+    GPUS_PENDING = "NodePluginsNotReady" on NodesReady, wait(15),
+        evidence "nvidia.com/gpu in status.allocatable of the Node: kubectl get node -l kaito.sh/workspace=NAME,kaito.sh/workspacenamespace=NAMESPACE -o yaml",
+        next "waits for the device plugin to advertise the GPUs",
+        remedy "see the device plugin's pods on that node; the driver may have failed to install";
+
+    /// A container ran out of main memory.
+    CONTAINER_OOM_KILLED = "ContainerOOMKilled" on InferenceReady, fails(5),
+        evidence "the last state of the container that is named: kubectl get pod POD -n NAMESPACE -o yaml, status.containerStatuses",
+        next "the kubelet starts the container again",
+        remedy "choose a machine size with more main memory, or let the runtime take less of it (swap-space, cpu-offload-gb)";
+
+    /// An image cannot be pulled.
+    IMAGE_PULL_ERROR = "ImagePullError" on InferenceReady, fails(5),
+        evidence "the waiting container's message: kubectl describe pod POD -n NAMESPACE",
+        next "the kubelet tries again, at least every five minutes",
+        remedy "see the registry's words: a name or tag that does not exist, credentials that are missing, or no way from the node to the registry";
+
+    /// A container cannot be made or started.
+    CONTAINER_START_ERROR = "ContainerStartError" on InferenceReady, fails(5),
+        evidence "the waiting container's message: kubectl describe pod POD -n NAMESPACE",
+        next "the kubelet tries again",
+        remedy "create or correct what is named: usually a Secret, a ConfigMap, a key of one, or a command that the image lacks";
+
+    /// A container ends again and again.
+    CONTAINER_CRASH_LOOP = "ContainerCrashLoopBackOff" on InferenceReady, fails(5),
+        evidence "what the container said before it ended: kubectl logs POD -n NAMESPACE --container=CONTAINER --previous",
+        next "the kubelet starts it again, at least every five minutes",
+        remedy "see what it said before it ended: kubectl logs POD --container=CONTAINER --previous";
+
+    /// A pod had to go for lack of disk.
+    NODE_DISK_PRESSURE = "NodeDiskPressure" on InferenceReady, fails(5),
+        evidence "the message of the evicted pod, and the node's condition DiskPressure: kubectl describe node NODE",
+        next "the pod is made anew when the node has room",
+        remedy "choose a machine size with a larger disk";
+
+    /// A pod had to go for lack of main memory.
+    NODE_MEMORY_PRESSURE = "NodeMemoryPressure" on InferenceReady, fails(5),
+        evidence "the message of the evicted pod, and the node's condition MemoryPressure: kubectl describe node NODE",
+        next "the pod is made anew when the node has room",
+        remedy "choose a machine size with more main memory";
+
+    /// A pod had to go for another cause.
+    POD_EVICTED = "PodEvicted" on InferenceReady, fails(5),
+        evidence "the message of the evicted pod: kubectl describe pod POD -n NAMESPACE",
+        next "the pod is made anew",
+        remedy "see the words of the node that evicted it, and the node's conditions";
+
+    /// A pod finds no node.
+    UNSCHEDULABLE = "Unschedulable" on InferenceReady, fails(5),
+        evidence "condition PodScheduled of the pod: kubectl describe pod POD -n NAMESPACE",
+        next "the scheduler tries again when nodes or pods change",
+        remedy "see the scheduler's words: taints, labels, or GPUs that another pod holds";
+
+    /// The pods are ready and no address leads to them.
+    ENDPOINT_PENDING = "EndpointNotServing" on InferenceReady, wait(5),
+        evidence "the endpoints of the Service: kubectl get endpointslice -n NAMESPACE -l kubernetes.io/service-name=NAME -o yaml",
+        next "waits for Kubernetes to publish the address",
+        remedy "see the EndpointSlices and the selector of that Service; the endpointslice controller is a part of kube-controller-manager";
+
+    /// The pods are not ready.
+    WORKLOAD_PENDING = "WorkspaceInferenceStatusPending" on InferenceReady, wait(60),
+        evidence "events and logs of the pods: kubectl describe pod -l kaito.sh/workspace=NAME -n NAMESPACE; kubectl logs -l kaito.sh/workspace=NAME -n NAMESPACE",
+        next "waits for the model server to answer",
+        remedy "see the pods' events and logs";
+
+    /// Children are going away before the Workspace may.
+    TERMINATING = "workspaceDeleted" on WorkspaceDeleting, wait(30),
+        evidence "metadata.deletionTimestamp and metadata.finalizers of the NodeClaims: kubectl get nodeclaim -l kaito.sh/workspace=NAME,kaito.sh/workspacenamespace=NAMESPACE -o yaml",
+        next "waits for the NodeClaims to go, then lets the Workspace go",
+        remedy "see the NodeClaim's own conditions and the provisioner's log";
+}
+
+/// A reason of a condition that tells how far the work is, and needs nobody.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Milestone {
+    /// The `reason` of the condition.
+    pub name: &'static str,
+    /// The condition that shows it.
+    pub condition: ConditionType,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+/// The reasons beside the [`CATALOGUE`], in the order of the work.
+#[rustfmt::skip] // one a line
+pub static MILESTONES: &[Milestone] = &[
+    Milestone { name: reasons::NODE_CLAIMS_READY, condition: ConditionType::NodeClaimReady, meaning: "Every machine that is needed has been made and is ready." },
+    Milestone { name: reasons::NODES_READY, condition: ConditionType::NodesReady, meaning: "Every node that is needed has joined, is Ready, and advertises its GPUs." },
+    Milestone { name: reasons::RESOURCE_SUCCESS, condition: ConditionType::ResourceReady, meaning: "Everything that the workload stands on is ready." },
+    Milestone { name: reasons::INFERENCE_SUCCESS, condition: ConditionType::InferenceReady, meaning: "Every pod is ready, and the model answers at the Service of the Workspace." },
+    Milestone { name: reasons::JOB_STARTED, condition: ConditionType::JobStarted, meaning: "The Job of the training has made its pod; it stays so when the training has succeeded." },
+    Milestone { name: reasons::WORKSPACE_SUCCEEDED, condition: ConditionType::WorkspaceSucceeded, meaning: "The Workspace does what it is for; of a training, that its result is where it was asked for." },
+];

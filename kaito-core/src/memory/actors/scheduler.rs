@@ -1,0 +1,64 @@
+//! Which node takes a pod: one with the labels, the tolerated taints and the GPUs that it asks for.
+
+use super::kubelet::is_over;
+use crate::units::parse_quantity;
+use k8s_openapi::api::core::v1::{Container, Node, NodeSelectorTerm, Pod, PodSpec, Taint, Toleration};
+use kaito_api::vocabulary::names;
+use kube_core::ResourceExt;
+
+/// Whether a node has the labels, the tolerated taints, and the free GPUs.
+pub(super) fn fits(spec: &PodSpec, node: &Node, pods: &[&Pod]) -> bool {
+    let taints = node.spec.as_ref().and_then(|spec| spec.taints.as_deref()).unwrap_or_default();
+    let terms = spec
+        .affinity
+        .as_ref()
+        .and_then(|affinity| {
+            affinity.node_affinity.as_ref()?.required_during_scheduling_ignored_during_execution.as_ref()
+        })
+        .map(|required| required.node_selector_terms.as_slice());
+    let placed = pods
+        .iter()
+        .filter(|pod| !is_over(pod))
+        .filter_map(|pod| pod.spec.as_ref())
+        .filter(|other| other.node_name.as_deref() == Some(&node.name_any()));
+    let taken: i128 = placed.map(gpus).sum();
+    let room = node
+        .status
+        .as_ref()
+        .and_then(|status| status.allocatable.as_ref()?.get(names::NVIDIA_GPU))
+        .and_then(|quantity| parse_quantity(&quantity.0));
+    terms.is_none_or(|terms| terms.iter().any(|term| matches(term, node)))
+        && taints.iter().all(|taint| spec.tolerations.iter().flatten().any(|toleration| tolerates(toleration, taint)))
+        && room.unwrap_or_default() - taken >= gpus(spec)
+}
+
+fn gpus(spec: &PodSpec) -> i128 {
+    let asked = |container: &Container| {
+        container
+            .resources
+            .as_ref()
+            .and_then(|resources| resources.limits.as_ref()?.get(names::NVIDIA_GPU))
+            .and_then(|quantity| parse_quantity(&quantity.0))
+    };
+    spec.containers.iter().filter_map(asked).sum()
+}
+
+fn matches(term: &NodeSelectorTerm, node: &Node) -> bool {
+    term.match_expressions.iter().flatten().all(|wanted| {
+        let value = node.labels().get(&wanted.key);
+        match wanted.operator.as_str() {
+            "In" => value.is_some_and(|value| wanted.values.iter().flatten().any(|one| one == value)),
+            "NotIn" => value.is_none_or(|value| !wanted.values.iter().flatten().any(|one| one == value)),
+            "Exists" => value.is_some(),
+            "DoesNotExist" => value.is_none(),
+            _ => false,
+        }
+    })
+}
+
+fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
+    let key = toleration.key.as_ref().is_none_or(|key| *key == taint.key);
+    let effect = toleration.effect.as_ref().is_none_or(|effect| *effect == taint.effect);
+    let value = toleration.operator.as_deref() == Some("Exists") || toleration.value == taint.value;
+    key && effect && value
+}

@@ -1,0 +1,99 @@
+//! What goes wrong in a simulated world, and stays so: plain data, so that a fault is an input like any other.
+
+use serde::Serialize;
+
+/// What becomes of machines and of pods. By default, all goes well.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Fate {
+    /// Of machines.
+    pub cloud: CloudFate,
+    /// Of pods.
+    pub pods: PodFate,
+}
+
+/// What becomes of the machines that are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub enum CloudFate {
+    /// They come.
+    #[default]
+    Well,
+    /// The cloud refuses each of them.
+    Refuses {
+        /// In one word, such as `InsufficientCapacityError`.
+        reason: String,
+        /// In its own words.
+        message: String,
+    },
+    /// The cloud refuses those of odd slots, so that half of a group comes.
+    PartlyRefuses {
+        /// In one word.
+        reason: String,
+        /// In its own words.
+        message: String,
+    },
+    /// The cloud says nothing, and no machine is launched.
+    NeverLaunches,
+    /// They run, and never join as Nodes.
+    NeverRegisters,
+    /// They join, and their Nodes never are ready.
+    NodeNeverReady {
+        /// In the kubelet's words.
+        message: String,
+    },
+    /// Their Nodes are ready and never advertise GPUs.
+    GpusNeverAppear,
+    /// They come, and never go again.
+    NeverTerminates,
+}
+
+/// What becomes of pods.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub enum PodFate {
+    /// They become ready.
+    #[default]
+    Well,
+    /// Nobody makes them: a quota or an admission policy keeps the controllers of their sets and Jobs from it.
+    NeverMade,
+    /// No node takes them.
+    Unschedulable {
+        /// In the scheduler's words.
+        message: String,
+    },
+    /// The image of their first container cannot be pulled.
+    ImagePull {
+        /// In the registry's words.
+        message: String,
+    },
+    /// Their first container cannot be made.
+    CreateConfigError {
+        /// In the kubelet's words.
+        message: String,
+    },
+    /// Their init containers end with an error, again and again; pods without any become ready.
+    InitCrashLoop {
+        /// With which they end.
+        exit_code: i32,
+        /// What they said last.
+        message: String,
+    },
+    /// Their first container ends with an error, again and again.
+    CrashLoop {
+        /// With which it ends.
+        exit_code: i32,
+        /// What it said last.
+        message: String,
+    },
+    /// Their first container takes more main memory than there is.
+    OutOfMemory,
+    /// They run and never answer their readiness probe.
+    NeverReady,
+    /// They run, and the node evicts them. Nobody makes them anew here: what is looked at is what is said of them.
+    Evicted {
+        /// In the kubelet's words, such as `The node was low on resource: ephemeral-storage.`
+        message: String,
+    },
+    /// They are ready, and no address leads to them.
+    NeverServes,
+}

@@ -1,0 +1,90 @@
+//! How the objects would have ended without faults.
+
+use crate::kinds::Kind;
+use crate::memory::{Pace, World};
+use crate::object::ObjectKey;
+use crate::render;
+use crate::settings::Settings;
+use kaito_api::vocabulary::{annotations, labels};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The end of a calm run.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Calm {
+    /// `status.state` of each Workspace.
+    pub(super) states: BTreeMap<ObjectKey, String>,
+    /// How many machines each Workspace has.
+    pub(super) machines: BTreeMap<ObjectKey, usize>,
+    /// What the product has made, in comparable form.
+    pub(super) objects: BTreeMap<String, Value>,
+}
+
+impl Calm {
+    /// Runs the objects in a world in which all goes well.
+    pub(super) fn of(objects: &[(ObjectKey, Value)], settings: &Settings) -> Self {
+        let mut world = World::with_pace(settings, Pace::instant());
+        for (key, body) in objects {
+            // What a server would refuse, the simulated one refuses every time.
+            let _ = world.put(key, body);
+        }
+        render::settle(&mut world);
+        Self::end_of(&world)
+    }
+
+    /// How a world stands.
+    pub(super) fn end_of(world: &World) -> Self {
+        let made: Vec<Value> = world.cluster().with_store(|store| {
+            let ours = store.iter().filter(|(key, value)| is_made(key, value));
+            ours.map(|(_, value)| render::canonical(value)).collect()
+        });
+        let mut machines = BTreeMap::new();
+        for claim in made.iter().filter(|value| value["kind"] == "NodeClaim") {
+            let label = |key: &str| claim["metadata"]["labels"][key].as_str().unwrap_or_default().to_owned();
+            let key = ObjectKey::new(Kind::Workspace, label(labels::WORKSPACE_NAMESPACE), label(labels::WORKSPACE));
+            *machines.entry(key).or_insert(0) += 1;
+        }
+        let objects = made.into_iter().map(comparable).collect();
+        Self { states: states(world), machines, objects }
+    }
+}
+
+pub(super) fn states(world: &World) -> BTreeMap<ObjectKey, String> {
+    let workspaces = world.workspaces();
+    world.cluster().with_store(|store| {
+        let state = |key: &ObjectKey| store.value(key)?["status"]["state"].as_str().map(str::to_owned);
+        workspaces
+            .into_iter()
+            .map(|key| {
+                let found = state(&key).unwrap_or_default();
+                (key, found)
+            })
+            .collect()
+    })
+}
+
+/// Whether the product makes objects like this one.
+fn is_made(key: &ObjectKey, value: &Value) -> bool {
+    let owned = || value.pointer("/metadata/ownerReferences/0/kind").and_then(Value::as_str) == Some("Workspace");
+    match key.kind {
+        Kind::NodeClaim => true,
+        Kind::Service | Kind::StatefulSet => owned(),
+        _ => false,
+    }
+}
+
+/// Keyed by kind and name; without what a history leaves behind: the number of the revision, and what others add.
+fn comparable(mut value: Value) -> (String, Value) {
+    let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let owner = text(&format!("/metadata/labels/{}", labels::WORKSPACE.replace('/', "~1")));
+    let key = format!("{} {} {} {owner}", text("/kind"), text("/metadata/namespace"), text("/metadata/name"));
+    for pointer in ["/metadata/annotations", "/spec/template/metadata/annotations"] {
+        if let Some(found) = value.pointer_mut(pointer).and_then(Value::as_object_mut) {
+            found.remove(annotations::WORKSPACE_REVISION);
+        }
+    }
+    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("finalizers");
+    }
+    (key, value)
+}

@@ -1,0 +1,147 @@
+//! One run: a few objects, one seed, things that go wrong, and a judge.
+//!
+//! A run has two parts. In the first, at most [`CHAOS_STEPS`] long, the faults play. In the second nothing goes wrong any more, and everything must end as if nothing ever had: the same
+//! states and the same objects as in a calm world with the same wishes. The judge looks after every step.
+
+mod calm; // how it would have ended without faults
+mod judge; // what must hold after every step, at rest, and at the end
+mod script; // what goes wrong when
+mod upset; // how one of those things is done
+
+pub use judge::Violation;
+
+use super::faults::{Dice, Fault, Faults};
+use super::{Fate, Halt, Pace, World};
+use crate::driver::Planner;
+use crate::object::ObjectKey;
+use crate::settings::Settings;
+use crate::workspace::WorkspacePlanner;
+use calm::Calm;
+use jiff::SignedDuration;
+use judge::Judge;
+use script::Script;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Steps in which faults may play.
+pub const CHAOS_STEPS: u64 = 300;
+/// After the last fault everything is as wished within this time, or it never is: a lost wake-up is made good by a look after an hour at most.
+const RECOVERY: SignedDuration = SignedDuration::from_hours(30);
+
+/// What is simulated, as often as wanted.
+pub struct Simulation {
+    objects: Vec<(ObjectKey, Value)>,
+    settings: Settings,
+    planner: Arc<dyn Planner>,
+    faults: Faults,
+    calm: Calm,
+}
+
+/// How one run went.
+pub struct Run {
+    /// Decides everything; the same seed, faults and objects are the same run.
+    pub seed: u64,
+    /// Steps, all together.
+    pub steps: u64,
+    /// The faults that played.
+    pub played: Vec<Fault>,
+    /// What was done to the world, in words, in order.
+    pub upsets: Vec<String>,
+    /// What must never be and was.
+    pub violations: Vec<Violation>,
+    /// The world at the end.
+    pub world: World,
+}
+
+impl Simulation {
+    /// A simulation of these objects. Runs them once in a calm world, to know how they should end.
+    pub fn new(objects: Vec<(ObjectKey, Value)>, settings: &Settings, faults: Faults) -> Self {
+        let calm = Calm::of(&objects, settings);
+        Self { objects, settings: settings.clone(), planner: Arc::new(WorkspacePlanner), faults, calm }
+    }
+
+    /// The same with another planner in the place of the product's. How it should end is still what the product makes of it.
+    #[must_use]
+    pub fn with_planner(self, planner: Arc<dyn Planner>) -> Self {
+        Self { planner, ..self }
+    }
+
+    /// One run.
+    pub fn run(&self, seed: u64) -> Run {
+        let mut dice = Dice::new(seed, &self.faults);
+        let pace = pace(&mut dice);
+        let mut script = Script::write(&mut dice, &self.objects);
+        let played = dice.played().collect();
+        let mut world = World::with_planner(&self.settings, pace, &Fate::default(), Arc::clone(&self.planner));
+        world.dice = Some(dice);
+        world.start_process(0);
+        let mut judge = Judge::new(&self.calm, !world.plays(Fault::Triggers));
+        upset(&mut world, &mut script, &mut judge);
+        for touched in script.end(&mut world) {
+            judge.blame(&world, "I6", format!("{touched} is somebody else's, and was changed or deleted"));
+        }
+        recover(&mut world, &mut judge);
+        let wished = script::wished(&world);
+        judge.conclude(&mut world, &wished, &self.settings);
+        Run { seed, steps: world.steps(), played, upsets: script.told(), violations: judge.violations(), world }
+    }
+}
+
+/// The part in which faults play.
+fn upset(world: &mut World, script: &mut Script, judge: &mut Judge<'_>) {
+    while world.steps() < CHAOS_STEPS {
+        let next = script.next();
+        // What a script says happens at its time, whether or not anything else does.
+        if !world.step_before(next.unwrap_or(Duration::MAX)) {
+            let Some(time) = next else { break };
+            world.move_clock(time.max(world.now));
+            script.act(world);
+        }
+        judge.watch(world);
+        if script.is_over() && world.is_settled() {
+            break;
+        }
+    }
+}
+
+/// Until everything is at rest.
+fn recover(world: &mut World, judge: &mut Judge<'_>) {
+    let end = world.elapsed() + RECOVERY;
+    while world.elapsed() < end {
+        let left = end - world.elapsed();
+        let halt = world.run(left, |world| {
+            judge.watch(world);
+            false
+        });
+        if halt == Halt::Settled && judge.is_content(world) {
+            break;
+        }
+        // At rest and not as wished: a wake-up was lost, or a wait goes on. The next look comes by itself.
+        if !world.step() {
+            break;
+        }
+    }
+}
+
+/// How long things take in this run.
+fn pace(dice: &mut Dice) -> Pace {
+    let slow = if dice.plays(Fault::Cloud) { 6 } else { 1 };
+    let rng = dice.rng();
+    match rng.u8(0..3) {
+        0 => Pace::instant(),
+        1 => Pace::default(),
+        _ => {
+            let mut up_to = |seconds: i64| SignedDuration::from_secs(rng.i64(0..=seconds));
+            Pace {
+                launch: up_to(600 * slow),
+                join: up_to(300),
+                device_plugin: up_to(120),
+                terminate: up_to(600),
+                pull: up_to(600),
+                load: up_to(1200),
+                train: up_to(7200),
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What goes wrong when: drawn from the dice before a run begins.
+
+use super::upset::{Change, Upset};
+use crate::kinds::Kind;
+use crate::memory::World;
+use crate::memory::faults::{Dice, Fault};
+use crate::object::ObjectKey;
+use jiff::SignedDuration;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Faults that strike at a moment, not at a request; how many moments at most; and what they do.
+type Drawn = fn(&mut Dice, &[(ObjectKey, Value)]) -> Upset;
+const MOMENTS: &[(Fault, u8, Drawn)] = &[
+    (Fault::Crash, 3, |dice, _| Upset::Crash { replica: one_of_two(dice) }),
+    (Fault::Lag, 4, |dice, _| Upset::Relist { replica: one_of_two(dice), kind: pick(dice, Kind::ALL) }),
+    (Fault::Replicas, 2, |_, _| Upset::Join),
+    (Fault::Replicas, 4, |dice, _| Upset::Pause { replica: one_of_two(dice), lasts: an_hour(dice) }),
+    (Fault::Nodes, 3, |_, _| Upset::Lose(Kind::Node)),
+    (Fault::Nodes, 2, |dice, _| Upset::NodeNotReady { lasts: an_hour(dice) }),
+    (Fault::Pods, 3, |_, _| Upset::Lose(Kind::Pod)),
+    (Fault::User, 3, |dice, all| Upset::Edit { workspace: pick(dice, all).0, change: pick(dice, Change::ALL) }),
+    (Fault::User, 3, |dice, _| Upset::Lose(pick(dice, CHILDREN))),
+    (Fault::User, 1, |dice, all| {
+        let (workspace, body) = pick(dice, all);
+        Upset::Spoil { workspace, body, lasts: an_hour(dice) }
+    }),
+    (Fault::User, 1, |dice, all| Upset::StripStatus { workspace: pick(dice, all).0 }),
+    (Fault::User, 1, |dice, all| {
+        let ((workspace, body), wait, again) = (pick(dice, all), an_hour(dice), dice.rng().bool());
+        Upset::Delete { workspace, again: again.then_some((wait, body)) }
+    }),
+    (Fault::Foreign, 1, |dice, all| {
+        let (workspace, headless) = (pick(dice, all).0, dice.rng().bool());
+        let name = if headless { crate::manifest::headless_name(&workspace.name) } else { workspace.name.clone() };
+        Upset::Intrude { service: ObjectKey::new(Kind::Service, workspace.namespace(), name) }
+    }),
+    (Fault::Definitions, 1, |dice, _| Upset::Withdraw { kind: Kind::NodeClaim, lasts: an_hour(dice) }),
+    (Fault::Clock, 3, |dice, _| {
+        let minutes = dice.rng().i64(-180..180);
+        Upset::SetClock { replica: one_of_two(dice), by: SignedDuration::from_mins(minutes) }
+    }),
+];
+
+/// Children that somebody may delete.
+const CHILDREN: &[Kind] = &[Kind::Service, Kind::StatefulSet, Kind::NodeClaim, Kind::ControllerRevision];
+
+fn one_of_two(dice: &mut Dice) -> usize {
+    usize::from(dice.rng().bool())
+}
+
+fn an_hour(dice: &mut Dice) -> Duration {
+    dice.up_to(Duration::from_secs(3600))
+}
+
+fn pick<T: Clone>(dice: &mut Dice, from: &[T]) -> T {
+    from[dice.rng().usize(0..from.len())].clone()
+}
+
+/// What happens in one run, in order.
+pub(super) struct Script {
+    /// The last comes first.
+    ahead: Vec<(Duration, Upset)>,
+    done: Vec<String>,
+    /// Objects of others, with the uid that they must keep.
+    intruders: Vec<(ObjectKey, String)>,
+}
+
+impl Script {
+    /// Draws what goes wrong. The objects themselves are put at the beginning, or one after the other.
+    pub(super) fn write(dice: &mut Dice, objects: &[(ObjectKey, Value)]) -> Self {
+        const HORIZONS: [u64; 4] = [60, 600, 1800, 7200];
+        let horizon = Duration::from_secs(HORIZONS[dice.rng().usize(0..HORIZONS.len())]);
+        let workspaces: Vec<(ObjectKey, Value)> =
+            objects.iter().filter(|(key, _)| key.kind == Kind::Workspace).cloned().collect();
+        let mut ahead: Vec<(Duration, Upset)> = Vec::new();
+        for (key, body) in objects {
+            let late = if key.kind == Kind::Workspace && dice.plays(Fault::User) {
+                dice.up_to(horizon / 4)
+            } else {
+                Duration::ZERO
+            };
+            ahead.push((late, Upset::Put { key: key.clone(), body: body.clone() }));
+        }
+        for (fault, most, draw) in MOMENTS {
+            if !dice.plays(*fault) || workspaces.is_empty() {
+                continue;
+            }
+            for _ in 0..dice.rng().u8(0..=*most) {
+                let at = horizon.mul_f64(dice.rng().f64());
+                ahead.push((at, draw(dice, &workspaces)));
+            }
+        }
+        // Stable: what has the same time keeps its order.
+        ahead.reverse();
+        ahead.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        Self { ahead, done: Vec::new(), intruders: Vec::new() }
+    }
+
+    /// When something happens next.
+    pub(super) fn next(&self) -> Option<Duration> {
+        self.ahead.last().map(|(at, _)| *at)
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.ahead.is_empty()
+    }
+
+    /// Does the next thing.
+    pub(super) fn act(&mut self, world: &mut World) {
+        let Some((at, upset)) = self.ahead.pop() else { return };
+        let Some(told) = upset.act(world) else { return };
+        if let Some((wait, next)) = upset.follows() {
+            self.add(at + wait, next);
+        }
+        if let Upset::Intrude { service } = &upset
+            && let Some(uid) = world.get(service).and_then(|seen| seen.metadata().uid.clone())
+        {
+            self.intruders.push((service.clone(), uid));
+        }
+        self.done.push(format!("{}: {told}", SignedDuration::try_from(at).unwrap_or_default()));
+    }
+
+    fn add(&mut self, at: Duration, upset: Upset) {
+        let place = self.ahead.iter().position(|(other, _)| *other <= at).unwrap_or(self.ahead.len());
+        self.ahead.insert(place, (at, upset));
+    }
+
+    /// Nothing goes wrong from now on. What was still to be mended or put is; objects of others go. Answers those of them that somebody has touched meanwhile.
+    pub(super) fn end(&mut self, world: &mut World) -> Vec<ObjectKey> {
+        while let Some((_, upset)) = self.ahead.pop() {
+            if upset.mends() {
+                upset.act(world);
+            }
+        }
+        world.calm_down();
+        let mut touched = Vec::new();
+        for (intruder, uid) in self.intruders.drain(..) {
+            let there = world.get(&intruder).filter(|seen| seen.metadata().uid.as_ref() == Some(&uid));
+            match there {
+                Some(seen) if seen.metadata().generation == Some(1) => drop(world.delete(&intruder)),
+                _ => touched.push(intruder),
+            }
+        }
+        touched
+    }
+
+    /// What was done, in words.
+    pub(super) fn told(self) -> Vec<String> {
+        self.done
+    }
+}
+
+/// What the user wishes at the end: the objects of hers that are there and nobody is deleting.
+pub(super) fn wished(world: &World) -> Vec<(ObjectKey, Value)> {
+    world.cluster().with_store(|store| {
+        let hers = store.iter().filter(|(key, value)| {
+            let kept = matches!(key.kind, Kind::Workspace | Kind::ConfigMap | Kind::Secret);
+            kept && value.pointer("/metadata/deletionTimestamp").is_none()
+        });
+        hers.map(|(key, value)| (key.clone(), plain(value))).collect()
+    })
+}
+
+/// As a user would write it.
+fn plain(value: &Value) -> Value {
+    let mut value = crate::render::canonical(value);
+    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("finalizers");
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            for ours in [
+                kaito_api::vocabulary::annotations::WORKSPACE_REVISION,
+                kaito_api::vocabulary::annotations::WORKSPACE_HASH,
+            ] {
+                annotations.remove(ours);
+            }
+        }
+    }
+    value
+}

@@ -1,0 +1,207 @@
+//! The things that go wrong at a moment, and how each is done to a world.
+
+use crate::kinds::{Kind, Typed};
+use crate::memory::World;
+use crate::memory::replica::Replica;
+use crate::object::{ObjectKey, Seen};
+use crate::read::Selector;
+use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::Node;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a user changes a Workspace without changing what it comes to in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Asks for a load balancer, or not any more.
+    LoadBalancer,
+    /// Adds an adapter, or takes it away.
+    Adapter,
+    /// Adds a label of her own.
+    Label,
+}
+
+impl Change {
+    pub(super) const ALL: &'static [Change] = &[Change::LoadBalancer, Change::Adapter, Change::Label];
+}
+
+/// One thing that goes wrong, or that a person does in the middle. A replica that is not there means the first.
+#[derive(Debug, Clone)]
+pub(super) enum Upset {
+    Put { key: ObjectKey, body: Value },
+    Crash { replica: usize },
+    Relist { replica: usize, kind: Kind },
+    Join,
+    Pause { replica: usize, lasts: Duration },
+    Lose(Kind),
+    NodeNotReady { lasts: Duration },
+    NodeReady,
+    Edit { workspace: ObjectKey, change: Change },
+    Spoil { workspace: ObjectKey, body: Value, lasts: Duration },
+    StripStatus { workspace: ObjectKey },
+    Delete { workspace: ObjectKey, again: Option<(Duration, Value)> },
+    Intrude { service: ObjectKey },
+    Withdraw { kind: Kind, lasts: Duration },
+    Install { kind: Kind },
+    SetClock { replica: usize, by: SignedDuration },
+}
+
+impl Upset {
+    /// What follows from it, and after how long.
+    pub(super) fn follows(&self) -> Option<(Duration, Upset)> {
+        match self {
+            Upset::NodeNotReady { lasts } => Some((*lasts, Upset::NodeReady)),
+            Upset::Withdraw { kind, lasts } => Some((*lasts, Upset::Install { kind: *kind })),
+            Upset::Spoil { workspace, body, lasts } => {
+                Some((*lasts, Upset::Put { key: workspace.clone(), body: body.clone() }))
+            }
+            Upset::Delete { workspace, again: Some((wait, body)) } => {
+                Some((*wait, Upset::Put { key: workspace.clone(), body: body.clone() }))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it must happen even when nothing goes wrong any more.
+    pub(super) fn mends(&self) -> bool {
+        matches!(self, Upset::Put { .. } | Upset::NodeReady | Upset::Install { .. })
+    }
+
+    /// Does it; says what was done, unless there was nothing to do it to.
+    pub(super) fn act(&self, world: &mut World) -> Option<String> {
+        match self {
+            Upset::Put { key, body } => put(world, key, body),
+            Upset::Crash { replica } => {
+                let index = world.replica(*replica);
+                world.start_process(index);
+                Some(format!("process {index} crashes"))
+            }
+            Upset::Relist { replica, kind } => {
+                let index = world.replica(*replica);
+                kind.used().filter(|row| row.watch != crate::kinds::Watch::Poll)?;
+                world.list_again(index, *kind);
+                Some(format!("process {index} lists {} again", kind.plural()))
+            }
+            Upset::Join => join(world),
+            Upset::Pause { replica, lasts } => {
+                let index = world.replica(*replica);
+                world.replicas[index].asleep_until = world.now + *lasts;
+                Some(format!("process {index} stands still for {} s", lasts.as_secs()))
+            }
+            Upset::Lose(kind) => lose(world, *kind),
+            Upset::NodeNotReady { .. } => set_nodes(world, false, 1),
+            Upset::NodeReady => set_nodes(world, true, usize::MAX),
+            Upset::Edit { workspace, change } => edit(world, workspace, *change),
+            Upset::Spoil { workspace, .. } => spoil(world, workspace),
+            Upset::StripStatus { workspace } => {
+                world.change_status(workspace, &json!({})).then(|| format!("the status of {workspace} is lost"))
+            }
+            Upset::Delete { workspace, .. } => world.delete(workspace).ok().map(|()| format!("{workspace} is deleted")),
+            Upset::Intrude { service } => {
+                let body = json!({"apiVersion": "v1", "kind": "Service", "spec": {"clusterIP": "10.1.2.3", "ports": [{"port": 7}]}});
+                let free = world.get(service).is_none();
+                (free && world.put(service, &body).is_ok()).then(|| format!("somebody makes {service}"))
+            }
+            Upset::Withdraw { kind, .. } => {
+                world.serve(*kind, false);
+                Some(format!("the definition of {} goes", kind.plural()))
+            }
+            Upset::Install { kind } => {
+                world.serve(*kind, true);
+                Some(format!("the definition of {} comes", kind.plural()))
+            }
+            Upset::SetClock { replica, by } => {
+                let index = world.replica(*replica);
+                world.replicas[index].skew = *by;
+                Some(format!("the clock of process {index} is off by {by}"))
+            }
+        }
+    }
+}
+
+/// A user's object; a namesake that is still going away is waited for by the user, as `kubectl` does.
+fn put(world: &mut World, key: &ObjectKey, body: &Value) -> Option<String> {
+    let is_going = world.get(key).is_some_and(|seen| seen.metadata().deletion_timestamp.is_some());
+    if is_going {
+        world.later.push((key.clone(), body.clone()));
+        return Some(format!("{key} is wished again, and still going away"));
+    }
+    world.put(key, body).ok().map(|()| format!("{key} is put"))
+}
+
+/// One process more, without a lease between them.
+fn join(world: &mut World) -> Option<String> {
+    if world.replicas.len() > 1 {
+        return None;
+    }
+    let planner = Arc::clone(&world.replicas[0].planner);
+    let settings = world.replicas[0].settings.clone();
+    world.replicas.push(Replica::new(planner, settings));
+    world.start_process(1);
+    Some("a second process starts".to_owned())
+}
+
+/// Some object of a kind is deleted by somebody.
+fn lose(world: &mut World, kind: Kind) -> Option<String> {
+    let all = world.cluster().with_store(|store| store.list(kind, None, &Selector::default()));
+    let has_owner =
+        |seen: &&Seen| seen.metadata().owner_references.is_some() || matches!(kind, Kind::Node | Kind::NodeClaim);
+    let mut keys: Vec<ObjectKey> = all.iter().filter(has_owner).map(Seen::key).collect();
+    let dice = world.dice.as_mut()?;
+    if keys.is_empty() {
+        return None;
+    }
+    let key = keys.swap_remove(dice.rng().usize(0..keys.len()));
+    world.delete(&key).ok().map(|()| format!("{key} is deleted by somebody"))
+}
+
+/// Nodes whose kubelet is silent, or speaks again.
+fn set_nodes(world: &mut World, ready: bool, most: usize) -> Option<String> {
+    let nodes = world.cluster().with_store(|store| store.list(Kind::Node, None, &Selector::default()));
+    let mut touched = Vec::new();
+    for seen in nodes.iter().take(most) {
+        let Seen::Decoded(object) = seen else { continue };
+        let mut status = Node::of(object).and_then(|node| serde_json::to_value(&node.status).ok()).unwrap_or_default();
+        let Some(condition) = status.pointer_mut("/conditions/0") else { continue };
+        condition["status"] = json!(if ready { "True" } else { "Unknown" });
+        condition["reason"] = json!(if ready { "KubeletReady" } else { "NodeStatusUnknown" });
+        condition["message"] = json!(if ready { "" } else { "Kubelet stopped posting node status." });
+        if world.change_status(&seen.key(), &status) {
+            touched.push(seen.key().name);
+        }
+    }
+    let state = if ready { "ready" } else { "silent" };
+    (!touched.is_empty()).then(|| format!("{} {state}", touched.join(", ")))
+}
+
+/// A stored object that a newer schema does not allow any more.
+fn spoil(world: &mut World, key: &ObjectKey) -> Option<String> {
+    let mut body = world.cluster().with_store(|store| store.value(key).cloned())?;
+    body["resource"]["count"] = json!("one");
+    world.put(key, &body).ok().map(|()| format!("{key} cannot be read any more"))
+}
+
+fn edit(world: &mut World, key: &ObjectKey, change: Change) -> Option<String> {
+    let mut body = world.cluster().with_store(|store| store.value(key).cloned())?;
+    let toggle = |map: &mut Value, key: &str, on: Value| {
+        if !map.is_object() {
+            *map = json!({});
+        }
+        if let Some(map) = map.as_object_mut()
+            && map.remove(key).is_none()
+        {
+            map.insert(key.to_owned(), on);
+        }
+    };
+    match change {
+        Change::LoadBalancer => toggle(&mut body["metadata"]["annotations"], "kaito.sh/enablelb", json!("True")),
+        Change::Label => toggle(&mut body["metadata"]["labels"], "team", json!("blue")),
+        Change::Adapter if body.get("inference").is_some_and(Value::is_object) => {
+            let adapter = json!([{"source": {"name": "blue", "image": "registry.example/adapters/blue:1"}}]);
+            toggle(&mut body["inference"], "adapters", adapter);
+        }
+        Change::Adapter => return None,
+    }
+    world.put(key, &body).ok().map(|()| format!("{key} is edited: {change:?}"))
+}

@@ -1,0 +1,91 @@
+//! The Nodes that came, and whether they can be used: ready, with as many GPUs as the size has.
+
+use super::claims::Slots;
+use super::draft::{Draft, is_dying};
+use super::view::View;
+use crate::failure::{self, Waiting};
+use crate::units;
+use crate::words::quoted;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Node, NodeCondition};
+use kaito_api::vocabulary::{ConditionType, names};
+use kube_core::ResourceExt;
+
+pub(super) fn observe(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, workers: &[&Node], target: u32) {
+    draft.machines.workers = workers.iter().map(|node| node.name_any()).collect();
+    let gpus = draft.facts.map_or(0, |facts| facts.sku.gpu_count);
+    let (ready, unready): (Vec<&Node>, Vec<&Node>) = workers.iter().copied().partition(|node| is_ready(node));
+    let (complete, without): (Vec<&Node>, Vec<&Node>) =
+        ready.iter().copied().partition(|node| advertised_gpus(node) >= gpus);
+    draft.machines.nodes_ready = complete.len() >= target as usize;
+    draft.machines.ready_since = complete.iter().filter_map(|node| changed(node)).max();
+    if draft.machines.nodes_ready {
+        return;
+    }
+    draft.waits.push(if ready.len() >= target as usize {
+        // Only our own condition records when GPUs went away that were there.
+        let since = without.iter().filter_map(|node| changed(node)).max();
+        let since = since.max(view.lost(ConditionType::NodesReady)).unwrap_or(view.now());
+        let what = format!("{} of {target} ready nodes advertise their GPUs", complete.len());
+        Waiting::new(&failure::GPUS_PENDING, what, since)
+            .overdue_because(view.now(), || without.first().map(|node| lacks(node, gpus)))
+    } else {
+        let since = since(slots, &ready, &unready).unwrap_or_else(|| view.not_since(ConditionType::NodesReady));
+        let complaint = unready.iter().find_map(|node| complaint(node)).map(|words| format!(": {words}"));
+        let what = format!("{} of {target} nodes are ready{}", ready.len(), complaint.unwrap_or_default());
+        Waiting::new(&failure::NODES_PENDING, what, since)
+            .overdue_because(view.now(), || slots.filled.iter().find_map(super::claims::Claim::standing))
+    });
+}
+
+/// Since when the youngest slot has no ready node: since the Node lost it, or, before there is one, since its claim made progress.
+fn since(slots: &Slots<'_>, ready: &[&Node], unready: &[&Node]) -> Option<Timestamp> {
+    let slot = |claim: &super::claims::Claim<'_>| {
+        let name = claim.body.ok().and_then(|body| body.node_name());
+        let is_its = |node: &&&Node| name == Some(&node.name_any());
+        if ready.iter().any(|node| is_its(&node)) {
+            return None;
+        }
+        let node = unready.iter().find(is_its);
+        node.and_then(|node| changed(node)).or_else(|| claim.progressed())
+    };
+    slots.filled.iter().filter_map(slot).max()
+}
+
+/// `node gpu-1: KubeletNotReady: container runtime network not ready`, in the kubelet's words.
+fn complaint(node: &Node) -> Option<String> {
+    let words = match ready_condition(node) {
+        _ if is_dying(&node.metadata) => "it is being deleted".to_owned(),
+        None => return None,
+        Some(ready) => {
+            let parts = [ready.reason.as_deref(), ready.message.as_deref()];
+            let said: Vec<&str> = parts.into_iter().flatten().filter(|text| !text.is_empty()).collect();
+            Some(quoted(&said.join(": "))).filter(|said| !said.is_empty())?
+        }
+    };
+    Some(format!("node {}: {words}", node.name_any()))
+}
+
+fn lacks(node: &Node, gpus: u32) -> String {
+    format!("node {} shows {} of {gpus} in {}", node.name_any(), advertised_gpus(node), names::NVIDIA_GPU)
+}
+
+fn ready_condition(node: &Node) -> Option<&NodeCondition> {
+    node.status.as_ref()?.conditions.as_ref()?.iter().find(|condition| condition.type_ == "Ready")
+}
+
+fn is_ready(node: &Node) -> bool {
+    !is_dying(&node.metadata) && ready_condition(node).is_some_and(|condition| condition.status == "True")
+}
+
+/// When a Node became ready, or stopped being so; when it joined, where that is not recorded.
+fn changed(node: &Node) -> Option<Timestamp> {
+    let changed = ready_condition(node).and_then(|ready| ready.last_transition_time.as_ref());
+    changed.or(node.metadata.creation_timestamp.as_ref()).map(|time| time.0)
+}
+
+fn advertised_gpus(node: &Node) -> u32 {
+    let quantity = node.status.as_ref().and_then(|status| status.allocatable.as_ref()?.get(names::NVIDIA_GPU));
+    let thousandths = quantity.and_then(|quantity| units::parse_quantity(&quantity.0)).unwrap_or_default();
+    u32::try_from(thousandths / 1000).unwrap_or_default()
+}

@@ -1,0 +1,218 @@
+//! What is wrong with pods, in the kubelet's and the scheduler's own words.
+//!
+//! [`classify`] is a function of pods alone, whatever made them. Pods that carry our label and are not controlled by our workload are somebody else's, and never looked at.
+
+use super::draft::is_dying;
+use super::view::View;
+use crate::effect;
+use crate::failure::{self, Reason};
+use crate::manifest;
+use crate::snapshot::Unread;
+use crate::words::{last_line, quoted};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodCondition, PodStatus};
+use kaito_api::vocabulary::reasons;
+
+/// What is wrong, and the row of the catalogue that it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cause {
+    pub(super) row: &'static Reason,
+    pub(super) words: String,
+}
+
+/// From the most telling sign to the least; each is looked for in all pods before the next.
+const CHECKS: [fn(&Pod) -> Option<Cause>; 6] =
+    [out_of_memory, cannot_pull, cannot_start, crash_loop, evicted, unschedulable];
+
+/// The first sign of trouble.
+pub(super) fn classify(pods: &[&Pod]) -> Option<Cause> {
+    CHECKS.iter().find_map(|check| pods.iter().find_map(|pod| check(pod)))
+}
+
+/// The pods of a workload with this uid, by name, without those that are going away. One that cannot be read tells nothing.
+pub(super) fn of<'a>(view: &View<'a>, workload_uid: &str) -> Result<Vec<&'a Pod>, Unread> {
+    let mut pods = view.pods()?.items;
+    pods.retain(|pod| effect::is_controlled_by(&pod.metadata, workload_uid) && !is_dying(&pod.metadata));
+    pods.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+    Ok(pods)
+}
+
+/// Whether its containers have ended for good.
+pub(super) fn is_over(pod: &Pod) -> bool {
+    matches!(status(pod).and_then(|status| status.phase.as_deref()), Some("Succeeded" | "Failed"))
+}
+
+/// How the youngest of some pods failed that nobody starts again.
+pub(super) fn failure_of_last(pods: &[&Pod]) -> Option<String> {
+    let made = |pod: &&&Pod| (pod.metadata.creation_timestamp.clone().map(|time| time.0), pod.metadata.name.clone());
+    let last = *pods.iter().max_by_key(made)?;
+    let ended = || {
+        containers(last).find_map(|container| {
+            let end = container.ends().find(|end| end.exit_code != 0)?;
+            let said = end.message.as_deref().map(last_line);
+            Some(container.says(&format!("exit code {}", end.exit_code), said.as_deref()))
+        })
+    };
+    classify(&[last]).map(|cause| cause.words).or_else(ended)
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    condition(pod, "Ready").is_some_and(|ready| ready.status == "True")
+}
+
+/// Since when a pod is ready.
+pub(super) fn ready_since(pod: &Pod) -> Option<Timestamp> {
+    let ready = condition(pod, "Ready").filter(|_| is_ready(pod))?;
+    ready.last_transition_time.as_ref().map(|time| time.0)
+}
+
+/// Since when a pod is not ready: since it was, or since it was made. `None` for one that is.
+pub(super) fn not_ready_since(pod: &Pod) -> Option<Timestamp> {
+    if is_ready(pod) {
+        return None;
+    }
+    let lost = condition(pod, "Ready").and_then(|ready| ready.last_transition_time.as_ref());
+    lost.or(pod.metadata.creation_timestamp.as_ref()).map(|time| time.0)
+}
+
+/// How the first pod stands that is not ready, where nothing is wrong that has a name.
+pub(super) fn standing(pods: &[&Pod]) -> Option<String> {
+    let Some(pod) = pods.iter().find(|pod| !is_ready(pod)) else {
+        return pods.is_empty().then(|| "no pod is there; see the events of its StatefulSet".to_owned());
+    };
+    let waiting = containers(pod).find_map(|container| {
+        let waiting = container.status.state.as_ref()?.waiting.as_ref()?;
+        Some(container.says(waiting.reason.as_deref().unwrap_or("waiting"), waiting.message.as_deref()))
+    });
+    let ready = || {
+        let message = condition(pod, "Ready")?.message.as_deref().filter(|message| !message.is_empty())?;
+        Some(format!("{}: {}", told(pod), quoted(message)))
+    };
+    let phase = || format!("{} is {}", told(pod), status(pod).and_then(|s| s.phase.as_deref()).unwrap_or("Pending"));
+    Some(waiting.or_else(ready).unwrap_or_else(phase))
+}
+
+fn status(pod: &Pod) -> Option<&PodStatus> {
+    pod.status.as_ref()
+}
+
+fn condition<'a>(pod: &'a Pod, type_: &str) -> Option<&'a PodCondition> {
+    status(pod)?.conditions.as_ref()?.iter().find(|condition| condition.type_ == type_)
+}
+
+fn told(pod: &Pod) -> String {
+    format!("pod {}", pod.metadata.name.as_deref().unwrap_or_default())
+}
+
+/// One container of a pod, with what the kubelet says of it.
+struct Container<'a> {
+    pod: &'a Pod,
+    status: &'a ContainerStatus,
+    is_init: bool,
+}
+
+/// Those that run before come first.
+fn containers(pod: &Pod) -> impl Iterator<Item = Container<'_>> {
+    let init = status(pod).and_then(|status| status.init_container_statuses.as_deref());
+    let main = status(pod).and_then(|status| status.container_statuses.as_deref());
+    let container = move |is_init| move |status| Container { pod, status, is_init };
+    let init = init.unwrap_or_default().iter().map(container(true));
+    init.chain(main.unwrap_or_default().iter().map(container(false)))
+}
+
+impl Container<'_> {
+    /// Why it waits, where the kubelet's reason is one of these.
+    fn waits(&self, row: &'static Reason, for_reasons: &[&str]) -> Option<Cause> {
+        let waiting = self.status.state.as_ref()?.waiting.as_ref()?;
+        let reason = waiting.reason.as_deref().filter(|reason| for_reasons.contains(reason))?;
+        Some(Cause { row, words: self.says(reason, waiting.message.as_deref()) })
+    }
+
+    /// How it ended, in this run and in the one before.
+    fn ends(&self) -> impl Iterator<Item = &ContainerStateTerminated> {
+        let states = [self.status.state.as_ref(), self.status.last_state.as_ref()];
+        states.into_iter().flatten().filter_map(|state| state.terminated.as_ref())
+    }
+
+    /// `pod phi-0: container phi: ErrImagePull: not found`.
+    fn says(&self, reason: &str, message: Option<&str>) -> String {
+        let message = message.filter(|message| !message.is_empty()).map(|message| format!(": {message}"));
+        let words = format!("{reason}{}", message.unwrap_or_default());
+        format!("{}: {}: {}", told(self.pod), self.name(), quoted(&words))
+    }
+
+    /// `init container puller-a, which pulls r.example.com/a:1`: the image of an adapter is pulled by a program of its own, and the kubelet does not know of it.
+    fn name(&self) -> String {
+        let (kind, name) = (if self.is_init { "init container" } else { "container" }, &self.status.name);
+        match self.pulls() {
+            Some(image) => format!("{kind} {name}, which pulls {}", quoted(image)),
+            None => format!("{kind} {name}"),
+        }
+    }
+
+    /// The image that an init container of ours pulls.
+    fn pulls(&self) -> Option<&str> {
+        let is_puller = |name: &str| name == "puller" || name.starts_with("puller-");
+        let spec = self.pod.spec.as_ref().filter(|_| self.is_init && is_puller(&self.status.name))?;
+        let puller = spec.init_containers.iter().flatten().find(|container| container.name == self.status.name)?;
+        manifest::pulled_image(puller)
+    }
+}
+
+fn out_of_memory(pod: &Pod) -> Option<Cause> {
+    containers(pod).find_map(|container| {
+        let end = container.ends().find(|end| end.reason.as_deref() == Some("OOMKilled"))?;
+        let words = format!("OOMKilled (exit code {}): it took more main memory than there is", end.exit_code);
+        Some(Cause { row: &failure::CONTAINER_OOM_KILLED, words: container.says(&words, None) })
+    })
+}
+
+fn cannot_pull(pod: &Pod) -> Option<Cause> {
+    containers(pod).find_map(|each| each.waits(&failure::IMAGE_PULL_ERROR, &reasons::WAITING_IMAGE_PULL))
+}
+
+fn cannot_start(pod: &Pod) -> Option<Cause> {
+    containers(pod).find_map(|each| each.waits(&failure::CONTAINER_START_ERROR, &reasons::WAITING_CONTAINER_START))
+}
+
+fn crash_loop(pod: &Pod) -> Option<Cause> {
+    const LOOPS: &str = "CrashLoopBackOff";
+    containers(pod).find_map(|container| {
+        let looped = container.waits(&failure::CONTAINER_CRASH_LOOP, &[LOOPS])?;
+        let end = container.ends().next();
+        let words = end.map_or(looped.words, |end| {
+            let last = end.message.as_deref().map(last_line);
+            container.says(&format!("{LOOPS} (exit code {})", end.exit_code), last.as_deref())
+        });
+        Some(Cause { words, ..looped })
+    })
+}
+
+/// What the message of an eviction mentions, and the row that it stands for.
+static PRESSURES: [(&str, &Reason); 3] = [
+    ("ephemeral-storage", &failure::NODE_DISK_PRESSURE),
+    ("disk", &failure::NODE_DISK_PRESSURE),
+    ("memory", &failure::NODE_MEMORY_PRESSURE),
+];
+
+fn evicted(pod: &Pod) -> Option<Cause> {
+    let is_evicted =
+        |status: &&PodStatus| status.phase.as_deref() == Some("Failed") && status.reason.as_deref() == Some("Evicted");
+    let message = status(pod).filter(is_evicted)?.message.as_deref().unwrap_or_default();
+    let lower = message.to_lowercase();
+    let row = PRESSURES.iter().find(|(word, _)| lower.contains(word)).map_or(&failure::POD_EVICTED, |(_, row)| row);
+    Some(Cause { row, words: format!("{}: {}", told(pod), quoted(&format!("Evicted: {message}"))) })
+}
+
+fn unschedulable(pod: &Pod) -> Option<Cause> {
+    let scheduled = condition(pod, "PodScheduled")?;
+    let waits = status(pod)?.phase.as_deref() == Some("Pending")
+        && scheduled.status == "False"
+        && scheduled.reason.as_deref() == Some("Unschedulable");
+    let message = scheduled.message.as_deref().unwrap_or("no node takes it");
+    waits.then(|| Cause { row: &failure::UNSCHEDULABLE, words: format!("{}: {}", told(pod), quoted(message)) })
+}
+
+#[cfg(test)]
+#[path = "pods_tests.rs"]
+mod tests;

@@ -1,0 +1,308 @@
+//! Whatever goes wrong and stays so is told on the Workspace, in the words of whoever saw it (I10).
+
+use kaito_core::memory::{CloudFate, Fate, Pace, PodFate, World};
+use kaito_core::{Kind, ObjectKey, Settings};
+use kaito_tests::manifests;
+use kaito_tests::stage::{MemoryStage, Stage, condition, is_true, state};
+use serde_json::{Value, json};
+
+const WORDS: &str = "the cable of rack 7 is out";
+
+fn stage(fate: &Fate) -> MemoryStage {
+    MemoryStage::of(World::with_fate(&Settings::default(), Pace::default(), fate))
+}
+
+fn cloud(cloud: CloudFate) -> Fate {
+    Fate { cloud, ..Fate::default() }
+}
+
+fn pods(pods: PodFate) -> Fate {
+    Fate { pods, ..Fate::default() }
+}
+
+/// What goes wrong, the condition that tells it first, its reason, and a part of its words.
+fn fates() -> Vec<(Fate, &'static str, &'static str, &'static str)> {
+    let message = WORDS.to_owned();
+    let reason = "InsufficientCapacityError".to_owned();
+    vec![
+        (
+            cloud(CloudFate::Refuses { reason: reason.clone(), message: message.clone() }),
+            "ResourceReady",
+            "InsufficientCapacityError",
+            WORDS,
+        ),
+        (
+            cloud(CloudFate::PartlyRefuses { reason, message: message.clone() }),
+            "ResourceReady",
+            "InsufficientCapacityError",
+            WORDS,
+        ),
+        (cloud(CloudFate::NeverLaunches), "ResourceReady", "NodeClaimNotReady", "overdue"),
+        (
+            cloud(CloudFate::NeverRegisters),
+            "ResourceReady",
+            "NodeClaimNotReady",
+            "Registered: Node not registered with cluster; overdue",
+        ),
+        (cloud(CloudFate::NodeNeverReady { message: message.clone() }), "NodesReady", "NodeNotReady", WORDS),
+        (
+            cloud(CloudFate::GpusNeverAppear),
+            "ResourceReady",
+            "NodePluginsNotReady",
+            "shows 0 of 2 in nvidia.com/gpu; overdue",
+        ),
+        (pods(PodFate::Unschedulable { message: message.clone() }), "InferenceReady", "Unschedulable", WORDS),
+        (pods(PodFate::ImagePull { message: message.clone() }), "InferenceReady", "ImagePullError", WORDS),
+        (pods(PodFate::CreateConfigError { message: message.clone() }), "InferenceReady", "ContainerStartError", WORDS),
+        (
+            pods(PodFate::CrashLoop { exit_code: 42, message: format!("Traceback\n{message}") }),
+            "InferenceReady",
+            "ContainerCrashLoopBackOff",
+            "(exit code 42): the cable of rack 7 is out",
+        ),
+        (
+            pods(PodFate::OutOfMemory),
+            "InferenceReady",
+            "ContainerOOMKilled",
+            "container llama: OOMKilled (exit code 137)",
+        ),
+        (
+            pods(PodFate::NeverReady),
+            "InferenceReady",
+            "WorkspaceInferenceStatusPending",
+            "containers with unready status: [llama]; overdue",
+        ),
+        (
+            pods(PodFate::Evicted { message: format!("low on resource: ephemeral-storage: {message}") }),
+            "InferenceReady",
+            "NodeDiskPressure",
+            WORDS,
+        ),
+        (pods(PodFate::NeverServes), "InferenceReady", "EndpointNotServing", "no endpoint of Service llama"),
+    ]
+}
+
+#[test]
+fn every_fate_ends_explained_on_the_condition_that_a_user_looks_at_first() {
+    for (fate, type_, reason, mention) in fates() {
+        let mut stage = stage(&fate);
+        stage.put(&manifests::two_nodes("llama"));
+        stage.pass_time();
+        let (status, why, words) = condition(&stage, "llama", type_).expect("it is told");
+        assert_eq!((status.as_str(), why.as_str()), ("False", reason), "{fate:?}: {words}");
+        assert!(words.contains(mention) && words.contains("next:"), "{fate:?}: {words}");
+        let (status, _, top) = condition(&stage, "llama", "WorkspaceSucceeded").expect("it is told");
+        assert_eq!(status, "False", "{fate:?}");
+        assert!(type_ == "NodesReady" || top.contains(mention), "{fate:?}: the first thing that is read says: {top}");
+        assert_eq!(state(&stage, "llama"), "Pending", "{fate:?}");
+    }
+}
+
+/// What goes wrong with the pods of a training, the condition that tells it, its reason, parts of its words, and the state.
+fn fates_of_trainings() -> Vec<(PodFate, &'static str, &'static str, [&'static str; 2], &'static str)> {
+    let message = WORDS.to_owned();
+    let crash = PodFate::CrashLoop { exit_code: 42, message: format!("Traceback\n{message}") };
+    let gone = [
+        "(7 attempts failed); the last: pod tune-",
+        "init container model-weights-downloader: exit code 9: the cable of rack 7 is out",
+    ];
+    vec![
+        (
+            PodFate::NeverMade,
+            "JobStarted",
+            "WorkspaceTuningJobStatusPending",
+            ["has made no pod", "overdue"],
+            "Pending",
+        ),
+        (
+            PodFate::Unschedulable { message: message.clone() },
+            "JobStarted",
+            "Unschedulable",
+            ["pod tune-", WORDS],
+            "Running",
+        ),
+        (
+            PodFate::ImagePull { message: message.clone() },
+            "JobStarted",
+            "ImagePullError",
+            ["container tune", WORDS],
+            "Running",
+        ),
+        (
+            PodFate::CreateConfigError { message: message.clone() },
+            "JobStarted",
+            "ContainerStartError",
+            ["container tune", WORDS],
+            "Running",
+        ),
+        (
+            crash,
+            "JobStarted",
+            "WorkspaceTuningJobStatusFailed",
+            ["(7 attempts failed)", "exit code 42: the cable of rack 7 is out"],
+            "Failed",
+        ),
+        (
+            PodFate::InitCrashLoop { exit_code: 9, message },
+            "JobStarted",
+            "WorkspaceTuningJobStatusFailed",
+            gone,
+            "Failed",
+        ),
+        (
+            PodFate::OutOfMemory,
+            "JobStarted",
+            "WorkspaceTuningJobStatusFailed",
+            ["(7 attempts failed)", "OOMKilled (exit code 137)"],
+            "Failed",
+        ),
+        (
+            PodFate::NeverReady,
+            "WorkspaceSucceeded",
+            "workspacePending",
+            ["the pod of the tuning job is not ready", "overdue"],
+            "Running",
+        ),
+    ]
+}
+
+#[test]
+fn what_keeps_a_training_from_running_is_told_on_its_own_conditions_and_not_written_again() {
+    for (fate, type_, reason, mentions, end) in fates_of_trainings() {
+        let mut stage = stage(&pods(fate.clone()));
+        let mut manifest = manifests::tuning("tune");
+        manifest["tuning"]["output"] = json!({"volumeSource": {"emptyDir": {}}});
+        stage.put(&manifest);
+        stage.pass_time();
+        let (status, why, words) = condition(&stage, "tune", type_).expect("it is told");
+        assert_eq!((status.as_str(), why.as_str()), ("False", reason), "{fate:?}: {words}");
+        let (status, _, top) = condition(&stage, "tune", "WorkspaceSucceeded").expect("it is told");
+        assert_eq!((status.as_str(), state(&stage, "tune").as_str()), ("False", end), "{fate:?}: {top}");
+        for mention in mentions {
+            assert!(words.contains(mention) && words.contains("next:"), "{fate:?}: {words}");
+            assert!(top.contains(mention), "{fate:?}: the first thing that is read says: {top}");
+        }
+        (&mut stage as &mut dyn Stage).expect_quiet();
+    }
+}
+
+#[test]
+fn what_is_wrong_for_good_is_told_once_and_not_written_again() {
+    for (fate, ..) in fates() {
+        let mut stage = stage(&fate);
+        stage.put(&manifests::two_nodes("llama"));
+        stage.pass_time();
+        (&mut stage as &mut dyn Stage).expect_quiet();
+    }
+}
+
+#[test]
+fn ready_is_said_only_while_an_endpoint_serves() {
+    let mut stage = stage(&Fate::default());
+    stage.put(&manifests::phi_4_mini("phi"));
+    (&mut stage as &mut dyn Stage).until("the set is ready", &|world| {
+        world.get(Kind::StatefulSet, "phi").is_some_and(|set| set["status"]["readyReplicas"] == 1)
+    });
+    (&mut stage as &mut dyn Stage).until_ready("phi");
+    stage.pass_time();
+    // Somebody takes the endpoints away: the slice is not theirs to keep, but the time until it is mended is told.
+    let slice = stage
+        .list(Kind::EndpointSlice)
+        .into_iter()
+        .find(|slice| slice["metadata"]["labels"]["kubernetes.io/service-name"] == "phi")
+        .expect("a slice");
+    let mut broken = slice.clone();
+    broken["endpoints"] = json!([]);
+    stage.put(&broken);
+    (&mut stage as &mut dyn Stage).until_refused("phi", "InferenceReady", "EndpointNotServing", "Service phi");
+    assert_eq!(state(&stage, "phi"), "NotReady");
+    (&mut stage as &mut dyn Stage).until_ready("phi");
+}
+
+#[test]
+fn pods_of_somebody_else_under_our_label_are_not_looked_at() {
+    let mut stage = stage(&pods(PodFate::NeverReady));
+    let theirs = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "theirs", "labels": {"kaito.sh/workspace": "phi"}},
+        "spec": {"containers": [{"name": "c"}], "nodeName": "elsewhere"},
+        "status": {"phase": "Failed", "reason": "Evicted", "message": "of no concern"},
+    });
+    stage.put(&theirs);
+    stage.put(&manifests::phi_4_mini("phi"));
+    stage.pass_time();
+    let (_, reason, words) = condition(&stage, "phi", "InferenceReady").expect("it is told");
+    assert_eq!(reason, "WorkspaceInferenceStatusPending", "{words}");
+}
+
+#[test]
+fn a_secret_that_a_pod_must_have_is_named_by_the_kubelet_and_its_arrival_starts_the_pod() {
+    let mut stage = stage(&Fate::default());
+    let owner = json!([{"apiVersion": "v1", "kind": "Node", "name": "n", "uid": "u"}]);
+    let wants = json!([{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]);
+    stage.put(&json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}, "status": {}}));
+    stage.put(&json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "ownerReferences": owner},
+        "spec": {"nodeName": "n", "containers": [{"name": "c", "env": wants}]},
+    }));
+    let says = |stage: &dyn Stage| stage.get(Kind::Pod, "p").map(|pod| pod["status"]["containerStatuses"][0].clone());
+    let refuses = |words: &'static str| {
+        move |stage: &dyn Stage| says(stage).is_some_and(|said| said["state"]["waiting"]["message"] == words)
+    };
+    stage.until("the Secret is named", &refuses("secret \"s\" not found"));
+    let secret = |keys: Value| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": keys});
+    stage.put(&secret(json!({"other": ""})));
+    stage.until("the key is named", &refuses("couldn't find key k in Secret default/s"));
+    stage.put(&secret(json!({"k": ""})));
+    stage.until("it runs", &|stage| says(stage).is_some_and(|said| said["ready"] == true));
+}
+
+#[test]
+fn a_stripped_status_changes_no_wait() {
+    let key = ObjectKey::new(Kind::Workspace, "default", "llama");
+    for (fate, type_) in [
+        (cloud(CloudFate::NeverLaunches), "NodeClaimReady"),
+        (cloud(CloudFate::NodeNeverReady { message: WORDS.to_owned() }), "NodesReady"),
+        (cloud(CloudFate::GpusNeverAppear), "NodesReady"),
+        (pods(PodFate::NeverReady), "InferenceReady"),
+        (pods(PodFate::NeverServes), "InferenceReady"),
+    ] {
+        let mut stage = stage(&fate);
+        stage.put(&manifests::two_nodes("llama"));
+        stage.pass_time();
+        let before = condition(&stage, "llama", type_).expect("it is told");
+        assert!(before.2.contains("overdue since"), "{before:?}");
+        let uid = stage.get(Kind::Workspace, "llama").expect("it is there")["metadata"]["uid"].clone();
+        let strip = |store: &mut kaito_core::memory::Store| {
+            store.write_status(&key, uid.as_str().unwrap_or_default(), None, &json!({})).map(|_| ())
+        };
+        stage.world().cluster().with_store(strip).expect("stripped");
+        stage.pass_time();
+        let after = condition(&stage, "llama", type_).expect("it is told");
+        assert_eq!(before, after, "the same wait, since the same time");
+        assert!(!is_true(&stage, "llama", "WorkspaceSucceeded"));
+    }
+}
+
+#[test]
+fn gpus_that_go_away_are_waited_for_from_then_on() {
+    let mut stage = stage(&Fate::default());
+    stage.put(&manifests::phi_4_mini("phi"));
+    (&mut stage as &mut dyn Stage).until_ready("phi");
+    stage.pass_time();
+    let node = stage.list(Kind::Node).remove(0);
+    let key = ObjectKey::cluster(Kind::Node, node["metadata"]["name"].as_str().expect("a name"));
+    let mut status = node["status"].clone();
+    status["allocatable"]["nvidia.com/gpu"] = json!("0");
+    let uid = node["metadata"]["uid"].as_str().expect("a uid").to_owned();
+    let write = |store: &mut kaito_core::memory::Store| store.write_status(&key, &uid, None, &status).map(|_| ());
+    stage.world().cluster().with_store(write).expect("the plugin is gone");
+    stage.patch(
+        Kind::Workspace,
+        "phi",
+        &json!({"metadata": {"annotations": {"touched": "so that the world goes on"}}}),
+    );
+    (&mut stage as &mut dyn Stage).until_refused("phi", "NodesReady", "NodePluginsNotReady", "until 2026-");
+    stage.pass_time();
+    let (.., words) = condition(&stage, "phi", "NodesReady").expect("it is told");
+    assert!(words.contains("shows 0 of 1 in nvidia.com/gpu; overdue since 2026-"), "{words}");
+}

@@ -1,0 +1,177 @@
+//! What the reference's webhook answered about a Workspace is what we answer, allowed or denied; differences are listed with a reason.
+//!
+//! Left out: lines that the reference's own notes call wrong (`reference_bug`), modes that this version does not run in, and what it answers with "not supported yet".
+
+use kaito_core::admission::{self, Verdict};
+use kaito_core::cloud::Cloud;
+use kaito_core::gates::Gates;
+use kaito_core::{Settings, failure};
+use kaito_tests::shared;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+const CONFIG_MAP: &str = "the settings of a training lie in a ConfigMap, which no cluster shows here; the controller refuses them (TuningConfigNotUsable) before a machine is paid for";
+const TRAINERS_OWN: &str =
+    "the trainer reads its settings itself: what no part of the pod depends on is not judged, neither here nor later";
+const METHOD: &str = "no cluster shows the ConfigMap here; the controller tunes as the settings say, and tells that the method says otherwise";
+
+/// Where we differ on purpose: (case, or its beginning with `*`; what we say; reason).
+const DIFFERENCES: &[(&str, bool, &str)] = &[
+    ("ws-sku-aws-p3-2xlarge", true, "V100 sizes are known and served (Δ2)"),
+    ("ws-sku-v100-tf", false, "the memory of V100 sizes is known, and these weights do not fit (Δ2)"),
+    ("ws-sku-aws-trn1-2xlarge", false, "no published image serves Trainium: said before a machine is paid for"),
+    (
+        "ws-ic-*",
+        true,
+        "needs the ConfigMap, which no cluster shows here; the controller says it before a machine is paid for",
+    ),
+    ("ws-up-badname", true, "a name cannot change: refusing updates would only keep the finalizer on"),
+    (
+        "ws-up-count-null-*",
+        false,
+        "posted as written: on a cluster the count is defaulted on both sides before it comes here",
+    ),
+    ("ws-up-ad-s-under", false, "a strength is a decimal; what only Go reads as a number is refused at every place"),
+    ("ws-unk-status", true, "the status is no business of a manifest; the API server drops it"),
+    ("ws-up-unk-old", true, "the older object is compared with, not judged"),
+    (
+        "ws-api-unknown-pruned",
+        false,
+        "through the API server the field is gone before; in a file it is a mistake that is told",
+    ),
+    ("a1w-a10", true, "with vLLM the number of nodes is computed from the model, in both versions"),
+    ("a1w-tf-a10x2", false, "W-31 in both versions: the transformers runtime loads the whole model on each node"),
+    (
+        "ws-strength-vllm-0",
+        true,
+        "vLLM is asked for by default only: the transformers runtime honours the strength, and serves (Δ3)",
+    ),
+    ("ws-strength-vllm-0p5", true, "as above"),
+    ("ws-adapters-one-strength", true, "as above"),
+    (
+        "seed-tuning-phi-3-mini-4k-qlora-filled",
+        false,
+        "the placeholder for the push secret is still there: no Secret can have that name (Δ10)",
+    ),
+    ("seed-tuning-phi-3-mini-128k-qlora-filled", false, "as above"),
+    ("example-fine-tuning-kaito-workspace-tuning-phi-3-filled", false, "as above"),
+    ("tu-notmpl", true, CONFIG_MAP),
+    ("a1-tu-notmpl", true, CONFIG_MAP),
+    ("tu-tc-missing", true, CONFIG_MAP),
+    ("tu-tc-nokey", true, CONFIG_MAP),
+    ("tu-tc-otherns", true, CONFIG_MAP),
+    ("tu-tc-notyaml", true, CONFIG_MAP),
+    ("tu-tc-emptydoc", true, CONFIG_MAP),
+    ("tu-tc-notc", true, CONFIG_MAP),
+    ("tu-tc-tcnull", true, CONFIG_MAP),
+    ("tu-tc-tcstr", true, CONFIG_MAP),
+    ("tu-tc-tastr", true, CONFIG_MAP),
+    ("tu-tc-talist", true, CONFIG_MAP),
+    ("tu-tc-qlist", true, CONFIG_MAP),
+    ("tu-tc-multi2", true, CONFIG_MAP),
+    ("tu-od-dotdot", true, CONFIG_MAP),
+    ("tu-od-up", true, CONFIG_MAP),
+    ("tu-od-num", true, CONFIG_MAP),
+    ("tu-od-bool", true, CONFIG_MAP),
+    ("tu-od-list", true, CONFIG_MAP),
+    ("a1-tu-od", true, CONFIG_MAP),
+    (
+        "tu-norelease",
+        true,
+        "the namespace of the release is a setting that always has a value; whether the template is there, the controller says",
+    ),
+    (
+        "a1-tu-norelease",
+        true,
+        "the namespace of the release is a setting that always has a value; whether the template is there, the controller says",
+    ),
+    ("tu-tc-unknown", true, TRAINERS_OWN),
+    ("a1-tu-unknown-section", true, TRAINERS_OWN),
+    ("tu-tc-intkey", true, TRAINERS_OWN),
+    ("tu-tc-both", true, TRAINERS_OWN),
+    ("tu-tc-int8", true, TRAINERS_OWN),
+    ("tu-tc-lora4", true, METHOD),
+    ("tu-tc-lora8", true, METHOD),
+    ("tu-tc-caps-method-lora4", true, METHOD),
+    ("tu-tc-qlora-false", true, METHOD),
+    ("tu-tc-qlora-emptyq", true, METHOD),
+    ("a1-up-inst-empty", true, "posted as written: on a cluster v1alpha1 fills in its default, here the old value"),
+];
+
+#[test]
+fn what_the_reference_admits_is_what_we_admit() {
+    let Some(path) = shared::path("golden/admission/workspace.jsonl") else { return };
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut tally: BTreeMap<&str, u32> = BTreeMap::new();
+    let (mut wrong, mut used) = (Vec::new(), BTreeSet::new());
+    for line in text.lines() {
+        let case: Value = serde_json::from_str(line).unwrap();
+        let name = case["id"].as_str().unwrap();
+        let Some(settings) = settings(&case["mode"]) else {
+            *tally.entry("other modes").or_default() += 1;
+            continue;
+        };
+        let verdict = verdict(&case, &settings);
+        let (ours, theirs) = (verdict.allowed, case["allowed"].as_bool().unwrap());
+        assert_eq!(ours, verdict.errors.is_empty() && verdict.message.is_empty(), "{name}");
+        let listed = DIFFERENCES.iter().position(|(pattern, says, _)| matches(pattern, name) && *says == ours);
+        let kind = match (ours == theirs, listed) {
+            _ if case.get("reference_bug").is_some() => "wrong in the reference",
+            (true, _) => "equal",
+            (false, Some(row)) => {
+                used.insert(row);
+                "different on purpose"
+            }
+            (false, None) if !ours && case.get("schema_rejects").is_some() => "refused by the definition",
+            (false, None) if !ours && only_not_supported(&verdict) => "not supported yet",
+            (false, None) => {
+                wrong.push(format!(
+                    "{name} {} {}: ours {ours} {:?}, theirs {:?}",
+                    case["rules"], case["apiVersion"], verdict.message, case["message"]
+                ));
+                "wrong"
+            }
+        };
+        *tally.entry(kind).or_default() += 1;
+    }
+    println!("{tally:?}");
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(tally["equal"] >= 200, "{tally:?}");
+    let stale: Vec<&str> =
+        (0..DIFFERENCES.len()).filter(|row| !used.contains(row)).map(|row| DIFFERENCES[row].0).collect();
+    assert!(stale.is_empty(), "rows that no case needs any more: {stale:?}");
+}
+
+/// The settings of a mode, if this version runs in it.
+fn settings(mode: &Value) -> Option<Settings> {
+    if mode["provisioner"] != "azure-gpu-provisioner" {
+        return None;
+    }
+    let cloud = Cloud::ALL.into_iter().find(|cloud| mode["cloud"] == cloud.as_str())?;
+    // Gates of other kinds change nothing for a Workspace.
+    let others = ["enableMultiRoleInferenceController", "ModelMirror"];
+    let gates = mode["gates"].as_object().into_iter().flatten().filter(|(name, _)| !others.contains(&name.as_str()));
+    let text: Vec<String> = gates.map(|(name, on)| format!("{name}={on}")).collect();
+    Some(Settings { cloud, gates: Gates::parse(&text.join(",")).ok()?, ..Settings::default() })
+}
+
+/// What we answer to the very request.
+fn verdict(case: &Value, settings: &Settings) -> Verdict {
+    let request = json!({
+        "uid": "u", "operation": case["operation"], "object": case["object"], "oldObject": case["oldObject"],
+        "subResource": case["subResource"],
+    });
+    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
+    let answer = admission::answer(&review, settings).unwrap();
+    let judged = answer["response"]["allowed"] == false;
+    let old = Some(&case["oldObject"]).filter(|old| old.is_object());
+    if judged { admission::review(&case["object"], old, settings) } else { Verdict::yes() }
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == name, |beginning| name.starts_with(beginning))
+}
+
+fn only_not_supported(verdict: &Verdict) -> bool {
+    verdict.errors.iter().all(|error| error.rule.as_deref() == Some(failure::NOT_SUPPORTED.name))
+}
