@@ -4,7 +4,9 @@
 //! and the ClusterRole all come from that one table. A kind is added by one row in each.
 
 use crate::object::{SecretFacts, Wire};
-use k8s_openapi::api::{apps::v1 as apps, core::v1 as core, discovery::v1 as discovery, storage::v1 as storage};
+use k8s_openapi::api::{
+    apps::v1 as apps, batch::v1 as batch, core::v1 as core, discovery::v1 as discovery, storage::v1 as storage,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_api::vocabulary::labels;
 use serde::{Deserialize, Serialize};
@@ -94,6 +96,8 @@ kinds! {
     EndpointSlice = discovery::EndpointSlice, "discovery.k8s.io", "v1", "endpointslices", Namespaced;
     /// The pods that serve a model.
     StatefulSet = apps::StatefulSet, "apps", "v1", "statefulsets", Namespaced;
+    /// The pod that tunes a model, until it has succeeded or failed for good.
+    Job = batch::Job, "batch", "v1", "jobs", Namespaced;
     /// What a Workspace asked for at one time.
     ControllerRevision = apps::ControllerRevision, "apps", "v1", "controllerrevisions", Namespaced;
     /// Settings of a runtime, written by the user.
@@ -186,6 +190,15 @@ pub const KINDS: &[KindUse] = &[
         custom: false,
     },
     KindUse {
+        kind: Kind::Job,
+        watch: Watch::Full,
+        label: Some(labels::WORKSPACE),
+        // No `patch`: a Job cannot change; another one is made in its place.
+        verbs: &["get", "list", "watch", "create", "delete"],
+        subresources: &[],
+        custom: false,
+    },
+    KindUse {
         kind: Kind::Pod,
         watch: Watch::Full,
         label: Some(labels::WORKSPACE),
@@ -206,7 +219,8 @@ pub const KINDS: &[KindUse] = &[
         kind: Kind::ConfigMap,
         watch: Watch::Meta,
         label: None,
-        verbs: &["get", "list", "watch"],
+        // `create`: the default settings of a training are copied beside the Workspace.
+        verbs: &["get", "list", "watch", "create"],
         subresources: &[],
         custom: false,
     },

@@ -61,6 +61,7 @@ pub mod render;
 pub mod settings;
 pub mod sizing;
 pub mod snapshot;
+pub mod training;
 pub mod units;
 mod words;
 pub mod workspace;

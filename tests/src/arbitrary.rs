@@ -17,12 +17,13 @@ pub const UID: &str = "11111111-1111-4111-8111-111111111111";
 
 /// Some objects of every kind that a Workspace reads, each of them damaged in a few places.
 pub fn cluster() -> impl Strategy<Value = Vec<Seen>> {
-    let root = select(vec![
+    let serving = [
         manifests::phi_3_mini(NAME),
         manifests::two_nodes(NAME),
         manifests::phi_4_mini(NAME),
         manifests::adapters(NAME),
-    ]);
+    ];
+    let root = select(serving.into_iter().chain([manifests::tuning(NAME)]).collect::<Vec<_>>());
     let root = (root, any::<bool>(), damage()).prop_map(|(mut root, deleting, damage)| {
         root["metadata"] =
             json!({"name": NAME, "namespace": NAMESPACE, "uid": UID, "resourceVersion": "7", "generation": 3});
@@ -128,6 +129,14 @@ fn others() -> Vec<(Kind, Value)> {
     let mut set = child(NAME, &owner);
     set["spec"] = json!({"replicas": 1, "serviceName": "odd-headless", "selector": {"matchLabels": {"kaito.sh/workspace": NAME}}, "template": {"spec": {"containers": []}}});
     set["status"] = json!({"replicas": 1, "readyReplicas": 1, "observedGeneration": 1});
+    let mut job = child(NAME, &owner);
+    job["metadata"]["annotations"] = json!({"workspace.kaito.io/revision": "4"});
+    job["spec"] = json!({"template": {"spec": {"restartPolicy": "Never", "containers": []}}});
+    job["status"] = json!({"failed": 7, "active": 1, "startTime": "2026-01-01T00:00:00Z", "conditions": [{"type": "Failed", "status": "True", "message": "gave up"}]});
+    let mut settings = child("qlora-params-template-volta-turing", &json!([]));
+    settings["data"] = json!({"training_config.yaml": "training_config: {TrainingArguments: {output_dir: /mnt/x}}"});
+    let mut secret = child("my-push-secret", &json!([]));
+    secret["data"] = json!({".dockerconfigjson": "e30="});
     let status = |state: Value| json!({"name": "c", "image": "", "imageID": "", "ready": false, "restartCount": 1, "state": state, "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled", "message": "ü"}}});
     let mut pod = child(
         "odd-0",
@@ -166,6 +175,9 @@ fn others() -> Vec<(Kind, Value)> {
         (Kind::Service, child(NAME, &owner)),
         (Kind::Service, child("odd-headless", &json!([]))),
         (Kind::StatefulSet, set),
+        (Kind::Job, job),
+        (Kind::ConfigMap, settings),
+        (Kind::Secret, secret),
         (Kind::Pod, pod),
         (Kind::Pod, evicted),
         (Kind::EndpointSlice, slice),

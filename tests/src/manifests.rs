@@ -39,3 +39,24 @@ pub fn two_nodes(name: &str) -> Value {
 pub fn phi_4_mini(name: &str) -> Value {
     preset(name, "phi-4-mini-instruct", "Standard_NV36ads_A10_v5")
 }
+
+/// A training whose result is pushed with the credentials of the Secret `my-push-secret`.
+pub fn tuning(name: &str) -> Value {
+    json!({
+        "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": name},
+        "resource": {"instanceType": "Standard_NC6s_v3", "labelSelector": {"matchLabels": {"app": name}}},
+        "tuning": {
+            "preset": {"name": "phi-3-mini-4k-instruct"}, "method": "qlora",
+            "input": {"urls": ["https://data.example.com/sets/train.parquet?download=true"]},
+            "output": {"image": "registry.example.com/team/adapter:0.0.1", "imagePushSecret": "my-push-secret"},
+        },
+    })
+}
+
+/// Credentials of a registry.
+pub fn registry_secret(name: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson", "metadata": {"name": name},
+        "stringData": {".dockerconfigjson": "{\"auths\":{}}"},
+    })
+}

@@ -27,6 +27,11 @@ const DEFAULTS: &[(&str, Value)] = &[
     ("finalizers", Value::Null),
     ("allocateLoadBalancerNodePorts", Value::Null),
     ("externalTrafficPolicy", Value::Null),
+    ("podReplacementPolicy", Value::Null),
+    ("batch.kubernetes.io/controller-uid", Value::Null),
+    ("batch.kubernetes.io/job-name", Value::Null),
+    ("controller-uid", Value::Null),
+    ("job-name", Value::Null),
 ];
 
 /// Defaults that are said by their value: left out only when it is this one.
@@ -43,8 +48,14 @@ fn is_default(field: &str, value: &Value) -> bool {
         "failureThreshold" => *value == json!(3),
         "initialDelaySeconds" => *value == json!(0),
         "status" | "apiVersion" => true,
-        // A headless Service is a ClusterIP Service without an address.
-        "type" => *value == json!("ClusterIP"),
+        // A headless Service is a ClusterIP Service without an address; a path of a host is not checked.
+        "type" => *value == json!("ClusterIP") || *value == json!(""),
+        // What the API server says of a Job that says nothing.
+        "parallelism" | "completions" => *value == json!(1),
+        "backoffLimit" => *value == json!(6),
+        "completionMode" => *value == json!("NonIndexed"),
+        "suspend" | "manualSelector" => *value == json!(false),
+        "selector" => value.pointer("/matchLabels/batch.kubernetes.io~1controller-uid").is_some(),
         _ => false,
     }
 }
@@ -70,14 +81,16 @@ pub fn by_name(objects: Vec<Value>) -> BTreeMap<String, Value> {
 pub fn normal(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
-            let kept = map.iter().filter(|(field, value)| !is_default(field, value)).map(|(field, value)| {
-                let value = match (field.as_str(), value) {
-                    ("command", Value::Array(words)) => command(words),
-                    ("storage", Value::String(text)) => json!(quantity(text)),
-                    _ => normal(value),
-                };
-                (field.clone(), value)
-            });
+            let kept = map.iter().filter(|(field, value)| !value.is_null() && !is_default(field, value)).map(
+                |(field, value)| {
+                    let value = match (field.as_str(), value) {
+                        ("command", Value::Array(words)) => command(words),
+                        ("storage", Value::String(text)) => json!(quantity(text)),
+                        _ => normal(value),
+                    };
+                    (field.clone(), value)
+                },
+            );
             Value::Object(kept.collect())
         }
         Value::Array(items) => Value::Array(items.iter().map(normal).collect()),
@@ -125,4 +138,22 @@ pub fn differences(ours: &Value, theirs: &Value, path: &str, found: &mut Vec<Str
         (a, b) if a == b => {}
         (a, b) => found.push(format!("{path}: ours {a}, theirs {b}")),
     }
+}
+
+/// The script of a puller is each one's own; what it pulls, and where to, is not: the arguments of those become these two.
+pub fn pullers_by_their_job(mut object: Value) -> Value {
+    let containers = object.pointer_mut("/spec/template/spec/initContainers").and_then(Value::as_array_mut);
+    for container in containers.into_iter().flatten() {
+        let Some(args) = container["args"].as_array() else { continue };
+        let text = |index: usize| args.get(index).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let quoted = |name: &str| {
+            let script = text(0);
+            let value = script.split_once(&format!("{name}='")).and_then(|(_, rest)| rest.split_once('\''));
+            value.map(|(value, _)| value.to_owned())
+        };
+        let image = quoted("IMG_REF").unwrap_or_else(|| text(2));
+        let target = quoted("VOL_DIR").unwrap_or_else(|| text(3));
+        container["args"] = json!([image, target]);
+    }
+    object
 }

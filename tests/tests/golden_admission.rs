@@ -10,6 +10,11 @@ use kaito_tests::shared;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
+const CONFIG_MAP: &str = "the settings of a training lie in a ConfigMap, which no cluster shows here; the controller refuses them (TuningConfigNotUsable) before a machine is paid for";
+const TRAINERS_OWN: &str =
+    "the trainer reads its settings itself: what no part of the pod depends on is not judged, neither here nor later";
+const METHOD: &str = "no cluster shows the ConfigMap here; the controller tunes as the settings say, and tells that the method says otherwise";
+
 /// Where we differ on purpose: (case, or its beginning with `*`; what we say; reason).
 const DIFFERENCES: &[(&str, bool, &str)] = &[
     ("ws-sku-aws-p3-2xlarge", true, "V100 sizes are known and served (Δ2)"),
@@ -36,6 +41,60 @@ const DIFFERENCES: &[(&str, bool, &str)] = &[
     ),
     ("a1w-a10", true, "with vLLM the number of nodes is computed from the model, in both versions"),
     ("a1w-tf-a10x2", false, "W-31 in both versions: the transformers runtime loads the whole model on each node"),
+    (
+        "ws-strength-vllm-0",
+        true,
+        "vLLM is asked for by default only: the transformers runtime honours the strength, and serves (Δ3)",
+    ),
+    ("ws-strength-vllm-0p5", true, "as above"),
+    ("ws-adapters-one-strength", true, "as above"),
+    (
+        "seed-tuning-phi-3-mini-4k-qlora-filled",
+        false,
+        "the placeholder for the push secret is still there: no Secret can have that name (Δ10)",
+    ),
+    ("seed-tuning-phi-3-mini-128k-qlora-filled", false, "as above"),
+    ("example-fine-tuning-kaito-workspace-tuning-phi-3-filled", false, "as above"),
+    ("tu-notmpl", true, CONFIG_MAP),
+    ("a1-tu-notmpl", true, CONFIG_MAP),
+    ("tu-tc-missing", true, CONFIG_MAP),
+    ("tu-tc-nokey", true, CONFIG_MAP),
+    ("tu-tc-otherns", true, CONFIG_MAP),
+    ("tu-tc-notyaml", true, CONFIG_MAP),
+    ("tu-tc-emptydoc", true, CONFIG_MAP),
+    ("tu-tc-notc", true, CONFIG_MAP),
+    ("tu-tc-tcnull", true, CONFIG_MAP),
+    ("tu-tc-tcstr", true, CONFIG_MAP),
+    ("tu-tc-tastr", true, CONFIG_MAP),
+    ("tu-tc-talist", true, CONFIG_MAP),
+    ("tu-tc-qlist", true, CONFIG_MAP),
+    ("tu-tc-multi2", true, CONFIG_MAP),
+    ("tu-od-dotdot", true, CONFIG_MAP),
+    ("tu-od-up", true, CONFIG_MAP),
+    ("tu-od-num", true, CONFIG_MAP),
+    ("tu-od-bool", true, CONFIG_MAP),
+    ("tu-od-list", true, CONFIG_MAP),
+    ("a1-tu-od", true, CONFIG_MAP),
+    (
+        "tu-norelease",
+        true,
+        "the namespace of the release is a setting that always has a value; whether the template is there, the controller says",
+    ),
+    (
+        "a1-tu-norelease",
+        true,
+        "the namespace of the release is a setting that always has a value; whether the template is there, the controller says",
+    ),
+    ("tu-tc-unknown", true, TRAINERS_OWN),
+    ("a1-tu-unknown-section", true, TRAINERS_OWN),
+    ("tu-tc-intkey", true, TRAINERS_OWN),
+    ("tu-tc-both", true, TRAINERS_OWN),
+    ("tu-tc-int8", true, TRAINERS_OWN),
+    ("tu-tc-lora4", true, METHOD),
+    ("tu-tc-lora8", true, METHOD),
+    ("tu-tc-caps-method-lora4", true, METHOD),
+    ("tu-tc-qlora-false", true, METHOD),
+    ("tu-tc-qlora-emptyq", true, METHOD),
     ("a1-up-inst-empty", true, "posted as written: on a cluster v1alpha1 fills in its default, here the old value"),
 ];
 

@@ -6,7 +6,7 @@ use kaito_core::cloud::Cloud;
 use kaito_core::manifest::{self, Layout, Serving};
 use kaito_core::sizing::{self, Demand};
 use kaito_core::units::Bytes;
-use kaito_core::workspace::{Engine, Facts};
+use kaito_core::workspace::{Engine, Facts, Task};
 use kaito_presets::{GpuVendor, images, model, profile_for, sku};
 use kaito_tests::{normal, shared};
 use serde_json::{Value, json};
@@ -49,7 +49,8 @@ fn facts(row: &BTreeMap<String, String>, size: &str) -> Option<Facts> {
     let sku = sku(cloud, size).unwrap_or_else(|| panic!("{size} is not known"));
     let capability = sku.compute_capability.filter(|_| sku.gpu_vendor == GpuVendor::Nvidia)?;
     let engine = if row["runtime"] == "vllm" { Engine::Vllm } else { Engine::Transformers };
-    Some(Facts { model: model(&row["model"]).unwrap(), sku, capability, profile: profile_for(capability)?, engine })
+    let task = Task::Inference { engine };
+    Some(Facts { model: model(&row["model"]).unwrap(), sku, capability, profile: profile_for(capability)?, task })
 }
 
 fn launched(facts: &Facts) -> (u32, String, Value) {
@@ -60,7 +61,7 @@ fn launched(facts: &Facts) -> (u32, String, Value) {
         gpus_per_node: facts.sku.gpu_count,
         gpu_memory: Bytes(facts.sku.gpu_memory_bytes),
     };
-    let nodes = if facts.engine == Engine::Vllm { sizing::estimate(&demand).unwrap().nodes } else { 1 };
+    let nodes = if facts.engine() == Some(Engine::Vllm) { sizing::estimate(&demand).unwrap().nodes } else { 1 };
     let layout = Layout::choose(facts, nodes);
     let serving = Serving {
         name: "ws",
@@ -68,6 +69,7 @@ fn launched(facts: &Facts) -> (u32, String, Value) {
         owner: OwnerReference::default(),
         revision: 1,
         facts: *facts,
+        engine: facts.engine().unwrap(),
         layout,
         pod_labels: BTreeMap::new(),
         node_labels: BTreeMap::new(),

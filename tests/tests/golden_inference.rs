@@ -167,26 +167,8 @@ fn put(world: &mut World, documents: &[Value]) {
     }
 }
 
-/// The script of a puller is each one's own; what it pulls, and where to, is not.
-fn puller_by_its_job(mut object: Value) -> Value {
-    let containers = object.pointer_mut("/spec/template/spec/initContainers").and_then(Value::as_array_mut);
-    for container in containers.into_iter().flatten() {
-        let Some(args) = container["args"].as_array() else { continue };
-        let text = |index: usize| args.get(index).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let quoted = |name: &str| {
-            let script = text(0);
-            let value = script.split_once(&format!("{name}='")).and_then(|(_, rest)| rest.split_once('\''));
-            value.map(|(value, _)| value.to_owned())
-        };
-        let image = quoted("IMG_REF").unwrap_or_else(|| text(2));
-        let target = quoted("VOL_DIR").unwrap_or_else(|| text(3));
-        container["args"] = serde_json::json!([image, target]);
-    }
-    object
-}
-
 fn compare_world(world: &mut World, name: &str, golden: &Value) -> Vec<String> {
-    let ours: Vec<Value> = render::render(world).into_iter().map(puller_by_its_job).collect();
+    let ours: Vec<Value> = render::render(world).into_iter().map(normal::pullers_by_their_job).collect();
     let ours: BTreeMap<String, Value> = normal::by_name(ours);
     let kinds = ["ControllerRevision", "NodeClaim", "Service", "StatefulSet"];
     let theirs: Vec<Value> = golden["objects"]
@@ -195,7 +177,7 @@ fn compare_world(world: &mut World, name: &str, golden: &Value) -> Vec<String> {
         .iter()
         .filter(|object| kinds.iter().any(|kind| object["kind"] == *kind))
         .cloned()
-        .map(puller_by_its_job)
+        .map(normal::pullers_by_their_job)
         .collect();
     let theirs = normal::by_name(theirs);
     let mut found: Vec<String> = Vec::new();

@@ -217,3 +217,50 @@ async fn no_machine_is_bought_for_a_workspace_that_vanishes_between_reading_and_
     assert!(report.again, "looked at again at once");
     assert!(stage.list(Kind::NodeClaim).is_empty(), "{:?}", report.written);
 }
+
+#[test]
+fn a_training_that_is_over_buys_no_machine_again() {
+    let mut stage = stage();
+    stage.put(&manifests::registry_secret("my-push-secret"));
+    stage.put(&manifests::tuning("tune"));
+    let world: &mut dyn Stage = &mut stage;
+    world.until_state("tune", "Succeeded");
+    let claim = world.list(Kind::NodeClaim)[0]["metadata"]["name"].as_str().expect("a name").to_owned();
+    world.remove(Kind::NodeClaim, &claim);
+    world.pass_time();
+    assert!(world.list(Kind::NodeClaim).is_empty());
+    assert_eq!(state(world, "tune"), "Succeeded");
+    let (status, _, words) = condition(world, "tune", "ResourceReady").expect("it is told");
+    assert!(status == "False" && words.contains("the training is over"), "{words}");
+    world.expect_quiet();
+}
+
+#[test]
+fn a_secret_without_credentials_for_a_registry_is_told_by_its_missing_key() {
+    let mut stage = stage();
+    let mut secret = manifests::registry_secret("my-push-secret");
+    secret["stringData"] = json!({"password": "x"});
+    stage.put(&secret);
+    stage.put(&manifests::tuning("tune"));
+    let world: &mut dyn Stage = &mut stage;
+    world.until_refused("tune", "JobStarted", "SecretNotUsable", ".dockerconfigjson");
+    world.put(&manifests::registry_secret("my-push-secret"));
+    world.until_state("tune", "Succeeded");
+}
+
+#[test]
+fn a_template_that_the_chart_lost_is_told_before_a_machine_is_paid_for() {
+    let mut stage = stage();
+    let release = stage.world().settings().release_namespace.clone();
+    let template = ObjectKey::new(Kind::ConfigMap, release, "qlora-params-template");
+    stage.world().delete(&template).expect("it is there");
+    stage.put(&manifests::tuning("tune"));
+    let world: &mut dyn Stage = &mut stage;
+    world.until_refused(
+        "tune",
+        "ResourceReady",
+        "TuningConfigNotUsable",
+        "ConfigMap qlora-params-template does not exist",
+    );
+    assert!(world.list(Kind::NodeClaim).is_empty());
+}

@@ -3,7 +3,7 @@
 use kaito_core::Kind;
 use kaito_tests::manifests;
 use kaito_tests::scenarios;
-use kaito_tests::stage::{Operated, RealStage, Stage, is_true, state};
+use kaito_tests::stage::{Operated, RealStage, Stage, condition, is_true, state};
 use serde_json::{Value, json};
 
 scenarios! {
@@ -116,6 +116,89 @@ scenarios! {
         world.until("another claim stands for it", &move |world| world.list(Kind::NodeClaim).iter().any(|claim| claim["metadata"]["uid"] != uid));
         assert_eq!(world.list(Kind::NodeClaim).len(), 1, "never two at once");
         world.until("the workload is back", &|world| state(world, "phi") == "Ready" && world.list(Kind::Node).len() == 1);
+    }
+
+    fn a_missing_push_secret_is_named_and_its_arrival_ends_the_wait(world) {
+        world.put(&manifests::tuning("tune"));
+        world.until("the machine is there", &|world| is_true(world, "tune", "ResourceReady"));
+        world.until_refused("tune", "JobStarted", "SecretNotFound", "my-push-secret");
+        let (_, _, words) = condition(world, "tune", "JobStarted").unwrap();
+        assert!(words.contains("tuning.output.imagePushSecret") && words.contains(world.namespace()), "{words}");
+        assert_eq!((world.get(Kind::Job, "tune"), state(world, "tune").as_str()), (None, "Pending"));
+        world.put(&manifests::registry_secret("my-push-secret"));
+        world.until_state("tune", "Succeeded");
+        assert!(is_true(world, "tune", "JobStarted") && is_true(world, "tune", "WorkspaceSucceeded"));
+        assert!(world.get(Kind::Service, "tune").is_none(), "a training answers nobody");
+        world.expect_quiet();
+        assert_eq!(world.list(Kind::NodeClaim).len(), 1, "the machine stays until the Workspace goes");
+    }
+
+    fn an_edited_tuning_makes_a_new_job(world) {
+        let mut manifest = manifests::tuning("tune");
+        manifest["tuning"]["output"] = json!({"volumeSource": {"emptyDir": {}}});
+        world.put(&manifest);
+        world.until_state("tune", "Succeeded");
+        let first = world.get(Kind::Job, "tune").unwrap()["metadata"]["uid"].clone();
+        world.patch(Kind::Workspace, "tune", &json!({"tuning": {"input": {"urls": ["https://data.example.com/sets/other.parquet"]}}}));
+        world.until("another Job stands in its place", &move |world| {
+            world.get(Kind::Job, "tune").is_some_and(|job| job["metadata"]["uid"] != first && job.to_string().contains("other.parquet"))
+        });
+        world.until_state("tune", "Succeeded");
+        let second = world.get(Kind::Job, "tune").unwrap();
+        assert_eq!(second["metadata"]["annotations"]["workspace.kaito.io/revision"], "2");
+        assert_eq!(world.list(Kind::NodeClaim).len(), 1, "on the same machine");
+        world.expect_quiet();
+    }
+
+    fn the_users_own_template_is_never_overwritten(world) {
+        let text = "training_config:\n  ModelConfig:\n    torch_dtype: float16\n    pretrained_model_name_or_path: /workspace/weights\n  TrainingArguments:\n    output_dir: /mnt/mine\n";
+        let own = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "qlora-params-template-volta-turing"}, "data": {"training_config.yaml": text}});
+        world.put(&own);
+        world.put(&manifests::registry_secret("my-push-secret"));
+        world.put(&manifests::tuning("tune"));
+        world.until_state("tune", "Succeeded");
+        assert_eq!(world.get(Kind::ConfigMap, "qlora-params-template-volta-turing").unwrap()["data"], own["data"]);
+        let job = world.get(Kind::Job, "tune").unwrap().to_string();
+        assert!(job.contains("/mnt/mine") && job.contains("qlora-params-template-volta-turing"));
+    }
+
+    fn bfloat16_on_a_gpu_without_it_is_refused_before_a_machine_is_paid_for(world) {
+        let text = "training_config:\n  ModelConfig:\n    torch_dtype: bfloat16\n";
+        world.put(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": {"training_config.yaml": text}}));
+        let mut manifest = manifests::tuning("tune");
+        manifest["tuning"]["config"] = json!("mine");
+        world.put(&manifest);
+        world.until_refused("tune", "ResourceReady", "TuningConfigNotUsable", "ModelConfig.torch_dtype is bfloat16");
+        world.expect_quiet();
+        assert!(world.list(Kind::NodeClaim).is_empty() && world.get(Kind::Job, "tune").is_none());
+    }
+
+    fn a_placeholder_left_in_a_tuning_is_named_before_a_machine_is_paid_for(world) {
+        let mut manifest = manifests::tuning("tune");
+        manifest["tuning"]["output"] = json!({"image": "ACR_REPO_HERE.azurecr.io/IMAGE_NAME_HERE:0.0.1", "imagePushSecret": "ACR_REGISTRY_SECRET_HERE"});
+        world.put(&manifest);
+        world.until_refused("tune", "ResourceReady", "InvalidWorkspace", "tuning.output.image");
+        world.until_refused("tune", "ResourceReady", "InvalidWorkspace", "tuning.output.imagePushSecret");
+        assert!(world.list(Kind::NodeClaim).is_empty());
+    }
+
+    fn a_model_that_cannot_be_tuned_is_told_with_those_that_can(world) {
+        let mut manifest = manifests::tuning("tune");
+        manifest["tuning"]["preset"]["name"] = json!("llama-3.1-8b-instruct");
+        world.put(&manifest);
+        world.until_refused("tune", "ResourceReady", "ModelNotTunable", "phi-4-mini-instruct");
+        assert!(world.list(Kind::NodeClaim).is_empty());
+    }
+
+    fn a_job_of_somebody_else_is_left_alone_and_named(world) {
+        let pod = json!({"restartPolicy": "Never", "containers": [{"name": "a", "image": "registry.example.com/a:1"}]});
+        world.put(&json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "tune", "labels": {"team": "other"}}, "spec": {"suspend": true, "template": {"metadata": {"labels": {"team": "other"}}, "spec": pod}}}));
+        world.put(&manifests::registry_secret("my-push-secret"));
+        world.put(&manifests::tuning("tune"));
+        world.until_refused("tune", "JobStarted", "NameTaken", "tune");
+        world.expect_quiet();
+        assert!(world.list(Kind::NodeClaim).is_empty(), "no machine is paid for while a name is taken");
+        assert!(world.get(Kind::Job, "tune").unwrap()["metadata"]["ownerReferences"].is_null());
     }
 
     fn an_adapter_is_pulled_and_served_and_one_more_rolls_the_pods(world) {

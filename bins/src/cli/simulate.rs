@@ -83,7 +83,7 @@ fn for_people(world: &World, workspaces: &[ObjectKey], look: Look, started: Inst
         let (time, wall) = (duration::words(world.elapsed()), started.elapsed().as_secs_f64());
         text.push_str(&format!(
             "{} after {time} of simulated time ({wall:.2} s)\n",
-            look.paint(Colour::Green, "ready")
+            look.paint(Colour::Green, if trains(world, workspaces) { "succeeded" } else { "ready" })
         ));
         return text;
     }
@@ -107,6 +107,12 @@ pub fn timeline(world: &World, workspaces: &[ObjectKey], look: Look) -> String {
         .filter(|moment| moment.topic != then::TOPIC || workspaces.first() == Some(&moment.about))
         .collect();
     told.iter().map(|moment| line(moment, &told, workspaces.len() > 1, look)).collect()
+}
+
+/// Whether every Workspace is a training: it comes to an end, and is not ready for anything.
+fn trains(world: &World, workspaces: &[ObjectKey]) -> bool {
+    let trains = |key| standing::workspace(world, key).is_some_and(|workspace| workspace.tuning().is_some());
+    workspaces.iter().all(trains)
 }
 
 /// The columns that `kubectl get workspace` shows.

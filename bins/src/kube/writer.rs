@@ -54,12 +54,14 @@ pub(super) async fn apply(
     Ok(now(key.kind, value))
 }
 
-/// Deletes the object with this uid, its dependants after it.
+/// Deletes the object with this uid, its dependants after it; of a Job, its pods before it, so that it is gone only when nothing of it works any more.
 ///
 /// *Gone already*: told as not found; the wish is fulfilled. *A namesake in its place*: a conflict; the driver looks again. An object that others hold on to
 /// is answered with its deletion time; it is there until they let go.
 pub(super) async fn delete(requests: &Requests, key: &ObjectKey, uid: &str) -> Result<Written, BackendError> {
-    let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background", "preconditions": {"uid": uid}});
+    let order = if key.kind == Kind::Job { "Foreground" } else { "Background" };
+    let options =
+        json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": order, "preconditions": {"uid": uid}});
     let value = requests.write("delete", key.kind, Method::DELETE, kinds::object(key), (Body::Json, &options)).await?;
     let held = value.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null());
     Ok(if held { now(key.kind, value) } else { Written::Gone })

@@ -47,3 +47,5 @@ pub const HEADLESS_SUFFIX: &str = "-headless";
 
 /// The StorageClass of fast local disks that the chart ships.
 pub const LOCAL_NVME_CLASS: &str = "kaito-local-nvme-disk";
+/// Key of a Secret with credentials for container registries (type `kubernetes.io/dockerconfigjson`).
+pub const DOCKER_CONFIG_KEY: &str = ".dockerconfigjson";

@@ -78,7 +78,8 @@ fn unused(workspace: &Workspace, facts: &Facts) -> Vec<String> {
     let options = &preset.preset_options;
     let known = [annotations::RUNTIME_VLLM, annotations::RUNTIME_TRANSFORMERS];
     let runtime = workspace.annotation(annotations::RUNTIME).filter(|value| !known.contains(value));
-    let asks_for_token = facts.model.gated == Some(true) && options.model_access_secret.is_empty();
+    let serves = facts.engine().is_some();
+    let asks_for_token = serves && facts.model.gated == Some(true) && options.model_access_secret.is_empty();
     [
         (!options.image.is_empty()).then(|| "presetOptions.image: the runtime image serves the model".to_owned()),
         (!options.image_pull_secrets.is_empty()).then(|| "presetOptions.imagePullSecrets".to_owned()),

@@ -90,9 +90,21 @@ reasons! {
         next "looks again when the ConfigMap changes; no machine is asked for",
         remedy "create or correct the ConfigMap in the namespace of the Workspace";
 
+    /// The model has no parameters for tuning.
+    NOT_TUNABLE = "ModelNotTunable" on ResourceReady, fails(60),
+        evidence "tuning.preset.name of the Workspace; the message lists the models that can be tuned: kubectl get workspace NAME -n NAMESPACE -o yaml",
+        next "looks again when the Workspace changes; no machine is asked for",
+        remedy "name a model that can be tuned";
+
+    /// The ConfigMap with the settings of a training is missing or cannot be used.
+    TRAINING_CONFIG = "TuningConfigNotUsable" on ResourceReady, fails(5),
+        evidence "training_config.yaml in the ConfigMap that tuning.config names, or in the chart's template that the message names: kubectl get configmap CONFIG -n NAMESPACE -o yaml",
+        next "looks again when the ConfigMap changes; no machine is asked for",
+        remedy "create or correct the ConfigMap in the namespace that is named";
+
     /// A name that we need is taken by an object that is not ours.
     NAME_TAKEN = "NameTaken" on InferenceReady, fails(5),
-        evidence "metadata.ownerReferences of the object that the message names: kubectl get service,statefulset,controllerrevision -n NAMESPACE -o yaml",
+        evidence "metadata.ownerReferences of the object that the message names: kubectl get service,statefulset,job,controllerrevision -n NAMESPACE -o yaml",
         next "looks again when that object changes",
         remedy "rename or delete that object, or choose another name for the Workspace";
 
@@ -125,6 +137,42 @@ reasons! {
         evidence "type and keys (never the values) of the Secret that source.imagePullSecrets names: kubectl describe secret SECRET -n NAMESPACE",
         next "looks again every minute; new pods wait for the Secret",
         remedy "create it in the namespace of the Workspace: kubectl create secret docker-registry";
+
+    /// A Secret that a training pulls its data or pushes its result with does not exist: the pod of the Job would wait for it without a word.
+    SECRET_NOT_FOUND = "SecretNotFound" on JobStarted, fails(1),
+        evidence "the Secrets beside the field that the message names: kubectl get secret -n NAMESPACE; kubectl get workspace NAME -n NAMESPACE -o yaml",
+        next "looks again every minute, and starts the Job when the Secret is there",
+        remedy "create it with `kubectl create secret docker-registry` in that namespace";
+
+    /// Such a Secret is there and lacks the key that is mounted.
+    SECRET_NOT_USABLE = "SecretNotUsable" on JobStarted, fails(1),
+        evidence "type and keys (never the values) of the Secret that the message names: kubectl describe secret SECRET -n NAMESPACE",
+        next "looks again every minute, and starts the Job when the Secret has the key",
+        remedy "create it anew with `kubectl create secret docker-registry` in that namespace";
+
+    /// The Job has given up.
+    JOB_FAILED = "WorkspaceTuningJobStatusFailed" on JobStarted, fails(60),
+        evidence "condition Failed of the Job, and what its pods said: kubectl describe job NAME -n NAMESPACE; kubectl logs -l batch.kubernetes.io/job-name=NAME -n NAMESPACE --all-containers",
+        next "leaves the Job as it is, for its pods' logs",
+        remedy "see the logs of the Job's pods; then correct the Workspace, or delete the Job to try again";
+
+    /// The training has failed for good; the condition JobStarted says why.
+    TRAINING_FAILED = "workspaceFailed" on WorkspaceSucceeded, fails(60),
+        evidence "the condition JobStarted of the Workspace, and its Job: kubectl describe workspace NAME -n NAMESPACE; kubectl describe job NAME -n NAMESPACE",
+        next "leaves the Job as it is, for its pods' logs",
+        remedy "see the logs of the Job's pods; then correct the Workspace, or delete the Job to try again";
+
+    /// The Job is not there, or has no pod.
+    JOB_PENDING = "WorkspaceTuningJobStatusPending" on JobStarted, wait(30),
+        evidence "status.active of the Job, and its events: kubectl describe job NAME -n NAMESPACE",
+        next "waits for the Job's pod",
+        remedy "see the events of the Job: a quota or an admission policy may keep it from making its pod";
+
+    /// The Workspace does not yet do what it is for: its training goes on, or its other conditions say what is missing.
+    TRAINING = "workspacePending" on WorkspaceSucceeded, wait(30),
+        evidence "the other conditions of the Workspace; of a training, the status of its Job and what its pod says: kubectl describe workspace NAME -n NAMESPACE; kubectl describe job NAME -n NAMESPACE; kubectl logs job/NAME -n NAMESPACE --all-containers",
+        next "waits for the training to end",
+        remedy "see the pod's events and logs";
 
     /// The provisioner refuses, in its own words and with its own reason.
     CLAIM_REFUSED = "NodeClaimNotLaunched" on NodeClaimReady, fails(5),
@@ -235,6 +283,6 @@ pub static MILESTONES: &[Milestone] = &[
     Milestone { name: reasons::NODES_READY, condition: ConditionType::NodesReady, meaning: "Every node that is needed has joined, is Ready, and advertises its GPUs." },
     Milestone { name: reasons::RESOURCE_SUCCESS, condition: ConditionType::ResourceReady, meaning: "Everything that the workload stands on is ready." },
     Milestone { name: reasons::INFERENCE_SUCCESS, condition: ConditionType::InferenceReady, meaning: "Every pod is ready, and the model answers at the Service of the Workspace." },
-    Milestone { name: reasons::WORKSPACE_PENDING, condition: ConditionType::WorkspaceSucceeded, meaning: "The Workspace does not yet do what it is for; its other conditions say what is missing." },
-    Milestone { name: reasons::WORKSPACE_SUCCEEDED, condition: ConditionType::WorkspaceSucceeded, meaning: "The Workspace does what it is for." },
+    Milestone { name: reasons::JOB_STARTED, condition: ConditionType::JobStarted, meaning: "The Job of the training has made its pod; it stays so when the training has succeeded." },
+    Milestone { name: reasons::WORKSPACE_SUCCEEDED, condition: ConditionType::WorkspaceSucceeded, meaning: "The Workspace does what it is for; of a training, that its result is where it was asked for." },
 ];

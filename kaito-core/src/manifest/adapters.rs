@@ -123,7 +123,7 @@ pub(super) fn vllm_args(serving: &Serving<'_>) -> Vec<Arg> {
 
 /// Name and strength of those that have one, for the runtime that honours it: images first, then volumes.
 fn strengths<'a>(serving: &'a Serving<'_>) -> impl Iterator<Item = (&'a str, &'a str)> {
-    let honoured = serving.facts.engine == Engine::Transformers;
+    let honoured = serving.engine == Engine::Transformers;
     let mut adapters: Vec<&Adapter<'_>> = serving.adapters.iter().filter(|_| honoured).collect();
     adapters.sort_by_key(|adapter| matches!(adapter.source, AdapterSource::Volume(_)));
     adapters.into_iter().filter_map(|adapter| adapter.strength.map(|strength| (adapter.name, strength)))

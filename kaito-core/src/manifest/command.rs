@@ -49,7 +49,7 @@ pub fn command_line(program: &str, mut args: Vec<Arg>) -> String {
 
 /// The command of the main container.
 pub(super) fn of(serving: &Serving<'_>) -> Vec<String> {
-    let line = match serving.facts.engine {
+    let line = match serving.engine {
         Engine::Transformers => transformers(serving),
         Engine::Vllm if serving.is_distributed() => distributed(serving),
         Engine::Vllm => vllm(serving),

@@ -23,8 +23,11 @@ impl Layout {
     pub fn choose(facts: &Facts, nodes: u32) -> Layout {
         let gpus = facts.sku.gpu_count.max(1);
         let copies = u64::from(gpus) * 2 * facts.model.weights_bytes < facts.sku.gpu_memory_bytes;
-        let spread =
-            nodes == 1 && gpus > 1 && copies && facts.profile.supports.data_parallel && facts.engine == Engine::Vllm;
+        let spread = nodes == 1
+            && gpus > 1
+            && copies
+            && facts.profile.supports.data_parallel
+            && facts.engine() == Some(Engine::Vllm);
         let (data, tensor) = if spread { (gpus, 1) } else { (1, gpus) };
         Layout { nodes, gpus_per_node: gpus, data, tensor, pipeline: nodes.max(1) }
     }

@@ -5,30 +5,36 @@
 
 mod adapters; // LoRA adapters beside the model
 mod command; // the server's command line, by data
+mod data; // how a training gets its data
 mod immutable; // fields that a live object keeps
+mod job; // a training, from beginning to end
 mod layout; // how a model is spread over GPUs
 mod node_claim; // the request for one machine
 mod pod; // the pod that serves
 mod probes; // when it is alive and ready
 mod puller; // files out of a container image
+mod pusher; // the result of a training into an image
 mod quote; // words for a shell
 mod revision; // what was asked for, numbered
 mod services; // its addresses
 mod stateful_set; // how many of it
+mod tuning; // the pod that tunes
 mod volumes; // what is mounted where, and where weights come from
 
 pub use adapters::{Adapter, AdapterSource};
 pub use command::{Arg, command_line};
 pub use immutable::keep_immutable;
+pub use job::job;
 pub use layout::Layout;
 pub use node_claim::{Machine, claim_name, node_claim};
-pub use puller::{DOCKER_CONFIG_KEY, Pull, docker_config, init_container};
+pub use puller::{Pull, docker_config, init_container, pulled_image};
 pub use quote::quote;
 pub use revision::{Numbered, controller_revision, revision_name};
 pub use services::{Exposure, headless_name, headless_service, service};
 pub use stateful_set::{around, stateful_set};
+pub use tuning::{Input, Output, Tuning};
 
-use crate::workspace::Facts;
+use crate::workspace::{Engine, Facts};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use std::collections::BTreeMap;
 
@@ -45,6 +51,8 @@ pub struct Serving<'a> {
     pub revision: i64,
     /// Model, machine, runtime.
     pub facts: Facts,
+    /// The server.
+    pub engine: Engine,
     /// How the model is spread.
     pub layout: Layout,
     /// Labels of the pods, which are the selector too.
@@ -81,14 +89,12 @@ impl Serving<'_> {
 
     /// Whether a pipeline spans several nodes.
     pub fn is_distributed(&self) -> bool {
-        self.layout.nodes > 1 && self.facts.engine == crate::workspace::Engine::Vllm
+        self.layout.nodes > 1 && self.engine == Engine::Vllm
     }
 
     /// Whether the start is benchmarked.
     pub fn benchmarks(&self) -> bool {
-        self.benchmark
-            && self.facts.profile.supports.benchmark_probe
-            && self.facts.engine == crate::workspace::Engine::Vllm
+        self.benchmark && self.facts.profile.supports.benchmark_probe && self.engine == Engine::Vllm
     }
 }
 

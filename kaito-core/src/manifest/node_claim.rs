@@ -80,7 +80,7 @@ fn spec(machine: &Machine<'_>) -> NodeClaimSpec {
     });
     let fixed =
         [is(labels::NODE_POOL, labels::NODE_POOL_KAITO), is(labels::INSTANCE_TYPE, size), is(labels::OS, "linux")];
-    let storage = Quantity(gib_quantity(machine.facts.model.disk_request_gib));
+    let storage = Quantity(gib_quantity(machine.facts.disk_request_gib()));
     NodeClaimSpec {
         node_class_ref: NodeClassRef { group: group.to_owned(), kind: kind.to_owned(), name: name.to_owned() },
         requirements: fixed.into_iter().chain(own).collect(),

@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_api::vocabulary::{labels, names};
 use kaito_presets::{paths, ports};
+use std::collections::BTreeMap;
 
 /// The pod template.
 pub(super) fn template(serving: &Serving<'_>) -> PodTemplateSpec {
@@ -18,11 +19,11 @@ pub(super) fn template(serving: &Serving<'_>) -> PodTemplateSpec {
     let before = [volumes::init_containers(serving, &image), adapters::init_containers(serving)].concat();
     let pull_secrets = adapters::pull_secrets(serving);
     let spec = PodSpec {
-        affinity: Some(affinity(serving)),
+        affinity: Some(affinity(serving.name, serving.namespace, &serving.node_labels)),
         containers: vec![server(serving, image)],
         init_containers: (!before.is_empty()).then_some(before),
         image_pull_secrets: (!pull_secrets.is_empty()).then_some(pull_secrets),
-        tolerations: Some(tolerations(serving)),
+        tolerations: Some(tolerations(serving.azure_spot)),
         volumes: Some(volumes::volumes(serving)),
         ..PodSpec::default()
     };
@@ -32,7 +33,6 @@ pub(super) fn template(serving: &Serving<'_>) -> PodTemplateSpec {
 
 fn server(serving: &Serving<'_>, image: String) -> Container {
     let probes = probes::of(serving);
-    let gpus = [(names::NVIDIA_GPU.to_owned(), Quantity(serving.layout.gpus_per_node.to_string()))];
     let env = env(serving);
     Container {
         name: serving.name.to_owned(),
@@ -40,17 +40,19 @@ fn server(serving: &Serving<'_>, image: String) -> Container {
         command: Some(command::of(serving)),
         ports: Some(container_ports(serving)),
         env: (!env.is_empty()).then_some(env),
-        resources: Some(ResourceRequirements {
-            requests: Some(gpus.clone().into()),
-            limits: Some(gpus.into()),
-            claims: None,
-        }),
+        resources: Some(gpus(serving.layout.gpus_per_node)),
         startup_probe: Some(probes.startup),
         liveness_probe: Some(probes.liveness),
         readiness_probe: Some(probes.readiness),
         volume_mounts: Some(volumes::mounts(serving)),
         ..Container::default()
     }
+}
+
+/// So many GPUs, no fewer and no more.
+pub(super) fn gpus(count: u32) -> ResourceRequirements {
+    let gpus = [(names::NVIDIA_GPU.to_owned(), Quantity(count.to_string()))];
+    ResourceRequirements { requests: Some(gpus.clone().into()), limits: Some(gpus.into()), claims: None }
 }
 
 fn container_ports(serving: &Serving<'_>) -> Vec<ContainerPort> {
@@ -60,16 +62,19 @@ fn container_ports(serving: &Serving<'_>) -> Vec<ContainerPort> {
         protocol: Some("TCP".to_owned()),
         ..ContainerPort::default()
     };
-    let events = serving.facts.engine == Engine::Vllm && serving.facts.profile.supports.kv_events;
+    let events = serving.engine == Engine::Vllm && serving.facts.profile.supports.kv_events;
     [port("http", ports::INFERENCE)].into_iter().chain(events.then(|| port("kv-events", ports::KV_EVENTS))).collect()
 }
 
+/// A variable with a value.
+pub(super) fn plain(name: &str, value: &str) -> EnvVar {
+    EnvVar { name: name.to_owned(), value: Some(value.to_owned()), value_from: None }
+}
+
 fn env(serving: &Serving<'_>) -> Vec<EnvVar> {
-    let plain =
-        |name: &str, value: &str| EnvVar { name: name.to_owned(), value: Some(value.to_owned()), value_from: None };
     let (model, profile) = (serving.facts.model, serving.facts.profile);
     let mut env = Vec::new();
-    if serving.facts.engine == Engine::Vllm {
+    if serving.engine == Engine::Vllm {
         env.extend(profile.vllm_env.iter().map(|(name, value)| plain(name, value)));
         if profile.supports.deep_gemm {
             env.push(plain("VLLM_USE_DEEP_GEMM", if model.features.deepgemm { "1" } else { "0" }));
@@ -104,14 +109,14 @@ fn env(serving: &Serving<'_>) -> Vec<EnvVar> {
 }
 
 /// Only nodes with the user's labels that were made for this very Workspace.
-fn affinity(serving: &Serving<'_>) -> Affinity {
+pub(super) fn affinity(name: &str, namespace: &str, node_labels: &BTreeMap<String, String>) -> Affinity {
     let is = |key: &str, value: &str| NodeSelectorRequirement {
         key: key.to_owned(),
         operator: "In".to_owned(),
         values: Some(vec![value.to_owned()]),
     };
-    let own = [is(labels::WORKSPACE, serving.name), is(labels::WORKSPACE_NAMESPACE, serving.namespace)];
-    let wanted = serving.node_labels.iter().map(|(key, value)| is(key, value)).chain(own).collect();
+    let own = [is(labels::WORKSPACE, name), is(labels::WORKSPACE_NAMESPACE, namespace)];
+    let wanted = node_labels.iter().map(|(key, value)| is(key, value)).chain(own).collect();
     let term = NodeSelectorTerm { match_expressions: Some(wanted), match_fields: None };
     let required = NodeSelector { node_selector_terms: vec![term] };
     let node =
@@ -119,7 +124,8 @@ fn affinity(serving: &Serving<'_>) -> Affinity {
     Affinity { node_affinity: Some(node), ..Affinity::default() }
 }
 
-fn tolerations(serving: &Serving<'_>) -> Vec<Toleration> {
+/// The taints of GPU nodes, and of spot machines.
+pub(super) fn tolerations(azure_spot: bool) -> Vec<Toleration> {
     let taint = |key: &str, value: Option<&str>| Toleration {
         key: Some(key.to_owned()),
         operator: Some(if value.is_some() { "Equal" } else { "Exists" }.to_owned()),
@@ -127,6 +133,6 @@ fn tolerations(serving: &Serving<'_>) -> Vec<Toleration> {
         effect: Some("NoSchedule".to_owned()),
         toleration_seconds: None,
     };
-    let spot = serving.azure_spot.then(|| taint("kubernetes.azure.com/scalesetpriority", Some("spot")));
+    let spot = azure_spot.then(|| taint("kubernetes.azure.com/scalesetpriority", Some("spot")));
     [taint(names::NVIDIA_GPU, None), taint("sku", Some("gpu"))].into_iter().chain(spot).collect()
 }

@@ -7,11 +7,9 @@ use super::volumes::mount;
 use k8s_openapi::api::core::v1::{
     Container, KeyToPath, ProjectedVolumeSource, SecretProjection, Volume, VolumeMount, VolumeProjection,
 };
+use kaito_api::vocabulary::names;
 use kaito_presets::{images, paths};
 use std::collections::BTreeSet;
-
-/// Key of a Secret of the type `kubernetes.io/dockerconfigjson`.
-pub const DOCKER_CONFIG_KEY: &str = ".dockerconfigjson";
 
 /// The script. Everything that a user can write reaches it as an argument, so nothing needs quoting; it needs no tools but a shell, tar, the usual file commands and skopeo.
 const SCRIPT: &str = include_str!("puller.sh");
@@ -48,17 +46,58 @@ pub fn init_container(pull: Pull<'_>) -> Container {
 pub fn docker_config(folder: &str, secrets: &[&str]) -> (Volume, VolumeMount) {
     // Two projections onto one path are refused by the API server.
     let mut seen = BTreeSet::new();
-    let sources = secrets.iter().filter(|secret| seen.insert(**secret)).map(|secret| {
-        let items = vec![KeyToPath { key: DOCKER_CONFIG_KEY.to_owned(), path: format!("{secret}.json"), mode: None }];
-        let secret = SecretProjection { name: (*secret).to_owned(), items: Some(items), optional: None };
-        VolumeProjection { secret: Some(secret), ..VolumeProjection::default() }
-    });
+    let files = secrets.iter().filter(|secret| seen.insert(**secret)).map(|secret| (*secret, format!("{secret}.json")));
     let name = super::fitting("docker-config-", folder, "");
     let mount = mount(&name, &format!("{}/{folder}", auth_dir()));
-    let projected = ProjectedVolumeSource { sources: Some(sources.collect()), default_mode: None };
-    (Volume { name, projected: Some(projected), ..Volume::default() }, mount)
+    (credentials(name, files), mount)
+}
+
+/// A volume with the credentials of Secrets, each as a file.
+pub(super) fn credentials<'a>(name: String, files: impl Iterator<Item = (&'a str, String)>) -> Volume {
+    let sources: Vec<VolumeProjection> = files
+        .map(|(secret, path)| {
+            let items = vec![KeyToPath { key: names::DOCKER_CONFIG_KEY.to_owned(), path, mode: None }];
+            let secret = SecretProjection { name: secret.to_owned(), items: Some(items), optional: None };
+            VolumeProjection { secret: Some(secret), ..VolumeProjection::default() }
+        })
+        .collect();
+    let projected = ProjectedVolumeSource { sources: (!sources.is_empty()).then_some(sources), default_mode: None };
+    Volume { name, projected: Some(projected), ..Volume::default() }
+}
+
+/// The image that such a container pulls; also of one that the reference's operator made, whose script assigns it.
+pub fn pulled_image(container: &Container) -> Option<&str> {
+    let args = container.args.as_deref()?;
+    match args {
+        [_, program, image, ..] if program == "puller" => Some(image),
+        _ => {
+            let script = args.iter().find_map(|arg| arg.split_once("IMG_REF='"))?.1;
+            script.split_once('\'').map(|(image, _)| image)
+        }
+    }
 }
 
 fn auth_dir() -> String {
     format!("{}/config.d", paths::DOCKER_CONFIG_DIR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_image_is_found_in_our_own_container_and_in_one_of_the_reference() {
+        let image = "registry.example.com/tone:1";
+        let ours = init_container(Pull {
+            name: "puller-tone".to_owned(),
+            image,
+            target: "/mnt/adapter/tone",
+            must_hold: None,
+            mounts: Vec::new(),
+        });
+        let script = format!("[ ! -z \"${{IMG_REF}}\" ] || IMG_REF='{image}'\n");
+        let theirs = Container { args: Some(vec![script]), ..Container::default() };
+        let other = Container { args: Some(vec!["echo".to_owned()]), ..Container::default() };
+        assert_eq!([&ours, &theirs, &other].map(pulled_image), [Some(image), Some(image), None]);
+    }
 }

@@ -12,6 +12,11 @@ pub fn quote(word: &str) -> Cow<'_, str> {
     }
 }
 
+/// One `NAME='value'` a line, each value in single quotes: what a script is told.
+pub(super) fn assignments(values: &[(&str, &str)]) -> String {
+    values.iter().map(|(name, value)| format!("{name}='{}'\n", value.replace('\'', r"'\''"))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::quote;

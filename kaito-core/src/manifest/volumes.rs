@@ -9,11 +9,11 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_api::vocabulary::{labels, names};
-use kaito_presets::{WeightsSource, images, paths};
+use kaito_presets::{Image, WeightsSource, images, paths};
 
-const CONFIG: &str = "config-volume";
-const WEIGHTS: &str = "model-weights-volume";
-const SHARED_MEMORY: &str = "dshm";
+pub(super) const CONFIG: &str = "config-volume";
+pub(super) const WEIGHTS: &str = "model-weights-volume";
+pub(super) const SHARED_MEMORY: &str = "dshm";
 const CUDA: &str = "cuda-toolkit-hostpath";
 
 /// Where the weights come from: the first source of the profile that the model has.
@@ -31,20 +31,14 @@ pub(super) fn needs_cuda_toolkit(serving: &Serving<'_>) -> bool {
 
 /// The volumes of the pod.
 pub(super) fn volumes(serving: &Serving<'_>) -> Vec<Volume> {
-    let named = |name: &str| Volume { name: name.to_owned(), ..Volume::default() };
-    let config = serving.config_map.map(|name| Volume {
-        config_map: Some(ConfigMapVolumeSource { name: name.to_owned(), ..Default::default() }),
-        ..named(CONFIG)
-    });
+    let config = serving.config_map.map(config_volume);
     let cuda = needs_cuda_toolkit(serving).then(|| {
         let path =
             HostPathVolumeSource { path: paths::CUDA_HOME.to_owned(), type_: Some("DirectoryOrCreate".to_owned()) };
-        Volume { host_path: Some(path), ..named(CUDA) }
+        Volume { name: CUDA.to_owned(), host_path: Some(path), ..Volume::default() }
     });
-    let memory = EmptyDirVolumeSource { medium: Some("Memory".to_owned()), ..Default::default() };
-    let shared = Volume { empty_dir: Some(memory), ..named(SHARED_MEMORY) };
-    let weights = (!serving.claim_local_disk)
-        .then(|| Volume { empty_dir: Some(EmptyDirVolumeSource::default()), ..named(WEIGHTS) });
+    let shared = scratch(SHARED_MEMORY, true);
+    let weights = (!serving.claim_local_disk).then(|| scratch(WEIGHTS, false));
     config.into_iter().chain(cuda).chain([shared]).chain(adapters::volumes(serving)).chain(weights).collect()
 }
 
@@ -79,20 +73,33 @@ pub(super) fn init_containers(serving: &Serving<'_>, image: &str) -> Vec<Contain
     });
     let artefact =
         serving.facts.model.weights_artifact.filter(|_| weights_source(serving) == WeightsSource::OciArtifact);
-    let weights = artefact.map(|artefact| Container {
+    let weights =
+        artefact.map(|artefact| weights_downloader(artefact, serving.registry, serving.facts.profile.weights_dir));
+    cuda.into_iter().chain(weights).collect()
+}
+
+/// Pulls weights that are an OCI artefact.
+pub(super) fn weights_downloader(artefact: Image, registry: &str, directory: &str) -> Container {
+    Container {
         name: "model-weights-downloader".to_owned(),
         image: Some(images::ORAS_PULLER.to_owned()),
-        command: Some(words([
-            "oras",
-            "pull",
-            &artefact.reference(serving.registry),
-            "-o",
-            serving.facts.profile.weights_dir,
-        ])),
-        volume_mounts: Some(vec![mount(WEIGHTS, serving.facts.profile.weights_dir)]),
+        command: Some(words(["oras", "pull", &artefact.reference(registry), "-o", directory])),
+        volume_mounts: Some(vec![mount(WEIGHTS, directory)]),
         ..Container::default()
-    });
-    cuda.into_iter().chain(weights).collect()
+    }
+}
+
+/// A volume that lives as long as its pod; in main memory, where it is shared between processes.
+pub(super) fn scratch(name: &str, in_memory: bool) -> Volume {
+    let medium = in_memory.then(|| "Memory".to_owned());
+    let source = EmptyDirVolumeSource { medium, ..Default::default() };
+    Volume { name: name.to_owned(), empty_dir: Some(source), ..Volume::default() }
+}
+
+/// The ConfigMap with settings of the runtime.
+pub(super) fn config_volume(name: &str) -> Volume {
+    let source = ConfigMapVolumeSource { name: name.to_owned(), ..Default::default() };
+    Volume { name: CONFIG.to_owned(), config_map: Some(source), ..Volume::default() }
 }
 
 /// The claim of a local disk for the weights.
@@ -122,6 +129,6 @@ pub(super) fn mount(name: &str, path: &str) -> VolumeMount {
     VolumeMount { name: name.to_owned(), mount_path: path.to_owned(), ..VolumeMount::default() }
 }
 
-fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
+pub(super) fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }

@@ -54,6 +54,8 @@ pub enum PodFate {
     /// They become ready.
     #[default]
     Well,
+    /// Nobody makes them: a quota or an admission policy keeps the controllers of their sets and Jobs from it.
+    NeverMade,
     /// No node takes them.
     Unschedulable {
         /// In the scheduler's words.

@@ -10,6 +10,10 @@ use serde_json::{Value, json};
 const INFERENCE_TEMPLATE: &str =
     "max_probe_steps: 6\nvllm:\n  cpu-offload-gb: 0\n  gpu-memory-utilization: 0.84\n  swap-space: 4\n";
 
+/// The default settings of trainings that the chart ships.
+const LORA_TEMPLATE: &str = include_str!("lora_params_template.yaml");
+const QLORA_TEMPLATE: &str = include_str!("qlora_params_template.yaml");
+
 /// Release namespace, ConfigMap templates, StorageClass of local disks.
 pub fn installed(settings: &Settings) -> Vec<(ObjectKey, Value)> {
     let release = settings.release_namespace.as_str();
@@ -31,6 +35,8 @@ pub fn installed(settings: &Settings) -> Vec<(ObjectKey, Value)> {
         namespace("default"),
         namespace(release),
         config_map(names::INFERENCE_PARAMS_TEMPLATE, names::INFERENCE_CONFIG_KEY, INFERENCE_TEMPLATE),
+        config_map(names::LORA_PARAMS_TEMPLATE, names::TRAINING_CONFIG_KEY, LORA_TEMPLATE),
+        config_map(names::QLORA_PARAMS_TEMPLATE, names::TRAINING_CONFIG_KEY, QLORA_TEMPLATE),
         (ObjectKey::cluster(Kind::StorageClass, names::LOCAL_NVME_CLASS), storage),
     ]
 }

@@ -1,6 +1,6 @@
 //! A cluster in memory, with a clock of its own: the embedded default of the CLI, and the simulator of the tests.
 //!
-//! [`World`] holds a [`MemoryCluster`], runs the planners of the product and its own actors (the cloud, the StatefulSet controller, the kubelet, the garbage collector) on the
+//! [`World`] holds a [`MemoryCluster`], runs the planners of the product and its own actors (the cloud, the StatefulSet and Job controllers, the kubelet, the garbage collector) on the
 //! same driver, and moves the clock to the next thing that happens. Nothing sleeps.
 //!
 //! Not here: HTTP, watches, field managers beyond "what did I set last", admission chains. What needs those is tested on a real API server.

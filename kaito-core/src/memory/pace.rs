@@ -16,10 +16,12 @@ pub struct Pace {
     pub device_plugin: SignedDuration,
     /// From the deletion of a NodeClaim to the end of its machine.
     pub terminate: SignedDuration,
-    /// From a scheduled pod to a started container: the image is pulled.
+    /// From a scheduled pod to a started container: images are pulled, init containers have run.
     pub pull: SignedDuration,
     /// From a started container to a ready one: the weights are loaded.
     pub load: SignedDuration,
+    /// From a started container that runs to its end to that end: a model is tuned.
+    pub train: SignedDuration,
 }
 
 impl Default for Pace {
@@ -32,6 +34,7 @@ impl Default for Pace {
             terminate: seconds(90),
             pull: seconds(150),
             load: seconds(198),
+            train: seconds(3600),
         }
     }
 }
@@ -40,6 +43,6 @@ impl Pace {
     /// Everything happens at once; for tests beside a real API server.
     pub const fn instant() -> Self {
         const NOW: SignedDuration = SignedDuration::ZERO;
-        Self { launch: NOW, join: NOW, device_plugin: NOW, terminate: NOW, pull: NOW, load: NOW }
+        Self { launch: NOW, join: NOW, device_plugin: NOW, terminate: NOW, pull: NOW, load: NOW, train: NOW }
     }
 }

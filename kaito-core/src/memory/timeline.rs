@@ -123,10 +123,14 @@ fn told(root: &ObjectKey, effect: &Effect) -> Option<(ObjectKey, &'static str, S
         (Effect::Ensure { uid: None, .. }, Kind::StatefulSet) => {
             Some((owner()?, "StatefulSet", format!("{} created", key.name)))
         }
+        (Effect::Ensure { uid: None, .. }, Kind::Job) => Some((owner()?, "Job", format!("{} created", key.name))),
+        (Effect::Ensure { uid: None, .. }, Kind::ConfigMap) => {
+            Some((owner()?, "ConfigMap", format!("{} created", key.name)))
+        }
         (Effect::Ensure { uid: None, .. }, Kind::Service) => {
             Some((owner()?, "Service", format!("{} created", key.name)))
         }
-        (Effect::Delete { .. }, Kind::NodeClaim | Kind::Node | Kind::StatefulSet) => {
+        (Effect::Delete { .. }, Kind::NodeClaim | Kind::Node | Kind::StatefulSet | Kind::Job) => {
             Some((owner()?, key.kind.name(), format!("{} deleted", key.name)))
         }
         _ => None,

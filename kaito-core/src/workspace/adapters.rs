@@ -1,12 +1,12 @@
 //! The adapters of a Workspace, as the pods' builder takes them, and what their strengths mean for the runtime.
 
 use super::facts::Engine;
-use super::secrets::Need;
+use super::secrets::{self, Need};
 use super::view::View;
 use crate::failure::{self, Failure};
-use crate::manifest::{Adapter, AdapterSource, DOCKER_CONFIG_KEY};
+use crate::manifest::{Adapter, AdapterSource};
 use kaito_api::syntax::ImageReference;
-use kaito_api::workspace::{AdapterSpec, DataSource};
+use kaito_api::workspace::AdapterSpec;
 use kaito_api::{Workspace, vocabulary::annotations};
 use kaito_presets::{Model, RuntimeProfile};
 
@@ -94,16 +94,8 @@ fn adapter(index: usize, spec: &AdapterSpec) -> Result<Adapter<'_>, Failure> {
 pub(super) fn secrets<'a>(view: &View<'a>) -> impl Iterator<Item = Need<'a>> {
     let adapters = view.workspace.ok().map_or(&[][..], specs).iter().enumerate();
     let images = adapters.filter_map(|(index, adapter)| Some((index, adapter.source.as_ref()?)));
-    images
-        .filter(|(_, source)| source.volume_source.is_none())
-        .flat_map(|(index, source)| pull_secrets(format!("inference.adapters[{index}].source"), source))
-}
-
-fn pull_secrets(field: String, source: &DataSource) -> impl Iterator<Item = Need<'_>> {
-    source.image_pull_secrets.iter().enumerate().map(move |(index, name)| Need {
-        field: format!("{field}.imagePullSecrets[{index}]"),
-        name,
-        key: DOCKER_CONFIG_KEY,
-        reason: &failure::ADAPTER_SECRET,
+    images.filter(|(_, source)| source.volume_source.is_none()).flat_map(|(index, source)| {
+        let rows = (&failure::ADAPTER_SECRET, &failure::ADAPTER_SECRET);
+        secrets::for_pulling(format!("inference.adapters[{index}].source"), source, rows)
     })
 }

@@ -2,7 +2,7 @@
 
 use super::adapters;
 use super::draft::{Draft, Flow};
-use super::facts;
+use super::facts::{self, Task};
 use super::view::View;
 use crate::admission::{self, Case, Judgement};
 use crate::failure::{self, Failure};
@@ -25,7 +25,8 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         if !view.has_children()? {
             return Ok(draft.stop(failure));
         }
-        draft.remark("warning", failure.cause);
+        draft.remark("warning", failure.cause.as_str());
+        draft.refused = Some(failure);
     }
     match &judged.facts {
         Ok(facts) => {
@@ -49,11 +50,15 @@ fn describe(view: &View<'_>, workspace: &Workspace, draft: &mut Draft, judged: &
     let Ok(facts) = &judged.facts else { return };
     let name = workspace.preset().map_or(facts.model.id, |preset| preset.name.as_str());
     let dtype = facts.profile.dtypes.forced.unwrap_or(facts.model.dtype);
+    let work = match facts.task {
+        Task::Inference { .. } => "preset".to_owned(),
+        Task::Tuning { method, .. } => format!("{} of preset", method.as_str()),
+    };
     draft.remark(
         "admitted",
-        format!("preset {name}, {dtype} ({}, compute capability {})", facts.sku.gpu_model, facts.capability),
+        format!("{work} {name}, {dtype} ({}, compute capability {})", facts.sku.gpu_model, facts.capability),
     );
-    if facts.engine != facts::engine(workspace, view.settings) {
+    if facts.engine().is_some_and(|engine| engine != facts::engine(workspace, view.settings)) {
         draft.remark("admitted", adapters::remark(facts.profile));
     }
     let unused: Vec<String> = judged.unused.iter().cloned().chain(judged.telling()).collect();

@@ -1,6 +1,8 @@
 //! What the steps have found and want. The draft is a step's only output: no early status, no logging, no counters.
 
 use super::facts::Facts;
+use super::training::Training;
+use super::tuning::Progress;
 use crate::effect::{Effect, EffectId, Owned, Step, WriteMode};
 use crate::failure::{self, Failure, Waiting};
 use crate::kinds::{Kind, Typed};
@@ -55,12 +57,18 @@ pub(super) struct Draft {
     /// The finalizer is off, or about to be: no status any more.
     pub(super) released: bool,
     pub(super) facts: Option<Facts>,
+    /// Why it would not be admitted today, where children are there already: they stay, and nothing is begun anew.
+    pub(super) refused: Option<Failure>,
     pub(super) revision: Option<Revision>,
     /// The write of the finalizer, where one is needed: nothing that costs money happens before it.
     pub(super) stamp: Option<EffectId>,
     pub(super) target: Option<u32>,
     pub(super) machines: Machines,
     pub(super) workload: Workload,
+    /// The settings of a training that is still to begin.
+    pub(super) training: Option<Training>,
+    /// How far the training of this revision is.
+    pub(super) progress: Progress,
 }
 
 impl Draft {

@@ -6,7 +6,8 @@ use crate::failure::{self, Failure};
 use crate::settings::Settings;
 use kaito_api::Workspace;
 use kaito_api::vocabulary::annotations;
-use kaito_presets::{ComputeCapability, GpuVendor, Model, RuntimeProfile, Sku};
+use kaito_api::workspace::{TuningMethod, TuningSpec};
+use kaito_presets::{ComputeCapability, GpuVendor, Image, Model, RuntimeProfile, Sku, TuningParams};
 
 /// Which server runs the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,25 @@ pub enum Engine {
     Vllm,
     /// The transformers runtime.
     Transformers,
+}
+
+/// What the machine is for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Task {
+    /// A model is served.
+    Inference {
+        /// By this server.
+        engine: Engine,
+    },
+    /// A model is tuned.
+    Tuning {
+        /// How.
+        method: TuningMethod,
+        /// What tuning this model takes.
+        params: TuningParams,
+        /// The published artefact with its weights.
+        weights: Image,
+    },
 }
 
 /// What a Workspace names, looked up.
@@ -28,8 +48,29 @@ pub struct Facts {
     pub capability: ComputeCapability,
     /// The runtime image that has kernels for them.
     pub profile: &'static RuntimeProfile,
-    /// The server.
-    pub engine: Engine,
+    /// What they are put together for.
+    pub task: Task,
+}
+
+/// What the reference asks of a machine's disk where it does not look at the model, in GiB: a training's data and results have no known size.
+const TUNING_DISK_GIB: u64 = 1024;
+
+impl Facts {
+    /// The server, where a model is served.
+    pub fn engine(&self) -> Option<Engine> {
+        match self.task {
+            Task::Inference { engine } => Some(engine),
+            Task::Tuning { .. } => None,
+        }
+    }
+
+    /// The disk to ask for, in GiB.
+    pub fn disk_request_gib(&self) -> u64 {
+        match self.task {
+            Task::Inference { .. } => self.model.disk_request_gib,
+            Task::Tuning { .. } => TUNING_DISK_GIB,
+        }
+    }
 }
 
 /// Looks up what a Workspace names. The one place where a preset, a size and a runtime are judged: the controller, the CLI and later the webhook call it.
@@ -37,8 +78,11 @@ pub fn resolve(workspace: &Workspace, settings: &Settings) -> Result<Facts, Fail
     let model = model(workspace)?;
     let sku = sku(workspace, settings)?;
     let (capability, profile) = profile(sku)?;
-    let engine = adapters::engine(workspace, engine(workspace, settings), model, profile)?;
-    let facts = Facts { model, sku, capability, profile, engine };
+    let task = match workspace.tuning().filter(|_| workspace.inference().is_none()) {
+        Some(tuning) => training(tuning, model)?,
+        None => Task::Inference { engine: adapters::engine(workspace, engine(workspace, settings), model, profile)? },
+    };
+    let facts = Facts { model, sku, capability, profile, task };
     match runtime_objection(&facts) {
         Some(objection) => Err(Failure::new(&failure::NO_RUNTIME, objection)),
         None => Ok(facts),
@@ -56,9 +100,7 @@ pub(crate) fn objections(workspace: &Workspace, settings: &Settings) -> Result<F
 fn model(workspace: &Workspace) -> Result<&'static Model, Failure> {
     let not_supported =
         |what: &str| Err(Failure::new(&failure::NOT_SUPPORTED, format!("{what} is not served by this version")));
-    let Some(inference) = workspace.inference() else {
-        return not_supported("tuning");
-    };
+    let Some(inference) = workspace.inference() else { return tuned_model(workspace) };
     if inference.template.is_some() {
         return not_supported("inference.template");
     }
@@ -70,6 +112,31 @@ fn model(workspace: &Workspace) -> Result<&'static Model, Failure> {
     };
     kaito_presets::model(&preset.name)
         .map_err(|unknown| Failure::new(&failure::UNKNOWN_PRESET, format!("inference.preset.name: {unknown}")))
+}
+
+fn tuned_model(workspace: &Workspace) -> Result<&'static Model, Failure> {
+    let Some(preset) = workspace.preset() else {
+        return Err(Failure::new(&failure::INVALID_WORKSPACE, "tuning.preset: missing; name the model to tune"));
+    };
+    kaito_presets::model(&preset.name)
+        .map_err(|unknown| Failure::new(&failure::UNKNOWN_PRESET, format!("tuning.preset.name: {unknown}")))
+}
+
+/// What tuning this model by this method takes, where both exist.
+fn training(tuning: &TuningSpec, model: &'static Model) -> Result<Task, Failure> {
+    let Some(method) = tuning.tuning_method() else {
+        let cause = format!("tuning.method: {:?} is no method; must be lora or qlora", tuning.method);
+        return Err(Failure::new(&failure::INVALID_WORKSPACE, cause));
+    };
+    match (model.tuning, model.weights_artifact) {
+        (Some(params), Some(weights)) => Ok(Task::Tuning { method, params, weights }),
+        _ => {
+            let tunable = kaito_presets::models().iter().filter(|model| model.tuning.is_some());
+            let names: Vec<&str> = tunable.map(|model| model.preferred_name()).collect();
+            let cause = format!("tuning.preset.name: {} cannot be tuned; these can: {}", model.id, names.join(", "));
+            Err(Failure::new(&failure::NOT_TUNABLE, cause))
+        }
+    }
 }
 
 fn sku(workspace: &Workspace, settings: &Settings) -> Result<&'static Sku, Failure> {
@@ -117,8 +184,18 @@ pub(super) fn engine(workspace: &Workspace, settings: &Settings) -> Engine {
 
 /// Why the runtime for this GPU cannot serve this model, if it cannot.
 fn runtime_objection(facts: &Facts) -> Option<String> {
-    let Facts { model, sku, capability, profile, engine } = facts;
+    let Facts { model, sku, capability, profile, task } = facts;
     let gpu = format!("{} (compute capability {capability})", sku.gpu_model);
+    let needs_bfloat16 = || {
+        let overflows = model.architectures.iter().any(|name| profile.overflows_in_float16(name));
+        overflows.then(|| {
+            format!(
+                "{} needs bfloat16, which {gpu} does not have; use a GPU with compute capability 8.0 or newer",
+                model.id
+            )
+        })
+    };
+    let Task::Inference { engine } = task else { return needs_bfloat16() };
     if *engine == Engine::Transformers {
         let unsupported = model.transformers.is_none();
         return unsupported.then(|| format!("model {} does not support inference with the Hugging Face transformers runtime; leave out the annotation {}", model.id, annotations::RUNTIME));
@@ -127,11 +204,8 @@ fn runtime_objection(facts: &Facts) -> Option<String> {
     if !model.architectures.is_empty() && !model.architectures.iter().any(|name| profile.knows_architecture(name)) {
         return Some(format!("{} is not in the runtime for {gpu}, vLLM {vllm}", model.architectures.join(", ")));
     }
-    if model.architectures.iter().any(|name| profile.overflows_in_float16(name)) {
-        return Some(format!(
-            "{} needs bfloat16, which {gpu} does not have; use a GPU with compute capability 8.0 or newer",
-            model.id
-        ));
+    if let Some(objection) = needs_bfloat16() {
+        return Some(objection);
     }
     if let Some(quantization) = &model.quantization
         && !profile.quantization.allows(quantization, *capability)

@@ -4,7 +4,7 @@
 //! and cannot fail. A step that cannot go on leaves a `Failure` or a `Waiting` in the draft; what does not depend on it goes on.
 //!
 //! Not here: how objects look (`crate::manifest`), how much memory a model takes (`crate::sizing`), who calls us (`crate::driver`).
-//! Not here yet: tuning, own pod templates, the benchmark; a Workspace that asks for one of them is told so in words, before a machine is paid for.
+//! Not here yet: own pod templates, the benchmark; a Workspace that asks for one of them is told so in words, before a machine is paid for.
 
 mod adapters; // LoRA adapters beside the model
 mod admit; // would this be admitted today? late validation, in words
@@ -24,11 +24,13 @@ mod serving; // whether a client can use the model, and if not, why
 mod size; // how many machines
 mod stamp; // finalizer and revision annotations, in one patch
 mod status; // conditions from what was seen
+mod training; // settings of a training, before a machine is paid for
+mod tuning; // the Job
 mod view; // the Workspace and its children, as read
 mod workload; // the pods that serve
 
 pub(crate) use facts::objections;
-pub use facts::{Engine, Facts, resolve};
+pub use facts::{Engine, Facts, Task, resolve};
 pub(crate) use size::forecast;
 
 use crate::driver::Planner;
@@ -51,8 +53,10 @@ const STEPS: &[StepFn] = &[
     stamp::step,
     size::step,
     network::step,
+    training::step,
     nodes::step,
     workload::step,
+    tuning::step,
 ];
 
 /// Plans Workspaces.

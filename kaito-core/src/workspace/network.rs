@@ -8,13 +8,14 @@ use crate::snapshot::Unread;
 use kaito_api::vocabulary::annotations;
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
-    let Some(facts) = draft.facts else { return Ok(Flow::Next) };
+    // A training answers nobody.
+    let Some(facts) = draft.facts.filter(|facts| facts.engine().is_some()) else { return Ok(Flow::Next) };
     let exposure = Exposure {
         name: view.name(),
         namespace: view.namespace(),
         owner: view.owner(),
         load_balancer: view.annotation(annotations::ENABLE_LOAD_BALANCER) == Some(annotations::ENABLE_LOAD_BALANCER_ON),
-        kv_events: facts.engine == Engine::Vllm && facts.profile.supports.kv_events,
+        kv_events: facts.engine() == Some(Engine::Vllm) && facts.profile.supports.kv_events,
     };
     for service in [manifest::service(&exposure), manifest::headless_service(&exposure)] {
         let name = service.metadata.name.clone().unwrap_or_default();

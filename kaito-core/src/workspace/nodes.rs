@@ -27,13 +27,18 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         return Ok(Flow::Next);
     }
     let slots = claims.slots(target);
-    if !(slots.missing.is_empty() && slots.surplus.is_empty()) {
+    // What is over needs no machine any more; those that are there stay until the Workspace goes.
+    let is_settled = slots.missing.is_empty() && slots.surplus.is_empty();
+    if !is_settled && !draft.progress.is_over() {
         settle(view, draft, target)?;
     }
     observe_claims(view, draft, &claims, target);
     let workers = workers(view, draft, &claims)?;
     workers.iter().for_each(|node| mark_accelerator(draft, node));
     super::joined::observe(view, draft, &claims.slots(target), &workers, target);
+    if draft.progress.is_over() {
+        draft.waits.clear(); // Nobody waits for the machine of what is over.
+    }
     Ok(Flow::Next)
 }
 

@@ -6,6 +6,7 @@ use super::draft::is_dying;
 use super::view::View;
 use crate::effect;
 use crate::failure::{self, Reason};
+use crate::manifest;
 use crate::snapshot::Unread;
 use crate::words::{last_line, quoted};
 use jiff::Timestamp;
@@ -34,6 +35,25 @@ pub(super) fn of<'a>(view: &View<'a>, workload_uid: &str) -> Result<Vec<&'a Pod>
     pods.retain(|pod| effect::is_controlled_by(&pod.metadata, workload_uid) && !is_dying(&pod.metadata));
     pods.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
     Ok(pods)
+}
+
+/// Whether its containers have ended for good.
+pub(super) fn is_over(pod: &Pod) -> bool {
+    matches!(status(pod).and_then(|status| status.phase.as_deref()), Some("Succeeded" | "Failed"))
+}
+
+/// How the youngest of some pods failed that nobody starts again.
+pub(super) fn failure_of_last(pods: &[&Pod]) -> Option<String> {
+    let made = |pod: &&&Pod| (pod.metadata.creation_timestamp.clone().map(|time| time.0), pod.metadata.name.clone());
+    let last = *pods.iter().max_by_key(made)?;
+    let ended = || {
+        containers(last).find_map(|container| {
+            let end = container.ends().find(|end| end.exit_code != 0)?;
+            let said = end.message.as_deref().map(last_line);
+            Some(container.says(&format!("exit code {}", end.exit_code), said.as_deref()))
+        })
+    };
+    classify(&[last]).map(|cause| cause.words).or_else(ended)
 }
 
 fn is_ready(pod: &Pod) -> bool {
@@ -130,13 +150,12 @@ impl Container<'_> {
         }
     }
 
-    /// The image that an init container of ours pulls, from its own script.
+    /// The image that an init container of ours pulls.
     fn pulls(&self) -> Option<&str> {
         let is_puller = |name: &str| name == "puller" || name.starts_with("puller-");
         let spec = self.pod.spec.as_ref().filter(|_| self.is_init && is_puller(&self.status.name))?;
         let puller = spec.init_containers.iter().flatten().find(|container| container.name == self.status.name)?;
-        let script = puller.args.iter().flatten().find_map(|arg| arg.split_once("IMG_REF='"))?.1;
-        script.split_once('\'').map(|(image, _)| image)
+        manifest::pulled_image(puller)
     }
 }
 

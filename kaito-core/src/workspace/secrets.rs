@@ -7,6 +7,8 @@ use crate::kinds::Kind;
 use crate::object::{ObjectKey, SecretFacts};
 use crate::read::Read;
 use crate::snapshot::{Lookup, Unread};
+use kaito_api::vocabulary::names;
+use kaito_api::workspace::DataSource;
 
 /// A Secret that something names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,29 +20,47 @@ pub(super) struct Need<'a> {
     /// The key that it must have.
     pub(super) key: &'static str,
     /// What its absence is called.
-    pub(super) reason: &'static Reason,
+    pub(super) absent: &'static Reason,
+    /// What it is called when it is there without the key.
+    pub(super) unusable: &'static Reason,
 }
 
-/// Says which of them are missing or without their key, all at once.
+/// The Secrets that an image is pulled with.
+pub(super) fn for_pulling<'a>(
+    field: String,
+    source: &'a DataSource,
+    (absent, unusable): (&'static Reason, &'static Reason),
+) -> impl Iterator<Item = Need<'a>> {
+    source.image_pull_secrets.iter().enumerate().map(move |(index, name)| Need {
+        field: format!("{field}.imagePullSecrets[{index}]"),
+        name,
+        key: names::DOCKER_CONFIG_KEY,
+        absent,
+        unusable,
+    })
+}
+
+/// Says which of them are missing or without their key, all at once. `true` when none is.
 pub(super) fn check<'a>(
     view: &View<'_>,
     draft: &mut Draft,
     needs: impl IntoIterator<Item = Need<'a>>,
-) -> Result<(), Unread> {
+) -> Result<bool, Unread> {
     let needs: Vec<Need<'_>> = needs.into_iter().collect();
     let reads = needs.iter().map(|need| Read::object(ObjectKey::new(Kind::Secret, view.namespace(), need.name)));
     view.snapshot.need(reads)?;
-    for Need { field, name, key, reason } in needs {
-        let problem = match view.snapshot.get::<SecretFacts>(view.namespace(), name)? {
-            Lookup::Absent => format!("does not exist in namespace {}", view.namespace()),
-            Lookup::Malformed(malformed) => format!("cannot be read: {}", malformed.error),
+    let before = draft.failures.len();
+    for Need { field, name, key, absent, unusable } in needs {
+        let (reason, problem) = match view.snapshot.get::<SecretFacts>(view.namespace(), name)? {
+            Lookup::Absent => (absent, format!("does not exist in namespace {}", view.namespace())),
+            Lookup::Malformed(malformed) => (unusable, format!("cannot be read: {}", malformed.error)),
             Lookup::Found(secret) if !secret.keys.contains(key) => match secret.type_.as_str() {
-                "" | "Opaque" => format!("has no key {key}"),
-                type_ => format!("has no key {key}; it is of type {type_}"),
+                "" | "Opaque" => (unusable, format!("has no key {key}")),
+                type_ => (unusable, format!("has no key {key}; it is of type {type_}")),
             },
             Lookup::Found(_) => continue,
         };
         draft.failures.push(Failure::new(reason, format!("{field}: Secret {name} {problem}")));
     }
-    Ok(())
+    Ok(draft.failures.len() == before)
 }

@@ -2,7 +2,7 @@
 
 use super::config;
 use super::draft::{Draft, Flow};
-use super::facts::{Engine, Facts};
+use super::facts::{Engine, Facts, Task};
 use super::view::View;
 use crate::failure::{self, Failure};
 use crate::sizing::{self, Demand};
@@ -82,14 +82,17 @@ fn transformers_shortage(facts: &Facts, asked: u32) -> Option<String> {
 
 fn compute(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, String), Failure> {
     let Facts { model, sku, .. } = facts;
+    let Task::Inference { engine } = facts.task else {
+        return Ok((1, "1 node: a training runs on one machine".to_owned()));
+    };
     let too_large =
         |cause: String| Failure::new(&failure::MODEL_TOO_LARGE, format!("{} on {}: {cause}", model.id, sku.name));
-    if facts.engine == Engine::Transformers && asked > MOST_NODES {
+    if engine == Engine::Transformers && asked > MOST_NODES {
         return Err(too_large(format!(
             "resource.count: {asked} is more than the {MOST_NODES} nodes that a Workspace may have"
         )));
     }
-    if facts.engine == Engine::Transformers {
+    if engine == Engine::Transformers {
         if let Some(shortage) = transformers_shortage(facts, asked) {
             return Err(too_large(shortage));
         }

@@ -7,10 +7,11 @@ use crate::read::{Freshness, Read, Selector};
 use crate::settings::Settings;
 use crate::snapshot::{Listing, Lookup, Snapshot, Unread};
 use jiff::Timestamp;
-use k8s_openapi::api::{apps::v1 as apps, core::v1 as core, discovery::v1 as discovery};
+use k8s_openapi::api::{apps::v1 as apps, batch::v1::Job, core::v1 as core, discovery::v1 as discovery};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, OwnerReference};
 use kaito_api::Workspace;
 use kaito_api::vocabulary::{ConditionType, annotations, labels};
+use kaito_api::workspace::{self, TuningSpec};
 use serde_json::Value;
 
 /// What the steps look at.
@@ -156,22 +157,39 @@ impl<'a> View<'a> {
 
     /// The revision that the workload of ours was made from, where there is one.
     pub(super) fn workload_revision(&self) -> Result<Option<i64>, Unread> {
-        let ours =
-            self.stateful_set()?.found().filter(|set| crate::effect::is_controlled_by(&set.metadata, self.uid()));
-        let annotations = ours.and_then(|set| set.metadata.annotations.as_ref());
-        Ok(annotations.and_then(|all| all.get(annotations::WORKSPACE_REVISION)?.parse().ok()))
+        let set = self.stateful_set()?.found().map(|set| &set.metadata);
+        let job = if self.tuning().is_some() { self.job()?.found().map(|job| &job.metadata) } else { None };
+        let ours = set.into_iter().chain(job).filter(|found| crate::effect::is_controlled_by(found, self.uid()));
+        let revisions =
+            ours.filter_map(|found| found.annotations.as_ref()?.get(annotations::WORKSPACE_REVISION)?.parse().ok());
+        Ok(revisions.max())
+    }
+
+    /// What is to be tuned, where that is all that is asked for.
+    pub(super) fn tuning(&self) -> Option<&'a TuningSpec> {
+        match self.workspace.ok()?.task() {
+            workspace::Task::Tuning(tuning) => Some(tuning),
+            workspace::Task::Inference(_) | workspace::Task::Neither | workspace::Task::Both(..) => None,
+        }
+    }
+
+    /// The Job of this name. Jobs of others are not watched, so that absence is believed of the API server only.
+    pub(super) fn job(&self) -> Result<Lookup<'a, Job>, Unread> {
+        self.snapshot.get_surely(self.namespace(), self.name())
     }
 
     /// Whether a child of ours exists: from then on a late "no" warns and does not stop.
     pub(super) fn has_children(&self) -> Result<bool, Unread> {
-        let workload =
-            self.stateful_set()?.found().is_some_and(|set| crate::effect::is_controlled_by(&set.metadata, self.uid()));
-        Ok(workload || !self.claims(Freshness::Cached)?.is_empty())
+        let is_ours = |metadata| crate::effect::is_controlled_by(metadata, self.uid());
+        let serves = self.stateful_set()?.found().is_some_and(|set| is_ours(&set.metadata));
+        let job: Lookup<'_, Job> = self.snapshot.get(self.namespace(), self.name())?;
+        let tunes = job.found().is_some_and(|job| is_ours(&job.metadata));
+        Ok(serves || tunes || !self.claims(Freshness::Cached)?.is_empty())
     }
 }
 
 /// What every plan reads: known from the root's key alone, so that one round is enough.
-fn first_reads(key: &ObjectKey) -> [Read; 8] {
+fn first_reads(key: &ObjectKey) -> [Read; 9] {
     let named = |kind, name: &str| Read::object(ObjectKey::new(kind, key.namespace(), name));
     [
         Read::object(key.clone()),
@@ -182,6 +200,7 @@ fn first_reads(key: &ObjectKey) -> [Read; 8] {
         named(Kind::Service, &key.name),
         named(Kind::Service, &crate::manifest::headless_name(&key.name)),
         named(Kind::StatefulSet, &key.name),
+        named(Kind::Job, &key.name),
     ]
 }
 

@@ -5,7 +5,7 @@
 
 use super::adapters;
 use super::draft::{Draft, Flow, is_dying};
-use super::facts::Facts;
+use super::facts::{Engine, Facts, Task};
 use super::secrets::{self, Need};
 use super::view::View;
 use crate::compat;
@@ -22,12 +22,16 @@ use kaito_api::vocabulary::{ImageFamily, annotations, labels, names};
 use std::collections::BTreeMap;
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
+    if view.tuning().is_some() {
+        return Ok(Flow::Next);
+    }
     let found = view.stateful_set()?;
     if let (Some(facts), Some(target), Some(number)) =
         (draft.facts, draft.target, draft.revision.as_ref().map(|revision| revision.number))
+        && let Task::Inference { engine } = facts.task
     {
         if draft.machines.nodes_ready || !matches!(found, Lookup::Absent) {
-            match serving(view, &facts, target, number, found)? {
+            match serving(view, (&facts, engine), target, number, found)? {
                 Err(failure) => draft.failures.push(failure),
                 Ok(serving) => ensure(view, draft, found, &serving),
             }
@@ -69,7 +73,7 @@ fn look_after(draft: &mut Draft, running: &StatefulSet, serving: &Serving<'_>) {
 /// Everything that the pods' builder needs to know, worked out.
 fn serving<'a>(
     view: &'a View<'a>,
-    facts: &Facts,
+    (facts, engine): (&Facts, Engine),
     nodes: u32,
     revision: i64,
     found: Lookup<'_, StatefulSet>,
@@ -96,6 +100,7 @@ fn serving<'a>(
         owner: view.owner(),
         revision,
         facts: *facts,
+        engine,
         layout,
         pod_labels: pod_labels(view),
         node_labels: user_labels(view),
@@ -163,7 +168,9 @@ fn secrets(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
         field: "inference.preset.presetOptions.modelAccessSecret".to_owned(),
         name,
         key: names::HF_TOKEN_KEY,
-        reason: &failure::MODEL_SECRET,
+        absent: &failure::MODEL_SECRET,
+        unusable: &failure::MODEL_SECRET,
     });
-    secrets::check(view, draft, access.into_iter().chain(adapters::secrets(view)))
+    secrets::check(view, draft, access.into_iter().chain(adapters::secrets(view)))?;
+    Ok(())
 }

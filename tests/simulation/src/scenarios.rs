@@ -94,6 +94,21 @@ fn gated() -> Objects {
     vec![secret("hub", "Opaque", "HF_TOKEN"), workspace]
 }
 
+/// A training that pushes its result.
+pub fn training() -> Objects {
+    let body = json!({
+        "apiVersion": "kaito.sh/v1alpha1", "kind": "Workspace", "metadata": {"name": "tuned", "namespace": NAMESPACE},
+        "resource": {"instanceType": "Standard_NC6s_v3", "labelSelector": {"matchLabels": {"apps": "tuned"}}},
+        "tuning": {
+            "preset": {"name": "phi-3-mini-4k-instruct"}, "method": "qlora",
+            "input": {"urls": ["https://example.com/data.parquet"]},
+            "output": {"image": "registry.example/adapters/tuned:1", "imagePushSecret": "registry"},
+        },
+    });
+    let workspace = (ObjectKey::new(Kind::Workspace, NAMESPACE, "tuned"), body);
+    vec![secret("registry", "kubernetes.io/dockerconfigjson", ".dockerconfigjson"), workspace]
+}
+
 /// A table of scenarios: what is special about each, and its objects.
 pub fn builtin() -> Vec<(&'static str, Objects)> {
     let (v100, a10, two_a10) = ("Standard_NC6s_v3", "Standard_NV36ads_A10_v5", "Standard_NV72ads_A10_v5");
@@ -109,6 +124,7 @@ pub fn builtin() -> Vec<(&'static str, Objects)> {
             ],
         ),
         ("a token for the weights", gated()),
+        ("a training", training()),
         ("the longest name", vec![preset(long, "phi-4-mini-instruct", a10, "long")]),
     ]
 }

@@ -137,6 +137,15 @@ const STORIES: &[(Kind, Story)] = &[
     }),
     (Kind::Service, |world| becomes_ready(world) && is_made_again(world, Kind::Service)),
     (Kind::ControllerRevision, |world| becomes_ready(world) && is_made_again(world, Kind::ControllerRevision)),
+    (Kind::Job, |world| {
+        for (key, body) in scenarios::training() {
+            world.put(&key, &body).unwrap();
+        }
+        a_while(world);
+        world.cluster().with_store(|store| {
+            store.value(&scenarios::training()[1].0).is_some_and(|value| value["status"]["state"] == "Succeeded")
+        })
+    }),
     (Kind::ConfigMap, |world| {
         let mut body = scenario().1;
         body["inference"]["config"] = json!("settings");

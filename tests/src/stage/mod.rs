@@ -106,6 +106,12 @@ impl dyn Stage + '_ {
         self.until(&format!("{workspace} is Ready"), &move |stage| state(stage, &name) == "Ready");
     }
 
+    /// Waits until a state is reached.
+    pub fn until_state(&mut self, workspace: &str, wanted: &'static str) {
+        let name = workspace.to_owned();
+        self.until(&format!("{workspace} is {wanted}"), &move |stage| state(stage, &name) == wanted);
+    }
+
     /// Waits until a condition is False for this reason, and its words mention something.
     pub fn until_refused(&mut self, workspace: &str, type_: &str, reason: &str, mention: &str) {
         let (name, type_, reason, mention) =
@@ -126,7 +132,7 @@ impl dyn Stage + '_ {
 
     /// How everything ended: our objects in normal form, and what the Workspaces say.
     pub fn ending(&self) -> BTreeMap<String, Value> {
-        let kinds = [Kind::ControllerRevision, Kind::NodeClaim, Kind::Service, Kind::StatefulSet];
+        let kinds = [Kind::ControllerRevision, Kind::Job, Kind::NodeClaim, Kind::Service, Kind::StatefulSet];
         let mut objects: Vec<Value> = kinds.iter().flat_map(|kind| self.list(*kind)).collect();
         // Claims are numbered by Workspace and slot, for their names differ from cluster to cluster.
         objects.sort_by_key(|object| {

@@ -14,6 +14,8 @@ pub(super) struct Progress {
     pub(super) pulled: Option<Timestamp>,
     /// When it answers; `None` while it does not.
     pub(super) ready: Option<Timestamp>,
+    /// When its work is done; `None` while it is not, and where it serves.
+    pub(super) done: Option<Timestamp>,
 }
 
 /// The restarts after which nothing new is said of a container that ends again and again.
@@ -21,7 +23,8 @@ const RESTARTS: u32 = 5;
 
 /// The status of a pod that a node has taken. `missing` is what a kubelet says when it cannot make a container.
 pub(super) fn status(pod: &Pod, spec: &PodSpec, progress: &Progress, fate: &PodFate, missing: Option<&str>) -> Value {
-    let here = Here { pod, progress, fate, missing };
+    let ends = spec.restart_policy.as_deref() == Some("Never");
+    let here = Here { pod, progress, fate, missing, ends };
     let init: Vec<Value> = spec.init_containers.iter().flatten().map(|container| here.before(container)).collect();
     let starts = here.starts(spec);
     let main: Vec<Value> = (spec.containers.iter().enumerate())
@@ -45,8 +48,21 @@ pub(super) fn status(pod: &Pod, spec: &PodSpec, progress: &Progress, fate: &PodF
     };
     let running = main.iter().any(|container| container.pointer("/state/waiting").is_none());
     let has_run = main.iter().any(|container| container.get("lastState").is_some());
+    let exits = |all: &[Value]| -> Vec<Option<i64>> {
+        all.iter().map(|container| container.pointer("/state/terminated/exitCode").and_then(Value::as_i64)).collect()
+    };
+    let has_failed = |exit: &Option<i64>| exit.is_some_and(|code| code != 0);
+    let phase = if ends && exits(&init).iter().chain(&exits(&main)).any(has_failed) {
+        "Failed"
+    } else if ends && exits(&main).iter().all(Option::is_some) {
+        "Succeeded"
+    } else if running || has_run {
+        "Running"
+    } else {
+        "Pending"
+    };
     let mut status = json!({
-        "phase": if running || has_run { "Running" } else { "Pending" },
+        "phase": phase,
         "startTime": rfc3339(progress.start),
         "podIP": address(pod),
         "conditions": [condition("PodScheduled", true, progress.start), answers("ContainersReady"), answers("Ready")],
@@ -82,6 +98,8 @@ struct Here<'a> {
     progress: &'a Progress,
     fate: &'a PodFate,
     missing: Option<&'a str>,
+    /// Whether a container that has ended is not started again.
+    ends: bool,
 }
 
 impl Here<'_> {
@@ -95,13 +113,9 @@ impl Here<'_> {
         match (self.progress.pulled, self.fate) {
             (None, _) => said(container, false, &waiting("PodInitializing", None)),
             (Some(at), PodFate::InitCrashLoop { exit_code, message }) => {
-                self.looping(container, at, *exit_code, "Error", message)
+                self.failing(container, at, *exit_code, "Error", message)
             }
-            (Some(at), _) => said(
-                container,
-                true,
-                &json!({"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": rfc3339(self.progress.start), "finishedAt": rfc3339(at)}}),
-            ),
+            (Some(at), _) => said(container, true, &terminated(self.progress.start, at, 0, "Completed", "")),
         }
     }
 
@@ -123,32 +137,46 @@ impl Here<'_> {
                 said(container, false, &waiting("CreateContainerConfigError", Some(message)))
             }
             PodFate::CrashLoop { exit_code, message } if is_first => {
-                self.looping(container, at, *exit_code, "Error", message)
+                self.failing(container, at, *exit_code, "Error", message)
             }
-            PodFate::OutOfMemory if is_first => self.looping(container, at, 137, "OOMKilled", ""),
+            PodFate::OutOfMemory if is_first => self.failing(container, at, 137, "OOMKilled", ""),
             _ => match self.missing {
                 Some(missing) => said(container, false, &waiting("CreateContainerConfigError", Some(missing))),
                 None => {
-                    let ready = self.progress.ready.is_some() && *self.fate != PodFate::NeverReady;
-                    said(container, ready, &json!({"running": {"startedAt": rfc3339(at)}}))
+                    let answers = *self.fate != PodFate::NeverReady;
+                    match self.progress.done.filter(|_| answers) {
+                        Some(done) => said(container, false, &terminated(at, done, 0, "Completed", "")),
+                        None => {
+                            let ready = self.progress.ready.is_some() && answers;
+                            said(container, ready, &json!({"running": {"startedAt": rfc3339(at)}}))
+                        }
+                    }
                 }
             },
         }
     }
 
-    fn looping(&self, container: &Container, at: Timestamp, exit_code: i32, reason: &str, message: &str) -> Value {
+    /// It ends with an error: for good, or again and again.
+    fn failing(&self, container: &Container, at: Timestamp, exit_code: i32, reason: &str, message: &str) -> Value {
+        let end = terminated(at, at, exit_code, reason, message);
+        if self.ends {
+            return said(container, false, &end);
+        }
         let name = self.pod.metadata.name.as_deref().unwrap_or_default();
         let words = format!("back-off 5m0s restarting failed container={} pod={name}", container.name);
         let mut said = said(container, false, &waiting("CrashLoopBackOff", Some(&words)));
         said["restartCount"] = json!(RESTARTS);
-        let mut end =
-            json!({"exitCode": exit_code, "reason": reason, "startedAt": rfc3339(at), "finishedAt": rfc3339(at)});
-        if !message.is_empty() {
-            end["message"] = json!(message);
-        }
-        said["lastState"] = json!({"terminated": end});
+        said["lastState"] = end;
         said
     }
+}
+
+fn terminated(started: Timestamp, finished: Timestamp, exit_code: i32, reason: &str, message: &str) -> Value {
+    let mut end = json!({"exitCode": exit_code, "reason": reason, "startedAt": rfc3339(started), "finishedAt": rfc3339(finished)});
+    if !message.is_empty() {
+        end["message"] = json!(message);
+    }
+    json!({"terminated": end})
 }
 
 fn waiting(reason: &str, message: Option<&str>) -> Value {

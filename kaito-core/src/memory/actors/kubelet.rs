@@ -1,4 +1,5 @@
-//! A pod is placed on a node; its image is pulled, its weights are loaded, it is ready, unless its fate says otherwise.
+//! A pod is placed on a node; its image is pulled, its weights are loaded, it is ready, unless its fate says otherwise. One that is not to be restarted is ready at once, and succeeds
+//! when its work is done.
 
 use super::containers::{self, Progress};
 use super::{after, delete_dependant, empty, root, scheduler, set_status, wait_until};
@@ -46,9 +47,8 @@ impl Planner for Kubelet {
     fn plan(&self, key: &ObjectKey, snapshot: &Snapshot, _: &Settings) -> Result<Plan, Unread> {
         let Some(pod) = root::<Pod>(key, snapshot)? else { return Ok(Plan::nothing(Outcome::Gone)) };
         let mut plan = empty(&pod.metadata);
-        let Some(spec) = pod.spec.as_ref().filter(|_| pod.metadata.deletion_timestamp.is_none()) else {
-            return Ok(plan);
-        };
+        let alive = pod.metadata.deletion_timestamp.is_none() && !is_over(pod);
+        let Some(spec) = pod.spec.as_ref().filter(|_| alive) else { return Ok(plan) };
         let Some(node) = &spec.node_name else {
             self.place(&mut plan, key, pod, spec, snapshot)?;
             return Ok(plan);
@@ -65,19 +65,32 @@ impl Planner for Kubelet {
         let now = snapshot.now();
         let start = pod.status.as_ref().and_then(|status| status.start_time.as_ref()).map_or(now, |time| time.0);
         let pulled = after(start, self.pace.pull);
-        let ready = after(pulled, self.pace.load);
-        wait_until(&mut plan, now, if now < pulled { pulled } else { ready });
+        let ends = spec.restart_policy.as_deref() == Some("Never");
+        let (ready, next) = if ends {
+            (pulled, after(pulled, self.pace.train))
+        } else {
+            let ready = after(pulled, self.pace.load);
+            (ready, ready)
+        };
+        wait_until(&mut plan, now, if now < pulled { pulled } else { next });
         let is_mounted = is_mounted(spec, key.namespace(), snapshot)?;
         let progress = Progress {
             start,
             pulled: Some(pulled).filter(|at| now >= *at && is_mounted),
             ready: Some(ready).filter(|at| now >= *at),
+            done: Some(next).filter(|at| ends && now >= *at),
         };
         let missing = missing_key(spec, key.namespace(), snapshot)?;
         let new = containers::status(pod, spec, &progress, &self.fate, missing.as_deref());
         set_status(&mut plan, key, &pod.metadata, status_of(pod).as_ref(), new);
         Ok(plan)
     }
+}
+
+/// Whether its containers have ended for good.
+pub(super) fn is_over(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
 }
 
 impl Kubelet {

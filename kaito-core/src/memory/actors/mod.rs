@@ -1,4 +1,4 @@
-//! The rest of a cluster, each part a planner like ours: the cloud, the StatefulSet controller, the EndpointSlice controller, the kubelet, the garbage collector.
+//! The rest of a cluster, each part a planner like ours: the cloud, the StatefulSet, Job and EndpointSlice controllers, the kubelet, the garbage collector.
 //!
 //! They run in the memory world, and one by one beside a real API server that lacks that part. None of them knows anything of KAITO.
 
@@ -6,6 +6,7 @@ mod cloud; // a NodeClaim becomes a Node
 mod containers; // what a kubelet says of the containers of a pod
 mod endpoint_slice; // a Service leads to its pods
 mod garbage; // dependants follow their owner
+mod job; // a Job becomes pods, one after the other, until one succeeds
 mod kubelet; // a pod is started, ready
 mod scheduler; // which node takes a pod
 mod stateful_set; // a set becomes pods
@@ -13,13 +14,14 @@ mod stateful_set; // a set becomes pods
 pub use cloud::Cloud;
 pub use endpoint_slice::EndpointSliceController;
 pub use garbage::GarbageCollector;
+pub use job::JobController;
 pub use kubelet::Kubelet;
 pub use stateful_set::StatefulSetController;
 
 use crate::driver::Planner;
 use crate::effect::{Effect, Owned};
 use crate::kinds::{Kind, Typed};
-use crate::memory::{Fate, Pace};
+use crate::memory::{Fate, Pace, PodFate};
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Outcome, Plan, StatusWrite, Wake};
 use crate::read::Freshness;
@@ -30,13 +32,16 @@ use serde_json::Value;
 
 /// Every actor that a cluster without any controllers needs, with what becomes of machines and pods.
 pub fn all(pace: Pace, fate: &Fate) -> Vec<Box<dyn Planner>> {
-    let mut actors: Vec<Box<dyn Planner>> = vec![
-        Box::new(Cloud::with_fate(pace, fate.cloud.clone())),
-        Box::new(StatefulSetController),
-        Box::new(Kubelet::with_fate(pace, fate.pods.clone())),
+    let mut actors: Vec<Box<dyn Planner>> = vec![Box::new(Cloud::with_fate(pace, fate.cloud.clone()))];
+    if fate.pods != PodFate::NeverMade {
+        actors.extend([Box::new(StatefulSetController) as Box<dyn Planner>, Box::new(JobController)]);
+    }
+    actors.extend([
+        Box::new(Kubelet::with_fate(pace, fate.pods.clone())) as Box<dyn Planner>,
         Box::new(EndpointSliceController::with_fate(&fate.pods)),
-    ];
-    for kind in [Kind::ControllerRevision, Kind::EndpointSlice, Kind::Pod, Kind::Service, Kind::StatefulSet] {
+    ]);
+    for kind in [Kind::ControllerRevision, Kind::EndpointSlice, Kind::Job, Kind::Pod, Kind::Service, Kind::StatefulSet]
+    {
         actors.push(Box::new(GarbageCollector { kind }));
     }
     actors

@@ -1,5 +1,6 @@
 //! Which node takes a pod: one with the labels, the tolerated taints and the GPUs that it asks for.
 
+use super::kubelet::is_over;
 use crate::units::parse_quantity;
 use k8s_openapi::api::core::v1::{Container, Node, NodeSelectorTerm, Pod, PodSpec, Taint, Toleration};
 use kaito_api::vocabulary::names;
@@ -17,6 +18,7 @@ pub(super) fn fits(spec: &PodSpec, node: &Node, pods: &[&Pod]) -> bool {
         .map(|required| required.node_selector_terms.as_slice());
     let placed = pods
         .iter()
+        .filter(|pod| !is_over(pod))
         .filter_map(|pod| pod.spec.as_ref())
         .filter(|other| other.node_name.as_deref() == Some(&node.name_any()));
     let taken: i128 = placed.map(gpus).sum();

@@ -63,12 +63,20 @@ pub(super) fn states(world: &World) -> BTreeMap<ObjectKey, String> {
     })
 }
 
+impl Calm {
+    /// Whether the object of this name belongs to a training that is over.
+    pub(super) fn is_over(&self, name: &str) -> bool {
+        let over = self.states.iter().filter(|(_, state)| matches!(state.as_str(), "Succeeded" | "Failed"));
+        over.map(|(key, _)| &key.name).any(|workspace| name.split(' ').next_back() == Some(workspace))
+    }
+}
+
 /// Whether the product makes objects like this one.
 fn is_made(key: &ObjectKey, value: &Value) -> bool {
     let owned = || value.pointer("/metadata/ownerReferences/0/kind").and_then(Value::as_str) == Some("Workspace");
     match key.kind {
         Kind::NodeClaim => true,
-        Kind::Service | Kind::StatefulSet => owned(),
+        Kind::Job | Kind::Service | Kind::StatefulSet => owned(),
         _ => false,
     }
 }

@@ -188,7 +188,7 @@ impl<'a> Judge<'a> {
     /// Whether everything is as it would be in a calm world.
     pub(super) fn is_content(&self, world: &World) -> bool {
         let states = calm::states(world);
-        states.iter().all(|(key, state)| self.calm.states.get(key).is_none_or(|wished| wished == state))
+        states.iter().all(|(key, state)| self.calm.states.get(key).is_none_or(|wished| is_as_good(wished, state)))
             && orphans(world).is_empty()
     }
 
@@ -197,7 +197,7 @@ impl<'a> Judge<'a> {
         let end = Calm::end_of(world);
         for (key, state) in &calm.states {
             match end.states.get(key) {
-                Some(found) if found == state => {}
+                Some(found) if is_as_good(state, found) => {}
                 Some(found) => self.blame(
                     world,
                     "I5",
@@ -220,6 +220,8 @@ impl<'a> Judge<'a> {
                         self.blame(world, "I13", format!("{name} differs from that of a calm world at {path}"));
                     }
                 }
+                // A training that is over needs no machine any more.
+                (Some(_), None) if name.starts_with("NodeClaim") && end.is_over(name) => {}
                 (Some(_), None) => self.blame(world, "I5", format!("{name} is missing")),
                 (None, _) => self.blame(world, "I5", format!("{name} is left over")),
             }
@@ -258,6 +260,11 @@ impl Judge<'_> {
             self.blame(world, "I5", format!("a new version of the program changed {name}, which runs"));
         }
     }
+}
+
+/// Whether a Workspace has ended as it should. A training whose pods failed too often for good has ended too, and says so.
+fn is_as_good(wished: &str, found: &str) -> bool {
+    wished == found || (wished == "Succeeded" && found == "Failed")
 }
 
 fn all(world: &World, kind: Kind) -> Vec<Seen> {

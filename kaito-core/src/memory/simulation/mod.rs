@@ -166,6 +166,7 @@ fn pace(dice: &mut Dice) -> Pace {
                 terminate: up_to(600),
                 pull: up_to(600),
                 load: up_to(1200),
+                train: up_to(7200),
             }
         }
     }

@@ -1,5 +1,8 @@
 //! Conditions, state and numbers, from what was seen; one place for all of them.
 
+mod inference; // of a model that is served
+mod tuning; // of a training
+
 use super::draft::Draft;
 use super::view::View;
 use crate::backend::ErrorKind;
@@ -13,6 +16,7 @@ use serde_json::{Value, json};
 /// The conditions that this planner speaks for.
 const OURS: &[ConditionType] = &[
     ConditionType::InferenceReady,
+    ConditionType::JobStarted,
     ConditionType::NodeClaimReady,
     ConditionType::NodesReady,
     ConditionType::ResourceReady,
@@ -65,9 +69,12 @@ fn status(view: &View<'_>, draft: &Draft) -> Option<StatusWrite> {
     let fields = status.as_object_mut()?;
     fields.insert("conditions".into(), serde_json::to_value(merged).unwrap_or_default());
     if !draft.deleting {
-        let ready =
-            findings.iter().any(|finding| finding.condition == ConditionType::WorkspaceSucceeded && finding.holds);
-        fields.insert("state".into(), json!(state(fields.get("state").and_then(Value::as_str), ready)));
+        let before = fields.get("state").and_then(Value::as_str);
+        let state = match view.tuning() {
+            None => inference::state(before, &findings),
+            Some(_) => tuning::state(draft.progress),
+        };
+        fields.insert("state".into(), json!(state));
         match draft.machines.workers.is_empty() {
             true => drop(fields.remove("workerNodes")),
             false => drop(fields.insert("workerNodes".into(), json!(draft.machines.workers))),
@@ -84,15 +91,6 @@ fn status(view: &View<'_>, draft: &Draft) -> Option<StatusWrite> {
     })
 }
 
-/// Never back to `Pending` after it was `Ready` once.
-fn state(before: Option<&str>, ready: bool) -> &'static str {
-    match (ready, before) {
-        (true, _) => "Ready",
-        (false, Some("Ready" | "NotReady")) => "NotReady",
-        (false, _) => "Pending",
-    }
-}
-
 fn deleting(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
     let waits = draft.waits.iter().map(|wait| wait.message(view.now()));
     let words: Vec<String> = ["workspace is being deleted".to_owned()].into_iter().chain(waits).collect();
@@ -102,15 +100,18 @@ fn deleting(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
 /// One finding for each condition, each from the first failure or wait that shows on it.
 fn findings(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
     let trouble = |condition| trouble(view, draft, condition);
+    let nothing_asked = if draft.progress.is_over() {
+        "the training is over, no machine is waited for"
+    } else {
+        "no machine is asked for yet"
+    };
     let claims = trouble(ConditionType::NodeClaimReady).unwrap_or_else(|| match draft.machines.claims_ready {
         true => Finding::yes(ConditionType::NodeClaimReady, reasons::NODE_CLAIMS_READY, "Enough NodeClaims are ready"),
-        false => {
-            Finding::no(ConditionType::NodeClaimReady, failure::CLAIMS_PENDING.name, "no machine is asked for yet")
-        }
+        false => Finding::no(ConditionType::NodeClaimReady, failure::CLAIMS_PENDING.name, nothing_asked),
     });
     let nodes = trouble(ConditionType::NodesReady).unwrap_or_else(|| match draft.machines.nodes_ready {
         true => Finding::yes(ConditionType::NodesReady, reasons::NODES_READY, "Enough Nodes are ready"),
-        false => Finding::no(ConditionType::NodesReady, failure::NODES_PENDING.name, "no machine is asked for yet"),
+        false => Finding::no(ConditionType::NodesReady, failure::NODES_PENDING.name, nothing_asked),
     });
     let resource = trouble(ConditionType::ResourceReady).unwrap_or_else(|| {
         match [&claims, &nodes].iter().find(|finding| !finding.holds) {
@@ -121,35 +122,20 @@ fn findings(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
             }
         }
     });
-    let blocked = draft.failures.iter().any(|failure| failure.blocks(ConditionType::InferenceReady));
-    let inference = if draft.workload.ready && resource.holds && !blocked {
-        Finding::yes(
-            ConditionType::InferenceReady,
-            reasons::INFERENCE_SUCCESS,
-            "Inference has been deployed successfully",
-        )
-    } else {
-        trouble(ConditionType::InferenceReady).unwrap_or_else(|| {
-            Finding::no(
-                ConditionType::InferenceReady,
-                failure::WORKLOAD_PENDING.name,
-                format!("waits for the machines: {}", resource.message),
-            )
-        })
+    let (work, succeeded) = match view.tuning() {
+        None => inference::findings(view, draft, &resource),
+        Some(_) => tuning::findings(view, draft, &resource),
     };
-    let succeeded = if inference.holds {
-        Finding::yes(ConditionType::WorkspaceSucceeded, reasons::WORKSPACE_SUCCEEDED, "workspace succeeds")
-    } else {
-        let cause = if resource.holds { &inference } else { &resource };
-        let words = format!("workspace is waiting for inference workload readiness: {}", cause.message);
-        Finding::no(ConditionType::WorkspaceSucceeded, reasons::WORKSPACE_PENDING, words)
-    };
-    vec![claims, nodes, resource, inference, succeeded]
+    vec![claims, nodes, resource, work, succeeded]
 }
 
 /// What is wrong or awaited on a condition: failures before waits, the first of each.
 fn trouble(view: &View<'_>, draft: &Draft, condition: ConditionType) -> Option<Finding> {
-    let of_it = || draft.failures.iter().filter(|failure| failure.reason.condition == condition);
+    // Rows that speak of the workload name the condition of one that serves; where it is a Job, its condition shows them.
+    let shows = |row: ConditionType| {
+        row == condition || (condition, row) == (ConditionType::JobStarted, ConditionType::InferenceReady)
+    };
+    let of_it = || draft.failures.iter().filter(|failure| shows(failure.reason.condition));
     let failure = of_it().find(|failure| !failure.is_warning()).or_else(|| of_it().next());
     let wait = || draft.waits.iter().find(|wait: &&Waiting| wait.reason.condition == condition);
     match failure {

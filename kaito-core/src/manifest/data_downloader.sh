@@ -1,0 +1,33 @@
+# Downloads every address of DATA_URLS into DATA_VOLUME_PATH, each in up to three attempts.
+set -euf
+
+fail() {
+  echo "data-downloader: $*" | tee /dev/termination-log >&2
+  exit 1
+}
+
+[ -n "${DATA_URLS:-}" ] || fail "DATA_URLS is empty: there is nothing to train with"
+
+number=0
+for url in $DATA_URLS; do
+  number=$((number + 1))
+  # What follows may be a signature: it is part of neither the file's name nor the log.
+  shown=${url%%[?#]*}
+  filename=${shown##*/}
+  [ -n "$filename" ] || filename="data-$number"
+  [ ! -e "$DATA_VOLUME_PATH/$filename" ] || filename="$number-$filename"
+  attempt=1
+  while true; do
+    ended=0
+    status=$(curl -sSL --proto =http,https -w "%{http_code}" -o "$DATA_VOLUME_PATH/$filename" "$url") || ended=$?
+    if [ "$ended" -eq 0 ] && [ "$status" = 200 ] && [ -s "$DATA_VOLUME_PATH/$filename" ]; then
+      echo "data-downloader: $shown is $DATA_VOLUME_PATH/$filename"
+      break
+    fi
+    rm -f "$DATA_VOLUME_PATH/$filename"
+    echo "data-downloader: $shown, attempt $attempt of 3: curl ended with $ended, HTTP status ${status:-none}, or the file is empty" >&2
+    [ "$attempt" -lt 3 ] || fail "$shown cannot be downloaded: HTTP status ${status:-none}, curl ended with $ended"
+    attempt=$((attempt + 1))
+    sleep 2
+  done
+done

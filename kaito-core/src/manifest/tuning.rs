@@ -1,0 +1,185 @@
+//! The pod that tunes: the trainer, what brings its weights and data before it, and what takes the result away beside it.
+
+use super::{data, pod, pusher, volumes};
+use crate::training::Results;
+use crate::workspace::Facts;
+use k8s_openapi::api::core::v1::{
+    Affinity, Container, ContainerPort, EnvVar, LocalObjectReference, PodSpec, PodTemplateSpec, Toleration, Volume,
+    VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kaito_api::raw::RawVolumeSource;
+use kaito_api::vocabulary::labels;
+use kaito_presets::{Image, TuningParams, TuningRuntime, paths, ports};
+use std::collections::BTreeMap;
+
+/// The volume that receives the result.
+pub(super) const RESULTS: &str = "results-volume";
+
+/// Where the training data comes from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Input<'a> {
+    /// Downloaded.
+    Urls(&'a [String]),
+    /// The folder `/data` of an image.
+    Image {
+        /// A name of the user's for it; may be empty.
+        name: &'a str,
+        /// The image, in full.
+        image: &'a str,
+        /// Secrets for pulling it.
+        secrets: &'a [String],
+    },
+    /// A volume.
+    Volume(&'a RawVolumeSource),
+}
+
+/// Where the adapter goes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Output<'a> {
+    /// It stays on a volume.
+    Volume(&'a RawVolumeSource),
+    /// It is pushed.
+    Image {
+        /// As an image with this reference, in full.
+        image: &'a str,
+        /// With the credentials of this Secret.
+        secret: &'a str,
+    },
+}
+
+/// What the Job of a training is made from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tuning<'a> {
+    /// The Workspace's name: also the name of the Job and of the main container.
+    pub name: &'a str,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// The controller reference.
+    pub owner: OwnerReference,
+    /// The number of the Workspace's revision.
+    pub revision: i64,
+    /// Model, machine, runtime.
+    pub facts: Facts,
+    /// What tuning this model takes.
+    pub params: TuningParams,
+    /// The artefact with the model's weights.
+    pub weights: Image,
+    /// The preset in the user's spelling.
+    pub preset: &'a str,
+    /// Labels that nodes must have, in the user's words.
+    pub node_labels: BTreeMap<String, String>,
+    /// The ConfigMap with the settings of the training.
+    pub config_map: &'a str,
+    /// Where the trainer leaves its result.
+    pub results: &'a Results,
+    /// Where the data comes from.
+    pub input: Input<'a>,
+    /// Where the adapter goes.
+    pub output: Output<'a>,
+    /// Where images come from.
+    pub registry: &'a str,
+    /// Whether spot machines of Azure are tolerated.
+    pub azure_spot: bool,
+}
+
+impl<'a> Tuning<'a> {
+    /// The user's own volumes, by the names that they have in the pod.
+    pub(super) fn own_volumes(&self) -> Vec<(&'static str, &'a RawVolumeSource)> {
+        let input = match self.input {
+            Input::Volume(source) => Some((data::VOLUME, source)),
+            Input::Urls(_) | Input::Image { .. } => None,
+        };
+        let output = match self.output {
+            Output::Volume(source) => Some((RESULTS, source)),
+            Output::Image { .. } => None,
+        };
+        input.into_iter().chain(output).collect()
+    }
+}
+
+/// The pod template.
+pub(super) fn template(tuning: &Tuning<'_>) -> PodTemplateSpec {
+    let weights = volumes::weights_downloader(tuning.weights, tuning.registry, tuning.facts.profile.weights_dir);
+    let sidecars = pusher::containers(tuning);
+    let pushes = !sidecars.is_empty();
+    let spec = PodSpec {
+        affinity: Some(affinity(tuning)),
+        containers: std::iter::once(trainer(tuning)).chain(sidecars).collect(),
+        image_pull_secrets: pusher::secret(tuning).map(|secret| vec![LocalObjectReference { name: secret.to_owned() }]),
+        init_containers: Some(std::iter::once(weights).chain(data::init_container(&tuning.input)).collect()),
+        restart_policy: Some("Never".to_owned()),
+        // The pusher looks whether the trainer still runs.
+        share_process_namespace: pushes.then_some(true),
+        tolerations: Some(tolerations(tuning)),
+        volumes: Some(all_volumes(tuning)),
+        ..PodSpec::default()
+    };
+    let labels = [(labels::WORKSPACE.to_owned(), tuning.name.to_owned())];
+    let metadata = ObjectMeta { labels: Some(labels.into()), ..ObjectMeta::default() };
+    PodTemplateSpec { metadata: Some(metadata), spec: Some(spec) }
+}
+
+fn trainer(tuning: &Tuning<'_>) -> Container {
+    let gpus = tuning.facts.sku.gpu_count.max(1);
+    let line = format!("{} --num_processes={gpus} {}", TuningRuntime::LAUNCHER, TuningRuntime::MAIN_FILE);
+    let port = ContainerPort { container_port: i32::from(ports::INFERENCE), ..ContainerPort::default() };
+    Container {
+        name: tuning.name.to_owned(),
+        image: Some(tuning.facts.profile.image.reference(tuning.registry)),
+        command: Some(volumes::words(["/bin/sh", "-c", &line])),
+        env: Some(env(&tuning.params)),
+        ports: Some(vec![port]),
+        resources: Some(pod::gpus(gpus)),
+        volume_mounts: Some(mounts(tuning)),
+        ..Container::default()
+    }
+}
+
+fn env(params: &TuningParams) -> Vec<EnvVar> {
+    let modules = params.target_modules.map(|modules| pod::plain(TuningRuntime::TARGET_MODULES_ENV, modules));
+    modules.into_iter().chain(TuningRuntime::ENV.iter().map(|(name, value)| pod::plain(name, value))).collect()
+}
+
+fn mounts(tuning: &Tuning<'_>) -> Vec<VolumeMount> {
+    [
+        volumes::mount(volumes::SHARED_MEMORY, paths::SHARED_MEMORY),
+        volumes::mount(volumes::WEIGHTS, tuning.facts.profile.weights_dir),
+        volumes::mount(volumes::CONFIG, paths::CONFIG_DIR),
+        volumes::mount(RESULTS, &tuning.results.directory),
+    ]
+    .into_iter()
+    .chain(tuning.results.written.iter().map(|path| volumes::mount(RESULTS, path)))
+    .chain(data::mounts(&tuning.input))
+    .collect()
+}
+
+fn all_volumes(tuning: &Tuning<'_>) -> Vec<Volume> {
+    [
+        volumes::scratch(volumes::SHARED_MEMORY, true),
+        volumes::scratch(volumes::WEIGHTS, false),
+        volumes::config_volume(tuning.config_map),
+        // The user's own source takes the place of this one, where there is one.
+        volumes::scratch(RESULTS, false),
+    ]
+    .into_iter()
+    .chain(data::volumes(&tuning.input))
+    .chain(pusher::volume(tuning))
+    .collect()
+}
+
+/// Only the machine that was made for this very Workspace: another one with the same labels of the user's may have other GPUs.
+fn affinity(tuning: &Tuning<'_>) -> Affinity {
+    pod::affinity(tuning.name, tuning.namespace, &tuning.node_labels)
+}
+
+/// As for serving, and the bare `gpu` of older clusters.
+fn tolerations(tuning: &Tuning<'_>) -> Vec<Toleration> {
+    let gpu = Toleration {
+        key: Some("gpu".to_owned()),
+        operator: Some("Equal".to_owned()),
+        effect: Some("NoSchedule".to_owned()),
+        ..Toleration::default()
+    };
+    std::iter::once(gpu).chain(pod::tolerations(tuning.azure_spot)).collect()
+}

@@ -1,0 +1,284 @@
+//! The Job.
+//!
+//! It is made when the machine is ready and every Secret that it mounts is there, and it is never changed: a Workspace that asks for something else gets another Job in its
+//! place, when the former one and its pods are gone. A Job that is over stays, with its pods' logs, for as long as nothing else is asked for.
+
+use super::draft::{Draft, Flow, is_dying};
+use super::facts::Task;
+use super::pods;
+use super::secrets::{self, Need};
+use super::training::Training;
+use super::view::View;
+use super::workload;
+use crate::conditions;
+use crate::effect::{self, Effect, Owned, Step, WriteMode};
+use crate::failure::{self, Failure, Waiting};
+use crate::kinds::{Kind, Typed};
+use crate::manifest::{self, Input, Output, Tuning};
+use crate::object::{ObjectKey, Seen};
+use crate::snapshot::{Lookup, Unread};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::batch::v1::{Job, JobStatus};
+use k8s_openapi::api::core::v1::Pod;
+use kaito_api::syntax::ImageReference;
+use kaito_api::vocabulary::{ConditionType, annotations, names};
+use kaito_api::workspace::{DataSource, TuningSpec};
+use kaito_presets::TuningRuntime;
+
+/// After so long, a training that still runs is worth a look: most adapters take minutes to hours.
+const LONG: SignedDuration = SignedDuration::from_hours(24);
+
+/// How far the training of the current revision is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// It has no Job.
+    #[default]
+    Nothing,
+    /// The Job has made no pod.
+    Created,
+    /// A pod is there, or Kubernetes is about to try again.
+    Started,
+    /// The result is where it was asked for.
+    Succeeded,
+    /// The Job has given up.
+    Failed,
+}
+
+impl Progress {
+    /// Whether nothing more will happen.
+    pub(super) fn is_over(self) -> bool {
+        matches!(self, Progress::Succeeded | Progress::Failed)
+    }
+}
+
+/// Reads the progress off the Job, as far as it is the one that is wanted.
+pub(super) fn progress(view: &View<'_>, draft: &Draft, found: Lookup<'_, Job>) -> Progress {
+    let wanted = draft.revision.as_ref().map(|revision| revision.number.to_string());
+    let Some(job) = found.found().filter(|job| is_ours(view, job) && revision_of(job) == wanted.as_deref()) else {
+        return Progress::Nothing;
+    };
+    let Some(status) = &job.status else { return Progress::Created };
+    let some = |count: Option<i32>| count.is_some_and(|count| count > 0);
+    if condition(status, "Complete").is_some() || some(status.succeeded) {
+        Progress::Succeeded
+    } else if condition(status, "Failed").is_some() {
+        Progress::Failed
+    } else if some(status.active) || some(status.ready) || some(status.failed) {
+        Progress::Started
+    } else {
+        Progress::Created
+    }
+}
+
+/// The words of a condition that holds.
+fn condition<'a>(status: &'a JobStatus, type_: &str) -> Option<&'a str> {
+    let mut holding = status.conditions.iter().flatten().filter(|found| found.status == "True");
+    holding.find(|found| found.type_ == type_).map(|found| found.message.as_deref().unwrap_or_default())
+}
+
+fn is_ours(view: &View<'_>, job: &Job) -> bool {
+    effect::is_controlled_by(&job.metadata, view.uid()) && !is_dying(&job.metadata)
+}
+
+fn revision_of(job: &Job) -> Option<&str> {
+    job.metadata.annotations.as_ref()?.get(annotations::WORKSPACE_REVISION).map(String::as_str)
+}
+
+pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
+    let Some(tuning) = view.tuning() else { return Ok(Flow::Next) };
+    let found = view.job()?;
+    if let Lookup::Malformed(malformed) = found {
+        let cause = format!("Job {} cannot be read: {}", view.name(), malformed.error);
+        draft.failures.push(Failure::new(&failure::MALFORMED_OBJECT, cause));
+        return Ok(Flow::Next);
+    }
+    if let Some(training) = draft.training.clone()
+        && secrets::check(view, draft, secrets(tuning))?
+    {
+        make(view, draft, tuning, &training, found);
+    }
+    observe(view, draft, found)?;
+    Ok(Flow::Next)
+}
+
+/// The Secrets that the Job mounts: a pod that mounts one that is not there waits without a word.
+pub(super) fn secrets(tuning: &TuningSpec) -> impl Iterator<Item = Need<'_>> {
+    let output = tuning.output.iter().filter(|output| output.volume_source.is_none() && !output.image.is_empty());
+    let pushes = output.map(|output| Need {
+        field: "tuning.output.imagePushSecret".to_owned(),
+        name: &output.image_push_secret,
+        key: names::DOCKER_CONFIG_KEY,
+        absent: &failure::SECRET_NOT_FOUND,
+        unusable: &failure::SECRET_NOT_USABLE,
+    });
+    let input = tuning.input.iter().filter(|input| !input.image.is_empty());
+    pushes.chain(input.flat_map(|input| {
+        secrets::for_pulling(
+            "tuning.input".to_owned(),
+            input,
+            (&failure::SECRET_NOT_FOUND, &failure::SECRET_NOT_USABLE),
+        )
+    }))
+}
+
+/// Makes the Job, or makes room for it.
+fn make(view: &View<'_>, draft: &mut Draft, tuning: &TuningSpec, training: &Training, found: Lookup<'_, Job>) {
+    match found {
+        Lookup::Absent if draft.machines.nodes_ready => match job(view, draft, tuning, training) {
+            Ok(effect) => {
+                let requires = draft.stamp.into_iter().chain(training.copied).collect();
+                draft.steps.push(Step { effect, requires });
+            }
+            Err(failure) => draft.failures.push(failure),
+        },
+        // Something else was asked for since. Deleted with its pods before it, so that two trainings never write to one place.
+        Lookup::Found(former) if is_ours(view, former) => {
+            let seen = Seen::Decoded(former.clone().into_object());
+            if let Some(target) = Owned::by_reference(&seen, view.uid()) {
+                draft.push_after(Effect::Delete { target }, draft.stamp);
+            }
+        }
+        Lookup::Absent | Lookup::Found(_) | Lookup::Malformed(_) => {}
+    }
+}
+
+/// The Job as it is to be.
+fn job(view: &View<'_>, draft: &Draft, tuning: &TuningSpec, training: &Training) -> Result<Effect, Failure> {
+    let invalid = |cause: String| Failure::new(&failure::INVALID_WORKSPACE, cause);
+    let (Some(facts), Some(revision)) = (draft.facts, &draft.revision) else {
+        return Err(invalid("tuning: nothing is known of it".to_owned()));
+    };
+    let (Task::Tuning { params, weights, .. }, Some(input), Some(output)) =
+        (facts.task, tuning.input.as_ref(), tuning.output.as_ref())
+    else {
+        return Err(invalid("tuning: input and output must be set".to_owned()));
+    };
+    let reference = |field: &str, text: &str| match text.parse::<ImageReference>() {
+        Ok(image) => Ok(image.to_pull()),
+        Err(_) if text.is_empty() => Ok(String::new()),
+        Err(error) => Err(invalid(format!("{field}: {error}"))),
+    };
+    let pulled = reference("tuning.input.image", &input.image)?;
+    let pushed = reference("tuning.output.image", &output.image)?;
+    let made = Tuning {
+        name: view.name(),
+        namespace: view.namespace(),
+        owner: view.owner(),
+        revision: revision.number,
+        facts,
+        params,
+        weights,
+        preset: tuning.preset.as_ref().map_or(facts.model.short_name, |preset| preset.name.as_str()),
+        node_labels: workload::user_labels(view),
+        config_map: &training.config_map,
+        results: &training.results,
+        input: source(input, &pulled),
+        output: match &output.volume_source {
+            Some(volume) => Output::Volume(volume),
+            None => Output::Image { image: &pushed, secret: &output.image_push_secret },
+        },
+        registry: &view.settings.registry,
+        azure_spot: crate::cloud::row(view.settings.cloud).azure_spot_taint,
+    };
+    let body = manifest::job(&made).map_err(|error| invalid(format!("tuning: {error}")))?;
+    let key = ObjectKey::new(Kind::Job, view.namespace(), view.name());
+    Ok(Effect::Ensure { key, body, mode: WriteMode::CreateOnly, uid: None })
+}
+
+/// Where the data comes from: image before addresses before volume, as upstream; admission lets only one through.
+fn source<'a>(input: &'a DataSource, image: &'a str) -> Input<'a> {
+    match &input.volume_source {
+        _ if !input.image.is_empty() => Input::Image { name: &input.name, image, secrets: &input.image_pull_secrets },
+        Some(volume) if input.urls.is_empty() => Input::Volume(volume),
+        _ => Input::Urls(&input.urls),
+    }
+}
+
+/// What is waited for, and what has failed. What keeps a pod from running is told in the words of the kubelet or the scheduler.
+fn observe(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, Job>) -> Result<(), Unread> {
+    let job = found.found();
+    let made = job.and_then(|job| job.metadata.creation_timestamp.as_ref()).map_or(view.now(), |time| time.0);
+    let Attempts { failed, alive } = attempts(view, draft, job)?;
+    if let Some(cause) = pods::classify(&alive).filter(|_| !draft.progress.is_over()) {
+        draft.failures.push(Failure::new(cause.row, cause.words));
+        return Ok(());
+    }
+    match draft.progress {
+        Progress::Succeeded => draft.remark("succeeded", "the machine stays until the Workspace is deleted"),
+        Progress::Failed => {
+            let words = job.and_then(|job| condition(job.status.as_ref()?, "Failed")).unwrap_or_default();
+            let cause = format!("tuning job failed: {words} ({}){}", counted(job), last(&failed));
+            draft.failures.push(Failure::new(&failure::JOB_FAILED, cause));
+        }
+        Progress::Started => draft.waits.push(training(job, &failed, made)),
+        Progress::Created => {
+            let what = "Tuning job has not started: it has made no pod";
+            draft.waits.push(Waiting::new(&failure::JOB_PENDING, what, made));
+        }
+        Progress::Nothing => {
+            let what = match job {
+                Some(_) => "Tuning job has not started: the former Job and its pods are going away",
+                // Machines come first, and their own wait is told.
+                None if !draft.machines.nodes_ready => return Ok(()),
+                None => "Tuning job has not started",
+            };
+            draft.waits.push(Waiting::new(&failure::JOB_PENDING, what, ready_since(view)));
+        }
+    }
+    Ok(())
+}
+
+/// The pods of a training: each is one attempt.
+#[derive(Default)]
+struct Attempts<'a> {
+    failed: Vec<&'a Pod>,
+    alive: Vec<&'a Pod>,
+}
+
+/// Those of the Job that is wanted, as far as anybody still wants to know of them.
+fn attempts<'a>(view: &View<'a>, draft: &Draft, job: Option<&Job>) -> Result<Attempts<'a>, Unread> {
+    let uid = match draft.progress {
+        Progress::Nothing | Progress::Succeeded => None,
+        Progress::Created | Progress::Started | Progress::Failed => job.and_then(|job| job.metadata.uid.as_deref()),
+    };
+    let Some(uid) = uid else { return Ok(Attempts::default()) };
+    let (over, alive): (Vec<&Pod>, Vec<&Pod>) = pods::of(view, uid)?.into_iter().partition(|pod| pods::is_over(pod));
+    Ok(Attempts { failed: over, alive })
+}
+
+/// The wait for a training that has begun.
+fn training(job: Option<&Job>, failed: &[&Pod], made: Timestamp) -> Waiting {
+    let status = job.and_then(|job| job.status.as_ref());
+    let started = status.and_then(|status| status.start_time.as_ref()).map_or(made, |time| time.0);
+    let is_ready = status.and_then(|status| status.ready).unwrap_or_default() > 0;
+    let (what, deadline) = if is_ready {
+        ("workspace has not completed yet, tuning job is running", LONG)
+    } else {
+        let seconds = i64::try_from(TuningRuntime::READINESS_TIMEOUT_SECONDS).unwrap_or(1800);
+        ("workspace has not completed yet, the pod of the tuning job is not ready", SignedDuration::from_secs(seconds))
+    };
+    let again = match status.and_then(|status| status.failed) {
+        Some(1..) => format!("; {}, Kubernetes tries again{}", counted(job), last(failed)),
+        _ => String::new(),
+    };
+    let mut wait = Waiting::new(&failure::TRAINING, format!("{what}{again}"), started);
+    wait.deadline = Some(deadline);
+    wait
+}
+
+/// `; the last: pod tune-x: container tune: exit code 1: no such file`, where that is known.
+fn last(failed: &[&Pod]) -> String {
+    pods::failure_of_last(failed).map(|words| format!("; the last: {words}")).unwrap_or_default()
+}
+
+/// `1 attempt failed`, `2 attempts failed`.
+fn counted(job: Option<&Job>) -> String {
+    let attempts = job.and_then(|job| job.status.as_ref()?.failed).unwrap_or_default();
+    format!("{attempts} attempt{} failed", if attempts == 1 { "" } else { "s" })
+}
+
+/// Since when a Job could have been there.
+fn ready_since(view: &View<'_>) -> Timestamp {
+    conditions::since(view.conditions(), ConditionType::ResourceReady, true)
+        .unwrap_or_else(|| view.not_since(ConditionType::JobStarted))
+}
