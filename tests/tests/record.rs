@@ -341,8 +341,8 @@ fn an_altered_fact_shows_what_would_have_been_decided() {
     let recording = altered(
         &recorder,
         "\"instanceType\":\"Standard_NV36ads_A10_v5\",\"labelSelector\":{\"matchLabels\":{\"apps\":\"one\"}}},\"status\"",
-        "/object/inference/preset/name",
-        json!("phi-5"),
+        "/object/metadata/annotations",
+        json!({"kaito.sh/enablelb": "True"}),
     );
     let verdicts = replay(&recording);
     let [Verdict::Differs { told: false, at, recorded, now }] = &verdicts[..] else { panic!("{verdicts:?}") };

@@ -10,6 +10,11 @@ use crate::steps::{self, Outcome, Step};
 /// What the tests of package `kaito-tests` read: the folder of the control plane.
 const VARIABLE: &str = "KAITO_CONTROL_PLANE";
 
+/// The package of the simulations.
+const SIMULATIONS: &str = "kaito-simulation";
+/// How much is simulated, where the environment does not say.
+const AMOUNTS: &[(&str, &str)] = &[("KAITO_RUNS", "10000"), ("KAITO_RECORDED", "1000")];
+
 pub fn run(arguments: &[String]) -> Result<(), String> {
     steps::run(plan(arguments))
 }
@@ -29,8 +34,9 @@ pub fn plan(arguments: &[String]) -> Vec<Step> {
 
     let mut words = vec!["test".to_owned()];
     let before_dashes = || arguments.iter().take_while(|word| *word != "--");
-    if !before_dashes().any(|word| word.starts_with("-p") || word.starts_with("--package")) {
-        words.push("--workspace".to_owned());
+    let all = !before_dashes().any(|word| word.starts_with("-p") || word.starts_with("--package"));
+    if all {
+        words.extend(["--workspace", "--exclude", SIMULATIONS].map(str::to_owned));
     }
     if !before_dashes().any(|word| word == "--no-fail-fast") {
         words.push("--no-fail-fast".to_owned());
@@ -45,5 +51,14 @@ pub fn plan(arguments: &[String]) -> Vec<Step> {
         }
         steps::status(command).map(|()| Outcome::Done)
     });
-    vec![plane, test]
+    let mut plan = vec![plane, test];
+    plan.extend(all.then(simulations));
+    plan
+}
+
+/// The simulations, in a profile of their own: with all optimisations, and without the kube crates.
+fn simulations() -> Step {
+    let wanted = AMOUNTS.iter().filter(|(name, _)| std::env::var_os(name).is_none());
+    let amounts: Vec<(&str, &str)> = wanted.copied().collect();
+    Step::cargo("simulations", &amounts, &["test", "--profile", "sim", "-p", SIMULATIONS, "--", "--nocapture"])
 }

@@ -126,6 +126,12 @@ reasons! {
         next "tries again",
         remedy "see the server's words; usually a permission, a quota or an admission policy";
 
+    /// A ResourceQuota of the namespace leaves no room for what is needed.
+    QUOTA_EXCEEDED = "QuotaExceeded" on ResourceReady, fails(1),
+        evidence "used and hard of the ResourceQuota that is named: kubectl describe resourcequota -n NAMESPACE",
+        next "tries again every minute",
+        remedy "raise the quota, or delete what the namespace does not need any more";
+
     /// The Secret that gives access to the model's weights is missing or lacks its key.
     MODEL_SECRET = "ModelAccessSecretNotUsable" on InferenceReady, warns(1),
         evidence "the keys (never the values) of the Secret that presetOptions.modelAccessSecret names: kubectl describe secret SECRET -n NAMESPACE",

@@ -34,6 +34,7 @@ faults! {
     Conflicts = "conflicts", "writes are refused because somebody else was faster";
     Throttling = "throttling", "the API server asks for patience (429)";
     Errors = "errors", "the API server fails (500)";
+    Quota = "quota", "a quota of the namespace is used up for a moment (403)";
     Timeouts = "timeouts", "no answer in time: it did not happen, it did, or it happens later";
     Replicas = "replicas", "two processes at once, one of them paused for long in the middle of its work";
     Nodes = "nodes", "machines are lost, or their nodes are not ready for a while";
@@ -223,6 +224,12 @@ impl Dice {
                 ..BackendError::new(ErrorKind::Throttled, "too many requests")
             };
             return Some(Trouble::Refused(error));
+        }
+        if writes && self.strikes(Fault::Quota) {
+            return refused(
+                ErrorKind::Forbidden,
+                "exceeded quota: team, requested: pods=1, used: pods=9, limited: pods=9",
+            );
         }
         if self.strikes(Fault::Errors) {
             return refused(ErrorKind::Unavailable, "etcdserver: request timed out");

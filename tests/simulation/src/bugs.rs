@@ -19,6 +19,8 @@ pub struct Bug {
     pub upstream: &'static str,
     /// What an operator with it does.
     pub what: &'static str,
+    /// The scenario in which it shows; empty where it may show in each.
+    pub only: &'static str,
     /// What it sees instead of what it asks for.
     sees: fn(&Read) -> Read,
     /// Whether a change of what was read wakes it.
@@ -36,8 +38,15 @@ struct Context<'a> {
     settings: &'a Settings,
 }
 
-const SOUND: Bug =
-    Bug { upstream: "", what: "", sees: Clone::clone, hears: |_| true, plan: |_, plan| plan, finds_orphans: true };
+const SOUND: Bug = Bug {
+    upstream: "",
+    what: "",
+    only: "",
+    sees: Clone::clone,
+    hears: |_| true,
+    plan: |_, plan| plan,
+    finds_orphans: true,
+};
 
 /// The bugs of the field that can exist at this stage.
 pub const BUGS: &[Bug] = &[
@@ -71,6 +80,7 @@ pub const BUGS: &[Bug] = &[
     Bug {
         upstream: "kaito#2201, #2032, #1999",
         what: "machines are found by the user's label",
+        only: "siblings",
         sees: by_user_label,
         ..SOUND
     },

@@ -87,6 +87,15 @@ pub fn secret(name: &str, type_: &str, key: &str) -> (ObjectKey, Value) {
     (ObjectKey::new(Kind::Secret, NAMESPACE, name), body)
 }
 
+/// A preset with settings of its own.
+fn with_settings() -> Objects {
+    let mut workspace = preset("set", "phi-4-mini-instruct", "Standard_NV36ads_A10_v5", "set");
+    workspace.1["inference"]["config"] = json!("settings");
+    let data = json!({"inference_config.yaml": "vllm:\n  max-model-len: 2048\n"});
+    let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings", "namespace": NAMESPACE}, "data": data});
+    vec![(ObjectKey::new(Kind::ConfigMap, NAMESPACE, "settings"), config), workspace]
+}
+
 /// A preset whose weights need a token.
 fn gated() -> Objects {
     let mut workspace = preset("gated", "phi-4-mini-instruct", "Standard_NV36ads_A10_v5", "gated");
@@ -125,6 +134,7 @@ pub fn builtin() -> Vec<(&'static str, Objects)> {
         ),
         ("a token for the weights", gated()),
         ("a training", training()),
+        ("settings of the runtime", with_settings()),
         ("the longest name", vec![preset(long, "phi-4-mini-instruct", a10, "long")]),
     ]
 }

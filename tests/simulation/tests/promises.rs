@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Instant;
 
-/// `KAITO_RUNS=1000000 KAITO_SEED=7 KAITO_FAULTS=all,-user` looks further; in CI every run is the same.
+/// Few by default, for a debug build is slow. `cargo xtask test` runs 10,000 in profile `sim`, the same every time; `KAITO_RUNS=1000000 KAITO_SEED=7 KAITO_FAULTS=all,-user` looks further.
 fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
@@ -54,7 +54,7 @@ fn run_all(runs: u64, from: u64, faults: &Faults, mut each: impl FnMut(&str, Run
 
 #[test]
 fn i5_i7_i8_i9_i10_hold_whatever_goes_wrong() {
-    let (runs, from) = (setting("KAITO_RUNS", 10_000_u64), setting("KAITO_SEED", 0));
+    let (runs, from) = (setting("KAITO_RUNS", 300_u64), setting("KAITO_SEED", 0));
     let faults: Faults = setting("KAITO_FAULTS", Faults::all());
     let (mut steps, mut broken) = (0, BTreeMap::<String, (u64, u64, String)>::new());
     let mut played = BTreeMap::<&str, u64>::new();
@@ -122,7 +122,9 @@ const STORIES: &[(Kind, Story)] = &[
         a_while(world);
         is_ready && status(world).to_string().contains("stopped posting")
     }),
-    (Kind::StatefulSet, |world| becomes_ready(world) && is_made_again(world, Kind::StatefulSet)),
+    (Kind::StatefulSet, |world| {
+        becomes_ready(world) && is_repaired(world, Kind::StatefulSet, "/metadata/annotations", json!({}))
+    }),
     (Kind::EndpointSlice, |world| {
         world.set_fate(&Fate { pods: PodFate::NeverServes, ..Fate::default() });
         let was_ready = becomes_ready(world);
@@ -131,11 +133,14 @@ const STORIES: &[(Kind, Story)] = &[
         !was_ready && status(world)["state"] == "Ready"
     }),
     (Kind::Pod, |world| {
-        world.set_fate(&Fate { pods: PodFate::ImagePull { message: "no such tag".to_owned() }, ..Fate::default() });
-        becomes_ready(world);
-        status(world).to_string().contains("no such tag")
+        let pull = |words: &str| Fate { pods: PodFate::ImagePull { message: words.to_owned() }, ..Fate::default() };
+        world.set_fate(&pull("no such tag"));
+        let was_ready = becomes_ready(world);
+        world.set_fate(&pull("no such registry"));
+        a_while(world);
+        !was_ready && status(world).to_string().contains("no such registry")
     }),
-    (Kind::Service, |world| becomes_ready(world) && is_made_again(world, Kind::Service)),
+    (Kind::Service, |world| becomes_ready(world) && is_repaired(world, Kind::Service, "/spec/type", json!("NodePort"))),
     (Kind::ControllerRevision, |world| becomes_ready(world) && is_made_again(world, Kind::ControllerRevision)),
     (Kind::Job, |world| {
         for (key, body) in scenarios::training() {
@@ -201,6 +206,16 @@ fn becomes_ready(world: &mut World) -> bool {
     status(world)["state"] == "Ready"
 }
 
+/// Somebody changes an object by hand.
+fn is_repaired(world: &mut World, kind: Kind, pointer: &str, to: Value) -> bool {
+    let made = world.created().into_iter().find(|made| made.kind == kind).unwrap();
+    let there = |world: &World| world.cluster().with_store(|store| store.value(&made).cloned().unwrap());
+    let (before, mut changed) = (there(world), there(world));
+    *changed.pointer_mut(pointer).unwrap() = to;
+    put(world, &made, &changed);
+    there(world).pointer(pointer) == before.pointer(pointer)
+}
+
 fn is_made_again(world: &mut World, kind: Kind) -> bool {
     let made = world.created().into_iter().find(|made| made.kind == kind).unwrap();
     world.delete(&made).unwrap();
@@ -233,7 +248,7 @@ fn i9_without_any_one_watch_a_scenario_fails() {
 fn recorded_runs_are_replayed_bit_for_bit() {
     let simulations: Vec<Simulation> =
         all().into_iter().map(|(_, objects)| Simulation::new(objects, &Settings::default(), Faults::all())).collect();
-    let (runs, mut reconciles) = (setting("KAITO_RECORDED", 1000_u64), 0);
+    let (runs, mut reconciles) = (setting("KAITO_RECORDED", 30_u64), 0);
     for seed in 0..runs {
         let simulation = &simulations[usize::try_from(seed).unwrap() % simulations.len()];
         let run = simulation.run_recorded(seed, Some(Recorder::new(Limits::default())));

@@ -85,7 +85,7 @@ impl Cloud {
         now: Timestamp,
         settings: &Settings,
     ) -> Plan {
-        if claim.is_true("Ready") && self.fate != CloudFate::Well {
+        if claim.is_true("Ready") && !matches!(self.fate, CloudFate::Well | CloudFate::GpusNeverAppear) {
             // What becomes of machines is decided on their way; one that came is there.
             return Self::new(self.pace).launch(key, claim, node, now, settings);
         }

@@ -52,10 +52,11 @@ fn refused_writes(view: &View<'_>) -> Vec<Failure> {
         )),
         // The cache lags; the next look shows whose it is.
         (ErrorKind::AlreadyExists, _) => None,
-        _ => Some(Failure::new(
-            &failure::WRITE_REFUSED,
-            format!("cannot {} {}: {}", error.verb, error.key, error.message),
-        )),
+        _ => {
+            let is_quota = error.kind == ErrorKind::Forbidden && error.message.contains("exceeded quota");
+            let row = if is_quota { &failure::QUOTA_EXCEEDED } else { &failure::WRITE_REFUSED };
+            Some(Failure::new(row, format!("cannot {} {}: {}", error.verb, error.key, error.message)))
+        }
     };
     view.snapshot.mishaps().iter().filter_map(refused).collect()
 }
