@@ -27,8 +27,11 @@ pub fn run(args: &Simulate, stdin: &mut dyn Read, console: &mut Console<'_>) -> 
     }
     let (Ok(intake), Ok(stages)) = (intake, stages) else { return Ok(Verdict::Unreadable) };
     let Intake { mut world, mut workspaces, mut refusals } = intake;
-    let later = then::refusals(&stages, &world, &args.operator.settings());
+    let (later, taken) = then::refusals(&stages, &world, &args.operator.settings());
     intake::complain(&later, console);
+    if !taken {
+        return Ok(Verdict::No);
+    }
     refusals.extend(later);
     let mut live = Live::new(args.output.form == Form::Table && console.look.width.is_some());
     let mut applied = Vec::new();

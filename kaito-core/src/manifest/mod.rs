@@ -22,7 +22,7 @@ pub use command::{Arg, command_line};
 pub use immutable::keep_immutable;
 pub use layout::Layout;
 pub use node_claim::{Machine, claim_name, node_claim};
-pub use puller::{DOCKER_CONFIG_KEY, Pull, docker_config, init_container};
+pub use puller::{DOCKER_CONFIG_KEY, Pull, docker_config, init_container, pulled_by};
 pub use quote::quote;
 pub use revision::{Numbered, controller_revision, revision_name};
 pub use services::{Exposure, headless_name, headless_service, service};

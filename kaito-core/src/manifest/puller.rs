@@ -44,6 +44,18 @@ pub fn init_container(pull: Pull<'_>) -> Container {
     }
 }
 
+/// The image that an init container brings: one of ours, or one that the reference made, whose script names it.
+pub fn pulled_by(container: &Container) -> Option<&str> {
+    let args = container.args.as_deref().unwrap_or_default();
+    if let [script, _, image, ..] = args
+        && script == SCRIPT
+    {
+        return Some(image);
+    }
+    let script = args.iter().find_map(|arg| arg.split_once("IMG_REF='"))?.1;
+    script.split_once('\'').map(|(image, _)| image)
+}
+
 /// A volume with the credentials of some pull secrets, and where a puller looks for it. `folder` sets it apart from others in the pod, such as `tone-inference-adapter`.
 pub fn docker_config(folder: &str, secrets: &[&str]) -> (Volume, VolumeMount) {
     // Two projections onto one path are refused by the API server.

@@ -6,6 +6,7 @@ use super::draft::is_dying;
 use super::view::View;
 use crate::effect;
 use crate::failure::{self, Reason};
+use crate::manifest;
 use crate::snapshot::Unread;
 use crate::words::{last_line, quoted};
 use jiff::Timestamp;
@@ -130,13 +131,12 @@ impl Container<'_> {
         }
     }
 
-    /// The image that an init container of ours pulls, from its own script.
+    /// The image that an init container of ours pulls.
     fn pulls(&self) -> Option<&str> {
         let is_puller = |name: &str| name == "puller" || name.starts_with("puller-");
         let spec = self.pod.spec.as_ref().filter(|_| self.is_init && is_puller(&self.status.name))?;
         let puller = spec.init_containers.iter().flatten().find(|container| container.name == self.status.name)?;
-        let script = puller.args.iter().flatten().find_map(|arg| arg.split_once("IMG_REF='"))?.1;
-        script.split_once('\'').map(|(image, _)| image)
+        manifest::pulled_by(puller)
     }
 }
 

@@ -7,6 +7,8 @@ use crate::kinds::Kind;
 use crate::object::{ObjectKey, SecretFacts};
 use crate::read::Read;
 use crate::snapshot::{Lookup, Unread};
+use crate::words::quoted;
+use kaito_api::syntax;
 
 /// A Secret that something names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +29,13 @@ pub(super) fn check<'a>(
     draft: &mut Draft,
     needs: impl IntoIterator<Item = Need<'a>>,
 ) -> Result<(), Unread> {
-    let needs: Vec<Need<'_>> = needs.into_iter().collect();
+    // What cannot be a name is never asked for: the API server would take it for a path.
+    let (needs, impossible): (Vec<Need<'_>>, Vec<Need<'_>>) =
+        needs.into_iter().partition(|need| syntax::dns_subdomain(need.name).is_ok());
+    for Need { field, name, reason, .. } in impossible {
+        let problem = format!("{field}: Secret {} cannot exist: that is no name", quoted(name));
+        draft.failures.push(Failure::new(reason, problem));
+    }
     let reads = needs.iter().map(|need| Read::object(ObjectKey::new(Kind::Secret, view.namespace(), need.name)));
     view.snapshot.need(reads)?;
     for Need { field, name, key, reason } in needs {

@@ -24,6 +24,11 @@ use crate::syntax;
 use crate::vocabulary::names::HEADLESS_SUFFIX;
 use validator::Validate;
 
+/// The longest name of what is served. Kubernetes labels each pod of a StatefulSet with `controller-revision-hash: <name>-<ten digits>`, and a label has at most 63 characters; it cuts no name,
+/// and makes no pod (kubernetes/kubernetes#64023). The Service `<name>-headless` would allow two more.
+const LONGEST_SERVED: usize = 63 - 1 - 10;
+const _: () = assert!(LONGEST_SERVED + HEADLESS_SUFFIX.len() <= 63);
+
 impl Workspace {
     /// What is wrong with the object by itself, sorted by path; empty when nothing is.
     ///
@@ -69,13 +74,12 @@ impl Workspace {
         if self.inference().is_none() {
             return Vec::new();
         }
-        let longest = 63 - HEADLESS_SUFFIX.len();
         if let Err(expected) = syntax::service_name(name) {
             wrong("N-1", format!("{name:?} {expected}"))
-        } else if name.len() > longest {
+        } else if name.len() > LONGEST_SERVED {
             wrong(
                 "N-2",
-                format!("must be at most {longest} characters, because a Service {name}{HEADLESS_SUFFIX} is created"),
+                format!("must be at most {LONGEST_SERVED} characters, because Kubernetes labels the pods with this name, '-' and a hash of ten digits, in at most 63 characters"),
             )
         } else {
             Vec::new()
@@ -133,7 +137,7 @@ mod tests {
     #[test]
     fn names() {
         for (name, rule) in
-            [("phi-3.5-mini", "W-1"), ("-mini", "W-1"), ("3-mini", "N-1"), (&*"x".repeat(55), "N-2"), ("", "W-1")]
+            [("phi-3.5-mini", "W-1"), ("-mini", "W-1"), ("3-mini", "N-1"), (&*"x".repeat(53), "N-2"), ("", "W-1")]
         {
             let name = name.to_owned();
             assert_eq!(found(move |o| o["metadata"]["name"] = json!(name)), [format!("{rule} metadata.name")]);
