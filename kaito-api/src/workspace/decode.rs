@@ -203,7 +203,8 @@ mod tests {
     fn of_a_status_that_cannot_be_read_the_rest_is_kept() {
         let condition = json!({ "type": "ResourceReady", "status": "True", "reason": "x", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z" });
         let of = |status: Value| {
-            let (_, ws) = decode(json!({ "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "status": status })).unwrap();
+            let (_, ws) =
+                decode(json!({ "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "status": status })).unwrap();
             serde_json::to_value(ws.status).unwrap()
         };
         let bad = json!({ "state": 5, "targetNodeCount": "two", "workerNodes": ["a", 7], "conditions": [null, condition, { "type": 1 }] });

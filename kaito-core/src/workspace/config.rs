@@ -20,7 +20,10 @@ pub(super) fn context(view: &View<'_>, limit: Option<u64>) -> Result<Result<Opti
         return Ok(Ok(None));
     };
     let fail = |cause: String| {
-        Ok(Err(Failure::new(&failure::CONFIG_NOT_USABLE, format!("inference.config: ConfigMap {} {cause}", quoted(name)))))
+        Ok(Err(Failure::new(
+            &failure::CONFIG_NOT_USABLE,
+            format!("inference.config: ConfigMap {} {cause}", quoted(name)),
+        )))
     };
     // What cannot be a name is never asked for: the API server would take it for a path.
     if let Err(expected) = syntax::dns_subdomain(name) {

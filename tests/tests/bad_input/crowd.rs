@@ -169,7 +169,11 @@ fn a_controller_plans_ten_thousand_changes_of_one_object_once_and_of_each_object
     }
     process.hear(seen(GOOD, MANY + 1), second(MANY));
     assert_eq!(process.schedule.due(second(MANY)), 2);
-    assert_eq!(process.taken(second(MANY)), [key(BAD), key(GOOD)], "the last change of each, and nobody waits for the rest");
+    assert_eq!(
+        process.taken(second(MANY)),
+        [key(BAD), key(GOOD)],
+        "the last change of each, and nobody waits for the rest"
+    );
 
     let mut process = Process::new();
     for n in 0..MANY {
@@ -190,7 +194,12 @@ fn changes_while_a_root_is_looked_at_lead_to_one_more_look() {
         process.hear(seen(BAD, n + 2), Duration::ZERO);
     }
     assert!(process.taken(Duration::ZERO).is_empty(), "one root is not looked at twice at once");
-    process.schedule.finished(&key(BAD), &Err(kaito_core::backend::BackendError::new(kaito_core::backend::ErrorKind::Timeout, "")), Duration::ZERO, 0.5);
+    process.schedule.finished(
+        &key(BAD),
+        &Err(kaito_core::backend::BackendError::new(kaito_core::backend::ErrorKind::Timeout, "")),
+        Duration::ZERO,
+        0.5,
+    );
     assert_eq!(process.taken(Duration::from_secs(3600)), [key(BAD)]);
     assert!(process.taken(Duration::from_secs(3600)).is_empty());
 }

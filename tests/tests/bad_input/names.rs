@@ -55,7 +55,8 @@ fn names_that_no_server_takes_are_not_taken() {
 /// A change of a good Workspace; what it is refused for, where it is.
 fn limits() -> Vec<(&'static str, Value, Option<&'static str>)> {
     let labels = |key: &str, value: &str| json!({"resource": {"labelSelector": {"matchLabels": {key: value}}}});
-    let adapter = |name: &str| json!({"inference": {"adapters": [{"source": {"name": name, "image": "r.example.com/a:1"}}]}});
+    let adapter =
+        |name: &str| json!({"inference": {"adapters": [{"source": {"name": name, "image": "r.example.com/a:1"}}]}});
     let config = |name: &str| json!({"inference": {"config": name}});
     let token = |name: &str| json!({"inference": {"preset": {"name": "phi-3-mini-4k-instruct", "presetOptions": {"modelAccessSecret": name}}}});
     vec![
@@ -82,7 +83,9 @@ fn everything_else_with_a_name_is_served_up_to_its_limit_and_refused_beyond() {
         let mut stage = world(&Fate::default());
         let yaml = json!({"inference_config.yaml": "vllm: {}\n"});
         stage.put(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": long(253)}, "data": yaml}));
-        stage.put(&json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": long(253)}, "data": {"HF_TOKEN": ""}}));
+        stage.put(
+            &json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": long(253)}, "data": {"HF_TOKEN": ""}}),
+        );
         stage.put(&manifests::phi_3_mini(BAD));
         stage.patch(Kind::Workspace, BAD, &change);
         match refused {
@@ -98,7 +101,9 @@ fn everything_else_with_a_name_is_served_up_to_its_limit_and_refused_beyond() {
 
 #[test]
 fn a_running_model_that_is_given_an_impossible_reference_goes_on_and_nothing_elsewhere_is_read() {
-    let changes = limits().into_iter().filter(|(_, _, refused)| refused.is_some_and(|field| field == "inference.config" || field.starts_with("preset")));
+    let changes = limits().into_iter().filter(|(_, _, refused)| {
+        refused.is_some_and(|field| field == "inference.config" || field.starts_with("preset"))
+    });
     for (story, change, _) in changes {
         let mut stage = world(&Fate::default());
         stage.put(&manifests::phi_3_mini(BAD));

@@ -1,7 +1,9 @@
 //! What a Workspace refers to: missing, of the wrong type, late, vanishing.
 
 use super::clock::look;
-use super::{BAD, GOOD, alone, expect_quiet, expect_told, is_ready, machines, say, until_good, until_ready, workload, world};
+use super::{
+    BAD, GOOD, alone, expect_quiet, expect_told, is_ready, machines, say, until_good, until_ready, workload, world,
+};
 use kaito_core::Kind;
 use kaito_core::memory::Fate;
 use kaito_tests::manifests;
@@ -74,21 +76,45 @@ fn rows() -> Vec<Row> {
         ("another key", Some(config_map(&json!({"inference_config.yml": ""}))), &["has no key inference_config.yaml"]),
         ("no data", Some(config_map(&Value::Null)), &["has no key inference_config.yaml"]),
         ("data that is no map", Some(config_map(&json!(["a"]))), &["cannot be read"]),
-        ("a value that is no text", Some(config_map(&json!({"inference_config.yaml": {"vllm": {}}}))), &["cannot be read"]),
+        (
+            "a value that is no text",
+            Some(config_map(&json!({"inference_config.yaml": {"vllm": {}}}))),
+            &["cannot be read"],
+        ),
         ("not YAML", Some(settings("vllm: [\n")), &["my-settings key inference_config.yaml is not YAML"]),
         ("a list", Some(settings("- vllm\n")), &["expected a map with a section `vllm`"]),
         ("text", Some(settings("max-model-len")), &["expected a map with a section `vllm`"]),
-        ("a section that is a list", Some(settings("vllm: [max-model-len]\n")), &["expected a map with a section `vllm`"]),
+        (
+            "a section that is a list",
+            Some(settings("vllm: [max-model-len]\n")),
+            &["expected a map with a section `vllm`"],
+        ),
         ("a length below zero", Some(settings("vllm: {max-model-len: -1}\n")), &["vllm.max-model-len is -1: expected"]),
         ("a length of nothing", Some(settings("vllm: {max-model-len: 0}\n")), &["vllm.max-model-len is 0: expected"]),
-        ("a length in words", Some(settings("vllm: {max-model-len: long}\n")), &["max-model-len is \"long\": expected"]),
+        (
+            "a length in words",
+            Some(settings("vllm: {max-model-len: long}\n")),
+            &["max-model-len is \"long\": expected"],
+        ),
         ("a length that is yes", Some(settings("vllm: {max-model-len: true}\n")), &["max-model-len is true: expected"]),
         ("a length that is a map", Some(settings("vllm: {max-model-len: {a: 1}}\n")), &["max-model-len is {\"a\":1}"]),
-        ("a length beyond the model", Some(settings("vllm: {max-model-len: 99999999}\n")), &["99999999 tokens; the model ends at"]),
-        ("a length that no machine holds", Some(settings("vllm: {max-model-len: 18446744073709551616}\n")), &["max-model-len is"]),
+        (
+            "a length beyond the model",
+            Some(settings("vllm: {max-model-len: 99999999}\n")),
+            &["99999999 tokens; the model ends at"],
+        ),
+        (
+            "a length that no machine holds",
+            Some(settings("vllm: {max-model-len: 18446744073709551616}\n")),
+            &["max-model-len is"],
+        ),
         ("NULs", Some(settings("vllm:\n  a: \u{0}\u{1b}[31m\n")), &["is not YAML"]),
         ("a megabyte of text", Some(settings(&long)), &["expected a map with a section `vllm`"]),
-        ("a megabyte for a length", Some(settings(&format!("vllm: {{max-model-len: {long}}}"))), &["max-model-len is \"aaaa", "expected a positive"]),
+        (
+            "a megabyte for a length",
+            Some(settings(&format!("vllm: {{max-model-len: {long}}}"))),
+            &["max-model-len is \"aaaa", "expected a positive"],
+        ),
         ("a megabyte in a key that is wrong", Some(settings(&format!("{long}: [\n"))), &["is not YAML"]),
         ("a bomb of aliases", Some(settings(&bomb())), &["is not YAML"]),
         ("ten thousand brackets", Some(settings(&deep)), &["is not YAML"]),
@@ -106,8 +132,16 @@ fn rows() -> Vec<Row> {
         mentions,
         cure: secret("hub", "Opaque", &["HF_TOKEN"]),
     };
-    rows.push(token("no token", None, &["inference.preset.presetOptions.modelAccessSecret: Secret hub does not exist"]));
-    rows.push(token("a token under another key", Some(secret("hub", "Opaque", &["token"])), &["Secret hub has no key HF_TOKEN"]));
+    rows.push(token(
+        "no token",
+        None,
+        &["inference.preset.presetOptions.modelAccessSecret: Secret hub does not exist"],
+    ));
+    rows.push(token(
+        "a token under another key",
+        Some(secret("hub", "Opaque", &["token"])),
+        &["Secret hub has no key HF_TOKEN"],
+    ));
     let tls = secret("hub", "kubernetes.io/tls", &["tls.crt", "tls.key"]);
     rows.push(token("a certificate for a token", Some(tls), &["has no key HF_TOKEN; it is of type kubernetes.io/tls"]));
     let pull = |story, instead, mentions| Row {
@@ -118,7 +152,11 @@ fn rows() -> Vec<Row> {
         mentions,
         cure: secret("my-registry", "kubernetes.io/dockerconfigjson", &[".dockerconfigjson"]),
     };
-    rows.push(pull("no pull secret", None, &["inference.adapters[0].source.imagePullSecrets[0]: Secret my-registry does not exist"]));
+    rows.push(pull(
+        "no pull secret",
+        None,
+        &["inference.adapters[0].source.imagePullSecrets[0]: Secret my-registry does not exist"],
+    ));
     rows.push(pull(
         "an old pull secret",
         Some(secret("my-registry", "kubernetes.io/dockercfg", &[".dockercfg"])),
@@ -172,11 +210,26 @@ fn losses() -> Vec<(&'static str, Value, Value, Option<Value>)> {
     vec![
         ("a ConfigMap vanishes", with_config(), good_settings(), None),
         ("a ConfigMap is broken", with_config(), good_settings(), Some(settings("vllm: [\n"))),
-        ("a ConfigMap asks for more", with_config(), good_settings(), Some(settings("vllm: {max-model-len: 99999999}\n"))),
+        (
+            "a ConfigMap asks for more",
+            with_config(),
+            good_settings(),
+            Some(settings("vllm: {max-model-len: 99999999}\n")),
+        ),
         ("a ConfigMap changes", with_config(), good_settings(), Some(settings("vllm: {max-model-len: 2048}\n"))),
         ("a token vanishes", with_token(), secret("hub", "Opaque", &["HF_TOKEN"]), None),
-        ("a token loses its key", with_token(), secret("hub", "Opaque", &["HF_TOKEN"]), Some(secret("hub", "Opaque", &[]))),
-        ("a pull secret vanishes", with_adapter(), secret("my-registry", "kubernetes.io/dockerconfigjson", &[".dockerconfigjson"]), None),
+        (
+            "a token loses its key",
+            with_token(),
+            secret("hub", "Opaque", &["HF_TOKEN"]),
+            Some(secret("hub", "Opaque", &[])),
+        ),
+        (
+            "a pull secret vanishes",
+            with_adapter(),
+            secret("my-registry", "kubernetes.io/dockerconfigjson", &[".dockerconfigjson"]),
+            None,
+        ),
     ]
 }
 
@@ -255,7 +308,9 @@ fn a_storage_class_that_is_missing_late_unreadable_or_vanishes_keeps_no_model_fr
     let mut odd = class();
     odd["parameters"] = json!(["none"]);
     let manifest = || manifests::preset(BAD, "phi-4-mini-instruct", "Standard_NC24ads_A100_v4");
-    for (story, first, claims) in [("missing", None, false), ("there", Some(class()), true), ("unreadable", Some(odd), true)] {
+    for (story, first, claims) in
+        [("missing", None, false), ("there", Some(class()), true), ("unreadable", Some(odd), true)]
+    {
         let mut stage = world(&Fate::default());
         if stage.get(Kind::StorageClass, CLASS).is_some() {
             stage.remove(Kind::StorageClass, CLASS);

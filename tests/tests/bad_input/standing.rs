@@ -74,14 +74,17 @@ fn whatever_a_status_says_at_whatever_moment_the_end_is_the_same() {
             write_status(&mut stage, Kind::Workspace, BAD, &status);
             until_ready(&mut stage, GOOD);
             stage.until(&format!("{BAD} is ready, after {status} when {moment}"), &|stage| {
-                stage.get(Kind::Workspace, BAD).is_some_and(|found| {
-                    found["status"]["state"] == "Ready" && found["status"]["targetNodeCount"] == 2
-                })
+                stage
+                    .get(Kind::Workspace, BAD)
+                    .is_some_and(|found| found["status"]["state"] == "Ready" && found["status"]["targetNodeCount"] == 2)
             });
             stage.pass_time();
             assert_eq!((&stage as &dyn Stage).ending(), wanted, "{status} when {moment}");
             let now = machines(&stage, BAD);
-            assert!(machines_before.iter().all(|machine| now.contains(machine)), "{status} when {moment}: a machine was bought again");
+            assert!(
+                machines_before.iter().all(|machine| now.contains(machine)),
+                "{status} when {moment}: a machine was bought again"
+            );
             assert!(workload_before.is_null() || workload_before == workload(&stage, BAD), "{status} when {moment}");
         }
     }

@@ -15,7 +15,8 @@ fn good() -> impl Strategy<Value = Value> {
     let mut config = manifests::phi_4_mini(NAME);
     config["inference"]["config"] = json!("settings");
     let mut soft = manifests::preset(NAME, "phi-3.5-mini-instruct", "Standard_NC24ads_A100_v4");
-    soft["inference"]["adapters"] = json!([{"source": {"name": "tone", "image": "r.example.com/a:1"}, "strength": "0.5"}]);
+    soft["inference"]["adapters"] =
+        json!([{"source": {"name": "tone", "image": "r.example.com/a:1"}, "strength": "0.5"}]);
     soft["metadata"]["annotations"] = json!({"kaito.sh/runtime": "transformers", "kaito.sh/enablelb": "True"});
     select(vec![manifests::phi_3_mini(NAME), manifests::two_nodes(NAME), manifests::adapters(NAME), config, soft])
 }
@@ -40,7 +41,11 @@ fn world() -> World {
     let mut world = World::installed(&Settings::default());
     for (kind, name, body) in [
         (Kind::ConfigMap, "settings", json!({"data": {"inference_config.yaml": "vllm: {}\n"}})),
-        (Kind::Secret, "my-registry", json!({"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": ""}})),
+        (
+            Kind::Secret,
+            "my-registry",
+            json!({"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": ""}}),
+        ),
     ] {
         world.put(&ObjectKey::new(kind, "default", name), &body).unwrap();
     }
@@ -57,7 +62,15 @@ fn reasons(world: &mut World) -> Vec<(String, String)> {
 }
 
 /// What a Workspace never is that was admitted.
-const NEVER: &[&str] = &["InvalidWorkspace", "UnknownPreset", "UnknownInstanceType", "NoRuntimeForGpu", "NotSupported", "WriteRefused", "MalformedObject"];
+const NEVER: &[&str] = &[
+    "InvalidWorkspace",
+    "UnknownPreset",
+    "UnknownInstanceType",
+    "NoRuntimeForGpu",
+    "NotSupported",
+    "WriteRefused",
+    "MalformedObject",
+];
 
 fn never(world: &mut World) -> Result<(), TestCaseError> {
     for (reason, message) in reasons(world) {

@@ -1,7 +1,7 @@
 //! The command line: whatever is put in, it answers yes, no, or that and where it cannot be read; it never fails itself.
 
-use kaito_core::memory::World;
 use kaito_core::driver::{Reconciliation, Wish};
+use kaito_core::memory::World;
 use kaito_core::record::{Limits, Recorder};
 use kaito_core::{Settings, WorkspacePlanner};
 use kaito_operator::input;
@@ -36,7 +36,12 @@ pub(super) fn answered(ran: &Ran, about: &str) -> Result<(), TestCaseError> {
     prop_assert!(ran.code <= 2, "{}: {about:?}", ran.err);
     prop_assert!(ran.code != 2 || !ran.err.is_empty(), "why it cannot be read is said: {about:?}");
     let is_odd = |c: char| c.is_control() && c != '\n';
-    prop_assert!(!ran.err.contains(is_odd) && !ran.out.contains(is_odd), "words never move the cursor: {}{}", ran.out, ran.err);
+    prop_assert!(
+        !ran.err.contains(is_odd) && !ran.out.contains(is_odd),
+        "words never move the cursor: {}{}",
+        ran.out,
+        ran.err
+    );
     Ok(())
 }
 

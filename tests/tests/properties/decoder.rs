@@ -1,8 +1,8 @@
 //! Objects: whatever stands in one, it is decoded or refused at a place that is there.
 
 use super::anything;
-use kaito_api::workspace::{self, DecodeError};
 use kaito_api::FieldErrorKind;
+use kaito_api::workspace::{self, DecodeError};
 use kaito_core::{Kind, Seen, Settings, admission};
 use kaito_tests::{arbitrary, cases, manifests};
 use proptest::prelude::*;

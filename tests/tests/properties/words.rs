@@ -21,36 +21,53 @@ fn text() -> impl Strategy<Value = String> {
 
 fn image() -> impl Strategy<Value = String> {
     let host = select(vec!["", "r.example.com/", "localhost:5000/", "[::1]:5/", "UPPER.io/", "index.docker.io/"]);
-    let tail = select(vec!["".to_owned(), ":1".to_owned(), ":V1.0-x".to_owned(), format!("@sha256:{}", "a".repeat(64)), format!(":x@sha512:{}", "0".repeat(128))]);
-    (host, "[a-z0-9]{1,8}((/|\\.|_|__|-{1,3})[a-z0-9]{1,8}){0,4}", tail).prop_map(|(host, name, tail)| format!("{host}{name}{tail}"))
+    let tail = select(vec![
+        "".to_owned(),
+        ":1".to_owned(),
+        ":V1.0-x".to_owned(),
+        format!("@sha256:{}", "a".repeat(64)),
+        format!(":x@sha512:{}", "0".repeat(128)),
+    ]);
+    (host, "[a-z0-9]{1,8}((/|\\.|_|__|-{1,3})[a-z0-9]{1,8}){0,4}", tail)
+        .prop_map(|(host, name, tail)| format!("{host}{name}{tail}"))
 }
 
 /// The rules of RFC 1123 and of labels, said another way.
 fn is_label(text: &str, more: &str, lower: bool) -> bool {
     let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || (!lower && c.is_ascii_uppercase());
-    (1..=63).contains(&text.len()) && text.starts_with(is_word) && text.ends_with(is_word) && text.chars().all(|c| is_word(c) || more.contains(c))
+    (1..=63).contains(&text.len())
+        && text.starts_with(is_word)
+        && text.ends_with(is_word)
+        && text.chars().all(|c| is_word(c) || more.contains(c))
 }
 
 fn condition() -> impl Strategy<Value = Condition> {
     let type_ = select(vec!["ResourceReady", "InferenceReady", "NodesReady", "Foreign", "", "example.com/Other"]);
     let status = select(vec!["True", "False", "Unknown", "", "yes"]);
-    (type_, status, any::<String>(), -1_000_000_000_i64..10_000_000_000).prop_map(|(type_, status, message, second)| Condition {
-        type_: type_.to_owned(),
-        status: status.to_owned(),
-        reason: message.clone(),
-        message,
-        last_transition_time: Time(Timestamp::from_second(second).unwrap()),
-        observed_generation: None,
+    (type_, status, any::<String>(), -1_000_000_000_i64..10_000_000_000).prop_map(|(type_, status, message, second)| {
+        Condition {
+            type_: type_.to_owned(),
+            status: status.to_owned(),
+            reason: message.clone(),
+            message,
+            last_transition_time: Time(Timestamp::from_second(second).unwrap()),
+            observed_generation: None,
+        }
     })
 }
 
-const OURS: [ConditionType; 3] = [ConditionType::ResourceReady, ConditionType::InferenceReady, ConditionType::NodesReady];
+const OURS: [ConditionType; 3] =
+    [ConditionType::ResourceReady, ConditionType::InferenceReady, ConditionType::NodesReady];
 
 fn findings() -> impl Strategy<Value = Vec<Finding>> {
     let text = prop_oneof![5 => any::<String>(), 1 => Just("ü".repeat(100_000))];
     let one = (any::<bool>(), text).prop_map(|(holds, message)| (holds, message));
     (subsequence(OURS.to_vec(), 0..=3), vec(one, 3)).prop_map(|(types, said)| {
-        types.into_iter().zip(said).map(|(condition, (holds, message))| Finding { condition, holds, reason: "Because".to_owned(), message }).collect()
+        types
+            .into_iter()
+            .zip(said)
+            .map(|(condition, (holds, message))| Finding { condition, holds, reason: "Because".to_owned(), message })
+            .collect()
     })
 }
 

@@ -79,7 +79,9 @@ impl Workspace {
         } else if name.len() > LONGEST_SERVED {
             wrong(
                 "N-2",
-                format!("must be at most {LONGEST_SERVED} characters, because Kubernetes labels the pods with this name, '-' and a hash of ten digits, in at most 63 characters"),
+                format!(
+                    "must be at most {LONGEST_SERVED} characters, because Kubernetes labels the pods with this name, '-' and a hash of ten digits, in at most 63 characters"
+                ),
             )
         } else {
             Vec::new()

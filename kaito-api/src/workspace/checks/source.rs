@@ -35,7 +35,14 @@ pub(super) fn secret(at: FieldPath, name: &str, belongs: &str, report: &mut Repo
 /// N-8: the name of a ConfigMap; empty where none is named. Another grammar would also lead a read elsewhere (`../secrets/x`).
 pub(super) fn config_map(at: FieldPath, name: &str, report: &mut Report) {
     if !name.is_empty() {
-        named("N-8", "ConfigMap", at, name, "the name of a ConfigMap in the same namespace, such as my-settings", report);
+        named(
+            "N-8",
+            "ConfigMap",
+            at,
+            name,
+            "the name of a ConfigMap in the same namespace, such as my-settings",
+            report,
+        );
     }
 }
 
