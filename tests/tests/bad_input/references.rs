@@ -69,7 +69,7 @@ fn bomb() -> String {
 
 fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
-    let long = "a".repeat(1 << 20);
+    let (long, longest) = ("a".repeat(1 << 14), "a".repeat(1 << 20));
     let deep = format!("vllm: {}", "[".repeat(10_000));
     let configs: Vec<(&'static str, Option<Value>, &'static [&'static str])> = vec![
         ("no ConfigMap", None, &["inference.config: ConfigMap my-settings does not exist in namespace default"]),
@@ -109,13 +109,13 @@ fn rows() -> Vec<Row> {
             &["max-model-len is"],
         ),
         ("NULs", Some(settings("vllm:\n  a: \u{0}\u{1b}[31m\n")), &["is not YAML"]),
-        ("a megabyte of text", Some(settings(&long)), &["expected a map with a section `vllm`"]),
+        ("a long text", Some(settings(&long)), &["expected a map with a section `vllm`"]),
         (
             "a megabyte for a length",
-            Some(settings(&format!("vllm: {{max-model-len: {long}}}"))),
+            Some(settings(&format!("vllm: {{max-model-len: {longest}}}"))),
             &["max-model-len is \"aaaa", "expected a positive"],
         ),
-        ("a megabyte in a key that is wrong", Some(settings(&format!("{long}: [\n"))), &["is not YAML"]),
+        ("a long key that is wrong", Some(settings(&format!("{long}: [\n"))), &["is not YAML"]),
         ("a bomb of aliases", Some(settings(&bomb())), &["is not YAML"]),
         ("ten thousand brackets", Some(settings(&deep)), &["is not YAML"]),
         ("a section twice", Some(settings("vllm: {}\nvllm: {}\n")), &["is not YAML"]),
@@ -196,7 +196,8 @@ fn what_is_wrong_with_a_reference_is_told_and_its_cure_ends_it_and_others_are_un
 #[test]
 fn what_is_only_told_about_one_makes_no_other_later() {
     let calm = alone(&Fate::default());
-    for Row { story, workspace, instead, .. } in rows() {
+    // The others are held to this by the story above.
+    for Row { story, workspace, instead, .. } in rows().into_iter().filter(|row| row.told.0 != "ResourceReady") {
         let mut stage = world(&Fate::default());
         instead.iter().for_each(|instead| stage.put(instead));
         stage.put(&workspace);
