@@ -3,6 +3,7 @@
 mod lean; // what is dropped before decoding
 
 use crate::kinds::{Kind, Scope};
+use crate::words::quoted;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -102,7 +103,8 @@ impl Seen {
             Ok(object) => Seen::Decoded(object),
             Err(error) => {
                 let status = value.get("status").cloned().unwrap_or_default();
-                Seen::Malformed(Malformed { metadata: Box::new(metadata()), kind, status, error })
+                // A decoder repeats what it stumbled over, however long it is.
+                Seen::Malformed(Malformed { metadata: Box::new(metadata()), kind, status, error: quoted(&error) })
             }
         }
     }

@@ -36,8 +36,13 @@ impl fmt::Display for Bytes {
 pub fn parse_quantity(text: &str) -> Option<i128> {
     let split = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-' || c == '+')).unwrap_or(text.len());
     let (number, suffix) = text.split_at(split);
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if whole.is_empty() && fraction.is_empty() {
+    let (negative, digits) = match number.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, number.strip_prefix('+').unwrap_or(number)),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let are_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if (whole.is_empty() && fraction.is_empty()) || !are_digits(whole) || !are_digits(fraction) {
         return None;
     }
     let scale: i128 = match suffix {
@@ -60,9 +65,9 @@ pub fn parse_quantity(text: &str) -> Option<i128> {
     if !fraction.is_empty() {
         let digits: i128 = fraction.parse().ok()?;
         let part = digits.checked_mul(scale)? / 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-        value = if whole.starts_with('-') { value - part } else { value + part };
+        value = value.checked_add(part)?;
     }
-    Some(value)
+    Some(if negative { -value } else { value })
 }
 
 /// A time in whole seconds, as the API server writes it.
@@ -90,6 +95,11 @@ mod tests {
             ("Gi", None),
             ("1Zi", None),
             ("1.x", None),
+            ("-.5", Some(-500)),
+            ("+2", Some(2_000)),
+            ("1.+5", None),
+            ("--1", None),
+            ("170141183460469231731687303715884105.999", None),
         ];
         for (text, value) in table {
             assert_eq!(parse_quantity(text), value, "{text}");

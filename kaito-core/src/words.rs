@@ -17,7 +17,9 @@ const SECRETS: [(&str, usize); 8] = [
 
 /// A text of somebody else on one line, without secrets, cut after 256 bytes.
 pub(crate) fn quoted(text: &str) -> String {
-    cut(&without_secrets(&text.split_whitespace().collect::<Vec<_>>().join(" ")))
+    // Colours and other control characters move cursors where a status is read.
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    cut(&without_secrets(&words.collect::<Vec<_>>().join(" ")), LIMIT)
 }
 
 /// The same of the last line that says something: where a program ends with a stack trace, that line is the cause.
@@ -25,11 +27,12 @@ pub(crate) fn last_line(text: &str) -> String {
     quoted(text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default())
 }
 
-fn cut(text: &str) -> String {
-    if text.len() <= LIMIT {
+/// A text of at most so many bytes, and `...` where something was left out.
+pub(crate) fn cut(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
         return text.to_owned();
     }
-    format!("{}...", &text[..text.floor_char_boundary(LIMIT)])
+    format!("{}...", &text[..text.floor_char_boundary(limit)])
 }
 
 fn without_secrets(text: &str) -> String {
@@ -74,6 +77,7 @@ mod tests {
     #[test]
     fn a_quotation_is_one_line_and_cut_at_a_character() {
         assert_eq!(quoted("no\n  such\timage "), "no such image");
+        assert_eq!(quoted("\u{1b}[31mno\u{0}such\u{85}image\u{7f}"), "[31mno such image");
         let long = quoted(&"ü".repeat(200));
         assert_eq!((long.len(), long.ends_with("ü...")), (256 + 3, true));
         let odd = quoted(&format!("a{}", "ü".repeat(200)));

@@ -1,5 +1,8 @@
 //! Names that look alike: for "did you mean".
 
+/// Bytes of a name that something can be like: twice those of the longest known one.
+const LONGEST: usize = 200;
+
 /// At most `n` of `(known, shown)` whose `known` is like `name`, shown once each, the likeliest first; ties in alphabetical order.
 ///
 /// A name that begins as `name` does is one edit away; what differs in more than half of its letters is not like it at all.
@@ -8,6 +11,10 @@ pub(crate) fn closest(
     n: usize,
     known: impl Iterator<Item = (&'static str, &'static str)>,
 ) -> Vec<&'static str> {
+    // Comparing takes as long as both names are together long; a megabyte is no slip of anything.
+    if name.len() > LONGEST {
+        return Vec::new();
+    }
     let name = name.to_ascii_lowercase();
     let mut ranked: Vec<(usize, &'static str)> = known
         .map(|(known, shown)| {

@@ -1,6 +1,8 @@
 //! The kit of the behaviour tests.
 //!
 //! - [`arbitrary`]: clusters with strange objects, for properties.
+//! - [`cases`]: how many cases a property tries; [`edits`]: texts that were damaged.
+//! - [`command`]: the command line in this process.
 //! - [`control_plane`]: a real kube-apiserver with what belongs to it, started and stopped by a test.
 //! - [`manifests`]: Workspaces that tests use again and again.
 //! - [`normal`]: objects in a form in which two clusters can be compared.
@@ -8,7 +10,10 @@
 //! - [`shared`]: the collected behaviour of the reference beside the project, where it is.
 
 pub mod arbitrary;
+pub mod cases;
+pub mod command;
 pub mod control_plane;
+pub mod edits;
 pub mod manifests;
 pub mod normal;
 mod scenario;

@@ -4,9 +4,8 @@ use kaito_core::failure::{self, CATALOGUE, Class, Reason};
 use kaito_core::memory::{CloudFate, Fate, Halt, Pace, PodFate, World};
 use kaito_core::snapshot::{Answer, Unread};
 use kaito_core::{Kind, ObjectKey, Planner, Read, Seen, Settings, Snapshot, WorkspacePlanner, render};
-use kaito_tests::{arbitrary, manifests, normal};
+use kaito_tests::{arbitrary, cases, manifests, normal};
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -140,16 +139,8 @@ fn plan_from(objects: &[Seen], root: &ObjectKey) -> (kaito_core::Plan, Snapshot)
     panic!("the plan asked for more in every round: {:?}", snapshot.reads());
 }
 
-/// The same cases every time, so that a check is no lottery; `KAITO_CASES=100000 KAITO_SEED=7` looks further.
-fn config() -> ProptestConfig {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let cases = number("KAITO_CASES").and_then(|cases| u32::try_from(cases).ok()).unwrap_or(1500);
-    let rng_seed = RngSeed::Fixed(number("KAITO_SEED").unwrap_or(20_261_121));
-    ProptestConfig { cases, rng_seed, failure_persistence: None, ..ProptestConfig::default() }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(cases::config(1500))]
 
     #[test]
     fn i3_planning_cannot_fail_or_panic_whatever_the_cluster_holds(objects in arbitrary::cluster()) {

@@ -11,9 +11,9 @@ use kaito_core::plan::{Notice, StatusWrite};
 use kaito_core::record::{self, Limits, Look, Recorder, Recording, Verdict};
 use kaito_core::snapshot::{Answer, Unread};
 use kaito_core::{Kind, ObjectKey, Plan, Planner, Read, Seen, Settings, Snapshot, WorkspacePlanner, render};
-use kaito_tests::{arbitrary, manifests};
+use kaito_tests::{arbitrary, cases, manifests};
 use proptest::prelude::*;
-use proptest::test_runner::{RngSeed, TestRunner};
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use std::pin::pin;
 use std::sync::Arc;
@@ -170,14 +170,6 @@ fn a_thousand_recorded_reconciles_are_planned_again_bit_for_bit() {
     assert!(building > 100 && told > 100 && failed > 100, "{building} {told} {failed}");
 }
 
-/// The same cases every time; `KAITO_CASES=100000 KAITO_SEED=7` looks further.
-fn config() -> ProptestConfig {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let cases = number("KAITO_CASES").and_then(|cases| u32::try_from(cases).ok()).unwrap_or(1500);
-    let rng_seed = RngSeed::Fixed(number("KAITO_SEED").unwrap_or(20_261_121));
-    ProptestConfig { cases, rng_seed, failure_persistence: None, ..ProptestConfig::default() }
-}
-
 /// A machine that is answered from a list of objects, and refused every other write.
 fn odd_reconcile(objects: &[Seen], recorder: &mut Recorder) {
     let (root, settings) =
@@ -210,7 +202,7 @@ fn answer(objects: &[Seen], read: &Read) -> Answer {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(cases::config(1500))]
 
     #[test]
     fn whatever_the_cluster_holds_it_is_seen_again_and_planned_again_the_same(objects in arbitrary::cluster()) {
@@ -471,7 +463,7 @@ fn settings_are_recorded_and_those_of_another_version_are_told() {
 
 #[test]
 fn any_bytes_are_refused_in_words() {
-    let mut runner = TestRunner::new(config());
+    let mut runner = TestRunner::new(cases::config(1500));
     runner
         .run(&prop::collection::vec(any::<u8>(), 0..200), |bytes| {
             prop_assert!(!Recording::parse(&bytes).unwrap_err().to_string().is_empty());

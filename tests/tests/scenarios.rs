@@ -87,6 +87,34 @@ scenarios! {
         assert!(set.to_string().contains("--kaito-config-file=/mnt/config/inference_config.yaml"));
     }
 
+    fn settings_that_break_or_vanish_stop_no_running_model(world) {
+        let settings = |yaml: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "my-settings"}, "data": {"inference_config.yaml": yaml}});
+        let mut manifest = manifests::phi_4_mini("set");
+        manifest["inference"]["config"] = json!("my-settings");
+        world.put(&settings("vllm:\n  max-model-len: 4096\n"));
+        world.put(&manifest);
+        world.until_ready("set");
+        let before = world.get(Kind::StatefulSet, "set").unwrap()["spec"].clone();
+        world.put(&settings("vllm: [\n"));
+        world.until_refused("set", "ResourceReady", "InferenceConfigNotUsable", "is not YAML: ");
+        world.remove(Kind::ConfigMap, "my-settings");
+        world.until_refused("set", "ResourceReady", "InferenceConfigNotUsable", "my-settings does not exist");
+        world.expect_quiet();
+        assert_eq!(world.get(Kind::StatefulSet, "set").unwrap()["spec"], before);
+        assert_eq!(world.list(Kind::NodeClaim).len(), 1);
+        world.put(&settings("vllm:\n  max-model-len: 4096\n"));
+        world.until_ready("set");
+    }
+
+    fn the_longest_name_is_served_and_one_letter_more_is_refused_before_a_machine_is_paid_for(world) {
+        let (longest, longer) = ("n".repeat(52), "n".repeat(53));
+        world.put(&manifests::phi_4_mini(&longest));
+        world.put(&manifests::phi_4_mini(&longer));
+        world.until_ready(&longest);
+        world.until_refused(&longer, "ResourceReady", "InvalidWorkspace", "metadata.name: must be at most 52 characters");
+        assert_eq!((world.list(Kind::NodeClaim).len(), world.list(Kind::Pod).len()), (1, 1));
+    }
+
     fn a_service_of_somebody_else_is_left_alone_and_named(world) {
         let theirs = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "phi", "labels": {"team": "other"}}, "spec": {"ports": [{"name": "web", "port": 8080, "targetPort": 8080}], "selector": {"app": "other"}}});
         world.put(&theirs);

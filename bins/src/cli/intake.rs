@@ -46,12 +46,17 @@ pub fn read(
         console.remark("no Workspace in the input: there is nothing to decide");
         return Ok(Err(Verdict::Unreadable));
     }
+    let mut refusals: Vec<Problem> = workspaces.iter().flat_map(|document| refusals(document, &settings)).collect();
+    let all = || others.iter().chain(&workspaces);
+    let taken = untaken(all(), &settings, &mut refusals);
+    complain(&refusals, console);
+    if !taken {
+        return Ok(Err(Verdict::No));
+    }
     let mut world = World::installed(&settings);
-    for document in others.iter().chain(&workspaces) {
+    for document in all() {
         world.put(&document.key, &document.value).map_err(|error| Defect(format!("{}: {error}", document.key)))?;
     }
-    let refusals: Vec<Problem> = workspaces.iter().flat_map(|document| refusals(document, &settings)).collect();
-    complain(&refusals, console);
     let objects =
         others.iter().chain(&workspaces).map(|document| (document.key.clone(), document.value.clone())).collect();
     Ok(Ok(Intake {
@@ -60,6 +65,26 @@ pub fn read(
         workspaces: workspaces.into_iter().map(|document| document.key).collect(),
         refusals,
     }))
+}
+
+/// Adds what no API server would take because of its name or its labels, where nothing is said of that yet. `false` when there is such a thing: then there is no cluster to simulate.
+pub(super) fn untaken<'a>(
+    documents: impl Iterator<Item = &'a Document>,
+    settings: &Settings,
+    said: &mut Vec<Problem>,
+) -> bool {
+    let mut scratch = World::installed(settings);
+    let mut taken = true;
+    for document in documents {
+        if let Err(error) = scratch.put(&document.key, &document.value) {
+            taken = false;
+            let problem = Problem::at(&document.file, document.place(), error.message);
+            if !said.iter().any(|known| (&known.file, known.place) == (&problem.file, problem.place)) {
+                said.push(problem);
+            }
+        }
+    }
+    taken
 }
 
 fn refusals(document: &Document, settings: &Settings) -> Vec<Problem> {

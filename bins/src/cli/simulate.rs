@@ -34,8 +34,11 @@ pub fn run(args: &Simulate, stdin: &mut dyn Read, console: &mut Console<'_>) -> 
     if args.record.is_some() {
         world.record(Recorder::new(Limits::default()));
     }
-    let later = then::refusals(&stages, &world, &args.operator.settings());
+    let (later, taken) = then::refusals(&stages, &world, &args.operator.settings());
     intake::complain(&later, console);
+    if !taken {
+        return Ok(Verdict::No);
+    }
     refusals.extend(later);
     let mut live = Live::new(args.output.form == Form::Table && console.look.width.is_some());
     let mut applied = Vec::new();

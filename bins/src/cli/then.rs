@@ -1,6 +1,7 @@
 //! `kaito simulate --then`: what is applied next, each time the world is quiet.
 
 use super::console::Defect;
+use super::intake;
 use crate::input::{self, Document, Problem, printable};
 use kaito_core::memory::World;
 use kaito_core::{Kind, ObjectKey, Settings, admission};
@@ -41,8 +42,8 @@ pub fn read(named: &[String], namespace: &str, stdin: &mut dyn Read) -> Result<V
     if problems.is_empty() { Ok(stages) } else { Err(problems) }
 }
 
-/// Why Workspaces of the stages would not be admitted, each judged as a change of what stood there before.
-pub fn refusals(stages: &[Stage], world: &World, settings: &Settings) -> Vec<Problem> {
+/// Why Workspaces of the stages would not be admitted, each judged as a change of what stood there before; and whether an API server would take all objects at all.
+pub fn refusals(stages: &[Stage], world: &World, settings: &Settings) -> (Vec<Problem>, bool) {
     let mut before: BTreeMap<&ObjectKey, Value> = BTreeMap::new();
     let mut problems = Vec::new();
     for document in stages.iter().flat_map(|stage| &stage.documents).filter(|one| one.key.kind == Kind::Workspace) {
@@ -52,7 +53,8 @@ pub fn refusals(stages: &[Stage], world: &World, settings: &Settings) -> Vec<Pro
         problems.extend(verdict.errors.iter().map(|error| document.problem(error)));
         before.insert(&document.key, document.value.clone());
     }
-    problems
+    let taken = intake::untaken(stages.iter().flat_map(|stage| &stage.documents), settings, &mut problems);
+    (problems, taken)
 }
 
 impl Stage {

@@ -76,9 +76,12 @@ impl std::str::FromStr for ImageReference {
             (name, None) => (None, name),
         };
         let (repository, tag) = split(name, name.find(':'));
+        let host_to_ask = host.filter(|host| *host != "index.docker.io").unwrap_or(DOCKER_HUB);
+        let is_official = host_to_ask == DOCKER_HUB && !repository.contains('/');
+        let whole = if is_official { format!("library/{repository}") } else { repository.to_owned() };
         let faults: Vec<String> = [
             host.and_then(host_fault),
-            repository_fault(repository),
+            repository_fault(repository, whole.len()),
             tag.and_then(tag_fault),
             digest.and_then(digest_fault),
         ]
@@ -88,11 +91,9 @@ impl std::str::FromStr for ImageReference {
         if !faults.is_empty() {
             return Err(ImageError { faults });
         }
-        let host = host.filter(|host| *host != "index.docker.io").unwrap_or(DOCKER_HUB);
-        let is_official = host == DOCKER_HUB && !repository.contains('/');
         Ok(Self {
-            host: host.to_owned(),
-            repository: if is_official { format!("library/{repository}") } else { repository.to_owned() },
+            host: host_to_ask.to_owned(),
+            repository: whole,
             tag: tag.map(str::to_owned),
             digest: digest.map(str::to_owned),
         })
@@ -140,15 +141,13 @@ fn host_fault(host: &str) -> Option<String> {
         .map(|port| format!("port {port:?} of host {host} must be a number"))
 }
 
-fn repository_fault(repository: &str) -> Option<String> {
+/// `length` is that of the repository with what was left out.
+fn repository_fault(repository: &str, length: usize) -> Option<String> {
     if repository.bytes().any(|b| b.is_ascii_uppercase()) {
         return Some(format!("repository {repository} must be lower case"));
     }
-    if repository.len() > LONGEST_REPOSITORY {
-        return Some(format!(
-            "the repository has {} characters; must be at most {LONGEST_REPOSITORY}",
-            repository.len()
-        ));
+    if length > LONGEST_REPOSITORY {
+        return Some(format!("the repository has {length} characters; must be at most {LONGEST_REPOSITORY}"));
     }
     let all = repository.split('/').all(is_repository_part);
     (!all).then(|| {

@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Workspace, v1alpha1, v1beta1};
 use crate::field_error::{FieldError, FieldErrorKind, FieldPath};
@@ -83,6 +83,7 @@ impl DecodeError {
 /// Reads a Workspace of either version into the hub.
 ///
 /// Optional fields may be absent; fields that the version does not have are dropped, as the API server does. The error says which field.
+/// Of the status, what cannot be read is as good as absent: it is written by controllers, who see anew what it should say, and must not stand in the way of the wish.
 ///
 /// ```
 /// use kaito_api::workspace;
@@ -109,7 +110,7 @@ pub fn decode(value: Value) -> Result<(Version, Workspace), DecodeError> {
                 inference: part(&mut object, "inference")?,
                 tuning: part(&mut object, "tuning")?,
             };
-            v1alpha1::Workspace { metadata, spec, status: part(&mut object, "status")? }.into()
+            v1alpha1::Workspace { metadata, spec, status: status(&mut object) }.into()
         }
         Version::V1beta1 => {
             let spec = v1beta1::WorkspaceSpec {
@@ -117,7 +118,7 @@ pub fn decode(value: Value) -> Result<(Version, Workspace), DecodeError> {
                 inference: part(&mut object, "inference")?,
                 tuning: part(&mut object, "tuning")?,
             };
-            v1beta1::Workspace { metadata, spec, status: part(&mut object, "status")? }
+            v1beta1::Workspace { metadata, spec, status: status(&mut object) }
         }
     };
     Ok((version, workspace))
@@ -148,10 +149,26 @@ fn part<T: DeserializeOwned + Default>(object: &mut Map<String, Value>, key: &st
     }
 }
 
+/// The status, without what cannot be read in it: whole fields, and of lists the elements.
+fn status<T: DeserializeOwned + Default>(object: &mut Map<String, Value>) -> Option<T> {
+    let found = object.remove("status").filter(Value::is_object)?;
+    if let Ok(whole) = T::deserialize(&found) {
+        return Some(whole);
+    }
+    let Value::Object(mut fields) = found else { return None };
+    let is_readable = |name: &str, value: &Value| T::deserialize(json!({ name: value })).is_ok();
+    fields.retain(|name, value| {
+        if let Value::Array(items) = value {
+            items.retain(|item| is_readable(name, &json!([item])));
+        }
+        is_readable(name, value)
+    });
+    T::deserialize(Value::Object(fields)).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn other_things_are_told_apart() {
@@ -180,6 +197,20 @@ mod tests {
         let (_, ws) = decode(wire.clone()).unwrap();
         assert_eq!(ws.state(), Some(&super::super::WorkspaceState::Unknown("Hibernating".into())));
         assert_eq!(serde_json::to_value(&ws).unwrap(), wire);
+    }
+
+    #[test]
+    fn of_a_status_that_cannot_be_read_the_rest_is_kept() {
+        let condition = json!({ "type": "ResourceReady", "status": "True", "reason": "x", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z" });
+        let of = |status: Value| {
+            let (_, ws) =
+                decode(json!({ "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "status": status })).unwrap();
+            serde_json::to_value(ws.status).unwrap()
+        };
+        let bad = json!({ "state": 5, "targetNodeCount": "two", "workerNodes": ["a", 7], "conditions": [null, condition, { "type": 1 }] });
+        assert_eq!(of(bad), json!({ "workerNodes": ["a"], "conditions": [condition] }));
+        assert_eq!(of(json!({ "state": "Ready", "conditions": {} })), json!({ "state": "Ready" }));
+        assert_eq!(of(json!("Ready")), Value::Null);
     }
 
     #[test]

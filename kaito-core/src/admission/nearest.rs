@@ -1,5 +1,8 @@
 //! The known word that was probably meant.
 
+/// Bytes of a word that something can be like.
+const LONGEST: usize = 200;
+
 /// The known word that is most like `word`: case, `_` and `-` do not count, and what differs in more than a third of its letters is not like it at all.
 ///
 /// ```
@@ -10,6 +13,10 @@
 /// assert_eq!(nearest("banana", ["instanceType", "labelSelector"]), None);
 /// ```
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Comparing takes as long as both words are together long; a megabyte is no slip of anything.
+    if word.len() > LONGEST {
+        return None;
+    }
     let word = folded(word);
     let ranked = known
         .into_iter()

@@ -12,8 +12,12 @@ pub use page::page;
 use crate::object::ObjectKey;
 use crate::plan::{Outcome, Wake};
 use crate::units;
+use crate::words;
 use jiff::{SignedDuration, Timestamp};
 use kaito_api::vocabulary::ConditionType;
+
+/// Bytes of a cause that are told: after them there must be room for what happens next and what can be done, in a message that is read by people.
+const LONGEST_CAUSE: usize = 4096;
 
 impl Class {
     /// `wait`, `failure` or `warning`.
@@ -106,7 +110,8 @@ impl Failure {
 
     /// Cause, next action and remedy, as the condition shows them.
     pub fn message(&self) -> String {
-        format!("{}; next: {}; remedy: {}", self.cause, self.reason.next, self.reason.remedy)
+        let cause = words::cut(&self.cause, LONGEST_CAUSE);
+        format!("{cause}; next: {}; remedy: {}", self.reason.next, self.reason.remedy)
     }
 
     /// When to look again at the latest.

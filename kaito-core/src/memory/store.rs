@@ -171,6 +171,7 @@ impl Store {
                 }
             }
         });
+        laws::check(key, &value)?;
         if let (Some(status), Some(map)) = (old.get("status"), value.as_object_mut()) {
             map.insert("status".into(), status.clone());
         }

@@ -1,6 +1,7 @@
 //! How long a context may be, and how much of a GPU the engine is told to take.
 
 use crate::units::Bytes;
+use crate::words::quoted;
 use kaito_presets::{GpuMemoryRule, MaxModelLenRule, Model, RuntimeProfile, Sku};
 use serde_json::Value;
 
@@ -20,7 +21,7 @@ pub enum ContextError {
 
 /// The context length that a user's `inference_config.yaml` names, if it names one.
 pub fn user_context(yaml: &str) -> Result<Option<u32>, ContextError> {
-    let config: Value = serde_saphyr::from_str(yaml).map_err(|error| ContextError::NotYaml(error.to_string()))?;
+    let config: Value = serde_saphyr::from_str(yaml).map_err(|error| ContextError::NotYaml(first_line(&error)))?;
     let is_section = |value: &Value| value.is_object() || value.is_null();
     if !is_section(&config) || !config.get("vllm").is_none_or(is_section) {
         return Err(ContextError::NotSections);
@@ -32,9 +33,16 @@ pub fn user_context(yaml: &str) -> Result<Option<u32>, ContextError> {
         Some(value) => {
             let number = value.as_u64().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
             let in_range = number.and_then(|tokens| u32::try_from(tokens).ok()).filter(|tokens| *tokens > 0);
-            in_range.map(Some).ok_or_else(|| ContextError::NotANumber(value.to_string()))
+            in_range.map(Some).ok_or_else(|| ContextError::NotANumber(quoted(&value.to_string())))
         }
     }
+}
+
+/// What a parser says first; below it shows the lines of the file, which may be long and are nobody else's business.
+fn first_line(error: &impl std::fmt::Display) -> String {
+    let said = error.to_string();
+    let first = said.lines().next().unwrap_or_default();
+    quoted(first.strip_prefix("error: ").unwrap_or(first))
 }
 
 /// `--gpu-memory-utilization`, in hundredths.

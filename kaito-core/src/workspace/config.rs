@@ -4,7 +4,9 @@ use super::view::View;
 use crate::failure::{self, Failure};
 use crate::sizing;
 use crate::snapshot::{Lookup, Unread};
+use crate::words::quoted;
 use k8s_openapi::api::core::v1::ConfigMap;
+use kaito_api::syntax;
 use kaito_api::vocabulary::names;
 
 /// The context length that it names, in tokens; at most `limit`, where the model has one.
@@ -18,8 +20,15 @@ pub(super) fn context(view: &View<'_>, limit: Option<u64>) -> Result<Result<Opti
         return Ok(Ok(None));
     };
     let fail = |cause: String| {
-        Ok(Err(Failure::new(&failure::CONFIG_NOT_USABLE, format!("inference.config: ConfigMap {name} {cause}"))))
+        Ok(Err(Failure::new(
+            &failure::CONFIG_NOT_USABLE,
+            format!("inference.config: ConfigMap {} {cause}", quoted(name)),
+        )))
     };
+    // What cannot be a name is never asked for: the API server would take it for a path.
+    if let Err(expected) = syntax::dns_subdomain(name) {
+        return fail(format!("cannot exist: its name {expected}"));
+    }
     match view.snapshot.get_surely::<ConfigMap>(view.namespace(), name)? {
         Lookup::Absent => fail(format!("does not exist in namespace {}", view.namespace())),
         Lookup::Malformed(malformed) => fail(format!("cannot be read: {}", malformed.error)),

@@ -7,6 +7,8 @@ use crate::kinds::Kind;
 use crate::object::{ObjectKey, SecretFacts};
 use crate::read::Read;
 use crate::snapshot::{Lookup, Unread};
+use crate::words::quoted;
+use kaito_api::syntax;
 use kaito_api::vocabulary::names;
 use kaito_api::workspace::DataSource;
 
@@ -46,10 +48,16 @@ pub(super) fn check<'a>(
     draft: &mut Draft,
     needs: impl IntoIterator<Item = Need<'a>>,
 ) -> Result<bool, Unread> {
-    let needs: Vec<Need<'_>> = needs.into_iter().collect();
+    let before = draft.failures.len();
+    // What cannot be a name is never asked for: the API server would take it for a path.
+    let (needs, impossible): (Vec<Need<'_>>, Vec<Need<'_>>) =
+        needs.into_iter().partition(|need| syntax::dns_subdomain(need.name).is_ok());
+    for Need { field, name, unusable, .. } in impossible {
+        let problem = format!("{field}: Secret {} cannot exist: that is no name", quoted(name));
+        draft.failures.push(Failure::new(unusable, problem));
+    }
     let reads = needs.iter().map(|need| Read::object(ObjectKey::new(Kind::Secret, view.namespace(), need.name)));
     view.snapshot.need(reads)?;
-    let before = draft.failures.len();
     for Need { field, name, key, absent, unusable } in needs {
         let (reason, problem) = match view.snapshot.get::<SecretFacts>(view.namespace(), name)? {
             Lookup::Absent => (absent, format!("does not exist in namespace {}", view.namespace())),

@@ -21,7 +21,13 @@ pub(super) use task::{inference, preset_name, preset_options, tuning, workspace}
 use super::Workspace;
 use crate::field_error::{FieldError, FieldErrorKind, FieldPath};
 use crate::syntax;
+use crate::vocabulary::names::HEADLESS_SUFFIX;
 use validator::Validate;
+
+/// The longest name of what is served. Kubernetes labels each pod of a StatefulSet with `controller-revision-hash: <name>-<ten digits>`, and a label has at most 63 characters; it cuts no name,
+/// and makes no pod (kubernetes/kubernetes#64023). The Service `<name>-headless` would allow two more.
+const LONGEST_SERVED: usize = 63 - 1 - 10;
+const _: () = assert!(LONGEST_SERVED + HEADLESS_SUFFIX.len() <= 63);
 
 impl Workspace {
     /// What is wrong with the object by itself, sorted by path; empty when nothing is.
@@ -68,15 +74,15 @@ impl Workspace {
         if self.inference().is_none() {
             return Vec::new();
         }
-        // The StatefulSet controller labels each pod with the name, a dash and a hash of at most ten characters; a label holds 63.
-        const LONGEST: usize = 63 - 11;
         if let Err(expected) = syntax::service_name(name) {
             wrong("N-1", format!("{name:?} {expected}"))
-        } else if name.len() > LONGEST {
-            let detail = format!(
-                "must be at most {LONGEST} characters, because Kubernetes labels its pods with the name and a hash"
-            );
-            wrong("N-2", detail)
+        } else if name.len() > LONGEST_SERVED {
+            wrong(
+                "N-2",
+                format!(
+                    "must be at most {LONGEST_SERVED} characters, because Kubernetes labels the pods with this name, '-' and a hash of ten digits, in at most 63 characters"
+                ),
+            )
         } else {
             Vec::new()
         }

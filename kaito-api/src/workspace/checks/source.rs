@@ -29,10 +29,28 @@ pub(super) fn address(at: FieldPath, text: &str, report: &mut Report) {
 
 /// N-6: the name of a Secret, which could never exist under another grammar.
 pub(super) fn secret(at: FieldPath, name: &str, belongs: &str, report: &mut Report) {
+    named("N-6", "Secret", at, name, belongs, report);
+}
+
+/// N-8: the name of a ConfigMap; empty where none is named. Another grammar would also lead a read elsewhere (`../secrets/x`).
+pub(super) fn config_map(at: FieldPath, name: &str, report: &mut Report) {
+    if !name.is_empty() {
+        named(
+            "N-8",
+            "ConfigMap",
+            at,
+            name,
+            "the name of a ConfigMap in the same namespace, such as my-settings",
+            report,
+        );
+    }
+}
+
+fn named(rule: &'static str, kind: &str, at: FieldPath, name: &str, belongs: &str, report: &mut Report) {
     let fault = syntax::dns_subdomain(name).err().map(|expected| format!("a name {expected}"));
     if let Some(why) = why(name, fault) {
-        let detail = format!("{name:?} is no name of a Secret: {why}; write {belongs}");
-        report.add("N-6", at, FieldErrorKind::Value, detail);
+        let detail = format!("{name:?} is no name of a {kind}: {why}; write {belongs}");
+        report.add(rule, at, FieldErrorKind::Value, detail);
     }
 }
 

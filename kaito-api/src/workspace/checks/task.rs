@@ -21,6 +21,7 @@ pub(in crate::workspace) fn workspace(spec: &WorkspaceSpec) -> Result<(), Valida
 pub(in crate::workspace) fn inference(inference: &InferenceSpec) -> Result<(), ValidationError> {
     let mut report = Report::default();
     one_server(inference, &mut report);
+    source::config_map(FieldPath::from("config"), &inference.config, &mut report);
     adapters(inference, &mut report);
     report.end()
 }
@@ -93,6 +94,7 @@ pub(in crate::workspace) fn tuning(tuning: &TuningSpec) -> Result<(), Validation
             format!("{:?} is no method; must be lora or qlora", tuning.method),
         );
     }
+    source::config_map(FieldPath::from("config"), &tuning.config, &mut report);
     let input = FieldPath::from("input");
     match tuning.input.as_ref().map(|source| source.kinds().len()) {
         None => report.add(
