@@ -1,5 +1,7 @@
 //! Every order of the effects, at a small scope; and bugs that it finds, to show that it can.
 
+#![allow(clippy::print_stdout, reason = "the figures are what it is run for")]
+
 use kaito_core::driver::Planner;
 use kaito_core::effect::Effect;
 use kaito_core::memory::explore::{Explored, Explorer, Scope};
@@ -79,7 +81,7 @@ fn a_workspace_that_is_deleted_at_any_moment_goes_without_a_trace_with_a_crash_a
 #[test]
 fn larger_scopes_hold_too() {
     if std::env::var("KAITO_EXPLORE").as_deref() != Ok("all") {
-        println!("KAITO_EXPLORE=all takes some minutes and 2 GiB");
+        println!("KAITO_EXPLORE=all takes about ten minutes and 2 GiB");
         return;
     }
     keeps_its_promises("two Workspaces, one deletion", &scope(vec![small("one"), small("two")], 0, 1));
