@@ -33,12 +33,13 @@ pub enum Verb {
     Delete,
 }
 
+/// One object with all that the store knows of it.
 #[derive(Debug, Clone)]
-struct Entry {
-    value: Value,
-    seen: Seen,
+pub(super) struct Entry {
+    pub(super) value: Value,
+    pub(super) seen: Seen,
     /// What was applied last; what is left out next time is removed.
-    applied: Value,
+    pub(super) applied: Value,
 }
 
 /// The objects of a cluster.
@@ -97,6 +98,23 @@ impl Store {
     /// Every object, by kind, namespace and name.
     pub fn iter(&self) -> impl Iterator<Item = (&ObjectKey, &Value)> {
         self.objects.iter().map(|(key, entry)| (key, &entry.value))
+    }
+
+    /// One object with all that is known of it, to be laid into another store.
+    pub(super) fn lift(&self, key: &ObjectKey) -> Option<Entry> {
+        self.objects.get(key).cloned()
+    }
+
+    /// Puts an object here as it was lifted elsewhere, uid and version included.
+    pub(super) fn lay(&mut self, key: &ObjectKey, entry: Entry) {
+        self.version += 1;
+        self.changes.push(Change { old: None, new: Some(entry.seen.clone()) });
+        self.objects.insert(key.clone(), entry);
+    }
+
+    /// The number in the uid of the next object that is created here.
+    pub(super) fn count_uids_from(&mut self, number: u64) {
+        self.uids = number.saturating_sub(1);
     }
 
     /// Objects by labels.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 /// The end of a calm run.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Calm {
+pub(in crate::memory) struct Calm {
     /// `status.state` of each Workspace.
     pub(super) states: BTreeMap<ObjectKey, String>,
     /// How many machines each Workspace has.
@@ -22,7 +22,7 @@ pub(super) struct Calm {
 
 impl Calm {
     /// Runs the objects in a world in which all goes well.
-    pub(super) fn of(objects: &[(ObjectKey, Value)], settings: &Settings) -> Self {
+    pub(in crate::memory) fn of(objects: &[(ObjectKey, Value)], settings: &Settings) -> Self {
         let mut world = World::with_pace(settings, Pace::instant());
         for (key, body) in objects {
             // What a server would refuse, the simulated one refuses every time.

@@ -32,7 +32,7 @@ impl fmt::Display for Violation {
 }
 
 /// Watches one run.
-pub(super) struct Judge<'a> {
+pub(in crate::memory) struct Judge<'a> {
     calm: &'a Calm,
     /// The Workspace that each uid is, or was.
     known: BTreeMap<String, ObjectKey>,
@@ -44,12 +44,12 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(calm: &'a Calm, strict: bool) -> Self {
+    pub(in crate::memory) fn new(calm: &'a Calm, strict: bool) -> Self {
         Self { calm, known: BTreeMap::new(), found: BTreeMap::new(), looked: 0, strict }
     }
 
     /// What was found, each once.
-    pub(super) fn violations(&self) -> Vec<Violation> {
+    pub(in crate::memory) fn violations(&self) -> Vec<Violation> {
         self.found.iter().map(|((invariant, what), at)| Violation { invariant, what: what.clone(), at: *at }).collect()
     }
 
@@ -70,7 +70,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn learn(&mut self, world: &World) {
+    pub(in crate::memory) fn learn(&mut self, world: &World) {
         for seen in all(world, Kind::Workspace) {
             if let Some(uid) = seen.metadata().uid.clone() {
                 self.known.entry(uid).or_insert_with(|| seen.key());
@@ -79,7 +79,7 @@ impl<'a> Judge<'a> {
     }
 
     /// I7: never more machines than wished, whatever anybody believes.
-    fn count_machines(&mut self, world: &World) {
+    pub(in crate::memory) fn count_machines(&mut self, world: &World) {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for claim in all(world, Kind::NodeClaim) {
             if let Some(uid) = claim.labels().get(labels::WORKSPACE_UID) {
@@ -193,7 +193,7 @@ impl<'a> Judge<'a> {
     }
 
     /// At the end: as if nothing had gone wrong.
-    pub(super) fn conclude(&mut self, world: &mut World, calm: &Calm) {
+    pub(in crate::memory) fn conclude(&mut self, world: &mut World, calm: &Calm) {
         let end = Calm::end_of(world);
         for (key, state) in &calm.states {
             match end.states.get(key) {

@@ -3,8 +3,8 @@
 //! A run has two parts. In the first, at most [`CHAOS_STEPS`] long, the faults play. In the second nothing goes wrong any more, and everything must end as if nothing ever had: the same
 //! states and the same objects as in a calm world with the same wishes. The judge looks after every step.
 
-mod calm; // how it would have ended without faults
-mod judge; // what must hold after every step, at rest, and at the end
+pub(super) mod calm; // how it would have ended without faults
+pub(super) mod judge; // what must hold after every step, at rest, and at the end
 mod script; // what goes wrong when
 mod upset; // how one of those things is done
 
