@@ -25,7 +25,11 @@ pub fn run(args: &Simulate, stdin: &mut dyn Read, console: &mut Console<'_>) -> 
     if let Err(problems) = &stages {
         intake::complain(problems, console);
     }
-    let (Ok(intake), Ok(stages)) = (intake, stages) else { return Ok(Verdict::Unreadable) };
+    let (intake, stages) = match (intake, stages) {
+        (Ok(intake), Ok(stages)) => (intake, stages),
+        (Err(verdict), Ok(_)) => return Ok(verdict),
+        (_, Err(_)) => return Ok(Verdict::Unreadable),
+    };
     let Intake { mut world, mut workspaces, mut refusals } = intake;
     let (later, taken) = then::refusals(&stages, &world, &args.operator.settings());
     intake::complain(&later, console);
