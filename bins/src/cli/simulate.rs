@@ -26,7 +26,11 @@ pub fn run(args: &Simulate, stdin: &mut dyn Read, console: &mut Console<'_>) -> 
     if let Err(problems) = &stages {
         intake::complain(problems, console);
     }
-    let (Ok(intake), Ok(stages)) = (intake, stages) else { return Ok(Verdict::Unreadable) };
+    let (intake, stages) = match (intake, stages) {
+        (Ok(intake), Ok(stages)) => (intake, stages),
+        (Err(verdict), Ok(_)) => return Ok(verdict),
+        (_, Err(_)) => return Ok(Verdict::Unreadable),
+    };
     if let Some((seed, faults)) = faulty::wanted(args) {
         return faulty::run(args, &intake, seed, faults, console);
     }

@@ -121,6 +121,9 @@ fn host_fault(host: &str) -> Option<String> {
             if v6.parse::<std::net::Ipv6Addr>().is_err() {
                 return Some(format!("host {host} is no IPv6 address in brackets"));
             }
+            if !port.is_empty() && !port.starts_with(':') {
+                return Some(format!("host {host} holds {port:?} behind the address"));
+            }
             ("v6", port.strip_prefix(':'))
         }
         None => split(host, host.find(':')),
@@ -218,6 +221,7 @@ mod tests {
     fn every_fault_is_named() {
         let id = "a".repeat(64);
         let long = format!("r.io/{}", "a/".repeat(130));
+        let official = "a".repeat(253); // with `library/` in front
         let table: &[(&str, &[&str])] = &[
             ("", &["empty"]),
             (&id, &["id of an image"]),
@@ -236,6 +240,8 @@ mod tests {
             ("r.io/x@sha256:abc", &["64 lower-case"]),
             ("r.io/x@md5:abc", &["must begin with sha256"]),
             ("[::g]/x", &["no IPv6"]),
+            ("[::1] ;id:5/x", &["behind the address"]),
+            (&official, &["261 characters; must be at most 255"]),
             ("<registry>/x:${TAG}", &["repository \"<registry>/x\"", "tag \"${TAG}\""]),
             (&long, &["at most 255"]),
         ];

@@ -206,7 +206,7 @@ fn by_user_label(read: &Read) -> Read {
 }
 
 /// The bodies that a plan would create, of one kind.
-fn created<'a>(plan: &'a mut Plan, of: Kind) -> impl Iterator<Item = (&'a mut ObjectKey, &'a mut Value)> {
+fn created(plan: &mut Plan, of: Kind) -> impl Iterator<Item = (&mut ObjectKey, &mut Value)> {
     plan.steps.iter_mut().filter_map(move |step| match &mut step.effect {
         Effect::Ensure { key, body, uid: None, .. } if key.kind == of => Some((key, body)),
         _ => None,

@@ -20,7 +20,7 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn image() -> impl Strategy<Value = String> {
-    let host = select(vec!["", "r.example.com/", "localhost:5000/", "[::1]:5/", "UPPER.io/", "index.docker.io/"]);
+    let host = select(vec!["r.example.com/", "localhost:5000/", "[::1]:5/", "UPPER.io/", "index.docker.io/"]);
     let tail = select(vec![
         "".to_owned(),
         ":1".to_owned(),
@@ -116,7 +116,11 @@ proptest! {
         prop_assert_eq!(syntax::dns_label(&text).is_ok(), is_label(&text, "-", true));
         prop_assert_eq!(syntax::service_name(&text).is_ok(), is_label(&text, "-", true) && text.starts_with(|c: char| c.is_ascii_lowercase()));
         prop_assert_eq!(syntax::label_value(&text).is_ok(), text.is_empty() || is_label(&text, "-_.", false));
-        let parts = |text: &str| !text.is_empty() && text.len() <= 253 && text.split('.').all(|part| part.len() <= 63 && is_label(part, "-", true) || part.len() > 63 && is_label(&format!("{}{}", &part[..1], &part[part.len() - 1..]), "-", true) && part.chars().all(|c| c == '-' || c.is_ascii_lowercase() || c.is_ascii_digit()));
+        let is_part = |part: &str| {
+            let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+            part.starts_with(is_word) && part.ends_with(is_word) && part.chars().all(|c| is_word(c) || c == '-')
+        };
+        let parts = |text: &str| text.len() <= 253 && text.split('.').all(is_part);
         prop_assert_eq!(syntax::dns_subdomain(&text).is_ok(), parts(&text));
         let key = match text.split_once('/') {
             Some((prefix, name)) => parts(prefix) && is_label(name, "-_.", false),
