@@ -4,7 +4,7 @@ use super::Verdict;
 use super::args::{Input, Operator};
 use super::console::{Console, Defect};
 use crate::input::{self, Document, Problem};
-use kaito_api::FieldError;
+use kaito_api::{FieldError, syntax};
 use kaito_core::memory::World;
 use kaito_core::{Kind, ObjectKey, Settings, admission};
 use serde_json::Value;
@@ -76,9 +76,14 @@ pub(super) fn untaken<'a>(
     let mut scratch = World::installed(settings);
     let mut taken = true;
     for document in documents {
-        if let Err(error) = scratch.put(&document.key, &document.value) {
+        let namespace = document.key.namespace.as_deref().map_or(Ok(()), syntax::dns_label);
+        let refused = match namespace {
+            Err(expected) => Err(format!("metadata.namespace: {:?} {expected}", document.key.namespace())),
+            Ok(()) => scratch.put(&document.key, &document.value).map_err(|error| error.message),
+        };
+        if let Err(why) = refused {
             taken = false;
-            let problem = Problem::at(&document.file, document.place(), error.message);
+            let problem = Problem::at(&document.file, document.place(), why);
             if !said.iter().any(|known| (&known.file, known.place) == (&problem.file, problem.place)) {
                 said.push(problem);
             }

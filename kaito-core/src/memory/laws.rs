@@ -23,11 +23,6 @@ pub(super) fn check(key: &ObjectKey, value: &Value) -> Result<(), BackendError> 
     if let Err(expected) = grammar(key.kind)(&key.name) {
         return refuse("metadata.name", &key.name, expected);
     }
-    if let Some(namespace) = &key.namespace
-        && let Err(expected) = syntax::dns_label(namespace)
-    {
-        return refuse("metadata.namespace", namespace, expected);
-    }
     let labels = value.pointer("/metadata/labels").and_then(Value::as_object);
     for (name, value) in labels.into_iter().flatten() {
         if let Err(expected) = syntax::label_key(name) {
