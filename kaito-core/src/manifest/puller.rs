@@ -56,12 +56,13 @@ pub fn docker_config(folder: &str, secrets: &[&str]) -> (Volume, VolumeMount) {
 pub(super) fn credentials<'a>(name: String, files: impl Iterator<Item = (&'a str, String)>) -> Volume {
     let sources: Vec<VolumeProjection> = files
         .map(|(secret, path)| {
-            let items = vec![KeyToPath { key: names::DOCKER_CONFIG_KEY.to_owned(), path, mode: None }];
+            let items = vec![KeyToPath { key: names::DOCKER_CONFIG_KEY.to_owned(), path, ..KeyToPath::default() }];
             let secret = SecretProjection { name: secret.to_owned(), items: Some(items), optional: None };
             VolumeProjection { secret: Some(secret), ..VolumeProjection::default() }
         })
         .collect();
-    let projected = ProjectedVolumeSource { sources: (!sources.is_empty()).then_some(sources), default_mode: None };
+    let projected =
+        ProjectedVolumeSource { sources: (!sources.is_empty()).then_some(sources), ..ProjectedVolumeSource::default() };
     Volume { name, projected: Some(projected), ..Volume::default() }
 }
 

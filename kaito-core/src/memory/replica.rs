@@ -150,6 +150,15 @@ impl Replica {
         self.schedule.concerned(self.planner.as_ref(), change, || self.stores.keys(self.planner.roots()))
     }
 
+    /// A change that no watch tells is found at the next look: until then the world has not settled.
+    pub(super) fn expect(&mut self, change: &Change) {
+        for root in self.concerned(change) {
+            if let Some(at) = self.schedule.when(&root) {
+                self.schedule.look(&root, at);
+            }
+        }
+    }
+
     /// When it does something next.
     pub(super) fn next(&self) -> Option<Duration> {
         let news = self.next_news().map(|(due, _)| due);

@@ -9,7 +9,8 @@ use crate::backend::{BackendError, Written};
 use crate::cache::{Change, Found};
 use crate::driver::{Reconciliation, Report, Wish};
 use crate::effect::Effect;
-use crate::kinds::Kind;
+use crate::kinds::{Kind, Watch};
+use crate::object::Seen;
 use crate::plan::StatusWrite;
 use crate::read::{Freshness, Read};
 use crate::snapshot::Answer;
@@ -24,6 +25,13 @@ enum Turn {
     Replica(usize),
     Actor(usize),
     Late(usize),
+}
+
+fn kind_of(change: &Change) -> Option<Kind> {
+    match change {
+        Change::Object { old, new } => [new, old].into_iter().flatten().next().map(Seen::kind),
+        Change::Kind(kind) => Some(*kind),
+    }
 }
 
 impl World {
@@ -283,11 +291,14 @@ impl World {
         let now = self.now;
         for stored in self.cluster.take_changes() {
             for (index, replica) in self.replicas.iter_mut().enumerate() {
-                let kind = [&stored.new, &stored.old].into_iter().flatten().next().map(crate::object::Seen::kind);
+                let kind = [&stored.new, &stored.old].into_iter().flatten().next().map(Seen::kind);
                 let lag = self.dice.as_mut().zip(kind).map_or(Duration::ZERO, |(dice, kind)| dice.lag(index, kind));
                 replica.hear(&stored, now + lag);
             }
             let change = Change::Object { old: stored.old, new: stored.new };
+            if kind_of(&change).and_then(Kind::used).is_some_and(|row| row.watch == Watch::Poll) {
+                self.replicas.iter_mut().for_each(|replica| replica.expect(&change));
+            }
             self.actors.iter_mut().for_each(|actor| actor.hear(&change, now));
         }
     }

@@ -285,7 +285,7 @@ fn unusable(world: &World, key: &ObjectKey) -> Option<String> {
     let set_key = ObjectKey::new(Kind::StatefulSet, key.namespace(), key.name.clone());
     let Some(Seen::Decoded(set)) = world.get(&set_key) else { return Some("has no StatefulSet".to_owned()) };
     let set = StatefulSet::of(&set)?;
-    let wanted = set.spec.as_ref().map_or(1, |spec| spec.replicas.unwrap_or(1));
+    let wanted = crate::compat::stateful_set_spec(set).map_or(1, |spec| spec.replicas.unwrap_or(1));
     let pods = world.cluster().with_store(|store| {
         store.list(Kind::Pod, key.namespace.as_deref(), &Selector::of([(labels::WORKSPACE, key.name.as_str())]))
     });
