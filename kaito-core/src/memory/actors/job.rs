@@ -60,7 +60,10 @@ impl Planner for JobController {
             let last = pods.iter().map(|pod| created(&pod.metadata)).max();
             let next = last.map_or(now, |last| after(last, pause(count.failed)));
             if !wait_until(&mut plan, now, next) {
-                let pod = ObjectKey::new(Kind::Pod, key.namespace(), pod_name(key, &uid, count.failed));
+                // A failed pod may have been deleted by somebody: the number of those that are left is no name.
+                let is_free = |name: &String| !pods.iter().any(|pod| pod.name_any() == *name);
+                let free = (count.failed..).map(|attempt| pod_name(key, &uid, attempt)).find(is_free);
+                let pod = ObjectKey::new(Kind::Pod, key.namespace(), free.unwrap_or_default());
                 let body = pod_body(job, spec, &pod);
                 plan.push(Effect::Ensure { body, key: pod, mode: WriteMode::CreateOnly, uid: None }, None);
             }

@@ -10,7 +10,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kaito_api::Workspace;
-use kaito_api::vocabulary::{ConditionType, labels};
+use kaito_api::vocabulary::{ConditionType, labels, names};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -161,10 +161,16 @@ impl<'a> Judge<'a> {
         let is_ready = |seen: &Seen| match seen {
             Seen::Decoded(object) => Node::of(object).is_some_and(|node| {
                 let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
-                conditions
-                    .into_iter()
-                    .flatten()
-                    .any(|condition| condition.type_ == "Ready" && condition.status == "True")
+                let shows_gpus = node
+                    .status
+                    .as_ref()
+                    .and_then(|status| status.allocatable.as_ref())
+                    .is_some_and(|room| room.contains_key(names::NVIDIA_GPU));
+                shows_gpus
+                    && conditions
+                        .into_iter()
+                        .flatten()
+                        .any(|condition| condition.type_ == "Ready" && condition.status == "True")
             }),
             Seen::Malformed(_) => false,
         };
