@@ -263,7 +263,7 @@ scenarios! {
         world.expect_quiet();
         assert!(world.list(Kind::NodeClaim).is_empty());
 
-        let mut manifest = manifests::preset("soft", "phi-3.5-mini-instruct", "Standard_NC24ads_A100_v4");
+        let mut manifest = manifests::preset("soft", "phi-3.5-mini-instruct", "Standard_NV36ads_A10_v5");
         manifest["inference"]["adapters"] = weak;
         world.put(&manifest);
         world.until_ready("soft");

@@ -382,12 +382,15 @@ fn merge(from: &Value, into: &mut Value) {
         (Value::Array(from), Value::Array(into))
             if !from.is_empty() && from.iter().all(|item| name_of(item).is_some()) =>
         {
+            // In the order in which they are applied, as the API server keeps them; what others have added comes after.
+            let mut there = std::mem::take(into);
             for item in from {
-                match into.iter_mut().find(|other| name_of(other) == name_of(item)) {
-                    Some(there) => merge(item, there),
-                    None => into.push(item.clone()),
-                }
+                let found = there.iter().position(|other| name_of(other) == name_of(item));
+                let mut merged = found.map_or(Value::Null, |at| there.remove(at));
+                merge(item, &mut merged);
+                into.push(merged);
             }
+            into.append(&mut there);
         }
         (from, into) => *into = from.clone(),
     }
