@@ -2,6 +2,7 @@
 //!
 //! - [`arbitrary`]: clusters with strange objects, for properties.
 //! - [`control_plane`]: a real kube-apiserver with what belongs to it, started and stopped by a test.
+//! - [`faults`]: what goes wrong between a client and a real API server, as a layer in the client's stack.
 //! - [`manifests`]: Workspaces that tests use again and again.
 //! - [`normal`]: objects in a form in which two clusters can be compared.
 //! - [`scenarios!`] and [`stage`]: stories told once, played in the memory world and on a real API server.
@@ -9,6 +10,7 @@
 
 pub mod arbitrary;
 pub mod control_plane;
+pub mod faults;
 pub mod manifests;
 pub mod normal;
 mod scenario;
