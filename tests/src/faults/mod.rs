@@ -118,6 +118,12 @@ impl FaultLayer {
         self.book().requests.values().sum()
     }
 
+    /// How many of them were not answered as they should have been.
+    pub fn failed(&self) -> u64 {
+        let struck = self.struck();
+        TABLE.iter().filter_map(|(fault, ..)| struck.get(fault)).sum()
+    }
+
     /// How often each fault has struck.
     pub fn struck(&self) -> BTreeMap<Fault, u64> {
         self.book().struck.clone()
@@ -174,7 +180,14 @@ impl FaultLayer {
 /// A table of what has happened.
 impl fmt::Display for FaultLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "seed {}, odds {}, {} requests", self.seed, self.odds, self.requests())?;
+        writeln!(
+            f,
+            "seed {}, odds {}: {} of {} requests failed",
+            self.seed,
+            self.odds,
+            self.failed(),
+            self.requests()
+        )?;
         for (fault, times) in self.struck() {
             writeln!(f, "{times:>6}  {}", fault.what())?;
         }
