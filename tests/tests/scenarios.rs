@@ -2,8 +2,8 @@
 
 use kaito_core::Kind;
 use kaito_tests::manifests;
-use kaito_tests::scenarios;
 use kaito_tests::stage::{Operated, RealStage, Stage, condition, is_true, state};
+use kaito_tests::{scenarios, under_fire};
 use serde_json::{Value, json};
 
 scenarios! {
@@ -281,6 +281,14 @@ scenarios! {
         world.expect_quiet();
         assert_eq!(before, world.ending());
     }
+}
+
+under_fire! {
+    deleting_a_workspace_leaves_nothing,
+    a_workspace_that_is_refused_does_not_stop_the_others,
+    a_missing_config_map_is_named_and_its_arrival_ends_the_wait,
+    a_service_that_was_changed_by_hand_is_repaired_and_additions_of_others_stay,
+    a_machine_that_is_taken_away_is_replaced,
 }
 
 /// The init containers of a set that pull images, in order.

@@ -17,7 +17,7 @@ mod watch; // keeping a store up to date
 mod writer; // one function for each write
 
 pub use cluster::KubeCluster;
-pub use connect::{client, config};
+pub use connect::{Stack, client, client_builder, config};
 pub use operator::{Operator, OperatorBuilder, OperatorError};
 pub use readiness::Readiness;
 pub use requests::Requests;

@@ -2,10 +2,12 @@
 
 use super::kinds;
 use crate::metrics::Metrics;
-use http::{Method, Request, header};
+use http::{HeaderMap, Method, Request, header};
 use kaito_core::backend::{BackendError, ErrorKind};
 use kaito_core::{Kind, ObjectKey, Seen};
+use kube_client::client::Body as HttpBody;
 use kube_client::{Client, Error};
+use kube_core::Status;
 use serde_json::Value;
 use std::error::Error as _;
 use std::time::Duration;
@@ -14,6 +16,8 @@ use std::time::Duration;
 const TIME_LIMIT: Duration = Duration::from_secs(15);
 /// How many objects one page of a list holds.
 const PAGE: usize = 500;
+/// The reason of a refusal that is no Status: from a proxy, or for a path that the server does not know.
+const NO_STATUS: &str = "NoStatus";
 
 /// What a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,9 +142,8 @@ impl Requests {
             bytes = serde_json::to_vec(value).map_err(|error| invalid(&error))?;
         }
         let request = request.body(bytes).map_err(|error| invalid(&error))?;
-        // As text, not as a value: kube logs a body that it cannot parse, and a body may be a Secret.
-        let text = match tokio::time::timeout(TIME_LIMIT, self.client.request_text(request)).await {
-            Ok(answer) => answer.map_err(Refusal::from)?,
+        let text = match tokio::time::timeout(TIME_LIMIT, self.fetch(request)).await {
+            Ok(answer) => answer?,
             Err(_) => {
                 let message = format!("the API server gave no answer within {} seconds", TIME_LIMIT.as_secs());
                 return Err(Refusal::new(0, ErrorKind::Timeout, message));
@@ -150,6 +153,29 @@ impl Requests {
             Refusal::new(0, ErrorKind::Unavailable, format!("the API server's answer is not JSON: {error}"))
         })
     }
+
+    /// The text of an answer. Not kube's `request`, which logs a body that it cannot parse, and a body may be a Secret; and not its `request_text`, which drops the headers: when the API server is
+    /// busy, how long to stay away stands in `Retry-After` and nowhere else.
+    async fn fetch(&self, request: Request<Vec<u8>>) -> Result<String, Refusal> {
+        let answer = self.client.send(request.map(HttpBody::from)).await?;
+        let (code, asked) = (answer.status(), retry_after(answer.headers()));
+        let text = String::from_utf8(answer.into_body().collect_bytes().await?.into()).map_err(Error::FromUtf8)?;
+        if !code.is_client_error() && !code.is_server_error() {
+            return Ok(text);
+        }
+        // Any JSON object is a Status without a code to serde, such as the refusal of a proxy.
+        let status = serde_json::from_str(&text).ok().filter(|status: &Status| status.code != 0);
+        let status = status.unwrap_or_else(|| Status::failure(text.trim(), NO_STATUS).with_code(code.as_u16()));
+        let mut refusal = Refusal::from(Error::Api(Box::new(status)));
+        refusal.error.retry_after = refusal.error.retry_after.or(asked);
+        Err(refusal)
+    }
+}
+
+/// What a header asks for, in seconds. The other form of the header, a date, is not used by API servers.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// A URL with a query.
@@ -266,7 +292,6 @@ pub(super) fn chain(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kube_core::Status;
 
     #[test]
     fn refusals_are_put_into_classes() {
@@ -293,10 +318,50 @@ mod tests {
     fn a_page_that_is_not_found_is_a_kind_that_is_not_known() {
         let absent = Refusal::from(Error::Api(Box::new(Status::failure("x not found", "NotFound").with_code(404))));
         assert!(matches!(Missing::from(absent), Missing::Answer(error) if error.kind == ErrorKind::NotFound));
-        let unknown = Refusal::from(Error::Api(Box::new(
-            Status::failure("404 page not found", "Failed to parse error data").with_code(404),
-        )));
+        let unknown =
+            Refusal::from(Error::Api(Box::new(Status::failure("404 page not found", NO_STATUS).with_code(404))));
         assert!(matches!(Missing::from(unknown), Missing::Kind));
+    }
+
+    /// An API server that always answers the same.
+    fn answering(code: u16, headers: &'static [(&'static str, &'static str)], body: &'static str) -> Requests {
+        let service = tower::service_fn(move |_: Request<HttpBody>| async move {
+            let mut answer = http::Response::builder().status(code);
+            for (name, value) in headers {
+                answer = answer.header(*name, *value);
+            }
+            answer.body(HttpBody::from(body.as_bytes().to_vec()))
+        });
+        Requests::new(Client::new(service, "default"), Metrics::unread())
+    }
+
+    #[tokio::test]
+    async fn patience_that_the_server_asks_for_is_heard_wherever_it_says_so() {
+        let busy = r#"{"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 429, "reason": "TooManyRequests", "details": {"retryAfterSeconds": 9}}"#;
+        for (headers, body, seconds) in [
+            // Priority and fairness answers in plain text; how long stands in the header alone.
+            (&[("Retry-After", "7")][..], "Too many requests, please try again later.\n", Some(7)),
+            (&[("Retry-After", "7")][..], busy, Some(9)),
+            (&[][..], busy, Some(9)),
+            (&[("Retry-After", "Wed, 21 Oct 2026 07:28:00 GMT")][..], "no", None),
+        ] {
+            let requests = answering(429, headers, body);
+            let Err(Missing::Answer(error)) = requests.get(&ObjectKey::new(Kind::Service, "a", "b")).await else {
+                panic!("it is refused");
+            };
+            assert_eq!((error.kind, error.retry_after), (ErrorKind::Throttled, seconds.map(Duration::from_secs)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_of_what_stands_before_the_server_is_put_into_a_class_by_its_code() {
+        for (code, body) in [(502, "<html><h1>502 Bad Gateway</h1></html>"), (503, r#"{"message": "no upstream"}"#)] {
+            let requests = answering(code, &[], body);
+            let Err(Missing::Answer(error)) = requests.get(&ObjectKey::new(Kind::Service, "a", "b")).await else {
+                panic!("it is refused");
+            };
+            assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Unavailable, body));
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::normal;
 use kaito_core::Kind;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 /// A cluster with the Workspace controller, seen by a user in one namespace.
 pub trait Stage {
@@ -46,17 +47,28 @@ pub fn play_in_memory(name: &str, story: Story) -> BTreeMap<String, Value> {
 /// Plays a story on a real API server, under an identity that has exactly the generated ClusterRole, and expects the end that the memory world has. Says visibly when there is no
 /// control plane; under `CI` that is a failure.
 pub fn play_for_real(name: &str, story: Story) {
-    let Some(operated) = Operated::shared() else { return };
+    if let Some(operated) = Operated::shared() {
+        play_on(operated, name, story);
+    }
+}
+
+/// The same while every tenth request of the controller fails in some way.
+pub fn play_under_fire(name: &str, story: Story) {
+    if let Some(operated) = Operated::shared_under_fire() {
+        play_on(operated, name, story);
+    }
+}
+
+fn play_on(operated: &'static Operated, name: &str, story: Story) {
     let mut stage = RealStage::new(operated, &namespace_of(name));
     story(&mut stage);
     let wanted = play_in_memory(name, story);
-    let is_same = |stage: &dyn Stage| stage.ending() == wanted;
-    let same = (0..100).any(|_| {
-        is_same(&stage) || {
-            std::thread::sleep(std::time::Duration::from_millis(200));
-            false
-        }
-    });
+    let start = Instant::now();
+    let mut same = false;
+    while !same && start.elapsed() < operated.patience() / 4 {
+        same = (&stage as &dyn Stage).ending() == wanted;
+        std::thread::sleep(Duration::from_millis(if same { 0 } else { 200 }));
+    }
     if !same {
         let found = (&stage as &dyn Stage).ending();
         let mut differences = Vec::new();

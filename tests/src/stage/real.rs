@@ -2,10 +2,11 @@
 
 use super::{Stage, belongs};
 use crate::control_plane::{ControlPlane, Options};
+use crate::faults::FaultLayer;
 use kaito_core::kinds::Scope;
 use kaito_core::memory::{Pace, actors::Cloud, installed};
 use kaito_core::{Kind, Settings, WorkspacePlanner};
-use kaito_operator::kube::{Operator, client, config};
+use kaito_operator::kube::{Operator, OperatorError, client, client_builder, config};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -15,10 +16,27 @@ use std::time::{Duration, Instant};
 pub const USER: &str = "kaito-workspace";
 /// How long something may take that takes a second on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// The same where requests fail: a refusal that comes again is tried again at ever longer intervals.
+const PATIENCE_UNDER_FIRE: Duration = Duration::from_secs(240);
+/// How many requests of the controller fail on the stage that is under fire.
+const ODDS: f64 = 0.1;
+/// What decides which; `KAITO_SEED` is another one.
+const SEED: u64 = 1;
 
 /// A control plane with the controller and a cloud.
 pub struct Operated {
     plane: ControlPlane,
+    faults: Option<FaultLayer>,
+}
+
+/// How the controller runs.
+enum Controller {
+    /// The caller brings a program.
+    Absent,
+    /// In this process.
+    Well,
+    /// In this process, with faults between it and the API server.
+    UnderFire(FaultLayer),
 }
 
 impl Operated {
@@ -28,8 +46,19 @@ impl Operated {
         SHARED.get_or_init(|| Operated::start(true)).as_ref()
     }
 
+    /// The one that all stories of a test program share whose controller hears no answer, or the wrong one, to every tenth request; else as [`Operated::shared`].
+    pub fn shared_under_fire() -> Option<&'static Operated> {
+        static SHARED: OnceLock<Option<Operated>> = OnceLock::new();
+        let seed = std::env::var("KAITO_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(SEED);
+        SHARED.get_or_init(|| Operated::begin(Controller::UnderFire(FaultLayer::new(seed, ODDS)))).as_ref()
+    }
+
     /// Starts one. `controller` runs in this process; without it, the caller brings a program.
     pub fn start(controller: bool) -> Option<Operated> {
+        Self::begin(if controller { Controller::Well } else { Controller::Absent })
+    }
+
+    fn begin(controller: Controller) -> Option<Operated> {
         let options = Options { controller_manager: true, kwok: true, calm: true, audit: true, ..Options::default() };
         let plane = ControlPlane::start_or_skip(options).unwrap_or_else(|error| panic!("no control plane: {error}"))?;
         let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/kaito.sh_workspaces.yaml");
@@ -52,9 +81,23 @@ impl Operated {
         for object in [role, binding] {
             plane.apply_text(&object.to_string()).expect("the role is taken");
         }
-        let operated = Operated { plane };
+        let faults = match &controller {
+            Controller::UnderFire(faults) => Some(faults.clone()),
+            Controller::Well | Controller::Absent => None,
+        };
+        let operated = Operated { plane, faults };
         operated.run_parts(controller);
         Some(operated)
+    }
+
+    /// What goes wrong between the controller and the API server, if anything does.
+    pub fn faults(&self) -> Option<&FaultLayer> {
+        self.faults.as_ref()
+    }
+
+    /// How long something may take.
+    pub(super) fn patience(&self) -> Duration {
+        if self.faults.is_some() { PATIENCE_UNDER_FIRE } else { PATIENCE }
     }
 
     /// The control plane.
@@ -68,27 +111,20 @@ impl Operated {
     }
 
     /// Runs the cloud, and the controller where it is wanted, in a thread of their own until the process ends.
-    fn run_parts(&self, controller: bool) {
+    fn run_parts(&self, controller: Controller) {
         let (admin, identity) = (self.plane.kubeconfig(), self.identity());
         std::thread::spawn(move || {
             let _ = rustls::crypto::ring::default_provider().install_default();
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
             runtime.block_on(async move {
-                let connect = async |path: &Path, agent: &str| {
-                    client(config(Some(path)).await.expect("a kubeconfig"), agent).expect("a client")
-                };
-                let cloud = Operator::builder(connect(&admin, "simulated-cloud").await, Settings::default())
+                let admin = config(Some(&admin)).await.expect("a kubeconfig");
+                let cloud = Operator::builder(client(admin, "simulated-cloud").expect("a client"), Settings::default())
                     .planner(Box::new(Cloud::new(Pace::instant())))
                     .kinds([Kind::NodeClaim, Kind::Node])
                     .manager("simulated-cloud")
                     .run(std::future::pending());
-                let kaito = Operator::builder(connect(&identity, USER).await, Settings::default())
-                    .planner(Box::new(WorkspacePlanner));
-                let kaito = async move {
-                    if controller { kaito.run(std::future::pending()).await } else { std::future::pending().await }
-                };
-                let ended = tokio::join!(cloud, kaito);
+                let ended = tokio::join!(cloud, control(controller, &identity));
                 panic!("the operators ended: {ended:?}");
             });
         });
@@ -100,6 +136,20 @@ impl Operated {
             self.plane.audit_log().map(|path| std::fs::read_to_string(path).unwrap_or_default()).unwrap_or_default();
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
+}
+
+/// Runs the controller under its own identity, if it runs here.
+async fn control(controller: Controller, identity: &Path) -> Result<(), OperatorError> {
+    let config = config(Some(identity)).await.expect("a kubeconfig");
+    let client = match controller {
+        Controller::Absent => std::future::pending().await,
+        Controller::Well => client(config, USER),
+        Controller::UnderFire(faults) => {
+            client_builder(config, USER).map(|builder| builder.with_layer(&faults).build())
+        }
+    };
+    let operator = Operator::builder(client.expect("a client"), Settings::default());
+    operator.planner(Box::new(WorkspacePlanner)).run(std::future::pending()).await
 }
 
 /// One namespace of it.
@@ -183,7 +233,8 @@ impl Stage for RealStage {
 
     fn until(&mut self, what: &str, holds: &dyn Fn(&dyn Stage) -> bool) {
         let start = Instant::now();
-        while start.elapsed() < PATIENCE {
+        let patience = self.operated.patience();
+        while start.elapsed() < patience {
             if holds(self) {
                 return;
             }
@@ -191,7 +242,7 @@ impl Stage for RealStage {
         }
         let statuses: Vec<Value> =
             self.list(Kind::Workspace).into_iter().map(|workspace| workspace["status"].clone()).collect();
-        panic!("never, in {} s: {what}\n{:#}", PATIENCE.as_secs(), json!(statuses));
+        panic!("never, in {} s: {what}\n{:#}", patience.as_secs(), json!(statuses));
     }
 
     fn pass_time(&mut self) {
