@@ -10,6 +10,7 @@ use k8s_openapi::api::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_api::vocabulary::labels;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Where objects of a kind live.
@@ -22,13 +23,22 @@ pub enum Scope {
 }
 
 /// A Rust type that is one of the [`Kind`]s.
-pub trait Typed: Sized + Send + Sync + 'static {
+pub trait Typed: Serialize + Sized + Send + Sync + 'static {
     /// Which one.
     const KIND: Kind;
     /// The typed view of an object, if it is of this kind.
     fn of(object: &Object) -> Option<&Self>;
     /// Wraps a value of this type.
     fn into_object(self) -> Object;
+    /// The wire form, with `apiVersion` and `kind`.
+    fn to_wire(&self) -> Value {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        if let Some(map) = value.as_object_mut() {
+            map.entry("apiVersion").or_insert_with(|| json!(Self::KIND.api_version()));
+            map.entry("kind").or_insert_with(|| json!(Self::KIND.name()));
+        }
+        value
+    }
 }
 
 macro_rules! kinds {
@@ -70,13 +80,11 @@ macro_rules! kinds {
             /// Its metadata.
             pub fn metadata(&self) -> &ObjectMeta { match self { $(Object::$name(inner) => kube_core::Resource::meta(inner.as_ref()),)* } }
             /// Decodes the wire form of a kind; the error is the decoder's own words.
-            pub(crate) fn decode_as(kind: Kind, value: serde_json::Value) -> Result<Object, String> {
+            pub(crate) fn decode_as(kind: Kind, value: &Value) -> Result<Object, String> {
                 match kind { $(Kind::$name => <$type as Wire>::from_wire(value).map(|inner| Object::$name(Arc::new(inner))),)* }
             }
-            /// The wire form.
-            pub(crate) fn encode(&self) -> serde_json::Value {
-                match self { $(Object::$name(inner) => serde_json::to_value(inner.as_ref()).unwrap_or_default(),)* }
-            }
+            /// The wire form, with `apiVersion` and `kind`.
+            pub fn to_value(&self) -> Value { match self { $(Object::$name(inner) => inner.to_wire(),)* } }
         }
     };
 }

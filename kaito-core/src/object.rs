@@ -99,7 +99,7 @@ impl Seen {
             let found = value.get("metadata").cloned().unwrap_or_default();
             serde_json::from_value::<ObjectMeta>(found).unwrap_or_default()
         };
-        match Object::decode_as(kind, value.clone()) {
+        match Object::decode_as(kind, value) {
             Ok(object) => Seen::Decoded(object),
             Err(error) => {
                 let status = value.get("status").cloned().unwrap_or_default();
@@ -155,16 +155,6 @@ impl Object {
     pub fn key(&self) -> ObjectKey {
         key_of(self.kind(), self.metadata())
     }
-
-    /// The wire form, with `apiVersion` and `kind`.
-    pub fn to_value(&self) -> Value {
-        let mut value = self.encode();
-        if let Some(map) = value.as_object_mut() {
-            map.entry("apiVersion").or_insert_with(|| json!(self.kind().api_version()));
-            map.entry("kind").or_insert_with(|| json!(self.kind().name()));
-        }
-        value
-    }
 }
 
 fn key_of(kind: Kind, metadata: &ObjectMeta) -> ObjectKey {
@@ -174,12 +164,12 @@ fn key_of(kind: Kind, metadata: &ObjectMeta) -> ObjectKey {
 
 /// How a type is read off the wire.
 pub(crate) trait Wire: Sized {
-    fn from_wire(value: Value) -> Result<Self, String>;
+    fn from_wire(value: &Value) -> Result<Self, String>;
 }
 
 macro_rules! plain_wire {
     ($($type:ty),* $(,)?) => { $(impl Wire for $type {
-        fn from_wire(value: Value) -> Result<Self, String> { plain(value) }
+        fn from_wire(value: &Value) -> Result<Self, String> { plain(value) }
     })* };
 }
 
@@ -200,13 +190,13 @@ plain_wire!(
 
 /// Both served versions become the hub type.
 impl Wire for kaito_api::Workspace {
-    fn from_wire(value: Value) -> Result<Self, String> {
-        kaito_api::workspace::decode(value).map(|(_, workspace)| workspace).map_err(|error| error.to_string())
+    fn from_wire(value: &Value) -> Result<Self, String> {
+        kaito_api::workspace::decode(value.clone()).map(|(_, workspace)| workspace).map_err(|error| error.to_string())
     }
 }
 
-fn plain<T: DeserializeOwned>(value: Value) -> Result<T, String> {
-    serde_json::from_value(value).map_err(|error| error.to_string())
+fn plain<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
+    T::deserialize(value).map_err(|error| error.to_string())
 }
 
 /// What may be known of a Secret: that it is there, its type, and the names of its keys.

@@ -39,6 +39,11 @@ impl ReadIndex {
         self.by_root.insert(root.clone(), reads);
     }
 
+    /// What a root depends on.
+    pub fn reads(&self, root: &ObjectKey) -> impl Iterator<Item = &Read> {
+        self.by_root.get(root).into_iter().flatten()
+    }
+
     /// Drops a root that is gone.
     pub fn forget(&mut self, root: &ObjectKey) {
         for read in self.by_root.remove(root).unwrap_or_default() {

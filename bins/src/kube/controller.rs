@@ -55,7 +55,9 @@ impl Controller {
             let now = start.elapsed();
             while settled && tasks.len() < self.concurrency {
                 let Some(root) = roots.take(now) else { break };
-                tasks.spawn(self.reconcile(root));
+                let expected = roots.expected(&root).filter(|read| self.cluster.stores().holds(read));
+                let machine = Reconciliation::new(root.clone(), Timestamp::now()).expecting(expected);
+                tasks.spawn(self.reconcile(root, machine));
             }
             self.metrics.depth(name, roots.due(now));
             let next = (settled && tasks.len() < self.concurrency).then(|| roots.next()).flatten();
@@ -75,14 +77,13 @@ impl Controller {
         Ok(())
     }
 
-    fn reconcile(&self, root: ObjectKey) -> impl Future<Output = Done> + Send + use<> {
+    fn reconcile(&self, root: ObjectKey, mut machine: Reconciliation) -> impl Future<Output = Done> + Send + use<> {
         let (planner, cluster, settings) =
             (Arc::clone(&self.planner), self.cluster.clone(), Arc::clone(&self.settings));
         let recorder = self.recorder.clone();
         let span = tracing::info_span!("reconcile", planner = planner.name(), kind = %root.kind, namespace = root.namespace(), name = root.name);
         let work = async move {
             let start = Instant::now();
-            let mut machine = Reconciliation::new(root.clone(), Timestamp::now());
             let result = driver::drive(&mut machine, &cluster, planner.as_ref(), &settings).await;
             let took = start.elapsed();
             recorder.take(&machine, planner.as_ref(), &settings);

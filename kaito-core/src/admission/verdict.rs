@@ -139,7 +139,7 @@ fn typed(kind: Kind, value: &Value) -> Vec<FieldError> {
     }
     // The words of a decoder may repeat what it read; of a Secret nothing is repeated (I11).
     let words = |said: String| if kind == Kind::Secret { "cannot be read".to_owned() } else { said };
-    let decoded = Object::decode_as(kind, value.clone());
+    let decoded = Object::decode_as(kind, value);
     decoded
         .err()
         .map(|said| FieldError::new(FieldPath::root(), FieldErrorKind::Type, words(said)))

@@ -195,6 +195,11 @@ impl Stores {
         state.overlay.settle(key, cache.objects.get(key));
     }
 
+    /// Whether a cached read needs no request.
+    pub fn holds(&self, read: &Read) -> bool {
+        self.find(read) != Found::AskServer
+    }
+
     /// Answers a cached read.
     pub fn find(&self, read: &Read) -> Found {
         let state = self.lock();

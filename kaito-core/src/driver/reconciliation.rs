@@ -8,7 +8,7 @@ use crate::backend::{BackendError, ErrorKind, Written};
 use crate::effect::{Effect, EffectError, EffectId};
 use crate::object::ObjectKey;
 use crate::plan::{Notice, Plan, StatusWrite, Wake};
-use crate::read::Read;
+use crate::read::{Freshness, Read};
 use crate::settings::Settings;
 use crate::snapshot::{Answer, Snapshot, Unread};
 use jiff::{SignedDuration, Timestamp};
@@ -99,6 +99,16 @@ impl Reconciliation {
             root_version: None,
             report: Report::new(),
         }
+    }
+
+    /// Begins with these questions, before a plan asks: those of the last look at this root, most of which are asked again, so that one plan is enough. They should be free of cost:
+    /// give those that a cache can answer. What must be fresh is not asked before a plan asks for it.
+    #[must_use]
+    pub fn expecting<'a>(mut self, reads: impl IntoIterator<Item = &'a Read>) -> Self {
+        if let Phase::Looking { unread, .. } = &mut self.phase {
+            unread.extend(reads.into_iter().filter(|read| read.freshness() == Freshness::Cached).cloned());
+        }
+        self
     }
 
     /// The root that it is about.
@@ -249,10 +259,12 @@ impl Reconciliation {
 
     /// The answer to [`Wish::Read`].
     pub fn answered(&mut self, answer: Result<Answer, BackendError>) {
-        let Phase::Looking { unread, .. } = &mut self.phase else { return };
+        let Phase::Looking { unread, rounds, .. } = &mut self.phase else { return };
         let Some(read) = unread.pop_front() else { return };
         match answer {
             Ok(answer) => self.snapshot.answer(read, answer),
+            // Nobody has asked yet: a plan that needs it will.
+            Err(_) if *rounds == 0 => {}
             Err(error) => self.cannot_look(error),
         }
     }

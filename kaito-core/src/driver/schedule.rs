@@ -105,6 +105,11 @@ impl Schedule {
         Some(root)
     }
 
+    /// What the last look at a root depended on, for [`Reconciliation::expecting`](super::Reconciliation::expecting).
+    pub fn expected(&self, root: &ObjectKey) -> impl Iterator<Item = &Read> {
+        self.index.reads(root)
+    }
+
     /// When the next root is due.
     pub fn next(&self) -> Option<Duration> {
         self.queue.next(|root| self.running.contains_key(root))

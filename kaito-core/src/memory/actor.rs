@@ -44,7 +44,7 @@ impl Actor {
         clock: Timestamp,
     ) -> Option<(ObjectKey, Report)> {
         let root = self.schedule.take(now)?;
-        let mut work = Reconciliation::new(root.clone(), clock);
+        let mut work = Reconciliation::new(root.clone(), clock).expecting(self.schedule.expected(&root));
         let result = loop {
             match work.next(self.planner.as_ref(), settings) {
                 Wish::Read(read) => work.answered(Ok(cluster.answer(&read))),

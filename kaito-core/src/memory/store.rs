@@ -154,7 +154,7 @@ impl Store {
             metadata.insert("generation".into(), json!(1));
             metadata.remove("deletionTimestamp");
         });
-        Ok(self.put(key, value, Value::Null))
+        Ok(self.put(key, value, Some(Value::Null)))
     }
 
     /// Creates, and remembers what was applied. A namesake is told, and left alone.
@@ -173,7 +173,7 @@ impl Store {
         remove_dropped(&entry.applied, body, &mut value);
         merge(body, &mut value);
         laws::check(key, &value)?;
-        Ok(self.put(key, value, body.clone()))
+        Ok(self.put(key, value, Some(body.clone())))
     }
 
     /// Replaces a user's object, status and system metadata aside, as `kubectl replace` does; creates it when absent.
@@ -193,7 +193,7 @@ impl Store {
         if let (Some(status), Some(map)) = (old.get("status"), value.as_object_mut()) {
             map.insert("status".into(), status.clone());
         }
-        Ok(self.put(key, value, Value::Null))
+        Ok(self.put(key, value, Some(Value::Null)))
     }
 
     /// Changes metadata; fails when the object has changed since `resource_version`. `None` means that it is gone by this.
@@ -204,8 +204,7 @@ impl Store {
         resource_version: Option<&str>,
         patch: &MetadataPatch,
     ) -> Outcome<Option<Seen>> {
-        let entry = self.existing(key, Some(uid), resource_version)?;
-        let (mut value, applied) = (entry.value.clone(), entry.applied.clone());
+        let mut value = self.existing(key, Some(uid), resource_version)?.value.clone();
         with_metadata(&mut value, |metadata| {
             if let Some(finalizers) = &patch.finalizers {
                 metadata.insert("finalizers".into(), json!(finalizers));
@@ -213,7 +212,7 @@ impl Store {
             set_entries(metadata, "labels", patch.labels.iter().map(|(key, value)| (key, Some(value))));
             set_entries(metadata, "annotations", patch.annotations.iter().map(|(key, value)| (key, value.as_ref())));
         });
-        Ok(self.put_or_finish(key, value, applied))
+        Ok(self.put_or_finish(key, value))
     }
 
     /// Replaces the status.
@@ -224,23 +223,21 @@ impl Store {
         resource_version: Option<&str>,
         status: &Value,
     ) -> Outcome<Seen> {
-        let entry = self.existing(key, Some(uid), resource_version)?;
-        let (mut value, applied) = (entry.value.clone(), entry.applied.clone());
+        let mut value = self.existing(key, Some(uid), resource_version)?.value.clone();
         if let Some(map) = value.as_object_mut() {
             map.insert("status".into(), status.clone());
         }
-        Ok(self.put(key, value, applied))
+        Ok(self.put(key, value, None))
     }
 
     /// Deletes: at once, or marked as going while finalizers hold it. `None` means that it is gone.
     pub fn delete(&mut self, key: &ObjectKey, uid: Option<&str>) -> Outcome<Option<Seen>> {
-        let entry = self.existing(key, uid, None)?;
-        let (mut value, applied) = (entry.value.clone(), entry.applied.clone());
+        let mut value = self.existing(key, uid, None)?.value.clone();
         let now = self.now;
         with_metadata(&mut value, |metadata| {
             metadata.entry("deletionTimestamp").or_insert_with(|| json!(units::rfc3339(now)));
         });
-        Ok(self.put_or_finish(key, value, applied))
+        Ok(self.put_or_finish(key, value))
     }
 
     fn served(&self, key: &ObjectKey) -> Outcome<()> {
@@ -268,17 +265,19 @@ impl Store {
         Ok(entry)
     }
 
-    /// Stores a new state, unless nothing changed; the generation moves when anything but metadata and status did.
-    fn put(&mut self, key: &ObjectKey, mut value: Value, applied: Value) -> Seen {
-        let old = self.objects.get(key).cloned();
-        if let Some(old) = &old {
+    /// Stores a new state, unless nothing changed; the generation moves when anything but metadata and status did. `applied` is what was applied by this, where anything was.
+    fn put(&mut self, key: &ObjectKey, mut value: Value, applied: Option<Value>) -> Seen {
+        let mut last = Value::Null;
+        let mut before = None;
+        if let Some(old) = self.objects.get_mut(key) {
             let version = old.value.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
             set(&mut value, "resourceVersion", version);
+            last = std::mem::take(&mut old.applied);
             if old.value == value {
-                let seen = old.seen.clone();
-                self.objects.insert(key.clone(), Entry { applied, ..old.clone() });
-                return seen;
+                old.applied = applied.unwrap_or(last);
+                return old.seen.clone();
             }
+            before = Some(old.seen.clone());
             let generation = old.value.pointer("/metadata/generation").and_then(Value::as_u64).unwrap_or(1);
             let moved = u64::from(substance(&old.value) != substance(&value));
             set(&mut value, "generation", json!(generation + moved));
@@ -287,18 +286,18 @@ impl Store {
         let version = self.version.to_string();
         set(&mut value, "resourceVersion", json!(version));
         let seen = Seen::decode(key.kind, value.clone());
-        self.changes.push(Change { old: old.map(|entry| entry.seen), new: Some(seen.clone()) });
-        self.objects.insert(key.clone(), Entry { value, seen: seen.clone(), applied });
+        self.changes.push(Change { old: before, new: Some(seen.clone()) });
+        self.objects.insert(key.clone(), Entry { value, seen: seen.clone(), applied: applied.unwrap_or(last) });
         seen
     }
 
     /// Stores a new state, or removes the object when it is going and nothing holds it any more.
-    fn put_or_finish(&mut self, key: &ObjectKey, value: Value, applied: Value) -> Option<Seen> {
+    fn put_or_finish(&mut self, key: &ObjectKey, value: Value) -> Option<Seen> {
         let going = value.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null());
         let held =
             value.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|holders| !holders.is_empty());
         if !going || held {
-            return Some(self.put(key, value, applied));
+            return Some(self.put(key, value, None));
         }
         if let Some(old) = self.objects.remove(key) {
             self.version += 1;

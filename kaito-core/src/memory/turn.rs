@@ -103,7 +103,10 @@ impl World {
         }
         if let Some(root) = replica.schedule.take(now) {
             let clock = self.now().saturating_add(self.replicas[index].skew).unwrap_or(jiff::Timestamp::MAX);
-            self.go_on(index, Reconciliation::new(root, clock));
+            let replica = &self.replicas[index];
+            let expected = replica.schedule.expected(&root).filter(|read| replica.stores.holds(read));
+            let machine = Reconciliation::new(root.clone(), clock).expecting(expected);
+            self.go_on(index, machine);
         }
     }
 

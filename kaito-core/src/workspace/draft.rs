@@ -111,7 +111,7 @@ impl Draft {
             }
             Lookup::Found(observed) if is_dying(observed.meta()) => {}
             Lookup::Found(observed) => {
-                let there = observed.clone().into_object().to_value();
+                let there = observed.to_wire();
                 let wanted = desired.into_object();
                 if let Some(body) = self.differing(wanted.key().kind, wanted.to_value(), &there) {
                     self.apply(wanted.key(), body, observed.meta().uid.clone());

@@ -63,10 +63,10 @@ pub(super) fn keeps_template(view: &View<'_>, running: &StatefulSet, number: i64
 fn look_after(draft: &mut Draft, running: &StatefulSet, serving: &Serving<'_>) {
     let mut frame = running.clone();
     let template = compat::take_template(&mut frame);
-    let wanted = manifest::around(serving, PodTemplateSpec::default()).into_object();
-    if let Some(mut body) = draft.differing(Kind::StatefulSet, wanted.to_value(), &frame.into_object().to_value()) {
+    let wanted = manifest::around(serving, PodTemplateSpec::default());
+    if let Some(mut body) = draft.differing(Kind::StatefulSet, wanted.to_wire(), &frame.to_wire()) {
         body["spec"]["template"] = serde_json::to_value(template).unwrap_or_default();
-        draft.apply(wanted.key(), body, running.metadata.uid.clone());
+        draft.apply(wanted.into_object().key(), body, running.metadata.uid.clone());
     }
 }
 

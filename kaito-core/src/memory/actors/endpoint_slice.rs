@@ -55,8 +55,7 @@ impl Planner for EndpointSliceController {
         let there = snapshot.object::<EndpointSlice>(slice.clone(), Freshness::Cached)?.found();
         let is_same = |there: &EndpointSlice| {
             let wanted = serde_json::from_value::<EndpointSlice>(body.clone()).unwrap_or_default();
-            let of = |slice: EndpointSlice| slice.into_object().to_value();
-            let (there, wanted) = (of(there.clone()), of(wanted));
+            let (there, wanted) = (there.to_wire(), wanted.to_wire());
             ["endpoints", "ports"].iter().all(|field| there.get(field) == wanted.get(field))
         };
         if !there.is_some_and(is_same) {

@@ -49,6 +49,8 @@ impl Explorer {
             remaining.map(|(_, object)| object.clone()).chain(self.others.iter().cloned()).collect();
         let mut judge = Judge::new(&self.calm, true);
         judge.conclude(&mut world, &Calm::of(&wished, &self.settings));
+        judge.upgrade(&mut world);
+        judge.stays_quiet(&mut world);
         words(&judge)
     }
 

@@ -8,6 +8,7 @@ use crate::read::Selector;
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kaito_api::Workspace;
 use kaito_api::vocabulary::{ConditionType, labels, names};
@@ -30,6 +31,9 @@ impl fmt::Display for Violation {
         write!(f, "{} at {}: {}", self.invariant, self.at, self.what)
     }
 }
+
+/// Longer than any root is left without a look.
+const QUIET: SignedDuration = SignedDuration::from_mins(70);
 
 /// Watches one run.
 pub(in crate::memory) struct Judge<'a> {
@@ -233,19 +237,20 @@ impl<'a> Judge<'a> {
             }
         }
         self.at_rest(world);
-        self.upgrade(world);
+    }
+
+    /// Everything is looked at once more, and nothing is written.
+    pub(in crate::memory) fn stays_quiet(&mut self, world: &mut World) {
         let before = world.product_writes();
-        world.advance(SignedDuration::from_hours(3));
+        world.advance(QUIET);
         if world.product_writes() != before {
             let writes = world.product_writes() - before;
-            self.blame(world, "I5", format!("{writes} writes in three hours in which nothing happens"));
+            self.blame(world, "I5", format!("{writes} writes in {QUIET:#} in which nothing happens"));
         }
     }
-}
 
-impl Judge<'_> {
-    /// A new version of the program, which would build everything from another registry, must leave alone what runs.
-    fn upgrade(&mut self, world: &mut World) {
+    /// A new version of the program must leave alone what runs.
+    pub(in crate::memory) fn upgrade(&mut self, world: &mut World) {
         let (before, states) = (Calm::end_of(world).objects, calm::states(world));
         for index in 0..world.replicas.len() {
             world.replicas[index].settings.registry = "registry.example/next".to_owned();
@@ -321,8 +326,11 @@ fn unusable(world: &World, key: &ObjectKey) -> Option<String> {
         )
     });
     let leads = |seen: &Seen| match seen {
-        Seen::Decoded(object) => object.to_value()["endpoints"].as_array().into_iter().flatten().any(|endpoint| {
-            endpoint["conditions"]["serving"] != false && endpoint["conditions"]["terminating"] != true
+        Seen::Decoded(object) => EndpointSlice::of(object).is_some_and(|slice| {
+            let mut conditions = slice.endpoints.iter().map(|endpoint| endpoint.conditions.as_ref());
+            conditions.any(|found| {
+                found.is_none_or(|found| found.serving != Some(false) && found.terminating != Some(true))
+            })
         }),
         Seen::Malformed(_) => false,
     };

@@ -95,7 +95,7 @@ impl Simulation {
         let mut dice = Dice::new(seed, &self.faults);
         let pace = pace(&mut dice);
         let mut script = Script::write(&mut dice, &self.objects);
-        let played = dice.played().collect();
+        let played: Vec<Fault> = dice.played().collect();
         let mut world = World::with_planner(&self.settings, pace, &Fate::default(), Arc::clone(&self.planner));
         world.dice = Some(dice);
         world.recorder = recorder;
@@ -110,6 +110,10 @@ impl Simulation {
         recover(&mut world, &mut judge, patience);
         let wished = script::wished(&world);
         judge.conclude(&mut world, &self.end_of(&wished));
+        if played.contains(&Fault::Upgrade) {
+            judge.upgrade(&mut world);
+        }
+        judge.stays_quiet(&mut world);
         Run { seed, steps: world.steps(), played, upsets: script.told(), violations: judge.violations(), world }
     }
 }
