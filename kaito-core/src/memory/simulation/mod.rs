@@ -28,6 +28,8 @@ use std::time::Duration;
 
 /// Steps in which faults may play.
 pub const CHAOS_STEPS: u64 = 300;
+/// Steps after the last fault, by far more than any way to rest takes: a world that takes more never comes to rest, and need not be watched for ever to know it.
+const MOST_STEPS: u64 = 20_000;
 /// After the last fault everything is as wished within this time, or it never is: a lost wake-up is made good by a look after an hour at most.
 const RECOVERY: SignedDuration = SignedDuration::from_hours(30);
 
@@ -107,7 +109,10 @@ impl Simulation {
         for touched in script.end(&mut world) {
             judge.blame(&world, "I6", format!("{touched} is somebody else's, and was changed or deleted"));
         }
-        recover(&mut world, &mut judge, patience);
+        if !recover(&mut world, &mut judge, patience) {
+            judge.blame(&world, "I5", format!("nothing comes to rest within {MOST_STEPS} steps"));
+            return Run { seed, steps: world.steps(), played, upsets: script.told(), violations: judge.violations(), world };
+        }
         let wished = script::wished(&world);
         judge.conclude(&mut world, &self.end_of(&wished));
         if played.contains(&Fault::Upgrade) {
@@ -135,15 +140,19 @@ fn upset(world: &mut World, script: &mut Script, judge: &mut Judge<'_>) {
     }
 }
 
-/// Until everything is at rest.
-fn recover(world: &mut World, judge: &mut Judge<'_>, patience: SignedDuration) {
+/// Until everything is at rest. `false` for a world that never is.
+fn recover(world: &mut World, judge: &mut Judge<'_>, patience: SignedDuration) -> bool {
     let (soonest, end) = (world.elapsed() + patience, world.elapsed() + RECOVERY);
+    let most = world.steps() + MOST_STEPS;
     while world.elapsed() < end {
         let left = end - world.elapsed();
         let halt = world.run(left, |world| {
             judge.watch(world);
-            false
+            world.steps() >= most
         });
+        if halt == Halt::Reached {
+            return false;
+        }
         if halt == Halt::Settled && world.elapsed() >= soonest && judge.is_content(world) {
             break;
         }
@@ -152,6 +161,7 @@ fn recover(world: &mut World, judge: &mut Judge<'_>, patience: SignedDuration) {
             break;
         }
     }
+    true
 }
 
 /// How long things take in this run.
