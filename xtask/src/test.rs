@@ -1,8 +1,9 @@
 //! `cargo xtask test`: `cargo test` with the control plane at hand.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::thread::{self, JoinHandle};
 
 use crate::control_plane::{self, Found};
 use crate::steps::{self, Outcome, Step};
@@ -15,21 +16,37 @@ const SIMULATIONS: &str = "kaito-simulation";
 /// How much is simulated, where the environment does not say.
 const AMOUNTS: &[(&str, &str)] = &[("KAITO_RUNS", "10000"), ("KAITO_RECORDED", "1000")];
 
+/// The control plane, while it is being built beside other steps: Go and cargo each leave a core idle now and then.
+pub type Building = Rc<Cell<Option<JoinHandle<Result<Found, String>>>>>;
+
 pub fn run(arguments: &[String]) -> Result<(), String> {
-    steps::run(plan(arguments))
+    steps::run(plan(arguments, &Building::default()))
+}
+
+/// Begins to build the control plane, where it is not there yet.
+pub fn begin(building: &Building) -> Step {
+    let building = Rc::clone(building);
+    Step::new("control plane begins", "cargo xtask control-plane &", move || {
+        building.set(Some(thread::spawn(control_plane::find)));
+        Ok(Outcome::Done)
+    })
 }
 
 /// The steps; `arguments` go to `cargo test`.
-pub fn plan(arguments: &[String]) -> Vec<Step> {
+pub fn plan(arguments: &[String], building: &Building) -> Vec<Step> {
     let folder = Rc::new(OnceCell::<PathBuf>::new());
     let found = Rc::clone(&folder);
-    let plane = Step::new("control plane", "cargo xtask control-plane", move || match control_plane::find()? {
-        Found::Folder(path) => {
-            eprintln!("{}", path.display());
-            found.get_or_init(|| path);
-            Ok(Outcome::Done)
+    let building = Rc::clone(building);
+    let plane = Step::new("control plane", "cargo xtask control-plane", move || {
+        let begun = building.take().map(|thread| thread.join().unwrap_or_else(|_| Err("its build panicked".to_owned())));
+        match begun.unwrap_or_else(control_plane::find)? {
+            Found::Folder(path) => {
+                eprintln!("{}", path.display());
+                found.get_or_init(|| path);
+                Ok(Outcome::Done)
+            }
+            Found::Nowhere(why) => Ok(Outcome::Skipped(why)),
         }
-        Found::Nowhere(why) => Ok(Outcome::Skipped(why)),
     });
 
     let mut words = vec!["test".to_owned()];
