@@ -4,10 +4,6 @@
 
 mod kit;
 
-use kaito_core::driver::{Reconciliation, Wish};
-use kaito_core::record::{Limits, Recorder};
-use kaito_core::snapshot::Answer;
-use kaito_core::{Kind, ObjectKey, Read, Seen, Settings, WorkspacePlanner};
 use kit::{GOOD, err, example, good_but, holds, kaito, out, root};
 use serde_json::Value;
 use std::process::{Command, Stdio};
@@ -333,80 +329,6 @@ fn flags_that_cannot_be_honoured_are_answered_with_those_that_can() {
         assert_eq!(output.status.code(), Some(2), "{flags:?}");
         assert!(err(&output).contains(wanted), "{flags:?}: {}", err(&output));
     }
-}
-
-/// What a controller would have recorded when it saw the Workspace for the first time.
-fn recording() -> String {
-    let mut workspace: Value = serde_saphyr::from_str(GOOD).unwrap();
-    workspace["metadata"]["namespace"] = "default".into();
-    workspace["metadata"]["uid"] = "u".into();
-    let seen = Seen::decode(Kind::Workspace, workspace);
-    let (key, settings) = (ObjectKey::new(Kind::Workspace, "default", "phi"), Settings::default());
-    let mut work = Reconciliation::new(key, "2026-01-01T00:00:00Z".parse().unwrap());
-    while let Wish::Read(read) = work.next(&WorkspacePlanner, &settings) {
-        work.answered(Ok(match &read {
-            Read::Object { .. } => Answer::Object(Some(seen.clone()).filter(|seen| read.matches(seen))),
-            Read::List { .. } => Answer::List(Vec::new()),
-        }));
-    }
-    let mut recorder = Recorder::new(Limits::default());
-    recorder.take(&work, &WorkspacePlanner, &settings);
-    recorder.to_json()
-}
-
-#[test]
-fn a_recording_is_planned_again_and_the_first_difference_is_shown() {
-    let good = recording();
-    let same = kaito(&["replay", "-"], good.as_bytes());
-    assert_eq!(same.status.code(), Some(0), "{}{}", out(&same), err(&same));
-    assert!(out(&same).starts_with("same: 1 of 1 reconciles, bit for bit; recorded by "), "{}", out(&same));
-    let told = kaito(&["replay", "-", "-o", "json"], good.as_bytes());
-    let told: Value = serde_json::from_str(&out(&told)).unwrap();
-    holds("replay", &told);
-    assert_eq!((told["same"].as_u64(), told["differences"].as_array().unwrap().len()), (Some(1), 0));
-
-    let bad = good.replace("\"mode\":\"CreateOnly\"", "\"mode\":\"Apply\"");
-    assert!(good != bad);
-    let differs = kaito(&["replay", "-"], bad.as_bytes());
-    let text = out(&differs);
-    assert_eq!(differs.status.code(), Some(1), "{text}");
-    for words in [
-        "reconcile 0 of Workspace default/phi, the plan, first difference at /steps/0/effect/Ensure/mode",
-        "  recorded  \"Apply\"\n  now       \"CreateOnly\"\n",
-        "different: 0 of 1 reconciles are the same",
-    ] {
-        assert!(text.contains(words), "{words}\n{text}");
-    }
-    for form in ["json", "yaml"] {
-        let told = kaito(&["replay", "-", "-o", form], bad.as_bytes());
-        assert_eq!(told.status.code(), Some(1));
-        let told: Value = serde_saphyr::from_str(&out(&told)).unwrap();
-        holds("replay", &told);
-        assert_eq!(told["differences"][0]["now"], "CreateOnly");
-    }
-    let asks = good.replace(r#""StatefulSet","name":"phi""#, r#""StatefulSet","name":"psi""#);
-    assert!(good != asks);
-    let unanswered = kaito(&["replay", "-", "-o", "json"], asks.as_bytes());
-    let told: Value = serde_json::from_str(&out(&unanswered)).unwrap();
-    holds("replay", &told);
-    assert_eq!(told["differences"][0]["reads"][0], "StatefulSet default/phi");
-    assert!(out(&kaito(&["replay", "-"], asks.as_bytes())).contains("asks for  StatefulSet default/phi"));
-}
-
-#[test]
-fn what_is_no_recording_is_said_to_be_none() {
-    for (text, words) in [
-        ("", "standard input: not JSON: EOF"),
-        ("{\"kind\": \"Pod\"}", "standard input: expected Recording of recording.kaito.sh/v1, found Pod of nothing"),
-        (&recording().replace("\"reconciles\":", "\"reconcile\":"), "standard input: missing field `reconciles`"),
-        (&Recorder::new(Limits::default()).to_json(), "no reconcile in the recording"),
-    ] {
-        let output = kaito(&["replay", "-"], text.as_bytes());
-        assert_eq!(output.status.code(), Some(2), "{words}");
-        assert!(err(&output).contains(words), "{words}: {}", err(&output));
-    }
-    let output = kaito(&["replay", "nowhere.json"], b"");
-    assert_eq!((output.status.code(), err(&output).trim()), (Some(2), "nowhere.json: no such file"));
 }
 
 #[test]

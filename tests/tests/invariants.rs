@@ -229,7 +229,7 @@ fn i5_at_the_fix_point_planning_again_writes_nothing_and_a_crash_after_any_effec
     assert!(is_quiet(&calm));
     let wanted = normal_objects(&calm);
     let mut crashes = 0;
-    for effects in 0.. {
+    for effects in 1.. {
         let mut world = world();
         world.crash_after(effects);
         render::settle(&mut world);

@@ -107,11 +107,11 @@ fn eventful(recorder: &mut Recorder) {
             world.put(&key, manifest).unwrap();
         }
         let cluster = Moody::new(world.cluster(), every);
-        for step in 0..150 {
+        for step in 0..80 {
             for root in world.workspaces() {
                 reconcile(&cluster, &root, world.now(), recorder);
             }
-            if step == 100 {
+            if step == 55 {
                 world.delete(&world.workspaces()[0]).unwrap();
             }
             world.step();
@@ -202,7 +202,7 @@ fn answer(objects: &[Seen], read: &Read) -> Answer {
 }
 
 proptest! {
-    #![proptest_config(cases::config(1500))]
+    #![proptest_config(cases::config(200))]
 
     #[test]
     fn whatever_the_cluster_holds_it_is_seen_again_and_planned_again_the_same(objects in arbitrary::cluster()) {
@@ -387,16 +387,18 @@ fn the_ring_forgets_the_oldest_and_stays_whole() {
             reconcile(&cluster, &root, world.now(), &mut tight);
             reconcile(&cluster, &root, world.now(), &mut small);
             taken += 1;
-            // Reading all of it each time would take long.
+            // Writing and reading all of it each time would take long.
             for recorder in [&tight, &small].into_iter().filter(|_| taken < 20 || taken.is_multiple_of(7)) {
-                let recording = parse(recorder);
+                let text = recorder.to_json();
+                assert!(text.len() <= recorder.bytes() + 1_000, "{} {}", text.len(), recorder.bytes());
+                let recording = Recording::parse(text.as_bytes()).unwrap();
                 assert_eq!(recording.forgotten + recording.reconciles.len() as u64, taken);
                 assert_eq!(recording.reconciles.last().map(|recorded| recorded.number), Some(taken - 1));
                 assert!(replay(&recording).iter().all(|verdict| *verdict == Verdict::Same));
             }
             assert_eq!(tight.len() as u64, taken.min(7));
             most = most.max(small.len());
-            assert!(small.bytes() <= 60_000 && small.to_json().len() <= 61_000, "{}", small.bytes());
+            assert!(small.bytes() <= 60_000, "{}", small.bytes());
         }
     }
     assert!(taken >= 100 && (8..taken).contains(&(most as u64)), "{taken} {most}");

@@ -20,7 +20,7 @@ pub struct Cli {
 
 /// Shown below the help.
 const EXIT_CODES: &str =
-    "Exit codes: 0 yes; 1 a clear no, with the reason; 2 the input could not be read; 3 a defect of kaito.";
+    "Exit codes: 0 yes; 1 a clear no, with the reason; 2 a file could not be read or written; 3 a defect of kaito.";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -49,16 +49,16 @@ pub struct Simulate {
     /// What is applied next, when nothing happens any more; may be given more than once, applied in order
     #[arg(long, value_name = "FILE")]
     pub(super) then: Vec<String>,
-    /// What may go wrong on the way: all, or a list such as crash,lag or all,-user
+    /// What may go wrong on the way: all, or a list such as crash,lag; =-user is all but user
     #[arg(long, value_name = "LIST", conflicts_with = "then")]
     pub(super) faults: Option<Faults>,
     /// What chance is drawn from where something may go wrong; the same seed is the same run
     #[arg(long, value_name = "SEED", conflicts_with = "then")]
     pub(super) seed: Option<u64>,
-    /// The run of this seed with all faults, as the project's own checks run it
+    /// The run of this seed with all faults, as the project's own checks run it (a file of --record is replayed by `kaito replay FILE`)
     #[arg(long, value_name = "SEED", conflicts_with_all = ["then", "seed", "faults"])]
     pub(super) replay: Option<u64>,
-    /// Writes what every reconcile saw and decided to a file, for `kaito replay`
+    /// Writes what every reconcile saw and decided to a file, for `kaito replay FILE`
     #[arg(long, value_name = "FILE")]
     pub(super) record: Option<std::path::PathBuf>,
     #[command(flatten)]
@@ -112,7 +112,7 @@ pub struct Explain {
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
 pub struct Replay {
-    /// A recording, as /debug/recorder serves it, or - for standard input
+    /// A recording, as /debug/recorder serves it or `simulate --record` writes it, or - for standard input
     pub(super) file: String,
     #[command(flatten)]
     pub(super) output: Output,

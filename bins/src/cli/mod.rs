@@ -50,7 +50,7 @@ pub enum Verdict {
     Yes,
     /// A clear no; the reason has been said.
     No,
-    /// The input could not be read; where and why has been said.
+    /// A file could not be read, or not be written; where and why has been said.
     Unreadable,
 }
 

@@ -11,7 +11,6 @@ use jiff::SignedDuration;
 use kaito_api::vocabulary::ConditionType;
 use kaito_core::ObjectKey;
 use kaito_core::memory::{Moment, World};
-use kaito_core::record::{Limits, Recorder};
 use std::io::Read;
 use std::time::Instant;
 
@@ -36,7 +35,7 @@ pub fn run(args: &Simulate, stdin: &mut dyn Read, console: &mut Console<'_>) -> 
     }
     let Intake { mut world, mut workspaces, mut refusals, .. } = intake;
     if args.record.is_some() {
-        world.record(Recorder::new(Limits::default()));
+        world.record(recorded::recorder());
     }
     let (later, taken) = then::refusals(&stages, &world, &args.operator.settings());
     intake::complain(&later, console);
@@ -53,7 +52,6 @@ pub fn run(args: &Simulate, stdin: &mut dyn Read, console: &mut Console<'_>) -> 
     // Ready is also what it was before the last change has had any effect.
     watch(&mut world, &workspaces, stages.is_empty(), &mut live, console)?;
     console.print(&live.clear())?;
-    recorded::write(args.record.as_deref(), &world)?;
     let ready = workspaces.iter().all(|key| standing::is_ready(&world, key)) && refusals.is_empty();
     let text = match args.output.form {
         Form::Table => for_people(&world, &workspaces, console.look, started, ready),
@@ -61,7 +59,8 @@ pub fn run(args: &Simulate, stdin: &mut dyn Read, console: &mut Console<'_>) -> 
         Form::Yaml => output::yaml(&report::simulation(&world, &workspaces, applied, ready))?,
     };
     console.print(&text)?;
-    Ok(ready.into())
+    let written = recorded::write(args.record.as_deref(), recorded::of(&world), console);
+    Ok(if written { ready.into() } else { Verdict::Unreadable })
 }
 
 /// Runs the world until nothing happens any more, or, where that is enough, until all is ready; draws the table meanwhile.
@@ -94,15 +93,17 @@ fn for_people(world: &World, workspaces: &[ObjectKey], look: Look, started: Inst
         ));
         return text;
     }
-    for key in workspaces.iter().filter(|key| !standing::is_ready(world, key)) {
+    text + &obstacles(world, workspaces, look)
+}
+
+/// Why Workspaces are not ready, a line each.
+pub fn obstacles(world: &World, workspaces: &[ObjectKey], look: Look) -> String {
+    let not_ready = look.paint(Colour::Red, "not ready");
+    let line = |key: &ObjectKey| {
         let about = if workspaces.len() > 1 { format!("{}: ", key.name) } else { String::new() };
-        text.push_str(&format!(
-            "{}: {about}{}\n",
-            look.paint(Colour::Red, "not ready"),
-            printable(&standing::obstacle(world, key))
-        ));
-    }
-    text
+        format!("{not_ready}: {about}{}\n", printable(&standing::obstacle(world, key)))
+    };
+    workspaces.iter().filter(|key| !standing::is_ready(world, key)).map(line).collect()
 }
 
 /// What happened, a line each.

@@ -92,22 +92,27 @@ impl FromIterator<Fault> for Faults {
     }
 }
 
-/// `all`, `none`, `crash,lag`, `all,-user`.
+/// `all`, `none`, `crash,lag`, `all,-user`; a list that begins with what is taken away takes it from all.
 impl FromStr for Faults {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut faults = Faults::none();
-        for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        let known = || Fault::ALL.iter().map(|fault| fault.word()).collect::<Vec<_>>().join(", ");
+        let words: Vec<&str> = text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+        let mut faults = match words.first() {
+            None => return Err(format!("an empty list; known are all, none, {}", known())),
+            Some(first) if first.starts_with('-') => Faults::all(),
+            Some(_) => Faults::none(),
+        };
+        for word in words {
             match word {
                 "all" => faults = Faults::all(),
                 "none" => faults = Faults::none(),
                 word => {
                     let (name, on) = word.strip_prefix('-').map_or((word, true), |name| (name, false));
-                    let fault = Fault::ALL.iter().copied().find(|fault| fault.word() == name).ok_or_else(|| {
-                        let known: Vec<&str> = Fault::ALL.iter().map(|fault| fault.word()).collect();
-                        format!("{name:?} is no fault; known are all, none, {}", known.join(", "))
-                    })?;
+                    let found = Fault::ALL.iter().copied().find(|fault| fault.word() == name);
+                    let fault =
+                        found.ok_or_else(|| format!("{name:?} is no fault; known are all, none, {}", known()))?;
                     if on {
                         faults.0.insert(fault)
                     } else {
@@ -271,7 +276,12 @@ mod tests {
         assert_eq!("all".parse(), Ok(Faults::all()));
         let two: Faults = [Fault::Lag, Fault::Crash].into_iter().collect();
         assert_eq!(" crash, lag".parse(), Ok(two));
-        assert_eq!("all,-user".parse(), Ok(Faults::all().without(Fault::User)));
+        for but_user in ["all,-user", "-user", "-user,-user"] {
+            assert_eq!(but_user.parse(), Ok(Faults::all().without(Fault::User)), "{but_user}");
+        }
+        for empty in ["", " ", ",,"] {
+            assert!(empty.parse::<Faults>().is_err(), "{empty:?}");
+        }
         let error = "crash,lagg".parse::<Faults>().unwrap_err();
         assert!(error.contains("\"lagg\"") && error.contains("timeouts"), "{error}");
     }

@@ -1,9 +1,10 @@
-//! A cluster in memory, with a clock of its own: the embedded default of the CLI, and the simulator of the tests.
+//! A cluster in memory, with a clock of its own: the embedded default of the CLI, the simulator, and the explorer.
 //!
 //! [`World`] holds a [`MemoryCluster`], runs the planners of the product and its own actors (the cloud, the StatefulSet and Job controllers, the kubelet, the garbage collector) on the
 //! same driver, and moves the clock to the next thing that happens. Nothing sleeps.
 //!
-//! Not here: HTTP, watches, field managers beyond "what did I set last", admission chains. What needs those is tested on a real API server.
+//! Not here: HTTP and the protocol of watches (news come late, or again as a list, and that is all), field managers beyond "what did I set last", admission chains. What needs those is tested on a
+//! real API server.
 
 mod actor; // a part of the rest of a cluster, at work
 pub mod actors; // the rest of a cluster, as planners

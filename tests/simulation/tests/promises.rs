@@ -251,7 +251,7 @@ fn recorded_runs_are_replayed_bit_for_bit() {
     let (runs, mut reconciles) = (setting("KAITO_RECORDED", 30_u64), 0);
     for seed in 0..runs {
         let simulation = &simulations[usize::try_from(seed).unwrap() % simulations.len()];
-        let run = simulation.run_recorded(seed, Some(Recorder::new(Limits::default())));
+        let run = simulation.run_told(seed, Some(Recorder::new(Limits::default())), |_| ()).0;
         let text = run.world.recorder().unwrap().to_json();
         assert!(!text.contains(scenarios::PLANTED), "seed {seed}: a secret is in the recording");
         let recording = Recording::parse(text.as_bytes()).unwrap();

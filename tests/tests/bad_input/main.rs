@@ -5,7 +5,6 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
 mod clock; // a clock that goes backwards
-mod crowd; // ten thousand changes in a second
 mod names; // names at the limits of their length
 mod references; // ConfigMaps, Secrets, StorageClasses, images
 mod standing; // a status that was stripped, or is absurd

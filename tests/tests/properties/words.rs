@@ -60,7 +60,7 @@ const OURS: [ConditionType; 3] =
     [ConditionType::ResourceReady, ConditionType::InferenceReady, ConditionType::NodesReady];
 
 fn findings() -> impl Strategy<Value = Vec<Finding>> {
-    let text = prop_oneof![5 => any::<String>(), 1 => Just("ü".repeat(100_000))];
+    let text = prop_oneof![5 => any::<String>(), 1 => Just("ü".repeat(33_000))];
     let one = (any::<bool>(), text).prop_map(|(holds, message)| (holds, message));
     (subsequence(OURS.to_vec(), 0..=3), vec(one, 3)).prop_map(|(types, said)| {
         types
@@ -164,7 +164,7 @@ proptest! {
     }
 
     #[test]
-    fn faults_are_read_as_they_are_written(chosen in subsequence(Fault::ALL.to_vec(), 0..=Fault::ALL.len()), text in any::<String>()) {
+    fn faults_are_read_as_they_are_written(chosen in subsequence(Fault::ALL.to_vec(), 1..=Fault::ALL.len()), text in any::<String>()) {
         let wanted: Faults = chosen.iter().copied().collect();
         let words: Vec<&str> = chosen.iter().map(|fault| fault.word()).collect();
         prop_assert_eq!(words.join(" , ").parse::<Faults>(), Ok(wanted));

@@ -23,7 +23,7 @@ impl Explorer {
         if !self.watched.insert(forms) {
             return Vec::new();
         }
-        let mut judge = Judge::new(&self.calm, false);
+        let mut judge = Judge::new(&self.calm);
         judge.learn(&self.world(&self.start, &self.roots));
         judge.count_machines(&self.world(state, &claims));
         words(&judge)
@@ -47,7 +47,7 @@ impl Explorer {
         let remaining = self.objects.iter().enumerate().filter(|(root, _)| !state.is_deleted(*root));
         let wished: Vec<(ObjectKey, Value)> =
             remaining.map(|(_, object)| object.clone()).chain(self.others.iter().cloned()).collect();
-        let mut judge = Judge::new(&self.calm, true);
+        let mut judge = Judge::new(&self.calm);
         judge.conclude(&mut world, &Calm::of(&wished, &self.settings));
         judge.upgrade(&mut world);
         judge.stays_quiet(&mut world);

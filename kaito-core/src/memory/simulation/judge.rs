@@ -2,7 +2,7 @@
 
 use super::calm::{self, Calm};
 use crate::kinds::{Kind, Typed};
-use crate::memory::World;
+use crate::memory::{Fault, World};
 use crate::object::{ObjectKey, Seen};
 use crate::read::Selector;
 use jiff::SignedDuration;
@@ -45,11 +45,24 @@ pub(in crate::memory) struct Judge<'a> {
     looked: u64,
     /// No wake-up is ever lost, so that at rest everything must be said as it is.
     strict: bool,
+    /// A training may fail for good, because its pods were made to fail.
+    may_fail: bool,
 }
 
 impl<'a> Judge<'a> {
-    pub(in crate::memory) fn new(calm: &'a Calm, strict: bool) -> Self {
-        Self { calm, known: BTreeMap::new(), found: BTreeMap::new(), looked: 0, strict }
+    /// One for a world in which no wake-up is lost and no pod is made to fail.
+    pub(in crate::memory) fn new(calm: &'a Calm) -> Self {
+        Self { calm, known: BTreeMap::new(), found: BTreeMap::new(), looked: 0, strict: true, may_fail: false }
+    }
+
+    /// The same for a world in which these faults play.
+    pub(super) fn of_faults(calm: &'a Calm, played: &[Fault]) -> Self {
+        let kills = [Fault::Pods, Fault::Nodes, Fault::User];
+        Self {
+            strict: !played.contains(&Fault::Triggers),
+            may_fail: kills.iter().any(|fault| played.contains(fault)),
+            ..Self::new(calm)
+        }
     }
 
     /// What was found, each once.
@@ -195,10 +208,15 @@ impl<'a> Judge<'a> {
             .any(|service| service.key().name.starts_with(&key.name) && service.metadata().owner_references.is_none())
     }
 
+    /// Whether a Workspace has ended as it should. A training whose pods were made to fail too often has ended too, and says so.
+    fn is_as_good(&self, wished: &str, found: &str) -> bool {
+        wished == found || (self.may_fail && wished == "Succeeded" && found == "Failed")
+    }
+
     /// Whether everything is as it would be in a calm world.
     pub(super) fn is_content(&self, world: &World) -> bool {
         let states = calm::states(world);
-        states.iter().all(|(key, state)| self.calm.states.get(key).is_none_or(|wished| is_as_good(wished, state)))
+        states.iter().all(|(key, state)| self.calm.states.get(key).is_none_or(|wished| self.is_as_good(wished, state)))
             && orphans(world).is_empty()
     }
 
@@ -207,7 +225,7 @@ impl<'a> Judge<'a> {
         let end = Calm::end_of(world);
         for (key, state) in &calm.states {
             match end.states.get(key) {
-                Some(found) if is_as_good(state, found) => {}
+                Some(found) if self.is_as_good(state, found) => {}
                 Some(found) => self.blame(
                     world,
                     "I5",
@@ -273,11 +291,6 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Whether a Workspace has ended as it should. A training whose pods failed too often for good has ended too, and says so.
-fn is_as_good(wished: &str, found: &str) -> bool {
-    wished == found || (wished == "Succeeded" && found == "Failed")
-}
-
 fn all(world: &World, kind: Kind) -> Vec<Seen> {
     world.cluster().with_store(|store| store.list(kind, None, &Selector::default()))
 }
@@ -328,9 +341,8 @@ fn unusable(world: &World, key: &ObjectKey) -> Option<String> {
     let leads = |seen: &Seen| match seen {
         Seen::Decoded(object) => EndpointSlice::of(object).is_some_and(|slice| {
             let mut conditions = slice.endpoints.iter().map(|endpoint| endpoint.conditions.as_ref());
-            conditions.any(|found| {
-                found.is_none_or(|found| found.serving != Some(false) && found.terminating != Some(true))
-            })
+            conditions
+                .any(|found| found.is_none_or(|found| found.serving != Some(false) && found.terminating != Some(true)))
         }),
         Seen::Malformed(_) => false,
     };

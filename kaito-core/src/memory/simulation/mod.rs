@@ -48,7 +48,7 @@ pub struct Simulation {
 pub struct Run {
     /// Decides everything; the same seed, faults and objects are the same run.
     pub seed: u64,
-    /// Steps, all together.
+    /// Steps until all was at rest.
     pub steps: u64,
     /// The faults that played.
     pub played: Vec<Fault>,
@@ -56,7 +56,9 @@ pub struct Run {
     pub upsets: Vec<String>,
     /// What must never be and was.
     pub violations: Vec<Violation>,
-    /// The world at the end.
+    /// Whether every Workspace ended in the very state that it has in a calm world.
+    pub ends_as_calm: bool,
+    /// The world after the judge tried on it what a newer program and the passing of time do.
     pub world: World,
 }
 
@@ -89,11 +91,11 @@ impl Simulation {
 
     /// One run.
     pub fn run(&self, seed: u64) -> Run {
-        self.run_recorded(seed, None)
+        self.run_told(seed, None, |_| ()).0
     }
 
-    /// One run, of which every reconcile is taken down.
-    pub fn run_recorded(&self, seed: u64, recorder: Option<Recorder>) -> Run {
+    /// One run, of which every reconcile is taken down where there is a recorder, and what `tell` makes of the world when it has come to rest: before the judge goes on with it.
+    pub fn run_told<T>(&self, seed: u64, recorder: Option<Recorder>, tell: impl FnOnce(&World) -> T) -> (Run, T) {
         let mut dice = Dice::new(seed, &self.faults);
         let pace = pace(&mut dice);
         let mut script = Script::write(&mut dice, &self.objects);
@@ -104,22 +106,26 @@ impl Simulation {
         world.start_process(0);
         // A wake-up that was lost is made good when roots are looked for that nobody waits for, and then looked at.
         let patience = if world.plays(Fault::Triggers) { SignedDuration::from_mins(90) } else { SignedDuration::ZERO };
-        let mut judge = Judge::new(&self.calm, patience.is_zero());
+        let mut judge = Judge::of_faults(&self.calm, &played);
         upset(&mut world, &mut script, &mut judge);
         for touched in script.end(&mut world) {
             judge.blame(&world, "I6", format!("{touched} is somebody else's, and was changed or deleted"));
         }
-        if !recover(&mut world, &mut judge, patience) {
+        let rests = recover(&mut world, &mut judge, patience);
+        let (told, steps) = (tell(&world), world.steps());
+        let calm = self.end_of(&script::wished(&world));
+        let ends_as_calm = calm::states(&world) == calm.states;
+        if rests {
+            judge.conclude(&mut world, &calm);
+            if played.contains(&Fault::Upgrade) {
+                judge.upgrade(&mut world);
+            }
+            judge.stays_quiet(&mut world);
+        } else {
             judge.blame(&world, "I5", format!("nothing comes to rest within {MOST_STEPS} steps"));
-            return Run { seed, steps: world.steps(), played, upsets: script.told(), violations: judge.violations(), world };
         }
-        let wished = script::wished(&world);
-        judge.conclude(&mut world, &self.end_of(&wished));
-        if played.contains(&Fault::Upgrade) {
-            judge.upgrade(&mut world);
-        }
-        judge.stays_quiet(&mut world);
-        Run { seed, steps: world.steps(), played, upsets: script.told(), violations: judge.violations(), world }
+        let (upsets, violations) = (script.told(), judge.violations());
+        (Run { seed, steps, played, upsets, violations, ends_as_calm, world }, told)
     }
 }
 

@@ -1,15 +1,18 @@
 //! Objects, versions, finalizers: the rules of an API server's store, as far as controllers can tell.
 
+mod apply; // what an apply changes
+mod normal; // the stored form
+
 use super::laws;
 use crate::backend::{BackendError, ErrorKind};
 use crate::effect::MetadataPatch;
 use crate::kinds::Kind;
-use crate::object::{ObjectKey, SecretFacts, Seen};
+use crate::object::{ObjectKey, Seen};
 use crate::read::Selector;
 use crate::units;
 use jiff::Timestamp;
-use kaito_api::workspace;
-use serde_json::{Map, Value, json};
+use normal::{normalised, set, substance, with_metadata};
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One change of one object.
@@ -170,28 +173,22 @@ impl Store {
     pub fn apply(&mut self, key: &ObjectKey, body: &Value, uid: &str) -> Outcome<Seen> {
         let entry = self.existing(key, Some(uid), None)?;
         let mut value = entry.value.clone();
-        remove_dropped(&entry.applied, body, &mut value);
-        merge(body, &mut value);
+        apply::remove_dropped(&entry.applied, body, &mut value);
+        apply::merge(body, &mut value);
         laws::check(key, &value)?;
         Ok(self.put(key, value, Some(body.clone())))
     }
 
-    /// Replaces a user's object, status and system metadata aside, as `kubectl replace` does; creates it when absent.
+    /// Replaces a user's object as `kubectl replace` does: status, and the metadata that a server alone writes, stay as they are. Creates it when absent.
     pub fn replace(&mut self, key: &ObjectKey, body: &Value) -> Outcome<Seen> {
-        let Some(entry) = self.objects.get(key) else { return self.create(key, body) };
+        self.served(key)?;
+        let Some(old) = self.objects.get(key).map(|entry| entry.value.clone()) else { return self.create(key, body) };
         let mut value = normalised(key, body)?;
-        let old = entry.value.clone();
-        let system = ["uid", "creationTimestamp", "generation", "deletionTimestamp", "finalizers"];
-        with_metadata(&mut value, |metadata| {
-            for field in system {
-                if let Some(kept) = old.pointer(&format!("/metadata/{field}")) {
-                    metadata.entry(field).or_insert_with(|| kept.clone());
-                }
-            }
-        });
+        normal::keep_system_metadata(&old, &mut value);
         laws::check(key, &value)?;
-        if let (Some(status), Some(map)) = (old.get("status"), value.as_object_mut()) {
-            map.insert("status".into(), status.clone());
+        if let Some(map) = value.as_object_mut() {
+            map.remove("status");
+            map.extend(old.get("status").map(|status| ("status".to_owned(), status.clone())));
         }
         Ok(self.put(key, value, Some(Value::Null)))
     }
@@ -205,13 +202,7 @@ impl Store {
         patch: &MetadataPatch,
     ) -> Outcome<Option<Seen>> {
         let mut value = self.existing(key, Some(uid), resource_version)?.value.clone();
-        with_metadata(&mut value, |metadata| {
-            if let Some(finalizers) = &patch.finalizers {
-                metadata.insert("finalizers".into(), json!(finalizers));
-            }
-            set_entries(metadata, "labels", patch.labels.iter().map(|(key, value)| (key, Some(value))));
-            set_entries(metadata, "annotations", patch.annotations.iter().map(|(key, value)| (key, value.as_ref())));
-        });
+        normal::patch(&mut value, patch);
         Ok(self.put_or_finish(key, value))
     }
 
@@ -307,124 +298,60 @@ impl Store {
     }
 }
 
-/// The wire form as it is stored: names in place, defaults of our own schema filled in, no values of Secrets.
-fn normalised(key: &ObjectKey, body: &Value) -> Outcome<Value> {
-    let mut value = body.clone();
-    let Some(map) = value.as_object_mut() else { return refuse(ErrorKind::Invalid, format!("{key}: not an object")) };
-    map.insert("apiVersion".into(), map.get("apiVersion").cloned().unwrap_or_else(|| json!(key.kind.api_version())));
-    map.insert("kind".into(), json!(key.kind.name()));
-    if key.kind == Kind::Secret {
-        SecretFacts::forget_values(&mut value);
-    }
-    if key.kind == Kind::Workspace
-        && let Ok((version, mut decoded)) = workspace::decode(value.clone())
-    {
-        workspace::fill_defaults(version, &mut decoded);
-        value = serde_json::to_value(&decoded).unwrap_or(value);
-    }
-    set(&mut value, "name", json!(key.name));
-    if let Some(namespace) = &key.namespace {
-        set(&mut value, "namespace", json!(namespace));
-    }
-    Ok(value)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Changes the metadata of an object; makes it an object first, where it is none.
-fn with_metadata(value: &mut Value, change: impl FnOnce(&mut Map<String, Value>)) {
-    let Some(map) = value.as_object_mut() else { return };
-    let metadata = map.entry("metadata").or_insert_with(|| json!({}));
-    if !metadata.is_object() {
-        *metadata = json!({});
+    fn key() -> ObjectKey {
+        ObjectKey::new(Kind::Service, "default", "one")
     }
-    if let Some(metadata) = metadata.as_object_mut() {
-        change(metadata);
+
+    fn store() -> Store {
+        Store::new(Timestamp::UNIX_EPOCH)
     }
-}
 
-/// Sets one field of the metadata.
-fn set(value: &mut Value, field: &str, to: Value) {
-    with_metadata(value, |metadata| drop(metadata.insert(field.to_owned(), to)));
-}
+    #[test]
+    fn a_body_never_changes_what_the_server_alone_writes() {
+        let mut store = store();
+        store.create(&key(), &json!({"spec": {"a": 1}})).unwrap();
+        store.set_now("2026-01-01T00:00:00Z".parse().unwrap());
+        let mut wanted = store.value(&key()).unwrap().clone();
+        let forged = json!({
+            "metadata": {
+                "uid": "forged", "creationTimestamp": "1999-01-01T00:00:00Z", "generation": 99,
+                "deletionTimestamp": "1999-01-01T00:00:00Z", "labels": {"a": "b"},
+            },
+            "spec": {"a": 1}, "status": {"forged": true},
+        });
+        store.replace(&key(), &forged).unwrap();
+        wanted["metadata"]["labels"] = json!({"a": "b"});
+        wanted["metadata"]["resourceVersion"] = json!("2");
+        assert_eq!(*store.value(&key()).unwrap(), wanted);
+    }
 
-/// What the generation counts: everything but metadata and status.
-fn substance(value: &Value) -> Vec<(&String, &Value)> {
-    value.as_object().into_iter().flatten().filter(|(key, _)| !matches!(key.as_str(), "metadata" | "status")).collect()
-}
+    #[test]
+    fn an_object_that_goes_still_goes_after_it_was_replaced() {
+        let mut store = store();
+        store.create(&key(), &json!({"metadata": {"finalizers": ["a.b/c"]}})).unwrap();
+        store.delete(&key(), None).unwrap();
+        store.replace(&key(), &json!({"spec": {"a": 1}})).unwrap();
+        let metadata = &store.value(&key()).unwrap()["metadata"];
+        assert_eq!(metadata["deletionTimestamp"], "1970-01-01T00:00:00Z");
+        assert_eq!((&metadata["generation"], &metadata["finalizers"]), (&json!(2), &json!(["a.b/c"])));
+    }
 
-fn set_entries<'a>(
-    metadata: &mut Map<String, Value>,
-    field: &str,
-    entries: impl Iterator<Item = (&'a String, Option<&'a String>)>,
-) {
-    for (key, value) in entries {
-        let map = metadata.entry(field).or_insert_with(|| json!({}));
-        if let Some(map) = map.as_object_mut() {
-            match value {
-                Some(value) => drop(map.insert(key.clone(), json!(value))),
-                None => drop(map.remove(key)),
-            }
+    #[test]
+    fn a_kind_that_is_not_served_takes_no_writes() {
+        let mut store = store();
+        store.create(&key(), &json!({})).unwrap();
+        store.serve(Kind::Service, false);
+        let refused = [
+            store.create(&key(), &json!({})).unwrap_err(),
+            store.replace(&key(), &json!({"spec": {}})).unwrap_err(),
+            store.delete(&key(), None).unwrap_err(),
+        ];
+        for error in refused {
+            assert_eq!(error.kind, ErrorKind::NotFound, "{error}");
         }
-    }
-}
-
-fn name_of(item: &Value) -> Option<&str> {
-    item.get("name").and_then(Value::as_str)
-}
-
-fn merge(from: &Value, into: &mut Value) {
-    match (from, into) {
-        (Value::Object(from), Value::Object(into)) => {
-            for (key, value) in from {
-                merge(value, into.entry(key.clone()).or_insert(Value::Null));
-            }
-        }
-        (Value::Array(from), Value::Array(into))
-            if !from.is_empty() && from.iter().all(|item| name_of(item).is_some()) =>
-        {
-            // In the order in which they are applied, as the API server keeps them; what others have added comes after.
-            let mut there = std::mem::take(into);
-            for item in from {
-                let found = there.iter().position(|other| name_of(other) == name_of(item));
-                let mut merged = found.map_or(Value::Null, |at| there.remove(at));
-                merge(item, &mut merged);
-                into.push(merged);
-            }
-            into.append(&mut there);
-        }
-        (from, into) => *into = from.clone(),
-    }
-}
-
-/// Takes away what the last apply set and this one does not.
-fn remove_dropped(last: &Value, next: &Value, object: &mut Value) {
-    match (last, next, object) {
-        (Value::Object(last), Value::Object(next), Value::Object(object)) => {
-            for (key, value) in last {
-                match (next.get(key), object.get_mut(key)) {
-                    (None, Some(_)) => drop(object.remove(key)),
-                    (Some(next), Some(there)) => remove_dropped(value, next, there),
-                    (_, None) => {}
-                }
-            }
-        }
-        (Value::Array(last), Value::Array(next), Value::Array(object))
-            if last.iter().all(|item| name_of(item).is_some()) =>
-        {
-            let dropped = |item: &Value| {
-                last.iter().any(|was| name_of(was) == name_of(item))
-                    && !next.iter().any(|is| name_of(is) == name_of(item))
-            };
-            object.retain(|item| !dropped(item));
-            for item in last {
-                let (is, there) = (
-                    next.iter().find(|is| name_of(is) == name_of(item)),
-                    object.iter_mut().find(|there| name_of(there) == name_of(item)),
-                );
-                if let (Some(is), Some(there)) = (is, there) {
-                    remove_dropped(item, is, there);
-                }
-            }
-        }
-        _ => {}
     }
 }

@@ -1,19 +1,31 @@
 //! Ten thousand changes in a second: they are digested, what was asked for once is planned once, and nobody else waits.
 
-use super::{BAD, GOOD, alone, key};
 use jiff::SignedDuration;
 use kaito_core::cache::Stores;
 use kaito_core::driver::{Planner, Schedule};
 use kaito_core::memory::{Fate, Halt, Pace, World};
 use kaito_core::snapshot::Unread;
 use kaito_core::{KINDS, Kind, ObjectKey, Plan, Seen, Settings, Snapshot, WorkspacePlanner};
-use kaito_tests::manifests;
+use kaito_simulation::scenarios::{NAMESPACE, preset};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const MANY: usize = 10_000;
+
+/// The Workspace that nothing is done to.
+const GOOD: &str = "good";
+/// The Workspace that all the changes are about.
+const BAD: &str = "bad";
+
+fn key(name: &str) -> ObjectKey {
+    ObjectKey::new(Kind::Workspace, NAMESPACE, name)
+}
+
+fn workspace(name: &str) -> Value {
+    preset(name, "phi-4-mini-instruct", "Standard_NV36ads_A10_v5", name).1
+}
 
 /// The product's planner, counting its plans by root.
 #[derive(Default)]
@@ -50,16 +62,26 @@ fn ready() -> (World, Arc<Counted>) {
     let counted = Arc::new(Counted::default());
     let planner = Arc::clone(&counted) as Arc<dyn Planner>;
     let mut world = World::with_planner(&Settings::default(), Pace::default(), &Fate::default(), planner);
-    let mut bad = manifests::phi_4_mini(BAD);
+    let mut bad = workspace(BAD);
     bad["inference"]["config"] = json!("my-settings");
-    world.put(&ObjectKey::new(Kind::ConfigMap, "default", "my-settings"), &config_map("my-settings", 0)).unwrap();
+    world.put(&ObjectKey::new(Kind::ConfigMap, NAMESPACE, "my-settings"), &config_map("my-settings", 0)).unwrap();
     world.put(&key(BAD), &bad).unwrap();
-    world.put(&key(GOOD), &manifests::phi_4_mini(GOOD)).unwrap();
+    world.put(&key(GOOD), &workspace(GOOD)).unwrap();
     settle(&mut world);
     for name in [BAD, GOOD] {
         assert_eq!(object(&world, name)["status"]["state"], "Ready");
     }
     (world, counted)
+}
+
+/// How long a Workspace takes from now on.
+fn until_ready(world: &mut World, key: &ObjectKey) -> SignedDuration {
+    let start = world.elapsed();
+    let is_ready = |world: &World| {
+        world.cluster().with_store(|store| store.value(key).is_some_and(|found| found["status"]["state"] == "Ready"))
+    };
+    assert_eq!(world.run(SignedDuration::from_hours(2), is_ready), Halt::Reached);
+    world.elapsed() - start
 }
 
 fn settle(world: &mut World) {
@@ -96,7 +118,7 @@ fn ten_thousand_changes_of_something_that_is_referred_to_are_planned_a_few_times
     let (before, others, writes) = (counted.of(&key(BAD)), counted.of(&key(GOOD)), world.product_writes());
     for round in 1..=MANY {
         let body = config_map("my-settings", round);
-        world.put(&ObjectKey::new(Kind::ConfigMap, "default", "my-settings"), &body).unwrap();
+        world.put(&ObjectKey::new(Kind::ConfigMap, NAMESPACE, "my-settings"), &body).unwrap();
     }
     settle(&mut world);
     let plans = counted.of(&key(BAD)) - before;
@@ -110,28 +132,25 @@ fn ten_thousand_objects_that_nobody_refers_to_wake_nobody_and_make_nobody_late()
     let plans = counted.all();
     for n in 0..MANY {
         let name = format!("of-nobody-{n}");
-        world.put(&ObjectKey::new(Kind::ConfigMap, "default", &name), &config_map(&name, 0)).unwrap();
+        world.put(&ObjectKey::new(Kind::ConfigMap, NAMESPACE, &name), &config_map(&name, 0)).unwrap();
     }
     settle(&mut world);
     assert_eq!(counted.all(), plans);
     // And in the middle of them, one that is healthy and new.
-    let start = world.elapsed();
     let late = ObjectKey::new(Kind::Workspace, "other", GOOD);
-    world.put(&late, &manifests::phi_4_mini(GOOD)).unwrap();
+    world.put(&late, &workspace(GOOD)).unwrap();
     for n in 0..MANY {
         let name = format!("of-nobody-{n}");
-        world.put(&ObjectKey::new(Kind::ConfigMap, "default", &name), &config_map(&name, 1)).unwrap();
+        world.put(&ObjectKey::new(Kind::ConfigMap, NAMESPACE, &name), &config_map(&name, 1)).unwrap();
     }
-    let is_ready = |world: &World| {
-        world.cluster().with_store(|store| store.value(&late).is_some_and(|found| found["status"]["state"] == "Ready"))
-    };
-    assert_eq!(world.run(SignedDuration::from_hours(2), is_ready), Halt::Reached);
-    assert_eq!(world.elapsed() - start, alone(&Fate::default()));
+    let mut alone = World::installed(&Settings::default());
+    alone.put(&late, &workspace(GOOD)).unwrap();
+    assert_eq!(until_ready(&mut world, &late), until_ready(&mut alone, &late));
 }
 
 fn seen(name: &str, version: usize) -> Seen {
-    let mut body = manifests::phi_4_mini(name);
-    body["metadata"] = json!({"name": name, "namespace": "default", "uid": format!("uid-{name}"), "resourceVersion": version.to_string()});
+    let mut body = workspace(name);
+    body["metadata"] = json!({"name": name, "namespace": NAMESPACE, "uid": format!("uid-{name}"), "resourceVersion": version.to_string()});
     Seen::decode(Kind::Workspace, body)
 }
 

@@ -1,0 +1,238 @@
+//! Runs in which things go wrong, recordings of runs, and their replay: `simulate --faults`, `--seed`, `--replay`, `--record`, and `replay`.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+
+mod kit;
+
+use kaito_core::driver::{Reconciliation, Wish};
+use kaito_core::record::{Limits, Recorder};
+use kaito_core::snapshot::Answer;
+use kaito_core::{Kind, ObjectKey, Read, Seen, Settings, WorkspacePlanner};
+use kit::{GOOD, err, holds, kaito, out};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::Output;
+
+/// Simulates this with these words more.
+fn simulate(manifest: &str, words: &[&str]) -> Output {
+    kaito(&[&["simulate", "-f", "-"], words].concat(), manifest.as_bytes())
+}
+
+/// The same, told to a program; holds the exit code and the schema.
+fn told(manifest: &str, words: &[&str], code: i32) -> Value {
+    let output = simulate(manifest, &[words, &["-o", "json"]].concat());
+    assert_eq!(output.status.code(), Some(code), "{words:?}: {}", err(&output));
+    let value: Value = serde_json::from_str(&out(&output)).unwrap();
+    holds("simulation", &value);
+    assert_eq!(value["ready"], code == 0, "{words:?}");
+    value
+}
+
+/// A training whose Secret is not there: it is never ready, whatever goes wrong or well.
+fn never_ready() -> String {
+    std::fs::read_to_string(kit::root().join("examples/phi-3-mini-tuning.yaml")).unwrap()
+}
+
+/// A seed whose user deletes the Workspace of [`GOOD`], and does not want it back.
+const DELETES: &str = "27";
+
+#[test]
+fn a_run_in_which_things_go_wrong_is_told_as_its_schema_says_and_is_the_same_with_the_same_seed() {
+    for words in [&["--faults", "crash,lag,conflicts", "--seed", "7"][..], &["--replay", "7"], &["--seed", "7"]] {
+        let (first, second) = (told(GOOD, words, 0), told(GOOD, words, 0));
+        assert_eq!(first, second, "{words:?}");
+        assert_eq!(
+            (&first["seed"], &first["faults"]["violations"]),
+            (&Value::from(7), &Value::from(Vec::<Value>::new()))
+        );
+        assert!(first["faults"]["steps"].as_u64() >= Some(20), "{words:?}");
+    }
+    assert_eq!(told(GOOD, &["--replay", "7"], 0), told(GOOD, &["--faults", "all", "--seed", "7"], 0));
+    assert_ne!(told(GOOD, &["--replay", "7"], 0)["faults"], told(GOOD, &["--replay", "8"], 0)["faults"]);
+}
+
+#[test]
+fn what_is_told_and_recorded_is_the_run_and_not_what_the_judge_tries_after_it() {
+    let file = Scratch::new("upgrade");
+    let run = told(GOOD, &["--faults", "upgrade", "--seed", "1", "--record", &file.name()], 0);
+    assert_eq!(run["faults"]["played"], serde_json::json!(["upgrade"]));
+    let last = run["resources"][0]["timeline"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["topic"], "WorkspaceSucceeded");
+    let quiet = run["duration"].as_i64().unwrap() - last["at"].as_i64().unwrap();
+    assert!(quiet < 60, "the run ends when all is ready, and not {quiet} s later");
+    let recording = std::fs::read_to_string(&file.0).unwrap();
+    assert!(recording.contains("mcr.microsoft.com") && !recording.contains("registry.example/next"));
+}
+
+#[test]
+fn a_person_sees_the_seed_what_played_and_whether_the_promises_held() {
+    let output = simulate(GOOD, &["--faults", "crash", "--seed", "3"]);
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(text.contains("\nseed 3, ") && text.contains("faults that played: crash\n"), "{text}");
+    assert!(text.ends_with("all promises held: it ends as it does when nothing goes wrong\n"), "{text}");
+}
+
+#[test]
+fn what_is_never_ready_says_why_where_things_go_wrong_too() {
+    let output = simulate(&never_ready(), &["--faults", "crash,lag", "--seed", "1"]);
+    let text = out(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let last = text.lines().last().unwrap();
+    assert!(last.starts_with("not ready: SecretNotFound: ") && last.contains("registry-credentials"), "{text}");
+    told(&never_ready(), &["--faults", "crash,lag", "--seed", "1"], 1);
+}
+
+#[test]
+fn a_workspace_that_the_user_of_the_run_deletes_is_not_ready_and_it_is_said_who_deleted_it() {
+    let run = told(GOOD, &["--faults", "user", "--seed", DELETES], 1);
+    assert_eq!(run["resources"], Value::from(Vec::<Value>::new()));
+    assert!(run["faults"]["upsets"].to_string().contains("Workspace default/phi is deleted"), "{run}");
+    let output = simulate(GOOD, &["--faults", "user", "--seed", DELETES]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(out(&output).contains("deleted: phi: a person deleted it in the middle"), "{}", out(&output));
+}
+
+#[test]
+fn faults_that_are_none_are_answered_with_those_that_are() {
+    for (list, words) in
+        [("crahs", "\"crahs\" is no fault; known are all, none, crash, "), ("", "an empty list; known are all")]
+    {
+        let output = simulate(GOOD, &["--faults", list]);
+        assert_eq!(output.status.code(), Some(2), "{list:?}");
+        assert!(err(&output).contains(words), "{list:?}: {}", err(&output));
+    }
+    for words in [&["--replay", "1", "--seed", "2"][..], &["--replay", "1", "--faults", "all"], &["--replay", "a.json"]]
+    {
+        assert_eq!(simulate(GOOD, words).status.code(), Some(2), "{words:?}");
+    }
+}
+
+/// A file that is gone with the test.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("kaito-test-{}-{name}", std::process::id())))
+    }
+
+    fn name(&self) -> String {
+        self.0.display().to_string()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn every_reconcile_of_a_run_is_recorded_and_replayed_the_same() {
+    for (name, words, code) in [
+        ("calm", &[][..], 0),
+        ("faulty", &["--replay", "7"], 0),
+        ("deleted", &["--faults", "user", "--seed", DELETES], 1),
+    ] {
+        let file = Scratch::new(name);
+        let output = simulate(GOOD, &[words, &["--record", &file.name()]].concat());
+        assert_eq!(output.status.code(), Some(code), "{}", err(&output));
+        assert_eq!(
+            out(&output).lines().next(),
+            out(&simulate(GOOD, words)).lines().next(),
+            "recording changes nothing"
+        );
+        let replayed = kaito(&["replay", &file.name(), "-o", "json"], b"");
+        assert_eq!(replayed.status.code(), Some(0), "{}", out(&replayed));
+        let told: Value = serde_json::from_str(&out(&replayed)).unwrap();
+        holds("replay", &told);
+        assert!(told["reconciles"].as_u64() >= Some(5), "{told}");
+        let recording: Value = serde_json::from_slice(&std::fs::read(&file.0).unwrap()).unwrap();
+        assert_eq!(recording["forgotten"], 0);
+    }
+}
+
+#[test]
+fn a_recording_that_cannot_be_written_is_told_after_the_result() {
+    for words in [&[][..], &["--faults", "crash", "--seed", "3"]] {
+        let output = simulate(GOOD, &[words, &["--record", "/nowhere/a.json"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+        assert!(out(&output).starts_with("NAME "), "{}", out(&output));
+        assert!(err(&output).starts_with("/nowhere/a.json: cannot be written: "), "{}", err(&output));
+        assert!(!err(&output).contains("defect"), "{}", err(&output));
+    }
+}
+
+/// What a controller would have recorded when it saw the Workspace for the first time.
+fn recording() -> String {
+    let mut workspace: Value = serde_saphyr::from_str(GOOD).unwrap();
+    workspace["metadata"]["namespace"] = "default".into();
+    workspace["metadata"]["uid"] = "u".into();
+    let seen = Seen::decode(Kind::Workspace, workspace);
+    let (key, settings) = (ObjectKey::new(Kind::Workspace, "default", "phi"), Settings::default());
+    let mut work = Reconciliation::new(key, "2026-01-01T00:00:00Z".parse().unwrap());
+    while let Wish::Read(read) = work.next(&WorkspacePlanner, &settings) {
+        work.answered(Ok(match &read {
+            Read::Object { .. } => Answer::Object(Some(seen.clone()).filter(|seen| read.matches(seen))),
+            Read::List { .. } => Answer::List(Vec::new()),
+        }));
+    }
+    let mut recorder = Recorder::new(Limits::default());
+    recorder.take(&work, &WorkspacePlanner, &settings);
+    recorder.to_json()
+}
+
+#[test]
+fn a_recording_is_planned_again_and_the_first_difference_is_shown() {
+    let good = recording();
+    let same = kaito(&["replay", "-"], good.as_bytes());
+    assert_eq!(same.status.code(), Some(0), "{}{}", out(&same), err(&same));
+    assert!(out(&same).starts_with("same: 1 of 1 reconciles, bit for bit; recorded by "), "{}", out(&same));
+    let told = kaito(&["replay", "-", "-o", "json"], good.as_bytes());
+    let told: Value = serde_json::from_str(&out(&told)).unwrap();
+    holds("replay", &told);
+    assert_eq!((told["same"].as_u64(), told["differences"].as_array().unwrap().len()), (Some(1), 0));
+
+    let bad = good.replace("\"mode\":\"CreateOnly\"", "\"mode\":\"Apply\"");
+    assert!(good != bad);
+    let differs = kaito(&["replay", "-"], bad.as_bytes());
+    let text = out(&differs);
+    assert_eq!(differs.status.code(), Some(1), "{text}");
+    for words in [
+        "reconcile 0 of Workspace default/phi, the plan, first difference at /steps/0/effect/Ensure/mode",
+        "  recorded  \"Apply\"\n  now       \"CreateOnly\"\n",
+        "different: 0 of 1 reconciles are the same",
+    ] {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+    for form in ["json", "yaml"] {
+        let told = kaito(&["replay", "-", "-o", form], bad.as_bytes());
+        assert_eq!(told.status.code(), Some(1));
+        let told: Value = serde_saphyr::from_str(&out(&told)).unwrap();
+        holds("replay", &told);
+        assert_eq!(told["differences"][0]["now"], "CreateOnly");
+    }
+    let asks = good.replace(r#""StatefulSet","name":"phi""#, r#""StatefulSet","name":"psi""#);
+    assert!(good != asks);
+    let unanswered = kaito(&["replay", "-", "-o", "json"], asks.as_bytes());
+    let told: Value = serde_json::from_str(&out(&unanswered)).unwrap();
+    holds("replay", &told);
+    assert_eq!(told["differences"][0]["reads"][0], "StatefulSet default/phi");
+    assert!(out(&kaito(&["replay", "-"], asks.as_bytes())).contains("asks for  StatefulSet default/phi"));
+}
+
+#[test]
+fn what_is_no_recording_is_said_to_be_none() {
+    for (text, words) in [
+        ("", "standard input: not JSON: EOF"),
+        ("{\"kind\": \"Pod\"}", "standard input: expected Recording of recording.kaito.sh/v1, found Pod of nothing"),
+        (&recording().replace("\"reconciles\":", "\"reconcile\":"), "standard input: missing field `reconciles`"),
+        (&Recorder::new(Limits::default()).to_json(), "no reconcile in the recording"),
+    ] {
+        let output = kaito(&["replay", "-"], text.as_bytes());
+        assert_eq!(output.status.code(), Some(2), "{words}");
+        assert!(err(&output).contains(words), "{words}: {}", err(&output));
+    }
+    let output = kaito(&["replay", "nowhere.json"], b"");
+    assert_eq!((output.status.code(), err(&output).trim()), (Some(2), "nowhere.json: no such file"));
+}

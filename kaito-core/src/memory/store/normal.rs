@@ -1,0 +1,99 @@
+//! The form in which objects are stored, and what of their metadata a server alone writes.
+
+use super::{Outcome, refuse};
+use crate::backend::ErrorKind;
+use crate::effect::MetadataPatch;
+use crate::kinds::Kind;
+use crate::object::{ObjectKey, SecretFacts};
+use kaito_api::workspace;
+use serde_json::{Map, Value, json};
+
+/// Metadata that a server gives and no body ever changes.
+const OF_THE_SERVER: &[&str] = &["uid", "creationTimestamp", "generation", "deletionTimestamp"];
+
+/// The wire form as it is stored: names in place, defaults of our own schema filled in, no values of Secrets.
+pub(super) fn normalised(key: &ObjectKey, body: &Value) -> Outcome<Value> {
+    let mut value = body.clone();
+    let Some(map) = value.as_object_mut() else { return refuse(ErrorKind::Invalid, format!("{key}: not an object")) };
+    map.insert("apiVersion".into(), map.get("apiVersion").cloned().unwrap_or_else(|| json!(key.kind.api_version())));
+    map.insert("kind".into(), json!(key.kind.name()));
+    if key.kind == Kind::Secret {
+        SecretFacts::forget_values(&mut value);
+    }
+    if key.kind == Kind::Workspace
+        && let Ok((version, mut decoded)) = workspace::decode(value.clone())
+    {
+        workspace::fill_defaults(version, &mut decoded);
+        value = serde_json::to_value(&decoded).unwrap_or(value);
+    }
+    set(&mut value, "name", json!(key.name));
+    if let Some(namespace) = &key.namespace {
+        set(&mut value, "namespace", json!(namespace));
+    }
+    Ok(value)
+}
+
+/// Changes the metadata of an object; makes it an object first, where it is none.
+pub(super) fn with_metadata(value: &mut Value, change: impl FnOnce(&mut Map<String, Value>)) {
+    let Some(map) = value.as_object_mut() else { return };
+    let metadata = map.entry("metadata").or_insert_with(|| json!({}));
+    if !metadata.is_object() {
+        *metadata = json!({});
+    }
+    if let Some(metadata) = metadata.as_object_mut() {
+        change(metadata);
+    }
+}
+
+/// Sets one field of the metadata.
+pub(super) fn set(value: &mut Value, field: &str, to: Value) {
+    with_metadata(value, |metadata| drop(metadata.insert(field.to_owned(), to)));
+}
+
+/// Gives a new body what the stored object has and no body changes. Finalizers stay where the body names none.
+pub(super) fn keep_system_metadata(old: &Value, value: &mut Value) {
+    let kept = |field: &str| old.pointer(&format!("/metadata/{field}")).cloned();
+    with_metadata(value, |metadata| {
+        for field in OF_THE_SERVER {
+            match kept(field) {
+                Some(kept) => drop(metadata.insert((*field).to_owned(), kept)),
+                None => drop(metadata.remove(*field)),
+            }
+        }
+        if let Some(kept) = kept("finalizers") {
+            metadata.entry("finalizers").or_insert(kept);
+        }
+    });
+}
+
+/// Changes metadata as a patch says.
+pub(super) fn patch(value: &mut Value, patch: &MetadataPatch) {
+    with_metadata(value, |metadata| {
+        if let Some(finalizers) = &patch.finalizers {
+            metadata.insert("finalizers".into(), json!(finalizers));
+        }
+        set_entries(metadata, "labels", patch.labels.iter().map(|(key, value)| (key, Some(value))));
+        set_entries(metadata, "annotations", patch.annotations.iter().map(|(key, value)| (key, value.as_ref())));
+    });
+}
+
+fn set_entries<'a>(
+    metadata: &mut Map<String, Value>,
+    field: &str,
+    entries: impl Iterator<Item = (&'a String, Option<&'a String>)>,
+) {
+    for (key, value) in entries {
+        let map = metadata.entry(field).or_insert_with(|| json!({}));
+        if let Some(map) = map.as_object_mut() {
+            match value {
+                Some(value) => drop(map.insert(key.clone(), json!(value))),
+                None => drop(map.remove(key)),
+            }
+        }
+    }
+}
+
+/// What the generation counts: everything but metadata and status.
+pub(super) fn substance(value: &Value) -> Vec<(&String, &Value)> {
+    value.as_object().into_iter().flatten().filter(|(key, _)| !matches!(key.as_str(), "metadata" | "status")).collect()
+}
