@@ -36,6 +36,8 @@ pub enum Phase {
     Starting(Option<String>),
     /// A list has been seen.
     Synced,
+    /// A list was seen long ago, and nothing comes any more: what is cached is not believed, and the API server is asked instead.
+    Lost(String),
     /// The API server does not know the kind.
     NoSuchKind,
 }
@@ -149,16 +151,30 @@ impl Stores {
         self.lock().replace(kind, list, &Phase::Synced)
     }
 
-    /// The watch cannot go on for now.
+    /// The watch cannot go on for now. Whether that is worth telling: one that has listed once goes on where it was as a rule.
     pub fn failed(&self, kind: Kind, cause: &str) -> bool {
         let mut state = self.lock();
         let Some(cache) = state.caches.get_mut(&kind) else { return false };
-        let told = Phase::Starting(Some(cause.to_owned()));
-        let news = cache.phase != Phase::Synced && cache.phase != told;
-        if news {
-            cache.phase = told;
-        }
+        let told = match &cache.phase {
+            Phase::Synced => return false,
+            // Said already, in other words perhaps: they are kept, and are no news.
+            Phase::Lost(_) => {
+                cache.phase = Phase::Lost(cause.to_owned());
+                return false;
+            }
+            Phase::Starting(_) | Phase::NoSuchKind => Phase::Starting(Some(cause.to_owned())),
+        };
+        let news = cache.phase != told;
+        cache.phase = told;
         news
+    }
+
+    /// The watch has told nothing for so long that what is cached may be wrong. Until the next list the API server is asked instead; nothing, where that is so already.
+    pub fn lost(&self, kind: Kind, cause: &str) -> Option<Change> {
+        let mut state = self.lock();
+        let cache = state.caches.get_mut(&kind).filter(|cache| cache.phase == Phase::Synced)?;
+        cache.phase = Phase::Lost(cause.to_owned());
+        Some(Change::Kind(kind))
     }
 
     /// The API server does not know the kind, any more or yet.
@@ -197,7 +213,7 @@ impl Stores {
         match read {
             Read::Object { .. } => self.find(read) != Found::AskServer,
             Read::List { kind, selector, .. } => self.lock().caches.get(kind).is_some_and(|cache| match cache.phase {
-                Phase::Starting(_) => false,
+                Phase::Starting(_) | Phase::Lost(_) => false,
                 Phase::NoSuchKind => true,
                 Phase::Synced => cache.lists(selector),
             }),
@@ -209,7 +225,7 @@ impl Stores {
         let state = self.lock();
         let Some(cache) = state.caches.get(&read.kind()) else { return Found::AskServer };
         match cache.phase {
-            Phase::Starting(_) => return Found::AskServer,
+            Phase::Starting(_) | Phase::Lost(_) => return Found::AskServer,
             Phase::NoSuchKind => return Found::NoSuchKind,
             Phase::Synced => {}
         }

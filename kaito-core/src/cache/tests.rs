@@ -184,3 +184,21 @@ fn a_kind_that_is_installed_anew_may_begin_with_lower_versions() {
     stores.wrote(&claim("three", "3", 30));
     assert_eq!(names(&stores.find(&ours())), ["three"]);
 }
+
+#[test]
+fn a_watch_that_is_lost_is_not_believed_until_it_lists_again() {
+    let stores = stores();
+    assert!(!stores.failed(Kind::NodeClaim, "connection reset"), "it goes on where it was");
+    assert_eq!(names(&stores.find(&ours())), ["one"]);
+    assert!(matches!(stores.lost(Kind::NodeClaim, "refused: port 1"), Some(Change::Kind(Kind::NodeClaim))));
+    assert!(stores.lost(Kind::NodeClaim, "refused: port 2").is_none(), "once is enough");
+    assert!(!stores.failed(Kind::NodeClaim, "refused: port 3"));
+    assert_eq!((stores.find(&ours()), stores.holds(&ours())), (Found::AskServer, false));
+    let phase = stores.phases().into_iter().find(|(row, _)| row.kind == Kind::NodeClaim).unwrap().1;
+    assert_eq!(phase, Phase::Lost("refused: port 3".into()));
+
+    let changes = stores.listed(Kind::NodeClaim, vec![claim("one", "1", 10)]);
+    assert!(matches!(changes[..], [Change::Kind(Kind::NodeClaim)]), "every plan that was made meanwhile is made again");
+    assert_eq!(names(&stores.find(&ours())), ["one"]);
+    assert!(Stores::new(KINDS).lost(Kind::NodeClaim, "never listed").is_none());
+}
