@@ -3,7 +3,7 @@
 //! | path | says |
 //! |---|---|
 //! | `/healthz` | 200 while every loop goes round; 503 names the one that hangs |
-//! | `/readyz` | 200 when everything is watched; 503 names each thing that is waited for, one a line |
+//! | `/readyz` | 200 when everything is watched; 503 names each thing that is waited for, and each watch that has gone silent, one a line |
 //! | `/metrics` | the registry, in Prometheus' text format |
 //! | `/debug/recorder` | the last reconciles, to this machine itself or with the token; 403 to others |
 

@@ -96,7 +96,7 @@ impl Controller {
     fn woken(&self, roots: &mut Schedule, change: &Change, now: Duration) {
         for root in roots.concerned(self.planner.as_ref(), change, || self.cluster.stores().keys(self.planner.roots()))
         {
-            roots.look(&root, now);
+            roots.heard(&root, change, now);
         }
         roots.meanwhile(change);
     }

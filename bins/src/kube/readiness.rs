@@ -31,6 +31,9 @@ impl Readiness {
             Phase::Starting(Some(cause)) => {
                 Some(format!("waiting for the first list of {}: {cause}", row.kind.plural()))
             }
+            Phase::Lost(cause) => {
+                Some(format!("nothing is heard of {}, the API server is asked instead: {cause}", row.kind.plural()))
+            }
         });
         told.collect()
     }

@@ -11,11 +11,14 @@ use kube_runtime::watcher::{self, Config, Error, Event, watcher};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// After an error, doubling.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// No longer than this, so that a definition that was installed is found soon.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// A watch that has told nothing for so long, and cannot list either, is not believed any more.
+const SILENCE: Duration = Duration::from_secs(180);
 /// Small pages: a page is held twice while it is decoded.
 const PAGE: u32 = 100;
 
@@ -31,7 +34,7 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Watches until it is dropped. Errors are kept in the store, where readiness finds them, and tried again.
     pub(super) async fn run(self) {
-        let mut wait = FIRST_WAIT;
+        let (mut wait, mut heard) = (FIRST_WAIT, Instant::now());
         loop {
             // A fresh stream begins with a list. After a 404 it must: the kind may come back with other objects under the same versions.
             let mut stream = self.stream();
@@ -39,15 +42,19 @@ impl Keeper {
             while let Some(event) = stream.next().await {
                 match event {
                     Ok(event) => {
-                        wait = FIRST_WAIT;
+                        // The first event comes before anything was sent.
+                        if !matches!(event, Event::Init) {
+                            (wait, heard) = (FIRST_WAIT, Instant::now());
+                        }
                         self.take(event, &mut list).await;
                     }
                     Err(error) => {
-                        let missing = code(&error) == Some(404);
-                        self.complain(&error, missing).await;
+                        let (missing, silent) = (code(&error) == Some(404), heard.elapsed() >= SILENCE);
+                        self.complain(&error, missing, silent).await;
                         tokio::time::sleep(wait).await;
                         wait = wait.saturating_mul(2).min(LONGEST_WAIT);
-                        if missing {
+                        // A watch of what seldom changes may be well again and silent: only a list tells.
+                        if missing || silent {
                             break;
                         }
                     }
@@ -103,7 +110,7 @@ impl Keeper {
         }
     }
 
-    async fn complain(&self, error: &Error, missing: bool) {
+    async fn complain(&self, error: &Error, missing: bool, silent: bool) {
         let kind = self.row.kind;
         if missing {
             let changes = self.stores.no_such_kind(kind);
@@ -120,7 +127,12 @@ impl Keeper {
             Error::WatchError(status) => status.message.clone(),
             Error::NoResourceVersion => error.to_string(),
         };
-        if self.stores.failed(kind, &cause) {
+        let lost =
+            if silent && matches!(error, Error::InitialListFailed(_)) { self.stores.lost(kind, &cause) } else { None };
+        if lost.is_some() {
+            tracing::warn!(%kind, cause, "nothing is heard any more: the API server is asked instead");
+            self.tell(lost).await;
+        } else if self.stores.failed(kind, &cause) {
             tracing::warn!(%kind, cause, "cannot watch yet");
         } else {
             tracing::debug!(%kind, cause, "watch interrupted");
@@ -147,5 +159,113 @@ fn code(error: &Error) -> Option<u16> {
         Error::InitialListFailed(_) | Error::WatchStartFailed(_) | Error::WatchFailed(_) | Error::NoResourceVersion => {
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{Request, Response};
+    use kaito_core::Kind;
+    use kaito_core::cache::Phase;
+    use kube_client::client::Body;
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+    /// A server that has no NodeClaim, or is not well.
+    #[derive(Clone, Default)]
+    struct Server {
+        is_well: Arc<AtomicBool>,
+        requests: Arc<AtomicU32>,
+    }
+
+    impl Server {
+        fn answer(&self, request: &Request<Body>) -> Response<Body> {
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            let is_watch = request.uri().query().unwrap_or_default().contains("watch=");
+            match (self.is_well.load(Ordering::Relaxed), is_watch) {
+                (false, _) => Response::builder().status(503).body(Body::empty()),
+                // Ends at once, as a watch does whose time is over.
+                (true, true) => Response::builder().body(Body::empty()),
+                (true, false) => Response::builder().body(Body::from(
+                    br#"{"apiVersion":"karpenter.sh/v1","kind":"NodeClaimList","metadata":{"resourceVersion":"1"},"items":[]}"#
+                        .to_vec(),
+                )),
+            }
+            .expect("an answer")
+        }
+    }
+
+    struct Watched {
+        server: Server,
+        stores: Arc<Stores>,
+        changes: mpsc::Receiver<Change>,
+    }
+
+    impl Watched {
+        fn new() -> Self {
+            let server = Server::default();
+            let (sender, changes) = mpsc::channel(16);
+            let answering = server.clone();
+            let service = tower::service_fn(move |request: Request<Body>| {
+                let answer = answering.answer(&request);
+                async move {
+                    // Time passes, so that what ends at once is not asked again at once.
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    Ok::<_, Infallible>(answer)
+                }
+            });
+            let row = *Kind::NodeClaim.used().expect("it is watched");
+            let stores = Arc::new(Stores::new(&[row]));
+            let client = Client::new(service, "default");
+            let keeper = Keeper { client, stores: Arc::clone(&stores), row, listeners: vec![sender] };
+            tokio::spawn(keeper.run());
+            Self { server, stores, changes }
+        }
+
+        fn is_well(&self, is_well: bool) {
+            self.server.is_well.store(is_well, Ordering::Relaxed);
+        }
+
+        fn phase(&self) -> Phase {
+            self.stores.phases().remove(0).1
+        }
+
+        /// How long it takes until every plan is made again.
+        async fn told(&mut self) -> Duration {
+            let start = Instant::now();
+            let change = tokio::time::timeout(Duration::from_secs(3600), self.changes.recv()).await;
+            assert!(matches!(change, Ok(Some(Change::Kind(Kind::NodeClaim)))), "{change:?}");
+            start.elapsed()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_is_silent_for_minutes_is_not_believed_until_it_lists_again() {
+        let mut watched = Watched::new();
+        watched.is_well(true);
+        watched.told().await;
+        assert_eq!(watched.phase(), Phase::Synced);
+
+        watched.is_well(false);
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        assert_eq!(watched.phase(), Phase::Synced, "two minutes are nothing");
+        let lost = watched.told().await;
+        assert!(lost < Duration::from_secs(120), "{lost:?}");
+        assert!(matches!(watched.phase(), Phase::Lost(_)), "{:?}", watched.phase());
+
+        watched.is_well(true);
+        let back = watched.told().await;
+        assert!(back < Duration::from_secs(30), "{back:?}");
+        assert_eq!(watched.phase(), Phase::Synced);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_cannot_list_is_asked_more_and_more_rarely() {
+        let watched = Watched::new();
+        tokio::time::sleep(Duration::from_secs(160)).await;
+        let requests = watched.server.requests.load(Ordering::Relaxed);
+        assert!((10..=15).contains(&requests), "{requests}");
+        assert!(matches!(watched.phase(), Phase::Starting(Some(_))));
     }
 }

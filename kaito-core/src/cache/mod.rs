@@ -4,12 +4,14 @@
 //! what a lagging watch can do to a plan is tried in the simulator and not on a cluster.
 
 mod overlay; // own writes that the watch has not told yet
+mod shelf; // the objects of one kind
 
-pub use overlay::Overlay;
+use overlay::Overlay;
+use shelf::Shelf;
 
 use crate::kinds::{Kind, KindUse, Watch};
 use crate::object::{ObjectKey, Seen};
-use crate::read::Read;
+use crate::read::{Read, Selector};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -34,6 +36,8 @@ pub enum Phase {
     Starting(Option<String>),
     /// A list has been seen.
     Synced,
+    /// A list was seen long ago, and nothing comes any more: what is cached is not believed, and the API server is asked instead.
+    Lost(String),
     /// The API server does not know the kind.
     NoSuchKind,
 }
@@ -55,7 +59,7 @@ pub enum Found {
 struct Cache {
     row: KindUse,
     phase: Phase,
-    objects: BTreeMap<ObjectKey, Seen>,
+    objects: Shelf,
     /// The highest version that this watch has seen: a write that is older and not in the cache has been deleted since.
     high: u128,
     /// Own writes that a list under way must contain, if they still exist.
@@ -80,7 +84,7 @@ impl Stores {
     /// Empty stores for these kinds; those that are polled get none.
     pub fn new(rows: &[KindUse]) -> Self {
         let cache = |row: &KindUse| {
-            let (phase, objects, before_list) = (Phase::Starting(None), BTreeMap::new(), BTreeSet::new());
+            let (phase, objects, before_list) = (Phase::Starting(None), Shelf::new(row.label), BTreeSet::new());
             (row.kind, Cache { row: *row, phase, objects, high: 0, before_list })
         };
         let caches = rows.iter().filter(|row| row.watch != Watch::Poll).map(cache).collect();
@@ -118,11 +122,6 @@ impl Stores {
         .collect()
     }
 
-    /// How many objects of each kind are held.
-    pub fn sizes(&self) -> Vec<(Kind, usize)> {
-        self.lock().caches.iter().map(|(kind, cache)| (*kind, cache.objects.len())).collect()
-    }
-
     /// An object came, or changed.
     pub fn applied(&self, seen: Seen) -> Option<Change> {
         self.lock().applied(seen)
@@ -132,7 +131,7 @@ impl Stores {
     pub fn deleted(&self, seen: &Seen) -> Option<Change> {
         let (mut state, key) = (self.lock(), seen.key());
         let cache = state.caches.get_mut(&key.kind)?;
-        cache.high = cache.high.max(version(seen));
+        cache.has_seen(seen);
         let old = cache.objects.remove(&key);
         state.forget(&key, old.as_ref().unwrap_or(seen));
         Some(Change::Object { old: Some(old.unwrap_or_else(|| seen.clone())), new: None })
@@ -143,7 +142,7 @@ impl Stores {
         let mut guard = self.lock();
         let state = &mut *guard;
         let Some(cache) = state.caches.get_mut(&kind) else { return };
-        let own = state.overlay.written().filter(|(key, _)| key.kind == kind);
+        let own = state.overlay.written(kind);
         cache.before_list = own.filter_map(|(key, seen)| Some((key.clone(), seen?.metadata().uid.clone()?))).collect();
     }
 
@@ -152,16 +151,30 @@ impl Stores {
         self.lock().replace(kind, list, &Phase::Synced)
     }
 
-    /// The watch cannot go on for now.
+    /// The watch cannot go on for now. Whether that is worth telling: one that has listed once goes on where it was as a rule.
     pub fn failed(&self, kind: Kind, cause: &str) -> bool {
         let mut state = self.lock();
         let Some(cache) = state.caches.get_mut(&kind) else { return false };
-        let told = Phase::Starting(Some(cause.to_owned()));
-        let news = cache.phase != Phase::Synced && cache.phase != told;
-        if news {
-            cache.phase = told;
-        }
+        let told = match &cache.phase {
+            Phase::Synced => return false,
+            // Said already, in other words perhaps: they are kept, and are no news.
+            Phase::Lost(_) => {
+                cache.phase = Phase::Lost(cause.to_owned());
+                return false;
+            }
+            Phase::Starting(_) | Phase::NoSuchKind => Phase::Starting(Some(cause.to_owned())),
+        };
+        let news = cache.phase != told;
+        cache.phase = told;
         news
+    }
+
+    /// The watch has told nothing for so long that what is cached may be wrong. Until the next list the API server is asked instead; nothing, where that is so already.
+    pub fn lost(&self, kind: Kind, cause: &str) -> Option<Change> {
+        let mut state = self.lock();
+        let cache = state.caches.get_mut(&kind).filter(|cache| cache.phase == Phase::Synced)?;
+        cache.phase = Phase::Lost(cause.to_owned());
+        Some(Change::Kind(kind))
     }
 
     /// The API server does not know the kind, any more or yet.
@@ -179,7 +192,7 @@ impl Stores {
             return;
         };
         let cached = cache.objects.get(&key);
-        if cached.is_none() && cache.high >= version(seen) {
+        if cached.is_none() && version(seen).is_none_or(|own| cache.high >= own) {
             return;
         }
         state.overlay.wrote(seen.clone());
@@ -197,7 +210,14 @@ impl Stores {
 
     /// Whether a cached read needs no request.
     pub fn holds(&self, read: &Read) -> bool {
-        self.find(read) != Found::AskServer
+        match read {
+            Read::Object { .. } => self.find(read) != Found::AskServer,
+            Read::List { kind, selector, .. } => self.lock().caches.get(kind).is_some_and(|cache| match cache.phase {
+                Phase::Starting(_) | Phase::Lost(_) => false,
+                Phase::NoSuchKind => true,
+                Phase::Synced => cache.lists(selector),
+            }),
+        }
     }
 
     /// Answers a cached read.
@@ -205,7 +225,7 @@ impl Stores {
         let state = self.lock();
         let Some(cache) = state.caches.get(&read.kind()) else { return Found::AskServer };
         match cache.phase {
-            Phase::Starting(_) => return Found::AskServer,
+            Phase::Starting(_) | Phase::Lost(_) => return Found::AskServer,
             Phase::NoSuchKind => return Found::NoSuchKind,
             Phase::Synced => {}
         }
@@ -217,20 +237,22 @@ impl Stores {
             }
             Read::Object { key, .. } => match (cache.objects.get(key), state.contents.get(key)) {
                 (None, _) => Found::Object(None),
-                (Some(watched), Some(content)) if version(watched) == version(content) => {
+                (Some(watched), Some(content)) if is_same_version(watched, content) => {
                     Found::Object(Some(content.clone()))
                 }
                 _ => Found::AskServer,
             },
-            Read::List { selector, .. } => {
-                let watched = cache.row.label.is_none_or(|label| selector.0.contains_key(label));
-                if !watched || !cache.holds_content() {
-                    return Found::AskServer;
+            Read::List { selector, .. } if !cache.lists(selector) => Found::AskServer,
+            Read::List { kind, namespace, selector, .. } => {
+                let cached = cache.objects.among(namespace.as_deref(), selector);
+                let mut found: BTreeMap<&ObjectKey, &Seen> = cached.filter(|(_, seen)| read.matches(seen)).collect();
+                for (key, _) in state.overlay.written(*kind) {
+                    match state.overlay.lay_over(key, cache.objects.get(key)).filter(|seen| read.matches(seen)) {
+                        Some(seen) => found.insert(key, seen),
+                        None => found.remove(key),
+                    };
                 }
-                let own = state.overlay.written().map(|(key, _)| key).filter(|key| key.kind == read.kind());
-                let keys: BTreeSet<&ObjectKey> = cache.objects.keys().chain(own).collect();
-                let laid = keys.into_iter().filter_map(|key| state.overlay.lay_over(key, cache.objects.get(key)));
-                Found::List(laid.filter(|seen| read.matches(seen)).cloned().collect())
+                Found::List(found.into_values().cloned().collect())
             }
         }
     }
@@ -241,7 +263,7 @@ impl Stores {
         let watched = state
             .caches
             .get(&key.kind)
-            .is_some_and(|cache| cache.row.watch == Watch::Meta && cache.objects.contains_key(&key));
+            .is_some_and(|cache| cache.row.watch == Watch::Meta && cache.objects.get(&key).is_some());
         if watched {
             state.contents.insert(key, seen.clone());
         }
@@ -252,14 +274,14 @@ impl State {
     fn applied(&mut self, seen: Seen) -> Option<Change> {
         let key = seen.key();
         let cache = self.caches.get_mut(&key.kind)?;
-        cache.high = cache.high.max(version(&seen));
-        let old = cache.objects.insert(key.clone(), seen.clone());
+        cache.has_seen(&seen);
+        let old = cache.objects.insert(seen.clone());
         self.overlay.settle(&key, Some(&seen));
-        if self.contents.get(&key).is_some_and(|content| version(content) != version(&seen)) {
+        if self.contents.get(&key).is_some_and(|content| !is_same_version(content, &seen)) {
             self.contents.remove(&key);
         }
         let same =
-            old.as_ref().is_some_and(|old| version(old) == version(&seen) && old.metadata().uid == seen.metadata().uid);
+            old.as_ref().is_some_and(|old| is_same_version(old, &seen) && old.metadata().uid == seen.metadata().uid);
         (!same).then_some(Change::Object { old, new: Some(seen) })
     }
 
@@ -268,6 +290,10 @@ impl State {
         let keys: BTreeSet<ObjectKey> = list.iter().map(Seen::key).collect();
         let gone: Vec<ObjectKey> = cache.objects.keys().filter(|key| !keys.contains(*key)).cloned().collect();
         let expected = std::mem::take(&mut cache.before_list);
+        if *phase == Phase::NoSuchKind {
+            // A kind that is installed anew may begin with lower versions.
+            cache.high = 0;
+        }
         let turned = std::mem::replace(&mut cache.phase, phase.clone()) != *phase;
         let mut changes: Vec<Change> = list.into_iter().filter_map(|seen| self.applied(seen)).collect();
         for key in gone {
@@ -293,6 +319,15 @@ impl State {
 }
 
 impl Cache {
+    fn has_seen(&mut self, seen: &Seen) {
+        self.high = self.high.max(version(seen).unwrap_or_default());
+    }
+
+    /// Whether the watch tells of everything that such a list asks for.
+    fn lists(&self, selector: &Selector) -> bool {
+        self.holds_content() && self.row.label.is_none_or(|label| selector.0.contains_key(label))
+    }
+
     fn holds_content(&self) -> bool {
         self.row.watch == Watch::Full
     }
@@ -303,9 +338,14 @@ impl Cache {
     }
 }
 
-/// Versions are decimal numbers that grow.
-fn version(seen: &Seen) -> u128 {
-    seen.metadata().resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or_default()
+/// How old an object is among those of its kind: versions are decimal numbers that grow (guaranteed since Kubernetes 1.35, true of every server before). `None` for one that says nothing.
+fn version(seen: &Seen) -> Option<u128> {
+    seen.metadata().resource_version.as_deref()?.parse().ok()
+}
+
+/// Whether this is one version of one object, whatever versions look like.
+fn is_same_version(one: &Seen, other: &Seen) -> bool {
+    one.metadata().resource_version == other.metadata().resource_version
 }
 
 #[cfg(test)]

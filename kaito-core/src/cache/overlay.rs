@@ -2,12 +2,14 @@
 //!
 //! Every write of ours is remembered until the cache has passed it: by version for a change, by uid for a deletion. A plan made a moment after a write sees what was written.
 
+use super::version;
+use crate::kinds::Kind;
 use crate::object::{ObjectKey, Seen};
 use std::collections::BTreeMap;
 
 /// Own recent writes.
 #[derive(Debug, Default)]
-pub struct Overlay {
+pub(super) struct Overlay {
     entries: BTreeMap<ObjectKey, Entry>,
 }
 
@@ -21,17 +23,17 @@ enum Entry {
 
 impl Overlay {
     /// Remembers what the server answered to a write.
-    pub fn wrote(&mut self, seen: Seen) {
+    pub(super) fn wrote(&mut self, seen: Seen) {
         self.entries.insert(seen.key(), Entry::Now(Box::new(seen)));
     }
 
     /// Remembers that an object is gone.
-    pub fn deleted(&mut self, key: ObjectKey, uid: String) {
+    pub(super) fn deleted(&mut self, key: ObjectKey, uid: String) {
         self.entries.insert(key, Entry::Gone { uid });
     }
 
     /// The object as it must be seen: what the cache holds, or our newer write.
-    pub fn lay_over<'a>(&'a self, key: &ObjectKey, cached: Option<&'a Seen>) -> Option<&'a Seen> {
+    pub(super) fn lay_over<'a>(&'a self, key: &ObjectKey, cached: Option<&'a Seen>) -> Option<&'a Seen> {
         match (self.entries.get(key), cached) {
             (None, cached) => cached,
             (Some(Entry::Gone { uid }), Some(cached)) if uid_of(cached) == Some(uid) => None,
@@ -41,16 +43,18 @@ impl Overlay {
         }
     }
 
-    /// Own writes that a list must include or replace, by key.
-    pub fn written(&self) -> impl Iterator<Item = (&ObjectKey, Option<&Seen>)> {
-        self.entries.iter().map(|(key, entry)| match entry {
+    /// Own writes of a kind, which a list must include or replace.
+    pub(super) fn written(&self, kind: Kind) -> impl Iterator<Item = (&ObjectKey, Option<&Seen>)> {
+        let first = ObjectKey { kind, namespace: None, name: String::new() };
+        let of_kind = self.entries.range(first..).take_while(move |(key, _)| key.kind == kind);
+        of_kind.map(|(key, entry)| match entry {
             Entry::Now(seen) => (key, Some(seen.as_ref())),
             Entry::Gone { .. } => (key, None),
         })
     }
 
     /// Forgets what the cache has passed; called for each change that the cache reports. `cached` is the object after the change.
-    pub fn settle(&mut self, key: &ObjectKey, cached: Option<&Seen>) {
+    pub(super) fn settle(&mut self, key: &ObjectKey, cached: Option<&Seen>) {
         let settled = match (self.entries.get(key), cached) {
             (Some(Entry::Now(own)), Some(cached)) => has_passed(cached, own),
             // A deletion in the cache: our write was to an object that is gone now, or to a newer namesake, which must stay.
@@ -64,7 +68,7 @@ impl Overlay {
     }
 
     /// The cache has seen the deletion of this very object.
-    pub fn saw_deletion(&mut self, key: &ObjectKey, uid: &str) {
+    pub(super) fn saw_deletion(&mut self, key: &ObjectKey, uid: &str) {
         let same = match self.entries.get(key) {
             Some(Entry::Now(own)) => uid_of(own).is_some_and(|own| own == uid),
             Some(Entry::Gone { uid: gone }) => gone == uid,
@@ -76,7 +80,8 @@ impl Overlay {
     }
 
     /// Whether nothing is remembered.
-    pub fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 }
@@ -85,10 +90,8 @@ fn uid_of(seen: &Seen) -> Option<&String> {
     seen.metadata().uid.as_ref()
 }
 
-/// Whether the cached object is at least as new as our write. Versions are decimal numbers that grow (guaranteed since Kubernetes 1.35, true of every server before).
+/// Whether the cached object is at least as new as our write; one whose version says nothing is believed.
 fn has_passed(cached: &Seen, own: &Seen) -> bool {
-    let version =
-        |seen: &Seen| seen.metadata().resource_version.as_deref().and_then(|version| version.parse::<u128>().ok());
     match (version(cached), version(own)) {
         (Some(cached), Some(own)) => cached >= own,
         _ => true,
@@ -98,7 +101,6 @@ fn has_passed(cached: &Seen, own: &Seen) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::Kind;
     use serde_json::json;
 
     fn claim(uid: &str, version: &str) -> Seen {

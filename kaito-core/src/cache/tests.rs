@@ -129,3 +129,76 @@ fn a_kind_may_come_and_go() {
     assert!(gone.iter().any(|change| matches!(change, Change::Object { new: None, .. })));
     assert_eq!(stores.find(&ours()), Found::NoSuchKind);
 }
+
+#[test]
+fn what_a_cache_holds_is_what_it_can_answer() {
+    let stores = stores();
+    let other = Read::list(Kind::NodeClaim, None, Selector::of([("other", "a")]));
+    let reads = [
+        ours(),
+        other,
+        Read::list(Kind::Pod, Some("a"), Selector::of([(LABEL, "a")])),
+        Read::list(Kind::Namespace, None, Selector::default()),
+        Read::object(claim("one", "1", 10).key()),
+        Read::object(claim("two", "2", 20).key()),
+    ];
+    let held: Vec<bool> = reads.iter().map(|read| stores.holds(read)).collect();
+    assert_eq!(held, [true, false, false, false, true, false]);
+    for (read, held) in reads.iter().zip(held) {
+        assert_eq!(stores.find(read) != Found::AskServer, held, "{read}");
+    }
+}
+
+#[test]
+fn an_own_write_that_moves_an_object_to_another_list_moves_it_at_once() {
+    let stores = stores();
+    let mut moved = json!({"metadata": {"name": "one", "uid": "1", "resourceVersion": "11", "labels": {LABEL: "b"}}});
+    stores.wrote(&Seen::decode(Kind::NodeClaim, moved.clone()));
+    let of_b = Read::list(Kind::NodeClaim, None, Selector::of([(LABEL, "b")]));
+    assert_eq!((names(&stores.find(&ours())), names(&stores.find(&of_b))), (vec![], vec!["one".to_owned()]));
+    moved["metadata"]["resourceVersion"] = json!("12");
+    stores.applied(Seen::decode(Kind::NodeClaim, moved));
+    assert_eq!((names(&stores.find(&ours())), names(&stores.find(&of_b))), (vec![], vec!["one".to_owned()]));
+}
+
+#[test]
+fn versions_that_are_no_numbers_are_told_apart_all_the_same() {
+    let map = |version: &str| {
+        let metadata = json!({"name": "m", "namespace": "a", "uid": "u", "resourceVersion": version});
+        Seen::decode(Kind::ConfigMap, json!({"metadata": metadata}))
+    };
+    let stores = Stores::new(KINDS);
+    stores.listed(Kind::ConfigMap, vec![map("0x1")]);
+    stores.keep_content(&map("0x1"));
+    assert!(stores.applied(map("0x1")).is_none());
+    assert!(stores.applied(map("0x2")).is_some());
+    assert_eq!(stores.find(&Read::object(map("0x1").key())), Found::AskServer, "the content is an old one");
+}
+
+#[test]
+fn a_kind_that_is_installed_anew_may_begin_with_lower_versions() {
+    let stores = stores();
+    stores.applied(claim("two", "2", 1000));
+    stores.no_such_kind(Kind::NodeClaim);
+    stores.listed(Kind::NodeClaim, Vec::new());
+    stores.wrote(&claim("three", "3", 30));
+    assert_eq!(names(&stores.find(&ours())), ["three"]);
+}
+
+#[test]
+fn a_watch_that_is_lost_is_not_believed_until_it_lists_again() {
+    let stores = stores();
+    assert!(!stores.failed(Kind::NodeClaim, "connection reset"), "it goes on where it was");
+    assert_eq!(names(&stores.find(&ours())), ["one"]);
+    assert!(matches!(stores.lost(Kind::NodeClaim, "refused: port 1"), Some(Change::Kind(Kind::NodeClaim))));
+    assert!(stores.lost(Kind::NodeClaim, "refused: port 2").is_none(), "once is enough");
+    assert!(!stores.failed(Kind::NodeClaim, "refused: port 3"));
+    assert_eq!((stores.find(&ours()), stores.holds(&ours())), (Found::AskServer, false));
+    let phase = stores.phases().into_iter().find(|(row, _)| row.kind == Kind::NodeClaim).unwrap().1;
+    assert_eq!(phase, Phase::Lost("refused: port 3".into()));
+
+    let changes = stores.listed(Kind::NodeClaim, vec![claim("one", "1", 10)]);
+    assert!(matches!(changes[..], [Change::Kind(Kind::NodeClaim)]), "every plan that was made meanwhile is made again");
+    assert_eq!(names(&stores.find(&ours())), ["one"]);
+    assert!(Stores::new(KINDS).lost(Kind::NodeClaim, "never listed").is_none());
+}

@@ -35,7 +35,7 @@ impl Backoff {
 }
 
 /// A positive signed duration as a plain one; nothing for a moment that has passed.
-pub fn remaining(duration: SignedDuration) -> Duration {
+pub(crate) fn remaining(duration: SignedDuration) -> Duration {
     Duration::try_from(duration).unwrap_or_default()
 }
 

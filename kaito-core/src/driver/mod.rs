@@ -4,11 +4,14 @@
 //! code of the core. No tasks, no timers: those belong to a runtime, such as tokio or the memory world. Dropping a reconcile between two effects is a crash, and harmless.
 
 mod backoff;
+mod news; // what changes during a look
+mod patience; // after a refusal
 mod queue; // who is next
 mod reconciliation; // one look and what follows from it
 mod schedule; // when each root is looked at
 
-pub use backoff::{Backoff, remaining};
+pub use backoff::Backoff;
+pub(crate) use backoff::remaining;
 pub use reconciliation::{Carried, Reconciliation, Wish};
 pub use schedule::Schedule;
 

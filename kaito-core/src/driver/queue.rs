@@ -39,6 +39,14 @@ impl Queue {
         self.order.insert((entry.at, root.clone()));
     }
 
+    /// Looks at a root that is waited for no sooner than this.
+    pub(super) fn not_before(&mut self, root: &ObjectKey, at: Duration) {
+        if let Some(entry) = self.entries.get(root).copied().filter(|entry| entry.at < at) {
+            self.remove(root);
+            self.at_latest(root, at, entry.news);
+        }
+    }
+
     /// Forgets when a root was to be looked at.
     pub(super) fn remove(&mut self, root: &ObjectKey) {
         if let Some(entry) = self.entries.remove(root) {

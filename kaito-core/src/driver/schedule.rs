@@ -1,7 +1,12 @@
 //! When each root of a planner is looked at: changes wake it, refusals are retried with patience, and a quiet one is looked at now and then.
 //!
 //! A controller and the memory world run on this one schedule. It has no clock: `now` is the time since a start of the caller's choice, and entropy is an argument.
+//!
+//! After a refusal three times count, from the strictest to the mildest: what the server asked for is undercut by nothing; the backoff is undercut by nothing that a status alone says, for the
+//! status is ours and tells of the very refusal; and whatever else happens, such as an edit of the root or a Secret that comes, is looked at within seconds ([`Patience`]).
 
+use super::news::News;
+use super::patience::Patience;
 use super::queue::Queue;
 use super::{Backoff, Planner, Report, remaining};
 use crate::ReadIndex;
@@ -10,6 +15,7 @@ use crate::cache::Change;
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Outcome, Wake};
 use crate::read::Read;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -23,10 +29,21 @@ pub struct Schedule {
     safety: bool,
     queue: Queue,
     index: ReadIndex,
-    /// Roots that are being looked at, with what has changed meanwhile: their reads of this time are not in the index yet.
-    running: BTreeMap<ObjectKey, Vec<Change>>,
-    failures: BTreeMap<ObjectKey, u32>,
+    /// Roots that are being looked at.
+    running: BTreeMap<ObjectKey, Running>,
+    /// What has changed while they are: their reads of this time are not in the index yet.
+    news: News,
+    failures: BTreeMap<ObjectKey, Patience>,
     races: BTreeMap<ObjectKey, u32>,
+}
+
+/// A look that is under way.
+#[derive(Debug, Clone, Copy)]
+struct Running {
+    /// The place in the news where it began.
+    since: u64,
+    /// Whether it was called meanwhile by more than a status.
+    called: bool,
 }
 
 impl Default for Schedule {
@@ -43,14 +60,26 @@ impl Schedule {
             queue: Queue::default(),
             index: ReadIndex::default(),
             running: BTreeMap::new(),
+            news: News::default(),
             failures: BTreeMap::new(),
             races: BTreeMap::new(),
         }
     }
 
-    /// Looks at a root now, for something has happened.
+    /// Looks at a root now, for somebody wants it; not before the server asked to.
     pub fn look(&mut self, root: &ObjectKey, now: Duration) {
-        self.queue.at_latest(root, now, true);
+        let at = self.failures.get(root).map_or(now, |patience| now.max(patience.asked));
+        self.queue.at_latest(root, at, true);
+    }
+
+    /// Looks at a root that a change concerns: now, or after a refusal as soon as patience allows.
+    pub fn heard(&mut self, root: &ObjectKey, change: &Change, now: Duration) {
+        let calls = !is_status_of(root, change);
+        if let Some(running) = self.running.get_mut(root) {
+            running.called |= calls;
+        }
+        let at = self.failures.get(root).map_or(now, |patience| now.max(patience.until(calls)));
+        self.queue.at_latest(root, at, true);
     }
 
     /// Looks at a root later, although nothing has happened.
@@ -93,15 +122,15 @@ impl Schedule {
 
     /// Remembers a change for the roots that are being looked at right now.
     pub fn meanwhile(&mut self, change: &Change) {
-        for changes in self.running.values_mut() {
-            changes.push(change.clone());
+        if !self.running.is_empty() {
+            self.news.push(change.clone());
         }
     }
 
     /// Takes the next root that is due. Until [`Schedule::finished`] it is not handed out again.
     pub fn take(&mut self, now: Duration) -> Option<ObjectKey> {
         let root = self.queue.take(now, |root| self.running.contains_key(root))?;
-        self.running.insert(root.clone(), Vec::new());
+        self.running.insert(root.clone(), Running { since: self.news.end(), called: false });
         Some(root)
     }
 
@@ -132,22 +161,46 @@ impl Schedule {
 
     /// What a look brought decides about the next one. `entropy` in `0.0..1.0` spreads waits.
     pub fn finished(&mut self, root: &ObjectKey, result: &Result<Report, BackendError>, now: Duration, entropy: f64) {
-        let meanwhile = self.running.remove(root).unwrap_or_default();
-        let report = match result {
-            Ok(report) => report,
+        let running = self.running.remove(root).unwrap_or(Running { since: self.news.end(), called: false });
+        match result {
             Err(error) => {
-                let attempts = count(&mut self.failures, root);
-                self.look(root, now + Backoff::default().wait(attempts, entropy, error.retry_after));
-                return;
+                self.refused(root, error.retry_after, now, entropy);
+                self.after_refusal(root, running.called, None);
             }
-        };
-        if touched(&report.reads, &meanwhile) {
-            self.look(root, now);
+            Ok(report) => self.reported(root, report, running, now, entropy),
         }
-        match self.next_look(root, report, entropy) {
-            Some((wait, true)) => self.look(root, now + wait),
-            Some((wait, false)) => self.look_later(root, now + wait),
-            None => {}
+        let oldest = self.running.values().map(|running| running.since).min();
+        self.news.forget_before(oldest.unwrap_or(self.news.end()));
+    }
+
+    fn reported(&mut self, root: &ObjectKey, report: &Report, running: Running, now: Duration, entropy: f64) {
+        let touching = |change: &Change| touched(&report.reads, change);
+        let (touched, called) = match self.news.since(running.since) {
+            Some(mut changes) => {
+                let touching: Vec<&Change> = changes.by_ref().filter(|change| touching(change)).collect();
+                (!touching.is_empty(), touching.iter().any(|change| !is_status_of(root, change)))
+            }
+            // Too much to be remembered.
+            None => (true, true),
+        };
+        let wake = match report.wake {
+            Wake::After(after) => Some(remaining(after)),
+            Wake::OnChange => None,
+        };
+        if report.errors.is_empty() {
+            self.failures.remove(root);
+            if touched {
+                self.look(root, now);
+            }
+            match self.next_look(root, report, wake, entropy) {
+                Some((wait, true)) => self.look(root, now + wait),
+                Some((wait, false)) => self.look_later(root, now + wait),
+                None => {}
+            }
+        } else {
+            let asked = report.errors.iter().filter_map(|error| error.retry_after).max();
+            self.refused(root, asked, now, entropy);
+            self.after_refusal(root, running.called || called, wake.map(|wake| now + wake));
         }
         match report.outcome {
             Outcome::Gone => self.index.forget(root),
@@ -157,18 +210,29 @@ impl Schedule {
         }
     }
 
-    /// How long until the next look, if nothing happens before, and whether something is still to be done then; `None` for a root that is gone.
-    fn next_look(&mut self, root: &ObjectKey, report: &Report, entropy: f64) -> Option<(Duration, bool)> {
-        let wake = match report.wake {
-            Wake::After(after) => Some(remaining(after)),
-            Wake::OnChange => None,
-        };
-        if report.errors.is_empty() {
-            self.failures.remove(root);
-        } else {
-            let paced = Backoff::default().wait(count(&mut self.failures, root), entropy, None);
-            return Some((wake.map_or(paced, |wake| wake.max(paced)), true));
-        }
+    /// One more refusal.
+    fn refused(&mut self, root: &ObjectKey, asked: Option<Duration>, now: Duration, entropy: f64) {
+        let attempts = self.failures.get(root).map_or(0, |patience| patience.attempts).saturating_add(1);
+        self.failures.insert(root.clone(), Patience::after(attempts, asked, now, entropy));
+    }
+
+    /// The next look after a refusal: when patience ends, or when the plan wants it, where that is later; sooner where the root was called meanwhile.
+    fn after_refusal(&mut self, root: &ObjectKey, called: bool, wanted: Option<Duration>) {
+        let Some(patience) = self.failures.get(root) else { return };
+        let soonest = patience.until(called);
+        self.queue.not_before(root, soonest);
+        let at = if called { soonest } else { wanted.map_or(soonest, |wanted| wanted.max(soonest)) };
+        self.queue.at_latest(root, at, true);
+    }
+
+    /// How long until the next look after one that was not refused, if nothing happens before, and whether something is still to be done then; `None` for a root that is gone.
+    fn next_look(
+        &mut self,
+        root: &ObjectKey,
+        report: &Report,
+        wake: Option<Duration>,
+        entropy: f64,
+    ) -> Option<(Duration, bool)> {
         if report.again {
             let races = count(&mut self.races, root);
             return Some((if races == 1 { Duration::ZERO } else { RACING.wait(races - 1, entropy, None) }, true));
@@ -188,63 +252,26 @@ fn count(counts: &mut BTreeMap<ObjectKey, u32>, root: &ObjectKey) -> u32 {
     *count
 }
 
-/// Whether something that was read has changed while the plan was being made and carried out.
-fn touched(reads: &BTreeSet<Read>, meanwhile: &[Change]) -> bool {
-    meanwhile.iter().any(|change| match change {
+/// Whether something that was read has changed.
+fn touched(reads: &BTreeSet<Read>, change: &Change) -> bool {
+    match change {
         Change::Object { old, new } => {
             [old, new].into_iter().flatten().any(|seen: &Seen| reads.iter().any(|read| read.matches(seen)))
         }
         Change::Kind(kind) => reads.iter().any(|read| read.kind() == *kind),
-    })
+    }
+}
+
+/// Whether a change is one of the root's own status and of nothing else: what was wished is as before.
+fn is_status_of(root: &ObjectKey, change: &Change) -> bool {
+    let Change::Object { old: Some(old), new: Some(new) } = change else { return false };
+    let wish = |seen: &Seen| {
+        let ObjectMeta { uid, generation, deletion_timestamp, labels, annotations, finalizers, .. } =
+            seen.metadata().clone();
+        (uid, generation, deletion_timestamp, labels, annotations, finalizers)
+    };
+    old.key() == *root && new.key() == *root && wish(old) == wish(new)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::backend::ErrorKind;
-    use crate::effect::EffectError;
-    use crate::kinds::Kind;
-
-    fn report(outcome: Outcome, wake: Wake) -> Report {
-        Report {
-            outcome,
-            wake,
-            reads: BTreeSet::new(),
-            written: Vec::new(),
-            status: None,
-            errors: Vec::new(),
-            remarks: Vec::new(),
-            again: false,
-        }
-    }
-
-    #[test]
-    fn the_next_look_is_soon_after_a_race_later_after_a_refusal_and_rare_when_quiet() {
-        let (mut roots, root) = (Schedule::default(), ObjectKey::new(Kind::Workspace, "a", "b"));
-        let mut look = |report: &Report, entropy| roots.next_look(&root, report, entropy).map(|(wait, _)| wait);
-        let quiet = report(Outcome::Converged, Wake::OnChange);
-        assert_eq!(look(&quiet, 0.0), Some(Duration::from_secs(600)));
-        assert_eq!(look(&report(Outcome::Gone, Wake::OnChange), 0.0), None);
-        let soon = report(Outcome::Waiting { reason: "X" }, Wake::After(jiff::SignedDuration::from_secs(3)));
-        assert_eq!(look(&soon, 0.0), Some(Duration::from_secs(3)));
-
-        let race = Report { again: true, ..quiet.clone() };
-        let waits: Vec<u128> = (0..3).filter_map(|_| look(&race, 1.0)).map(|wait| wait.as_millis()).collect();
-        assert_eq!(waits, [0, 100, 200]);
-
-        let refused = Report {
-            errors: vec![EffectError {
-                key: root.clone(),
-                verb: "create",
-                kind: ErrorKind::Forbidden,
-                message: String::new(),
-                retry_after: None,
-            }],
-            ..soon
-        };
-        let waits: Vec<u64> = (0..5).filter_map(|_| look(&refused, 1.0)).map(|wait| wait.as_secs()).collect();
-        assert_eq!(waits, [3, 3, 4, 8, 16]);
-        look(&quiet, 0.0);
-        assert!(roots.failures.is_empty() && roots.races.is_empty());
-    }
-}
+mod tests;

@@ -31,7 +31,7 @@ impl Actor {
     /// Hears of a change at once.
     pub(super) fn hear(&mut self, change: &Change, now: Duration) {
         for root in self.schedule.concerned(self.planner.as_ref(), change, Vec::new) {
-            self.schedule.look(&root, now);
+            self.schedule.heard(&root, change, now);
         }
     }
 

@@ -116,7 +116,7 @@ impl World {
         for root in self.replicas[index].concerned(change) {
             let times = self.dice.as_mut().map_or_else(|| vec![Duration::ZERO], super::faults::Dice::trigger);
             for wait in times {
-                self.replicas[index].schedule.look(&root, now + wait);
+                self.replicas[index].schedule.heard(&root, change, now + wait);
             }
         }
         self.replicas[index].schedule.meanwhile(change);

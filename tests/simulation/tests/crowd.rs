@@ -170,7 +170,7 @@ impl Process {
     fn hear(&mut self, seen: Seen, now: Duration) {
         let Some(change) = self.stores.applied(seen) else { return };
         let roots = self.schedule.concerned(&WorkspacePlanner, &change, || self.stores.keys(Kind::Workspace));
-        roots.iter().for_each(|root| self.schedule.look(root, now));
+        roots.iter().for_each(|root| self.schedule.heard(root, &change, now));
         self.schedule.meanwhile(&change);
     }
 
