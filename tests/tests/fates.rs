@@ -197,6 +197,25 @@ fn what_is_wrong_for_good_is_told_once_and_not_written_again() {
 }
 
 #[test]
+fn pods_that_are_made_anew_again_and_again_are_overdue_all_the_same() {
+    let mut stage = stage(&pods(PodFate::NeverReady));
+    stage.put(&manifests::phi_4_mini("phi"));
+    let mut told = std::collections::BTreeSet::new();
+    for minutes in (0..240).step_by(10) {
+        stage.world().advance(jiff::SignedDuration::from_mins(10));
+        if stage.get(Kind::Pod, "phi-0").is_some() {
+            stage.remove(Kind::Pod, "phi-0");
+        }
+        let (.., words) = condition(&stage, "phi", "InferenceReady").expect("it is told");
+        if minutes >= 120 {
+            assert!(words.contains("overdue since"), "{words}");
+            told.insert(words);
+        }
+    }
+    assert_eq!(told.len(), 1, "the words change with every pod: {told:#?}");
+}
+
+#[test]
 fn ready_is_said_only_while_an_endpoint_serves() {
     let mut stage = stage(&Fate::default());
     stage.put(&manifests::phi_4_mini("phi"));

@@ -246,6 +246,12 @@ reasons! {
         next "the pod is made anew",
         remedy "see the words of the node that evicted it, and the node's conditions";
 
+    /// A pod has failed as a whole; the kubelet or a controller says why.
+    POD_FAILED = "PodFailed" on InferenceReady, fails(5),
+        evidence "status.reason and status.message of the pod: kubectl describe pod POD -n NAMESPACE",
+        next "the pod is made anew",
+        remedy "see the words of whoever ended it; UnexpectedAdmissionError is usually a device plugin that has lost its GPUs: see its pods on that node";
+
     /// A pod finds no node.
     UNSCHEDULABLE = "Unschedulable" on InferenceReady, fails(5),
         evidence "condition PodScheduled of the pod: kubectl describe pod POD -n NAMESPACE",
