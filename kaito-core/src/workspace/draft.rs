@@ -1,6 +1,7 @@
 //! What the steps have found and want. The draft is a step's only output: no early status, no logging, no counters.
 
 use super::facts::Facts;
+use super::size::Room;
 use super::training::Training;
 use super::tuning::Progress;
 use crate::effect::{Effect, EffectId, Owned, Step, WriteMode};
@@ -65,6 +66,8 @@ pub(super) struct Draft {
     /// The write of the finalizer, where one is needed: nothing that costs money happens before it.
     pub(super) stamp: Option<EffectId>,
     pub(super) target: Option<u32>,
+    /// How a model that is served lies on them; `None` where it does not fit.
+    pub(super) room: Option<Room>,
     pub(super) machines: Machines,
     pub(super) workload: Workload,
     /// The settings of a training that is still to begin.
@@ -83,6 +86,11 @@ impl Draft {
     pub(super) fn push_after(&mut self, effect: Effect, requires: Option<EffectId>) -> EffectId {
         self.steps.push(Step { effect, requires: requires.into_iter().collect() });
         EffectId(self.steps.len() - 1)
+    }
+
+    /// Whether a machine may be paid for: something is still to be done with it, and nothing that is known says that it cannot be done.
+    pub(super) fn may_buy(&self) -> bool {
+        !self.progress.is_over() && !self.failures.iter().any(Failure::forbids_machines)
     }
 
     pub(super) fn remark(&mut self, topic: &'static str, text: impl Into<String>) {
