@@ -190,6 +190,12 @@ reasons! {
         next "the provisioner tries again by itself",
         remedy "see the provisioner's words: quota, stock, or the name of the size";
 
+    /// A machine was asked for, and the request was deleted before the machine came: usually by the provisioner, which finds none, or whose machine never joined.
+    CLAIM_GIVEN_UP = "NodeClaimGivenUp" on NodeClaimReady, fails(5),
+        evidence "the annotation kaito.sh/nodeclaims-given-up of the Workspace, and the events of NodeClaims that are gone: kubectl get workspace NAME -n NAMESPACE -o yaml; kubectl get event -A --field-selector involvedObject.kind=NodeClaim",
+        next "asks again by itself: a minute after the first time, then ever later, at last every half hour",
+        remedy "see the provisioner's words, events and log: quota, stock, its node class, or a network in which machines cannot join";
+
     /// Machines are asked for and have not come.
     CLAIMS_PENDING = "NodeClaimNotReady" on NodeClaimReady, wait(30),
         evidence "status.conditions of the NodeClaims: kubectl get nodeclaim -l kaito.sh/workspace=NAME,kaito.sh/workspacenamespace=NAMESPACE -o yaml",

@@ -40,6 +40,8 @@ pub(super) struct Machines {
     pub(super) nodes_ready: bool,
     /// When the last of them became ready.
     pub(super) ready_since: Option<jiff::Timestamp>,
+    /// When the first of the claims in a row went away before its machine came: a wait for machines goes on since then, however often one is asked for anew.
+    pub(super) given_up_since: Option<jiff::Timestamp>,
 }
 
 /// How the workload stands, as observed.

@@ -14,6 +14,7 @@ mod config; // the user's ConfigMap
 mod deletion; // give everything back, then let go
 mod draft; // what the steps have found and want
 mod facts; // model, machine and runtime that the Workspace names
+mod given_up; // claims that went away before a machine came
 mod joined; // the Nodes that came, and whether they can be used
 mod network; // the Services
 mod nodes; // ask for machines, read what came

@@ -5,6 +5,7 @@
 
 use super::claims::{Claim, Claims, Slots};
 use super::draft::{Draft, is_dying};
+use super::given_up;
 use super::view::View;
 use crate::effect::{Effect, MetadataPatch, WriteMode};
 use crate::failure::{self, Failure, Waiting};
@@ -30,8 +31,9 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
         return Ok(());
     }
     let slots = claims.slots(told);
+    let asks_again = given_up::observe(view, draft, &slots, told);
     if let Some(target) = draft.target {
-        let buys = !slots.missing.is_empty() && draft.may_buy();
+        let buys = !slots.missing.is_empty() && draft.may_buy() && asks_again <= view.now();
         // What is over needs no machine any more; those that are there stay until the Workspace goes.
         if buys || (!slots.surplus.is_empty() && !draft.progress.is_over()) {
             settle(view, draft, target, buys)?;
@@ -115,6 +117,7 @@ fn observe_claims(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, target:
         let what = format!("{ready} of {target} NodeClaims are ready{replaced}");
         let deleted = slots.dying.iter().filter_map(Claim::deleted);
         let since = slots.filled.iter().filter_map(Claim::not_ready_since).chain(deleted).max();
+        let since = draft.machines.given_up_since.or(since);
         let since = since.unwrap_or_else(|| view.not_since(ConditionType::NodeClaimReady));
         let wait = Waiting::new(&failure::CLAIMS_PENDING, what, since);
         draft.waits.push(wait.overdue_because(view.now(), || slots.filled.iter().find_map(Claim::standing)));
