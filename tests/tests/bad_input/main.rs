@@ -6,6 +6,7 @@
 
 mod clock; // a clock that goes backwards
 mod crowd; // ten thousand changes in a second
+mod former; // a training in place of another
 mod lost; // machines that go away, and those that stay
 mod names; // names at the limits of their length
 mod references; // ConfigMaps, Secrets, StorageClasses, images
