@@ -197,6 +197,62 @@ fn what_is_wrong_for_good_is_told_once_and_not_written_again() {
 }
 
 #[test]
+fn machines_that_a_provisioner_gives_up_are_asked_for_ever_more_rarely_and_its_words_stay() {
+    let fate = cloud(CloudFate::GivesUp { reason: "InsufficientCapacityError".to_owned(), message: WORDS.to_owned() });
+    let mut stage = stage(&fate);
+    stage.put(&manifests::phi_4_mini("phi"));
+    let claims = |stage: &dyn Stage| -> Vec<String> {
+        stage.list(Kind::NodeClaim).iter().map(|claim| claim["metadata"]["uid"].to_string()).collect()
+    };
+    let mut asked = std::collections::BTreeSet::new();
+    for _ in 0..6 * 60 {
+        stage.world().advance(jiff::SignedDuration::from_mins(1));
+        asked.extend(claims(&stage));
+    }
+    assert!((6..=16).contains(&asked.len()), "{} claims in six hours", asked.len());
+    // Whether a claim is there just now or not: it is told why none came, on what is read first too.
+    for _ in 0..40 {
+        stage.world().advance(jiff::SignedDuration::from_mins(1));
+        for type_ in ["NodeClaimReady", "ResourceReady", "WorkspaceSucceeded"] {
+            let (status, reason, words) = condition(&stage, "phi", type_).expect("it is told");
+            assert_eq!(status, "False");
+            assert!(words.contains(WORDS) && words.contains("remedy:"), "{type_}: {reason}: {words}");
+        }
+        let (.., nodes) = condition(&stage, "phi", "NodesReady").expect("it is told");
+        assert!(nodes.contains("overdue since"), "the wait goes on, however often a machine is asked for: {nodes}");
+    }
+    let says = |stage: &dyn Stage| condition(stage, "phi", "NodeClaimReady").map(|(_, reason, _)| reason);
+    (&mut stage as &mut dyn Stage)
+        .until("no claim is there", &|stage| says(stage).as_deref() == Some("NodeClaimGivenUp"));
+    let (.., words) = condition(&stage, "phi", "NodeClaimReady").expect("it is told");
+    assert!(words.contains("NodeClaims in a row were deleted since 2026-"), "{words}");
+    stage.world().set_fate(&Fate::default());
+    (&mut stage as &mut dyn Stage).until_ready("phi");
+    (&mut stage as &mut dyn Stage).expect_quiet();
+    let annotations = stage.get(Kind::Workspace, "phi").expect("it is there")["metadata"]["annotations"].clone();
+    assert!(!annotations.to_string().contains("given-up"), "what is over is forgotten: {annotations}");
+}
+
+#[test]
+fn pods_that_are_made_anew_again_and_again_are_overdue_all_the_same() {
+    let mut stage = stage(&pods(PodFate::NeverReady));
+    stage.put(&manifests::phi_4_mini("phi"));
+    let mut told = std::collections::BTreeSet::new();
+    for minutes in (0..240).step_by(10) {
+        stage.world().advance(jiff::SignedDuration::from_mins(10));
+        if stage.get(Kind::Pod, "phi-0").is_some() {
+            stage.remove(Kind::Pod, "phi-0");
+        }
+        let (.., words) = condition(&stage, "phi", "InferenceReady").expect("it is told");
+        if minutes >= 120 {
+            assert!(words.contains("overdue since"), "{words}");
+            told.insert(words);
+        }
+    }
+    assert_eq!(told.len(), 1, "the words change with every pod: {told:#?}");
+}
+
+#[test]
 fn ready_is_said_only_while_an_endpoint_serves() {
     let mut stage = stage(&Fate::default());
     stage.put(&manifests::phi_4_mini("phi"));

@@ -276,7 +276,7 @@ fn i8_every_waiting_state_has_a_deadline_a_reason_and_a_next_action() {
     for row in CATALOGUE {
         let class = match row.class {
             Class::Wait { .. } => "wait",
-            Class::Failure { .. } => "failure",
+            Class::Failure { .. } | Class::Refusal { .. } => "failure",
             Class::Warning { .. } => "warning",
         };
         let minutes = row.class.minutes();

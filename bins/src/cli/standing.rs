@@ -38,5 +38,5 @@ pub fn obstacle(world: &World, key: &ObjectKey) -> String {
 
 /// Whether a reason is one that does not go away by itself.
 pub fn is_failure(reason: &str) -> bool {
-    CATALOGUE.iter().any(|row| row.name == reason && matches!(row.class, Class::Failure { .. }))
+    CATALOGUE.iter().any(|row| row.name == reason && matches!(row.class, Class::Failure { .. } | Class::Refusal { .. }))
 }

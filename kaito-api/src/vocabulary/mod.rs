@@ -5,6 +5,7 @@
 
 pub mod annotations;
 pub mod conditions;
+pub mod containers;
 pub mod events;
 pub mod finalizers;
 mod image_family;

@@ -33,6 +33,7 @@ pub mod v1alpha1;
 pub mod v1beta1;
 
 pub use accessors::Task;
+pub use checks::MOST_NODES;
 pub use decode::{DecodeError, Version, decode};
 pub use defaults::{DEFAULT_ACCESS_MODE, DEFAULT_COUNT, DEFAULT_INSTANCE_TYPE_V1ALPHA1, fill_defaults};
 pub use mig::{MigProfile, MigProfileError};

@@ -47,65 +47,69 @@ const fn fails(retry_minutes: i64) -> Class {
     Class::Failure { retry_minutes }
 }
 
+const fn refuses(retry_minutes: i64) -> Class {
+    Class::Refusal { retry_minutes }
+}
+
 reasons! {
     /// The Workspace itself cannot be understood or contradicts itself.
-    INVALID_WORKSPACE = "InvalidWorkspace" on ResourceReady, fails(60),
+    INVALID_WORKSPACE = "InvalidWorkspace" on ResourceReady, refuses(60),
         evidence "the fields that the message names: kubectl get workspace NAME -n NAMESPACE -o yaml | kaito validate -f -",
-        next "looks again when the Workspace changes",
+        next "looks again when the Workspace changes; no machine is asked for",
         remedy "correct the fields that are named";
 
     /// The preset is not in the registry.
-    UNKNOWN_PRESET = "UnknownPreset" on ResourceReady, fails(60),
+    UNKNOWN_PRESET = "UnknownPreset" on ResourceReady, refuses(60),
         evidence "preset.name of the Workspace beside the list of models: kaito models",
-        next "looks again when the Workspace changes",
+        next "looks again when the Workspace changes; no machine is asked for",
         remedy "name a supported model: `kaito models` lists them";
 
     /// The machine size is not in the table of this cloud.
-    UNKNOWN_INSTANCE_TYPE = "UnknownInstanceType" on ResourceReady, fails(60),
+    UNKNOWN_INSTANCE_TYPE = "UnknownInstanceType" on ResourceReady, refuses(60),
         evidence "resource.instanceType of the Workspace beside the list of sizes: kaito skus --cloud CLOUD",
         next "looks again when the Workspace changes; no machine is asked for",
         remedy "name a size with GPUs that the cloud offers: `kaito skus` lists them";
 
     /// No runtime image has kernels for this GPU that can serve this model.
-    NO_RUNTIME = "NoRuntimeForGpu" on ResourceReady, fails(60),
+    NO_RUNTIME = "NoRuntimeForGpu" on ResourceReady, refuses(60),
         evidence "the compute capability of the size, and the type of the model: kaito skus SIZE; kaito models MODEL",
         next "looks again when the Workspace changes; no machine is asked for",
         remedy "choose a machine size with a newer GPU, or another model";
 
     /// The model does not fit the machine size in any number.
-    MODEL_TOO_LARGE = "ModelDoesNotFit" on ResourceReady, fails(60),
+    MODEL_TOO_LARGE = "ModelDoesNotFit" on ResourceReady, refuses(60),
         evidence "the weights of the model and the memory of each GPU: kaito models MODEL; kaito skus SIZE",
         next "looks again when the Workspace changes; no machine is asked for",
         remedy "choose a machine size with more memory per GPU, or a shorter context";
 
     /// A kind of work that this version does not do yet.
-    NOT_SUPPORTED = "NotSupported" on ResourceReady, fails(60),
+    NOT_SUPPORTED = "NotSupported" on ResourceReady, refuses(60),
         evidence "the field that the message names: kubectl get workspace NAME -n NAMESPACE -o yaml",
         next "looks again when the Workspace changes; no machine is asked for",
         remedy "see the release notes for what this version serves";
 
     /// The ConfigMap with the runtime's settings is missing or cannot be used.
-    CONFIG_NOT_USABLE = "InferenceConfigNotUsable" on ResourceReady, fails(5),
+    CONFIG_NOT_USABLE = "InferenceConfigNotUsable" on ResourceReady, refuses(5),
         evidence "the ConfigMap that inference.config names: kubectl get configmap CONFIG -n NAMESPACE -o yaml",
         next "looks again when the ConfigMap changes; no machine is asked for",
         remedy "create or correct the ConfigMap in the namespace of the Workspace";
 
     /// The model has no parameters for tuning.
-    NOT_TUNABLE = "ModelNotTunable" on ResourceReady, fails(60),
+    NOT_TUNABLE = "ModelNotTunable" on ResourceReady, refuses(60),
         evidence "tuning.preset.name of the Workspace; the message lists the models that can be tuned: kubectl get workspace NAME -n NAMESPACE -o yaml",
         next "looks again when the Workspace changes; no machine is asked for",
         remedy "name a model that can be tuned";
 
     /// The ConfigMap with the settings of a training is missing or cannot be used.
-    TRAINING_CONFIG = "TuningConfigNotUsable" on ResourceReady, fails(5),
+    TRAINING_CONFIG = "TuningConfigNotUsable" on ResourceReady, refuses(5),
         evidence "training_config.yaml in the ConfigMap that tuning.config names, or in the chart's template that the message names: kubectl get configmap CONFIG -n NAMESPACE -o yaml",
         next "looks again when the ConfigMap changes; no machine is asked for",
         remedy "create or correct the ConfigMap in the namespace that is named";
 
     /// A name that we need is taken by an object that is not ours.
-    NAME_TAKEN = "NameTaken" on InferenceReady, fails(5),
+    NAME_TAKEN = "NameTaken" on InferenceReady, refuses(5),
         evidence "metadata.ownerReferences of the object that the message names: kubectl get service,statefulset,job,controllerrevision -n NAMESPACE -o yaml",
-        next "looks again when that object changes",
+        next "looks again when that object changes; no machine is asked for",
         remedy "rename or delete that object, or choose another name for the Workspace";
 
     /// An object of ours is there and cannot be read.
@@ -186,6 +190,12 @@ reasons! {
         next "the provisioner tries again by itself",
         remedy "see the provisioner's words: quota, stock, or the name of the size";
 
+    /// A machine was asked for, and the request was deleted before the machine came: usually by the provisioner, which finds none, or whose machine never joined.
+    CLAIM_GIVEN_UP = "NodeClaimGivenUp" on NodeClaimReady, fails(5),
+        evidence "the annotation kaito.sh/nodeclaims-given-up of the Workspace, and the events of NodeClaims that are gone: kubectl get workspace NAME -n NAMESPACE -o yaml; kubectl get event -A --field-selector involvedObject.kind=NodeClaim",
+        next "asks again by itself: a minute after the first time, then ever later, at last every half hour",
+        remedy "see the provisioner's words, events and log: quota, stock, its node class, or a network in which machines cannot join";
+
     /// Machines are asked for and have not come.
     CLAIMS_PENDING = "NodeClaimNotReady" on NodeClaimReady, wait(30),
         evidence "status.conditions of the NodeClaims: kubectl get nodeclaim -l kaito.sh/workspace=NAME,kaito.sh/workspacenamespace=NAMESPACE -o yaml",
@@ -245,6 +255,12 @@ reasons! {
         evidence "the message of the evicted pod: kubectl describe pod POD -n NAMESPACE",
         next "the pod is made anew",
         remedy "see the words of the node that evicted it, and the node's conditions";
+
+    /// A pod has failed as a whole; the kubelet or a controller says why.
+    POD_FAILED = "PodFailed" on InferenceReady, fails(5),
+        evidence "status.reason and status.message of the pod: kubectl describe pod POD -n NAMESPACE",
+        next "the pod is made anew",
+        remedy "see the words of whoever ended it; UnexpectedAdmissionError is usually a device plugin that has lost its GPUs: see its pods on that node";
 
     /// A pod finds no node.
     UNSCHEDULABLE = "Unschedulable" on InferenceReady, fails(5),

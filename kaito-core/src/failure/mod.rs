@@ -24,7 +24,7 @@ impl Class {
     pub const fn word(self) -> &'static str {
         match self {
             Class::Wait { .. } => "wait",
-            Class::Failure { .. } => "failure",
+            Class::Failure { .. } | Class::Refusal { .. } => "failure",
             Class::Warning { .. } => "warning",
         }
     }
@@ -40,6 +40,9 @@ impl Class {
             Class::Failure { .. } => {
                 format!("a failure; looked at again at every change, and after {minutes} at the latest")
             }
+            Class::Refusal { .. } => format!(
+                "a failure for which no machine is asked for; looked at again at every change, and after {minutes} at the latest"
+            ),
             Class::Warning { .. } => {
                 format!("a warning that keeps nothing from becoming ready; looked at again after {minutes}")
             }
@@ -51,6 +54,7 @@ impl Class {
         match self {
             Class::Wait { deadline_minutes: minutes }
             | Class::Failure { retry_minutes: minutes }
+            | Class::Refusal { retry_minutes: minutes }
             | Class::Warning { retry_minutes: minutes } => minutes,
         }
     }
@@ -66,6 +70,11 @@ pub enum Class {
     },
     /// Ends when somebody changes something; looked at again then, and after so many minutes at the latest. Its condition cannot hold before.
     Failure {
+        /// The retry interval.
+        retry_minutes: i64,
+    },
+    /// A failure of what is asked for itself: nothing would come of a machine, so that none is bought while it stands, not even in place of one that was lost.
+    Refusal {
         /// The retry interval.
         retry_minutes: i64,
     },
@@ -85,12 +94,14 @@ pub struct Failure {
     pub own_reason: Option<String>,
     /// What is wrong, in the cause's own words.
     pub cause: String,
+    /// When something is done about it that needs nobody, where that is known; else the row's interval.
+    pub retry: Option<SignedDuration>,
 }
 
 impl Failure {
     /// A failure with its cause.
     pub fn new(reason: &'static Reason, cause: impl Into<String>) -> Self {
-        Self { reason, own_reason: None, cause: cause.into() }
+        Self { reason, own_reason: None, cause: cause.into(), retry: None }
     }
 
     /// The reason as the condition shows it.
@@ -101,6 +112,11 @@ impl Failure {
     /// Whether a condition cannot hold while this is so.
     pub fn blocks(&self, condition: ConditionType) -> bool {
         self.reason.condition == condition && !self.is_warning()
+    }
+
+    /// Whether no machine may be bought while it stands.
+    pub fn forbids_machines(&self) -> bool {
+        matches!(self.reason.class, Class::Refusal { .. })
     }
 
     /// Whether it is only told.
@@ -116,7 +132,7 @@ impl Failure {
 
     /// When to look again at the latest.
     pub fn wake(&self) -> Wake {
-        Wake::After(SignedDuration::from_mins(self.reason.class.minutes()))
+        Wake::After(self.retry.unwrap_or(SignedDuration::from_mins(self.reason.class.minutes())))
     }
 }
 
@@ -211,6 +227,14 @@ mod tests {
         assert_eq!(names.len(), CATALOGUE.len(), "one row a reason");
         for milestone in MILESTONES {
             assert!(!names.contains(milestone.name), "{}: a failure or a milestone, not both", milestone.name);
+        }
+    }
+
+    #[test]
+    fn a_row_says_that_no_machine_is_asked_for_exactly_where_none_is() {
+        for row in CATALOGUE {
+            let forbids = Failure::new(row, "").forbids_machines();
+            assert_eq!(row.next.contains("no machine is asked for"), forbids, "{}", row.name);
         }
     }
 

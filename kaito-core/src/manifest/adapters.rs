@@ -10,6 +10,7 @@ use super::volumes::mount;
 use super::{Serving, fitting};
 use crate::workspace::Engine;
 use k8s_openapi::api::core::v1::{Container, EmptyDirVolumeSource, EnvVar, LocalObjectReference, Volume, VolumeMount};
+use kaito_api::vocabulary::containers;
 use kaito_presets::paths;
 use std::collections::BTreeSet;
 
@@ -63,7 +64,7 @@ impl Adapter<'_> {
         let AdapterSource::Image(image) = &self.source else { return None };
         let shared = mount(SHARED, paths::ADAPTER_DIR);
         Some(puller::init_container(Pull {
-            name: fitting("puller-", self.name, ""),
+            name: fitting(containers::ADAPTER_PULLER_PREFIX, self.name, ""),
             image,
             target: &self.directory(),
             must_hold: Some(CONFIG_FILE),

@@ -5,6 +5,7 @@ use super::tuning::Input;
 use super::{pod, volumes};
 use k8s_openapi::api::core::v1::{Container, Volume, VolumeMount};
 use kaito_api::syntax;
+use kaito_api::vocabulary::containers;
 use kaito_presets::{images, paths};
 
 /// The volume with the data.
@@ -17,7 +18,7 @@ pub(super) fn init_container(input: &Input<'_>) -> Option<Container> {
     match input {
         Input::Volume(_) => None,
         Input::Urls(urls) => Some(Container {
-            name: "data-downloader".to_owned(),
+            name: containers::DATA_DOWNLOADER.to_owned(),
             image: Some(images::CURL.to_owned()),
             command: Some(volumes::words(["sh", "-c", include_str!("data_downloader.sh")])),
             env: Some(vec![pod::plain("DATA_URLS", &urls.join(" ")), pod::plain("DATA_VOLUME_PATH", paths::DATA_DIR)]),
@@ -25,7 +26,7 @@ pub(super) fn init_container(input: &Input<'_>) -> Option<Container> {
             ..Container::default()
         }),
         Input::Image { image, .. } => Some(puller::init_container(Pull {
-            name: "puller".to_owned(),
+            name: containers::PULLER.to_owned(),
             image,
             target: paths::DATA_DIR,
             must_hold: None,

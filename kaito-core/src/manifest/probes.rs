@@ -61,10 +61,9 @@ fn distributed(serving: &Serving<'_>) -> Probes {
     }
 }
 
-/// How many looks a start may take: as long as the model's weights need to load.
+/// How many looks a start may take.
 fn patience(serving: &Serving<'_>) -> i32 {
-    let seconds = serving.facts.model.readiness_timeout_seconds.max(serving.facts.profile.readiness_floor_seconds);
-    i32::try_from(seconds.div_ceil(10)).unwrap_or(i32::MAX)
+    i32::try_from(serving.facts.start_seconds().div_ceil(10)).unwrap_or(i32::MAX)
 }
 
 fn http() -> Probe {

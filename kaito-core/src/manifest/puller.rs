@@ -7,7 +7,7 @@ use super::volumes::mount;
 use k8s_openapi::api::core::v1::{
     Container, KeyToPath, ProjectedVolumeSource, SecretProjection, Volume, VolumeMount, VolumeProjection,
 };
-use kaito_api::vocabulary::names;
+use kaito_api::vocabulary::{containers, names};
 use kaito_presets::{images, paths};
 use std::collections::BTreeSet;
 
@@ -31,7 +31,7 @@ pub struct Pull<'a> {
 
 /// The init container that pulls.
 pub fn init_container(pull: Pull<'_>) -> Container {
-    let args = [SCRIPT, "puller", pull.image, pull.target, &auth_dir(), pull.must_hold.unwrap_or_default()];
+    let args = [SCRIPT, containers::PULLER, pull.image, pull.target, &auth_dir(), pull.must_hold.unwrap_or_default()];
     Container {
         name: pull.name,
         image: Some(images::SKOPEO_PULLER.to_owned()),
@@ -70,7 +70,7 @@ pub(super) fn credentials<'a>(name: String, files: impl Iterator<Item = (&'a str
 pub fn pulled_image(container: &Container) -> Option<&str> {
     let args = container.args.as_deref()?;
     match args {
-        [_, program, image, ..] if program == "puller" => Some(image),
+        [_, program, image, ..] if program == containers::PULLER => Some(image),
         _ => {
             let script = args.iter().find_map(|arg| arg.split_once("IMG_REF='"))?.1;
             script.split_once('\'').map(|(image, _)| image)

@@ -5,6 +5,7 @@ use super::quote::assignments;
 use super::tuning::{Output, RESULTS, Tuning};
 use super::volumes::{mount, words};
 use k8s_openapi::api::core::v1::{Container, Volume};
+use kaito_api::vocabulary::containers;
 use kaito_presets::{images, paths};
 use serde_json::json;
 
@@ -33,7 +34,7 @@ pub(super) fn containers(tuning: &Tuning<'_>) -> Vec<Container> {
         ("SENTINEL_PATH", &format!("{directory}/{SENTINEL}")),
     ]);
     let pusher = Container {
-        name: "pusher".to_owned(),
+        name: containers::PUSHER.to_owned(),
         image: Some(images::ORAS_PUSHER.to_owned()),
         command: Some(words(["/bin/sh", "-c"])),
         args: Some(vec![format!("{told}{}", include_str!("pusher.sh"))]),
@@ -41,7 +42,7 @@ pub(super) fn containers(tuning: &Tuning<'_>) -> Vec<Container> {
         ..Container::default()
     };
     let pause = Container {
-        name: "pause".to_owned(),
+        name: containers::PAUSE.to_owned(),
         image: Some(images::PAUSE.to_owned()),
         image_pull_policy: Some("Always".to_owned()),
         ..Container::default()

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kaito_api::vocabulary::{labels, names};
+use kaito_api::vocabulary::{containers, labels, names};
 use kaito_presets::{Image, WeightsSource, images, paths};
 
 pub(super) const CONFIG: &str = "config-volume";
@@ -59,7 +59,7 @@ pub(super) fn mounts(serving: &Serving<'_>) -> Vec<VolumeMount> {
 /// What runs before the server: the compiler that some kernels need, and the weights where they come as an artefact.
 pub(super) fn init_containers(serving: &Serving<'_>, image: &str) -> Vec<Container> {
     let cuda = needs_cuda_toolkit(serving).then(|| Container {
-        name: "cuda-toolkit-provisioner".to_owned(),
+        name: containers::CUDA_PROVISIONER.to_owned(),
         image: Some(image.to_owned()),
         command: Some(words([
             "/bin/sh",
@@ -81,7 +81,7 @@ pub(super) fn init_containers(serving: &Serving<'_>, image: &str) -> Vec<Contain
 /// Pulls weights that are an OCI artefact.
 pub(super) fn weights_downloader(artefact: Image, registry: &str, directory: &str) -> Container {
     Container {
-        name: "model-weights-downloader".to_owned(),
+        name: containers::WEIGHTS_DOWNLOADER.to_owned(),
         image: Some(images::ORAS_PULLER.to_owned()),
         command: Some(words(["oras", "pull", &artefact.reference(registry), "-o", directory])),
         volume_mounts: Some(vec![mount(WEIGHTS, directory)]),

@@ -32,6 +32,13 @@ pub enum CloudFate {
         /// In its own words.
         message: String,
     },
+    /// The cloud refuses each of them, and the provisioner deletes what it was asked for, as Karpenter does.
+    GivesUp {
+        /// In one word.
+        reason: String,
+        /// In its own words.
+        message: String,
+    },
     /// The cloud says nothing, and no machine is launched.
     NeverLaunches,
     /// They run, and never join as Nodes.

@@ -11,12 +11,28 @@ use crate::snapshot::Listing;
 use crate::words::quoted;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kaito_api::karpenter::NodeClaim;
-use kaito_api::vocabulary::labels;
+use kaito_api::karpenter::{NodeClaim, NodeClaimCondition};
+use kaito_api::vocabulary::{labels, reasons};
 use std::collections::BTreeMap;
 
-/// The stages that Karpenter reports, in their order.
-pub(super) const LIFE_CYCLE: [&str; 3] = ["Launched", "Registered", "Initialized"];
+/// A stage that Karpenter reports.
+pub(super) struct Stage {
+    /// The type of its condition.
+    pub(super) name: &'static str,
+    /// Statuses with which the condition refuses. A launch that failed is `Unknown`, with the cloud's own reason and words (Karpenter `lifecycle/launch.go`: `SetUnknownWithReason`),
+    /// because it is tried again; a machine that has not joined yet is `Unknown` too, and refused by nobody.
+    refused_as: &'static [&'static str],
+}
+
+/// The stages, in their order.
+pub(super) const LIFE_CYCLE: [Stage; 3] = [
+    Stage { name: "Launched", refused_as: &["False", "Unknown"] },
+    Stage { name: "Registered", refused_as: &["False"] },
+    Stage { name: "Initialized", refused_as: &["False"] },
+];
+
+/// Reasons that mean no more than "not yet".
+const NOT_YET: [&str; 4] = [reasons::AWAITING_RECONCILIATION, "NotLaunched", "NotRegistered", "NotInitialized"];
 
 /// One claim of the Workspace.
 #[derive(Debug, Clone, Copy)]
@@ -61,9 +77,30 @@ impl<'a> Claim<'a> {
         if self.is_ready() {
             return None;
         }
-        let was_ready = self.body.is_ok_and(|body| body.is_true("Initialized"));
         let lost = || self.body.ok()?.condition("Ready")?.last_transition_time.as_ref().map(|time| time.0);
-        was_ready.then(lost).flatten().or_else(|| self.made())
+        self.was_ready().then(lost).flatten().or_else(|| self.made())
+    }
+
+    /// Whether its machine came once, whatever became of it since. One that cannot be read may have.
+    pub(super) fn was_ready(&self) -> bool {
+        self.is_ready() || self.body.is_ok_and(|body| body.is_true("Initialized")) || self.body.is_err()
+    }
+
+    /// The stage that the provisioner refuses, in its own words: the first that says why and does not mean "not yet".
+    pub(super) fn refusal(&self) -> Option<&'a NodeClaimCondition> {
+        let body = self.body.ok()?;
+        let said = LIFE_CYCLE.iter().filter_map(|stage| Some((stage, body.condition(stage.name)?)));
+        let mut refused = said.filter(|(stage, condition)| {
+            stage.refused_as.contains(&condition.status.as_str())
+                && !NOT_YET.contains(&condition.reason.as_str())
+                && !condition.message.is_empty()
+        });
+        refused.next().map(|(_, condition)| condition)
+    }
+
+    /// When somebody asked for its deletion.
+    pub(super) fn deleted(&self) -> Option<Timestamp> {
+        self.metadata.deletion_timestamp.as_ref().map(|time| time.0)
     }
 
     /// When its machine was last seen to make progress on its way to a Node: it registered, it was launched, it was asked for.
@@ -78,7 +115,7 @@ impl<'a> Claim<'a> {
     /// How far it has come, in the provisioner's own words: the first stage that is not reached and of which something is said.
     pub(super) fn standing(&self) -> Option<String> {
         let body = self.body.ok()?;
-        let conditions = LIFE_CYCLE.iter().filter_map(|stage| body.condition(stage));
+        let conditions = LIFE_CYCLE.iter().filter_map(|stage| body.condition(stage.name));
         let stage = conditions.filter(|stage| stage.status != "True").find(|stage| !stage.message.is_empty())?;
         Some(format!("NodeClaim {}: {}: {}", self.name(), stage.type_, quoted(&stage.message)))
     }
@@ -113,8 +150,8 @@ pub(super) struct Slots<'a> {
     pub(super) surplus: Vec<Claim<'a>>,
     /// Slots that wait until their dying claim is gone.
     pub(super) held_by_dying: usize,
-    /// When the youngest deletion of such a claim was asked for.
-    pub(super) released: Option<Timestamp>,
+    /// The claims that they wait for.
+    pub(super) dying: Vec<Claim<'a>>,
 }
 
 impl<'a> Claims<'a> {
@@ -190,11 +227,12 @@ impl<'a> Claims<'a> {
         let is_free = |slot: &u32| !self.all.iter().any(|claim| claim.is_dying() && claim.slot() == Some(*slot));
         let free: Vec<u32> = empty.iter().copied().filter(is_free).skip(unplaced_dying).collect();
         let held_by_dying = empty.len() - free.len();
-        let dying = self.all.iter().filter_map(|claim| claim.metadata.deletion_timestamp.as_ref());
+        let stands_for = |claim: &&Claim<'a>| claim.slot().is_none_or(|slot| empty.contains(&slot));
+        let dying = self.all.iter().filter(|claim| claim.is_dying() && held_by_dying > 0).filter(stands_for);
         Slots {
             missing: free.iter().map(|slot| (*slot, 0)).collect(),
             held_by_dying,
-            released: dying.map(|time| time.0).max().filter(|_| held_by_dying > 0),
+            dying: dying.copied().collect(),
             filled: filled.into_values().collect(),
             surplus,
         }

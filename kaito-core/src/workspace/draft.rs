@@ -1,6 +1,7 @@
 //! What the steps have found and want. The draft is a step's only output: no early status, no logging, no counters.
 
 use super::facts::Facts;
+use super::size::Room;
 use super::training::Training;
 use super::tuning::Progress;
 use crate::effect::{Effect, EffectId, Owned, Step, WriteMode};
@@ -26,6 +27,8 @@ pub(super) enum Flow {
 pub(super) struct Revision {
     pub(super) hash: String,
     pub(super) number: i64,
+    /// When it was asked for first, as far as the cluster remembers.
+    pub(super) recorded: Option<jiff::Timestamp>,
 }
 
 /// How the machines stand, as observed.
@@ -37,6 +40,8 @@ pub(super) struct Machines {
     pub(super) nodes_ready: bool,
     /// When the last of them became ready.
     pub(super) ready_since: Option<jiff::Timestamp>,
+    /// When the first of the claims in a row went away before its machine came: a wait for machines goes on since then, however often one is asked for anew.
+    pub(super) given_up_since: Option<jiff::Timestamp>,
 }
 
 /// How the workload stands, as observed.
@@ -63,6 +68,8 @@ pub(super) struct Draft {
     /// The write of the finalizer, where one is needed: nothing that costs money happens before it.
     pub(super) stamp: Option<EffectId>,
     pub(super) target: Option<u32>,
+    /// How a model that is served lies on them; `None` where it does not fit.
+    pub(super) room: Option<Room>,
     pub(super) machines: Machines,
     pub(super) workload: Workload,
     /// The settings of a training that is still to begin.
@@ -81,6 +88,11 @@ impl Draft {
     pub(super) fn push_after(&mut self, effect: Effect, requires: Option<EffectId>) -> EffectId {
         self.steps.push(Step { effect, requires: requires.into_iter().collect() });
         EffectId(self.steps.len() - 1)
+    }
+
+    /// Whether a machine may be paid for: something is still to be done with it, and nothing that is known says that it cannot be done.
+    pub(super) fn may_buy(&self) -> bool {
+        !self.progress.is_over() && !self.failures.iter().any(Failure::forbids_machines)
     }
 
     pub(super) fn remark(&mut self, topic: &'static str, text: impl Into<String>) {

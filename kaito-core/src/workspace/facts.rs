@@ -64,6 +64,12 @@ impl Facts {
         }
     }
 
+    /// How long a server may take from its start until it answers, in seconds: as long as the model's weights need to load, and no less than the runtime needs by itself.
+    /// Kubernetes ends one that takes longer (`manifest/probes.rs`), and until then it is waited for.
+    pub fn start_seconds(&self) -> u64 {
+        self.model.readiness_timeout_seconds.max(self.profile.readiness_floor_seconds)
+    }
+
     /// The disk to ask for, in GiB.
     pub fn disk_request_gib(&self) -> u64 {
         match self.task {
@@ -164,7 +170,7 @@ fn profile(sku: &'static Sku) -> Result<(ComputeCapability, &'static RuntimeProf
     let refuse = |cause: String| Failure::new(&failure::NO_RUNTIME, cause);
     if sku.gpu_vendor != GpuVendor::Nvidia {
         return Err(refuse(format!(
-            "resource.instanceType: {} has {} accelerators, and the published runtime images serve NVIDIA GPUs only",
+            "resource.instanceType: {} has {}, and the published runtime images serve NVIDIA GPUs only",
             sku.name, sku.gpu_model
         )));
     }

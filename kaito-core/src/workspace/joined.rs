@@ -30,7 +30,8 @@ pub(super) fn observe(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, wor
         Waiting::new(&failure::GPUS_PENDING, what, since)
             .overdue_because(view.now(), || without.first().map(|node| lacks(node, gpus)))
     } else {
-        let since = since(slots, &ready, &unready).unwrap_or_else(|| view.not_since(ConditionType::NodesReady));
+        let since = draft.machines.given_up_since.or_else(|| since(slots, &ready, &unready));
+        let since = since.unwrap_or_else(|| view.not_since(ConditionType::NodesReady));
         let complaint = unready.iter().find_map(|node| complaint(node)).map(|words| format!(": {words}"));
         let what = format!("{} of {target} nodes are ready{}", ready.len(), complaint.unwrap_or_default());
         Waiting::new(&failure::NODES_PENDING, what, since)

@@ -1,7 +1,8 @@
 //! What a Workspace needs next.
 //!
 //! [`WorkspacePlanner`] runs `STEPS` from top to bottom. A step looks at the `View` and adds to the `Draft`; it does no IO, knows no clock,
-//! and cannot fail. A step that cannot go on leaves a `Failure` or a `Waiting` in the draft; what does not depend on it goes on.
+//! and cannot fail. A step that cannot go on leaves a `Failure` or a `Waiting` in the draft; what does not depend on it goes on. Whether a machine may be paid for
+//! follows from the failures that are in the draft then (`Draft::may_buy`): what forbids one is a row of the catalogue, and every step that can find such a failure runs before `nodes`.
 //!
 //! Not here: how objects look (`crate::manifest`), how much memory a model takes (`crate::sizing`), who calls us (`crate::driver`).
 //! Not here yet: own pod templates, the benchmark; a Workspace that asks for one of them is told so in words, before a machine is paid for.
@@ -13,6 +14,7 @@ mod config; // the user's ConfigMap
 mod deletion; // give everything back, then let go
 mod draft; // what the steps have found and want
 mod facts; // model, machine and runtime that the Workspace names
+mod given_up; // claims that went away before a machine came
 mod joined; // the Nodes that came, and whether they can be used
 mod network; // the Services
 mod nodes; // ask for machines, read what came
@@ -42,21 +44,28 @@ use crate::snapshot::{Snapshot, Unread};
 use draft::{Draft, Flow};
 use view::View;
 
-type StepFn = fn(&View<'_>, &mut Draft) -> Result<Flow, Unread>;
+/// One step of a plan.
+enum Step {
+    /// Decides something; not asked any more after one that stops.
+    Decides(fn(&View<'_>, &mut Draft) -> Result<Flow, Unread>),
+    /// Looks at what is there, whatever became of the others: a wish that cannot be fulfilled does not undo what an earlier one has brought.
+    Observes(fn(&View<'_>, &mut Draft) -> Result<(), Unread>),
+}
 
 /// The steps, in the order in which they run.
-const STEPS: &[StepFn] = &[
-    orphans::step,
-    deletion::step,
-    admit::step,
-    revision::step,
-    stamp::step,
-    size::step,
-    network::step,
-    training::step,
-    nodes::step,
-    workload::step,
-    tuning::step,
+const STEPS: &[Step] = &[
+    Step::Decides(orphans::step),
+    Step::Decides(deletion::step),
+    Step::Decides(admit::step),
+    Step::Decides(revision::step),
+    Step::Decides(stamp::step),
+    Step::Decides(size::step),
+    Step::Decides(network::step),
+    Step::Decides(workload::judge),
+    Step::Decides(training::step),
+    Step::Observes(nodes::step),
+    Step::Decides(workload::step),
+    Step::Decides(tuning::step),
 ];
 
 /// Plans Workspaces.
@@ -77,9 +86,12 @@ impl Planner for WorkspacePlanner {
             return orphans::plan(root, snapshot);
         };
         let mut draft = Draft::default();
+        let mut flow = Flow::Next;
         for step in STEPS {
-            if let Flow::Stop = step(&view, &mut draft)? {
-                break;
+            match step {
+                Step::Decides(step) if flow == Flow::Next => flow = step(&view, &mut draft)?,
+                Step::Decides(_) => {}
+                Step::Observes(look) => look(&view, &mut draft)?,
             }
         }
         Ok(status::finish(&view, draft))

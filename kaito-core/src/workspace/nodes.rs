@@ -3,8 +3,9 @@
 //! Claims alive never exceed the target, whatever the cache says: names follow from the Workspace's uid and the slot, so asking twice asks once, and nothing is asked for or
 //! taken back before the API server itself has shown the Workspace and its claims in this very round.
 
-use super::claims::{Claim, Claims, LIFE_CYCLE};
-use super::draft::{Draft, Flow, is_dying};
+use super::claims::{Claim, Claims, Slots};
+use super::draft::{Draft, is_dying};
+use super::given_up;
 use super::view::View;
 use crate::effect::{Effect, MetadataPatch, WriteMode};
 use crate::failure::{self, Failure, Waiting};
@@ -14,36 +15,49 @@ use crate::plan::Notice;
 use crate::read::Freshness;
 use crate::snapshot::Unread;
 use k8s_openapi::api::core::v1::Node;
-use kaito_api::vocabulary::{ConditionType, events, labels, reasons};
+use kaito_api::vocabulary::{ConditionType, events, labels};
 use kube_core::ResourceExt;
 
-pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
-    let Some(target) = draft.target else { return Ok(Flow::Next) };
+pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
+    if draft.deleting {
+        return Ok(());
+    }
     let claims = view.claims(Freshness::Cached)?;
+    let Some(told) = draft.target.or_else(|| told_of(view, &claims)) else { return Ok(()) };
     if claims.no_such_kind {
         draft
             .failures
             .push(Failure::new(&failure::KIND_NOT_INSTALLED, "the CRD nodeclaims.karpenter.sh is not installed"));
-        return Ok(Flow::Next);
+        return Ok(());
     }
-    let slots = claims.slots(target);
-    // What is over needs no machine any more; those that are there stay until the Workspace goes.
-    let is_settled = slots.missing.is_empty() && slots.surplus.is_empty();
-    if !is_settled && !draft.progress.is_over() {
-        settle(view, draft, target)?;
+    let slots = claims.slots(told);
+    let asks_again = given_up::observe(view, draft, &slots, told);
+    if let Some(target) = draft.target {
+        let buys = !slots.missing.is_empty() && draft.may_buy() && asks_again <= view.now();
+        // What is over needs no machine any more; those that are there stay until the Workspace goes.
+        if buys || (!slots.surplus.is_empty() && !draft.progress.is_over()) {
+            settle(view, draft, target, buys)?;
+        }
     }
-    observe_claims(view, draft, &claims, target);
+    observe_claims(view, draft, &slots, told);
     let workers = workers(view, draft, &claims)?;
     workers.iter().for_each(|node| mark_accelerator(draft, node));
-    super::joined::observe(view, draft, &claims.slots(target), &workers, target);
-    if draft.progress.is_over() {
-        draft.waits.clear(); // Nobody waits for the machine of what is over.
+    super::joined::observe(view, draft, &slots, &workers, told);
+    // Nobody waits for the machine of what is over, or for one that nobody asks for.
+    if draft.progress.is_over() || (!draft.may_buy() && slots.filled.is_empty() && slots.dying.is_empty()) {
+        draft.waits.clear();
     }
-    Ok(Flow::Next)
+    Ok(())
+}
+
+/// How many machines are told of where nothing can be settled today: those that were settled on, or that are there; none where none is there.
+fn told_of(view: &View<'_>, claims: &Claims<'_>) -> Option<u32> {
+    let there = u32::try_from(claims.live().count()).ok().filter(|_| !claims.is_empty())?;
+    view.recorded_target().or(Some(there)).filter(|count| *count > 0)
 }
 
 /// Brings the number of claims to the target, from live reads only.
-fn settle(view: &View<'_>, draft: &mut Draft, target: u32) -> Result<(), Unread> {
+fn settle(view: &View<'_>, draft: &mut Draft, target: u32, buys: bool) -> Result<(), Unread> {
     let root = view.live_root()?;
     let claims = view.claims(Freshness::Live)?;
     let alive = root.found().is_some_and(|root| root.uid() == view.uid() && !is_dying(&root.metadata));
@@ -56,9 +70,7 @@ fn settle(view: &View<'_>, draft: &mut Draft, target: u32) -> Result<(), Unread>
             draft.delete(target);
         }
     }
-    // No machine is paid for while a name that the workload needs is taken by somebody else.
-    let blocked = draft.failures.iter().any(|failure| failure.reason == &failure::NAME_TAKEN);
-    let Some(facts) = draft.facts.filter(|_| !blocked) else { return Ok(()) };
+    let Some(facts) = draft.facts.filter(|_| buys) else { return Ok(()) };
     for (slot, incarnation) in slots.missing {
         let name = manifest::claim_name(view.uid(), slot, incarnation);
         let wanted = manifest::node_claim(&manifest::Machine {
@@ -84,41 +96,37 @@ fn settle(view: &View<'_>, draft: &mut Draft, target: u32) -> Result<(), Unread>
     Ok(())
 }
 
-fn observe_claims(view: &View<'_>, draft: &mut Draft, claims: &Claims<'_>, target: u32) {
-    let slots = claims.slots(target);
+fn observe_claims(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, target: u32) {
     for claim in &slots.filled {
         match claim.body {
             Err(malformed) => draft.failures.push(Failure::new(
                 &failure::MALFORMED_OBJECT,
                 format!("NodeClaim {} cannot be read: {}", claim.name(), malformed.error),
             )),
-            Ok(body) => draft.failures.extend(refusal(claim, body)),
+            Ok(_) => draft.failures.extend(refusal(claim)),
         }
     }
     let ready = slots.filled.iter().filter(|claim| claim.is_ready()).count();
     draft.machines.claims_ready = ready >= target as usize;
     if !draft.machines.claims_ready {
-        let replaced = if slots.held_by_dying > 0 {
-            format!(" ({} wait until their predecessor is gone)", slots.held_by_dying)
-        } else {
-            String::new()
+        let replaced = match (slots.held_by_dying, slots.missing.len()) {
+            (0, missing) if missing > 0 && !draft.may_buy() => format!(" ({missing} are not asked for)"),
+            (0, _) => String::new(),
+            (held, _) => format!(" ({held} wait until their predecessor is gone)"),
         };
         let what = format!("{ready} of {target} NodeClaims are ready{replaced}");
-        let since = slots.filled.iter().filter_map(Claim::not_ready_since).chain(slots.released).max();
+        let deleted = slots.dying.iter().filter_map(Claim::deleted);
+        let since = slots.filled.iter().filter_map(Claim::not_ready_since).chain(deleted).max();
+        let since = draft.machines.given_up_since.or(since);
         let since = since.unwrap_or_else(|| view.not_since(ConditionType::NodeClaimReady));
         let wait = Waiting::new(&failure::CLAIMS_PENDING, what, since);
         draft.waits.push(wait.overdue_because(view.now(), || slots.filled.iter().find_map(Claim::standing)));
     }
 }
 
-/// Reasons that mean no more than "not yet".
-const NOT_YET: [&str; 4] = [reasons::AWAITING_RECONCILIATION, "NotLaunched", "NotRegistered", "NotInitialized"];
-
-/// The provisioner's own refusal, in its own words: the first lifecycle condition that is False and says why.
-fn refusal(claim: &Claim<'_>, body: &kaito_api::karpenter::NodeClaim) -> Option<Failure> {
-    let condition = LIFE_CYCLE.iter().filter_map(|stage| body.condition(stage)).find(|condition| {
-        condition.status == "False" && !NOT_YET.contains(&condition.reason.as_str()) && !condition.message.is_empty()
-    })?;
+/// The provisioner's own refusal, in its own words and with its own reason.
+fn refusal(claim: &Claim<'_>) -> Option<Failure> {
+    let condition = claim.refusal()?;
     let mut failure =
         Failure::new(&failure::CLAIM_REFUSED, format!("NodeClaim {}: {}", claim.name(), condition.message));
     failure.own_reason = Some(condition.reason.clone()).filter(|reason| !reason.is_empty());

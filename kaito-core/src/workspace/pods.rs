@@ -11,7 +11,7 @@ use crate::snapshot::Unread;
 use crate::words::{last_line, quoted};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodCondition, PodStatus};
-use kaito_api::vocabulary::reasons;
+use kaito_api::vocabulary::{containers as known, reasons};
 
 /// What is wrong, and the row of the catalogue that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,12 +21,12 @@ pub(super) struct Cause {
 }
 
 /// From the most telling sign to the least; each is looked for in all pods before the next.
-const CHECKS: [fn(&Pod) -> Option<Cause>; 6] =
-    [out_of_memory, cannot_pull, cannot_start, crash_loop, evicted, unschedulable];
+const CHECKS: [fn(&Pod) -> Option<Cause>; 7] =
+    [out_of_memory, cannot_pull, cannot_start, crash_loop, evicted, failed, unschedulable];
 
-/// The first sign of trouble.
+/// The first sign of trouble. A pod that is ready has none, whatever became of it before.
 pub(super) fn classify(pods: &[&Pod]) -> Option<Cause> {
-    CHECKS.iter().find_map(|check| pods.iter().find_map(|pod| check(pod)))
+    CHECKS.iter().find_map(|check| pods.iter().filter(|pod| !is_ready(pod)).find_map(|pod| check(pod)))
 }
 
 /// The pods of a workload with this uid, by name, without those that are going away. One that cannot be read tells nothing.
@@ -64,15 +64,6 @@ fn is_ready(pod: &Pod) -> bool {
 pub(super) fn ready_since(pod: &Pod) -> Option<Timestamp> {
     let ready = condition(pod, "Ready").filter(|_| is_ready(pod))?;
     ready.last_transition_time.as_ref().map(|time| time.0)
-}
-
-/// Since when a pod is not ready: since it was, or since it was made. `None` for one that is.
-pub(super) fn not_ready_since(pod: &Pod) -> Option<Timestamp> {
-    if is_ready(pod) {
-        return None;
-    }
-    let lost = condition(pod, "Ready").and_then(|ready| ready.last_transition_time.as_ref());
-    lost.or(pod.metadata.creation_timestamp.as_ref()).map(|time| time.0)
 }
 
 /// How the first pod stands that is not ready, where nothing is wrong that has a name.
@@ -128,10 +119,10 @@ impl Container<'_> {
         Some(Cause { row, words: self.says(reason, waiting.message.as_deref()) })
     }
 
-    /// How it ended, in this run and in the one before.
+    /// How it ended, in this run, and in the one before as long as this one has not got further.
     fn ends(&self) -> impl Iterator<Item = &ContainerStateTerminated> {
-        let states = [self.status.state.as_ref(), self.status.last_state.as_ref()];
-        states.into_iter().flatten().filter_map(|state| state.terminated.as_ref())
+        let before = self.status.last_state.as_ref().filter(|_| !self.status.ready);
+        [self.status.state.as_ref(), before].into_iter().flatten().filter_map(|state| state.terminated.as_ref())
     }
 
     /// `pod phi-0: container phi: ErrImagePull: not found`.
@@ -152,8 +143,7 @@ impl Container<'_> {
 
     /// The image that an init container of ours pulls.
     fn pulls(&self) -> Option<&str> {
-        let is_puller = |name: &str| name == "puller" || name.starts_with("puller-");
-        let spec = self.pod.spec.as_ref().filter(|_| self.is_init && is_puller(&self.status.name))?;
+        let spec = self.pod.spec.as_ref().filter(|_| self.is_init && known::is_puller(&self.status.name))?;
         let puller = spec.init_containers.iter().flatten().find(|container| container.name == self.status.name)?;
         manifest::pulled_image(puller)
     }
@@ -195,13 +185,25 @@ static PRESSURES: [(&str, &Reason); 3] = [
     ("memory", &failure::NODE_MEMORY_PRESSURE),
 ];
 
+/// Why a pod as a whole has failed, and the message: said by a kubelet or a controller, not by a container.
+fn verdict(pod: &Pod) -> Option<(&str, &str)> {
+    let status = status(pod).filter(|status| status.phase.as_deref() == Some("Failed"))?;
+    let reason = status.reason.as_deref().filter(|reason| !reason.is_empty())?;
+    Some((reason, status.message.as_deref().unwrap_or_default()))
+}
+
 fn evicted(pod: &Pod) -> Option<Cause> {
-    let is_evicted =
-        |status: &&PodStatus| status.phase.as_deref() == Some("Failed") && status.reason.as_deref() == Some("Evicted");
-    let message = status(pod).filter(is_evicted)?.message.as_deref().unwrap_or_default();
+    let (_, message) = verdict(pod).filter(|(reason, _)| *reason == "Evicted")?;
     let lower = message.to_lowercase();
     let row = PRESSURES.iter().find(|(word, _)| lower.contains(word)).map_or(&failure::POD_EVICTED, |(_, row)| row);
     Some(Cause { row, words: format!("{}: {}", told(pod), quoted(&format!("Evicted: {message}"))) })
+}
+
+/// UnexpectedAdmissionError, NodeAffinity, Shutdown, …: the reasons are the kubelet's, and new ones come.
+fn failed(pod: &Pod) -> Option<Cause> {
+    let (reason, message) = verdict(pod)?;
+    let words = if message.is_empty() { reason.to_owned() } else { format!("{reason}: {message}") };
+    Some(Cause { row: &failure::POD_FAILED, words: format!("{}: {}", told(pod), quoted(&words)) })
 }
 
 fn unschedulable(pod: &Pod) -> Option<Cause> {

@@ -39,6 +39,13 @@ fn scheduled(status: &str, reason: &str, message: &str) -> Value {
     json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": status, "reason": reason, "message": message}]})
 }
 
+/// A container that was killed once and runs again.
+fn was_killed(is_ready: bool) -> Value {
+    let mut status = with(&json!({"state": {"running": {}}, "last": ended("OOMKilled", 137, "")}));
+    status["containerStatuses"][0]["ready"] = json!(is_ready);
+    status
+}
+
 /// What is said of a pod, the row that it becomes, and what the words mention.
 fn table() -> Vec<(Value, Option<&'static Reason>, &'static str)> {
     let mut looping = waiting("CrashLoopBackOff", "back-off 5m0s");
@@ -92,7 +99,16 @@ fn table() -> Vec<(Value, Option<&'static Reason>, &'static str)> {
         (scheduled("True", "", ""), None, ""),
         (with(&waiting("ContainerCreating", "")), None, ""),
         (with(&json!({"state": ended("Completed", 0, "")})), None, ""),
-        (json!({"phase": "Failed", "reason": "Shutdown", "message": "memory"}), None, ""),
+        (
+            json!({"phase": "Failed", "reason": "UnexpectedAdmissionError", "message": "Allocate failed due to no healthy devices present"}),
+            Some(&failure::POD_FAILED),
+            "pod a: UnexpectedAdmissionError: Allocate failed due to no healthy devices present",
+        ),
+        (json!({"phase": "Failed", "reason": "Shutdown"}), Some(&failure::POD_FAILED), "pod a: Shutdown"),
+        (json!({"phase": "Failed"}), None, ""),
+        (was_killed(false), Some(&failure::CONTAINER_OOM_KILLED), "container web: OOMKilled"),
+        // It came back: what became of it before explains nothing any more.
+        (was_killed(true), None, ""),
         (json!(null), None, ""),
     ];
     for reason in reasons::WAITING_IMAGE_PULL {
@@ -122,6 +138,7 @@ fn what_a_kubelet_says_becomes_the_row_that_it_belongs_to_in_its_own_words() {
         &failure::NODE_DISK_PRESSURE,
         &failure::NODE_MEMORY_PRESSURE,
         &failure::POD_EVICTED,
+        &failure::POD_FAILED,
         &failure::UNSCHEDULABLE,
     ] {
         assert!(rows.contains(&row), "{} is provoked", row.name);
@@ -142,6 +159,16 @@ fn the_most_telling_sign_in_any_pod_wins() {
 }
 
 #[test]
+fn what_became_of_a_pod_that_is_ready_today_does_not_hide_what_is_wrong_with_another() {
+    let mut ready = was_killed(false);
+    ready["conditions"] = json!([{"type": "Ready", "status": "True"}]);
+    let ready = pod("a", &ready);
+    let pulls = pod("b", &with(&waiting("ImagePullBackOff", "not found")));
+    assert_eq!(classify(&[&ready, &pulls]).map(|cause| cause.row.name), Some("ImagePullError"));
+    assert_eq!(classify(&[&ready]), None);
+}
+
+#[test]
 fn words_are_cut_and_hold_no_secret() {
     let said = format!("GET https://me:hunter2@r.example.com/v2: {}", "x".repeat(500));
     let cause = classify(&[&pod("a", &with(&waiting("ErrImagePull", &said)))]).unwrap();
@@ -150,17 +177,13 @@ fn words_are_cut_and_hold_no_secret() {
 }
 
 #[test]
-fn a_pod_that_is_not_ready_is_timed_from_when_it_was_or_was_made() {
-    let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
-    let (made, lost) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
-    let timed = |ready: Value| {
-        let mut timed = pod("a", &json!({"phase": "Running", "conditions": ready}));
-        timed.metadata.creation_timestamp = serde_json::from_value(json!(made)).unwrap();
-        (not_ready_since(&timed), ready_since(&timed))
+fn since_when_a_pod_is_ready_is_known_only_of_one_that_is() {
+    let at = "2026-01-02T00:00:00Z";
+    let timed = |status: &str| {
+        let ready = json!([{"type": "Ready", "status": status, "lastTransitionTime": at}]);
+        ready_since(&pod("a", &json!({"phase": "Running", "conditions": ready})))
     };
-    assert_eq!(timed(json!([])), (at(made), None));
-    assert_eq!(timed(json!([{"type": "Ready", "status": "False", "lastTransitionTime": lost}])), (at(lost), None));
-    assert_eq!(timed(json!([{"type": "Ready", "status": "True", "lastTransitionTime": lost}])), (None, at(lost)));
+    assert_eq!((timed("False"), timed("True")), (None, Some(at.parse().unwrap())));
 }
 
 #[test]

@@ -23,7 +23,9 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let mut history = view.revisions()?.items;
     history.sort_by_key(|revision| compat::revision_number(revision));
     let name = manifest::revision_name(view.name(), &hash);
-    let number = match history.iter().find(|revision| revision.metadata.name.as_deref() == Some(&name)) {
+    let known = history.iter().find(|revision| revision.metadata.name.as_deref() == Some(&name));
+    let recorded = known.and_then(|known| known.metadata.creation_timestamp.as_ref()).map(|time| time.0);
+    let number = match known {
         Some(known) if recorded_hash(known) != Some(hash.as_str()) => {
             let cause = format!("ControllerRevision {name} exists and records another hash");
             return Ok(draft.stop(Failure::new(&failure::NAME_TAKEN, cause)));
@@ -46,7 +48,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
             number
         }
     };
-    draft.revision = Some(Revision { hash, number });
+    draft.revision = Some(Revision { hash, number, recorded });
     Ok(Flow::Next)
 }
 

@@ -68,18 +68,16 @@ fn for_address(view: &View<'_>, pods: &[&Pod]) -> Waiting {
     Waiting::new(&failure::ENDPOINT_PENDING, what, since)
 }
 
-/// A start is timed from the youngest pod that is not ready: since it was made, or since it was ready last. Where there is none, from the set, or the machines that it is made for.
+/// A start is timed from when everything was there for the pods: the set, the request that it fulfils, and the machines; or from when the model was lost. Never from the pods themselves: one that is
+/// made anew again and again would be waited for without end.
 fn for_pods(view: &View<'_>, draft: &Draft, set: Option<&StatefulSet>, pods: &[&Pod], what: String) -> Waiting {
-    let lost = view.lost(ConditionType::InferenceReady);
-    let without_pods = || -> Option<Timestamp> {
-        match set.and_then(|set| set.metadata.creation_timestamp.as_ref()) {
-            Some(made) => Some(made.0).max(lost),
-            None => draft.machines.ready_since.or(lost),
-        }
-    };
-    let since = pods.iter().filter_map(|pod| pods::not_ready_since(pod)).max().or_else(without_pods);
-    let seconds = draft.facts.map_or(1800, |facts| facts.model.readiness_timeout_seconds);
-    let mut wait = Waiting::new(&failure::WORKLOAD_PENDING, what, since.unwrap_or(view.now()));
-    wait.deadline = Some(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(1800)));
+    let made = set.and_then(|set| set.metadata.creation_timestamp.as_ref()).map(|time| time.0);
+    let asked = draft.revision.as_ref().and_then(|revision| revision.recorded);
+    let begins: [Option<Timestamp>; 4] =
+        [made, asked, draft.machines.ready_since, view.lost(ConditionType::InferenceReady)];
+    let since = begins.into_iter().flatten().max().unwrap_or(view.now());
+    let mut wait = Waiting::new(&failure::WORKLOAD_PENDING, what, since);
+    let start = draft.facts.and_then(|facts| i64::try_from(facts.start_seconds()).ok());
+    wait.deadline = start.map(SignedDuration::from_secs);
     wait.overdue_because(view.now(), || pods::standing(pods))
 }

@@ -5,13 +5,20 @@ use super::draft::{Draft, Flow};
 use super::facts::{Engine, Facts, Task};
 use super::view::View;
 use crate::failure::{self, Failure};
+use crate::manifest::Layout;
 use crate::sizing::{self, Demand};
 use crate::snapshot::Unread;
 use crate::units::Bytes;
 use kaito_api::Workspace;
+use kaito_api::workspace::MOST_NODES;
 
-/// More machines than this are no wish but a mistake.
-pub(super) const MOST_NODES: u32 = 1000;
+/// How a model that is served lies on its machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Room {
+    pub(super) layout: Layout,
+    /// Context length in tokens; `None` lets the engine measure.
+    pub(super) max_model_len: Option<u64>,
+}
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let context = match config::context(view, draft.facts.map(|facts| facts.model.token_limit))? {
@@ -43,7 +50,35 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         (None, Ok(None)) => draft.target = None,
         (None, Err(failure)) => return Ok(draft.stop(failure)),
     }
+    match draft.facts.zip(draft.target).map(|(facts, nodes)| room(&facts, nodes)) {
+        None => {}
+        Some(Ok(room)) => draft.room = Some(room),
+        // Nothing has been begun: nothing is.
+        Some(Err(failure)) if view.recorded_target().is_none() => {
+            draft.target = None;
+            return Ok(draft.stop(failure));
+        }
+        Some(Err(failure)) => draft.failures.push(failure),
+    }
     Ok(Flow::Next)
+}
+
+/// How a model lies on so many machines, if it leaves room for a context there. Only vLLM is told how long one may be.
+fn room(facts: &Facts, nodes: u32) -> Result<Room, Failure> {
+    let layout = Layout::choose(facts, nodes);
+    if facts.engine() != Some(Engine::Vllm) {
+        return Ok(Room { layout, max_model_len: None });
+    }
+    match sizing::max_model_len(facts.profile, facts.model, facts.sku, layout.tensor) {
+        Ok(max_model_len) => Ok(Room { layout, max_model_len }),
+        Err(missing) => {
+            Err(too_large(facts, &format!("no memory is left for a context on a GPU; {missing} more are needed")))
+        }
+    }
+}
+
+fn too_large(facts: &Facts, cause: &str) -> Failure {
+    Failure::new(&failure::MODEL_TOO_LARGE, format!("{} on {}: {cause}", facts.model.id, facts.sku.name))
 }
 
 /// A status that was stripped (a restored backup) never shrinks a workload that runs.
@@ -58,11 +93,15 @@ fn at_least_what_runs(view: &View<'_>, nodes: u32) -> Result<u32, Unread> {
 /// What can be said of the number of machines before any cluster is looked at: nothing, where a ConfigMap may name another context.
 pub(crate) fn forecast(workspace: &Workspace, facts: &Facts) -> Result<(), Failure> {
     let decided_elsewhere = workspace.inference().is_some_and(|inference| !inference.config.is_empty());
-    if decided_elsewhere { Ok(()) } else { compute(facts, None, asked(workspace)).map(|_| ()) }
+    if decided_elsewhere {
+        Ok(())
+    } else {
+        compute(facts, None, asked(workspace)).and_then(|(nodes, _)| room(facts, nodes)).map(|_| ())
+    }
 }
 
 fn asked(workspace: &Workspace) -> u32 {
-    u32::try_from(workspace.count()).unwrap_or(1).max(1)
+    u32::try_from(workspace.count().clamp(1, MOST_NODES.into())).unwrap_or(1)
 }
 
 /// The transformers runtime is not sized; but weights that no GPU of the machines holds are not loaded either (W-29, W-31).
@@ -85,13 +124,7 @@ fn compute(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, Stri
     let Task::Inference { engine } = facts.task else {
         return Ok((1, "1 node: a training runs on one machine".to_owned()));
     };
-    let too_large =
-        |cause: String| Failure::new(&failure::MODEL_TOO_LARGE, format!("{} on {}: {cause}", model.id, sku.name));
-    if engine == Engine::Transformers && asked > MOST_NODES {
-        return Err(too_large(format!(
-            "resource.count: {asked} is more than the {MOST_NODES} nodes that a Workspace may have"
-        )));
-    }
+    let too_large = |cause: String| too_large(facts, &cause);
     if engine == Engine::Transformers {
         if let Some(shortage) = transformers_shortage(facts, asked) {
             return Err(too_large(shortage));
@@ -119,8 +152,6 @@ fn compute(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, Stri
         );
         return Err(too_large(cause));
     }
-    sizing::max_model_len(facts.profile, model, sku, sku.gpu_count)
-        .map_err(|missing| too_large(format!("no memory is left for a context on a GPU; {missing} more are needed")))?;
     let text = format!(
         "{} of {}: weights {} + KV cache {} + overhead {} of {} usable on a GPU",
         counted(estimate.nodes, "node"),
@@ -136,4 +167,41 @@ fn compute(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, Stri
 /// `1 node`, `2 nodes`.
 fn counted(count: u32, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+    use serde_json::json;
+
+    /// What a Workspace names that asks for the transformers runtime on this size, where it can be had.
+    fn transformers(model: &str, size: &str) -> Option<Facts> {
+        let (_, workspace) = kaito_api::workspace::decode(json!({
+            "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace",
+            "metadata": {"name": "a", "annotations": {"kaito.sh/runtime": "transformers"}},
+            "resource": {"instanceType": size, "labelSelector": {"matchLabels": {"apps": "a"}}},
+            "inference": {"preset": {"name": model}},
+        }))
+        .ok()?;
+        super::super::resolve(&workspace, &Settings::default()).ok()
+    }
+
+    #[test]
+    fn the_transformers_runtime_is_not_asked_for_the_room_of_a_context_that_only_vllm_is_told() {
+        let sizes = ["Standard_NC6s_v3", "Standard_NC4as_T4_v3", "Standard_NC12s_v3", "Standard_NC64as_T4_v3"];
+        let mut would_be_refused = 0;
+        for model in kaito_presets::models() {
+            for facts in sizes.iter().filter_map(|size| transformers(model.id, size)) {
+                if compute(&facts, None, 1).is_err() {
+                    continue;
+                }
+                let found = room(&facts, 1).map(|room| room.max_model_len);
+                assert_eq!(found, Ok(None), "{} on {}", model.id, facts.sku.name);
+                let of_vllm = sizing::max_model_len(facts.profile, facts.model, facts.sku, facts.sku.gpu_count);
+                would_be_refused += usize::from(of_vllm.is_err());
+            }
+        }
+        assert!(would_be_refused > 0, "no model tells the two apart");
+    }
 }

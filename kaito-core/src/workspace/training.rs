@@ -22,9 +22,6 @@ use kaito_api::vocabulary::names;
 use kaito_api::workspace::{TuningMethod, TuningSpec};
 use std::collections::BTreeMap;
 
-/// What kubectl remembers of an object is not true of its copy.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
 /// The settings that the Job is to be made with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Training {
@@ -188,15 +185,11 @@ fn copy(
             Err(error) => return fail(&error.to_string()),
         }
     }
-    let annotations = found.metadata.annotations.clone().map(|mut all| {
-        all.remove(LAST_APPLIED);
-        all
-    });
     let metadata = ObjectMeta {
         name: Some(name.to_owned()),
         namespace: Some(view.namespace().to_owned()),
         labels: found.metadata.labels.clone(),
-        annotations: annotations.filter(|all| !all.is_empty()),
+        annotations: found.metadata.annotations.clone().filter(|all| !all.is_empty()),
         ..ObjectMeta::default()
     };
     Ok(Ok(ConfigMap { metadata, data: Some(data), ..ConfigMap::default() }))

@@ -10,7 +10,6 @@ use super::secrets::{self, Need};
 use super::training::Training;
 use super::view::View;
 use super::workload;
-use crate::conditions;
 use crate::effect::{self, Effect, Owned, Step, WriteMode};
 use crate::failure::{self, Failure, Waiting};
 use crate::kinds::{Kind, Typed};
@@ -34,6 +33,11 @@ pub(super) enum Progress {
     /// It has no Job.
     #[default]
     Nothing,
+    /// It has no Job, but that of an earlier request is there, and nothing takes its place.
+    Former {
+        /// Whether that one is still at work.
+        works: bool,
+    },
     /// The Job has made no pod.
     Created,
     /// A pod is there, or Kubernetes is about to try again.
@@ -92,10 +96,15 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         draft.failures.push(Failure::new(&failure::MALFORMED_OBJECT, cause));
         return Ok(Flow::Next);
     }
-    if let Some(training) = draft.training.clone()
-        && secrets::check(view, draft, secrets(tuning))?
-    {
-        make(view, draft, tuning, &training, found);
+    let training = draft.training.clone();
+    match training {
+        Some(training) if secrets::check(view, draft, secrets(tuning))? => make(view, draft, tuning, &training, found),
+        _ => {
+            if let Some(job) = found.found().filter(|job| draft.progress == Progress::Nothing && is_ours(view, job)) {
+                let active = job.status.as_ref().and_then(|status| status.active);
+                draft.progress = Progress::Former { works: active.is_some_and(|active| active > 0) };
+            }
+        }
     }
     observe(view, draft, found)?;
     Ok(Flow::Next)
@@ -210,19 +219,30 @@ fn observe(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, Job>) -> Result
             let cause = format!("tuning job failed: {words} ({}){}", counted(job), last(&failed));
             draft.failures.push(Failure::new(&failure::JOB_FAILED, cause));
         }
-        Progress::Started => draft.waits.push(training(job, &failed, made)),
+        Progress::Started => draft.waits.push(training(job, &failed, &alive, made)),
+        Progress::Former { works } => {
+            let does = if works { "still runs" } else { "is still there" };
+            let refusal = draft.failures.iter().find(|failure| failure.forbids_machines());
+            let why = refusal.map(|failure| format!(": {}", failure.cause)).unwrap_or_default();
+            let what = format!(
+                "Tuning job has not started: the Job of an earlier request {does}, and is not replaced as long as this one cannot be fulfilled{why}"
+            );
+            draft.waits.push(Waiting::new(&failure::JOB_PENDING, what, ready_since(view, draft, job)));
+        }
         Progress::Created => {
             let what = "Tuning job has not started: it has made no pod";
-            draft.waits.push(Waiting::new(&failure::JOB_PENDING, what, made));
+            let since = view.stopped(ConditionType::JobStarted).map_or(made, |stopped| stopped.max(made));
+            draft.waits.push(Waiting::new(&failure::JOB_PENDING, what, since));
         }
         Progress::Nothing => {
             let what = match job {
+                Some(job) if !effect::is_controlled_by(&job.metadata, view.uid()) => return Ok(()), // Its name is taken, and that is told.
                 Some(_) => "Tuning job has not started: the former Job and its pods are going away",
                 // Machines come first, and their own wait is told.
                 None if !draft.machines.nodes_ready => return Ok(()),
                 None => "Tuning job has not started",
             };
-            draft.waits.push(Waiting::new(&failure::JOB_PENDING, what, ready_since(view)));
+            draft.waits.push(Waiting::new(&failure::JOB_PENDING, what, ready_since(view, draft, job)));
         }
     }
     Ok(())
@@ -238,7 +258,7 @@ struct Attempts<'a> {
 /// Those of the Job that is wanted, as far as anybody still wants to know of them.
 fn attempts<'a>(view: &View<'a>, draft: &Draft, job: Option<&Job>) -> Result<Attempts<'a>, Unread> {
     let uid = match draft.progress {
-        Progress::Nothing | Progress::Succeeded => None,
+        Progress::Nothing | Progress::Former { .. } | Progress::Succeeded => None,
         Progress::Created | Progress::Started | Progress::Failed => job.and_then(|job| job.metadata.uid.as_deref()),
     };
     let Some(uid) = uid else { return Ok(Attempts::default()) };
@@ -246,10 +266,12 @@ fn attempts<'a>(view: &View<'a>, draft: &Draft, job: Option<&Job>) -> Result<Att
     Ok(Attempts { failed: over, alive })
 }
 
-/// The wait for a training that has begun.
-fn training(job: Option<&Job>, failed: &[&Pod], made: Timestamp) -> Waiting {
+/// The wait for a training that has begun: each attempt has its own time.
+fn training(job: Option<&Job>, failed: &[&Pod], alive: &[&Pod], made: Timestamp) -> Waiting {
     let status = job.and_then(|job| job.status.as_ref());
     let started = status.and_then(|status| status.start_time.as_ref()).map_or(made, |time| time.0);
+    let attempt = alive.iter().filter_map(|pod| pod.metadata.creation_timestamp.as_ref()).map(|time| time.0).max();
+    let started = attempt.map_or(started, |attempt| attempt.max(started));
     let is_ready = status.and_then(|status| status.ready).unwrap_or_default() > 0;
     let (what, deadline) = if is_ready {
         ("workspace has not completed yet, tuning job is running", LONG)
@@ -277,8 +299,10 @@ fn counted(job: Option<&Job>) -> String {
     format!("{attempts} attempt{} failed", if attempts == 1 { "" } else { "s" })
 }
 
-/// Since when a Job could have been there.
-fn ready_since(view: &View<'_>) -> Timestamp {
-    conditions::since(view.conditions(), ConditionType::ResourceReady, true)
-        .unwrap_or_else(|| view.not_since(ConditionType::JobStarted))
+/// Since when a Job could have been there: the machine was, this very training was asked for, the Job of another was told to go, and its own had not begun.
+fn ready_since(view: &View<'_>, draft: &Draft, former: Option<&Job>) -> Timestamp {
+    let asked = draft.revision.as_ref().and_then(|revision| revision.recorded);
+    let deleted = former.and_then(|job| job.metadata.deletion_timestamp.as_ref()).map(|time| time.0);
+    let begins = [draft.machines.ready_since, asked, deleted, view.stopped(ConditionType::JobStarted)];
+    begins.into_iter().flatten().max().unwrap_or(view.now())
 }

@@ -91,7 +91,12 @@ impl<'a> View<'a> {
     /// stripped: then the condition's own time says no more than when it was looked at first.
     pub(super) fn lost(&self, condition: ConditionType) -> Option<Timestamp> {
         let was_ready = matches!(self.status.get("state").and_then(Value::as_str), Some("Ready" | "NotReady"));
-        let recorded = |holds| crate::conditions::since(&self.conditions, condition, holds).filter(|_| was_ready);
+        self.stopped(condition).filter(|_| was_ready)
+    }
+
+    /// Since when a condition does not hold, as recorded; now, where it held when it was read.
+    pub(super) fn stopped(&self, condition: ConditionType) -> Option<Timestamp> {
+        let recorded = |holds| crate::conditions::since(&self.conditions, condition, holds);
         recorded(false).or_else(|| recorded(true).map(|_| self.now()))
     }
 
@@ -106,7 +111,7 @@ impl<'a> View<'a> {
             .get("targetNodeCount")
             .and_then(Value::as_u64)
             .and_then(|count| u32::try_from(count).ok())
-            .filter(|count| (1..=super::size::MOST_NODES).contains(count))
+            .filter(|count| (1..=workspace::MOST_NODES).contains(count))
     }
 
     /// The controller reference that children in the same namespace carry.

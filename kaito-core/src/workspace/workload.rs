@@ -7,13 +7,14 @@ use super::adapters;
 use super::draft::{Draft, Flow, is_dying};
 use super::facts::{Engine, Facts, Task};
 use super::secrets::{self, Need};
+use super::size::Room;
 use super::view::View;
 use crate::compat;
 use crate::effect;
-use crate::failure::{self, Failure};
+use crate::failure;
 use crate::kinds::{Kind, Typed};
-use crate::manifest::{self, Layout, Serving};
-use crate::sizing;
+use crate::manifest::{self, Adapter, Serving};
+use crate::object::ObjectKey;
 use crate::snapshot::{Lookup, Unread};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
@@ -21,20 +22,36 @@ use k8s_openapi::api::storage::v1::StorageClass;
 use kaito_api::vocabulary::{ImageFamily, annotations, labels, names};
 use std::collections::BTreeMap;
 
+/// What keeps the pods from being made, whatever machines come: found before one is paid for.
+pub(super) fn judge(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
+    if view.tuning().is_some() {
+        return Ok(Flow::Next);
+    }
+    if let Lookup::Found(set) = view.stateful_set()?
+        && !effect::is_controlled_by(&set.metadata, view.uid())
+    {
+        draft.failures.push(failure::name_taken(&ObjectKey::new(Kind::StatefulSet, view.namespace(), view.name())));
+    }
+    draft.failures.extend(adapters::of(view).err());
+    Ok(Flow::Next)
+}
+
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     if view.tuning().is_some() {
         return Ok(Flow::Next);
     }
     let found = view.stateful_set()?;
-    if let (Some(facts), Some(target), Some(number)) =
-        (draft.facts, draft.target, draft.revision.as_ref().map(|revision| revision.number))
+    if let (Some(facts), Some(number)) = (draft.facts, draft.revision.as_ref().map(|revision| revision.number))
         && let Task::Inference { engine } = facts.task
     {
-        if draft.machines.nodes_ready || !matches!(found, Lookup::Absent) {
-            match serving(view, (&facts, engine), target, number, found)? {
-                Err(failure) => draft.failures.push(failure),
-                Ok(serving) => ensure(view, draft, found, &serving),
-            }
+        let is_wanted = match found {
+            Lookup::Absent => draft.machines.nodes_ready,
+            Lookup::Found(set) => effect::is_controlled_by(&set.metadata, view.uid()),
+            Lookup::Malformed(_) => true,
+        };
+        if is_wanted && let (Some(room), Ok(adapters)) = (draft.room, adapters::of(view)) {
+            let serving = serving(view, (&facts, engine), room, number, adapters, found)?;
+            ensure(view, draft, found, &serving);
         }
         secrets(view, draft)?;
     }
@@ -74,34 +91,20 @@ fn look_after(draft: &mut Draft, running: &StatefulSet, serving: &Serving<'_>) {
 fn serving<'a>(
     view: &'a View<'a>,
     (facts, engine): (&Facts, Engine),
-    nodes: u32,
+    room: Room,
     revision: i64,
+    adapters: Vec<Adapter<'a>>,
     found: Lookup<'_, StatefulSet>,
-) -> Result<Result<Serving<'a>, Failure>, Unread> {
-    let layout = Layout::choose(facts, nodes);
+) -> Result<Serving<'a>, Unread> {
     let inference = view.workspace.ok().and_then(|workspace| workspace.inference());
-    let max_model_len = match sizing::max_model_len(facts.profile, facts.model, facts.sku, layout.tensor) {
-        Ok(tokens) => tokens,
-        Err(missing) => {
-            let cause = format!(
-                "{} on {}: {missing} more are needed on a GPU before there is room for a context",
-                facts.model.id, facts.sku.name
-            );
-            return Ok(Err(Failure::new(&failure::MODEL_TOO_LARGE, cause)));
-        }
-    };
-    let adapters = match adapters::of(view) {
-        Ok(adapters) => adapters,
-        Err(failure) => return Ok(Err(failure)),
-    };
-    Ok(Ok(Serving {
+    Ok(Serving {
         name: view.name(),
         namespace: view.namespace(),
         owner: view.owner(),
         revision,
         facts: *facts,
         engine,
-        layout,
+        layout: room.layout,
         pod_labels: pod_labels(view),
         node_labels: user_labels(view),
         config_map: inference.map(|inference| inference.config.as_str()).filter(|name| !name.is_empty()),
@@ -112,11 +115,11 @@ fn serving<'a>(
             .annotation(annotations::PERFORMANCE_MODE)
             .filter(|mode| !mode.is_empty() && *mode != "balanced"),
         benchmark: view.annotation(annotations::DISABLE_BENCHMARK) != Some("true"),
-        max_model_len,
+        max_model_len: room.max_model_len,
         claim_local_disk: claims_local_disk(view, facts, found)?,
         registry: &view.settings.registry,
         azure_spot: crate::cloud::row(view.settings.cloud).azure_spot_taint,
-    }))
+    })
 }
 
 /// Whether the weights lie on a claimed local disk. Settled when the set is made: a claim template cannot change.

@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
 mod clock; // a clock that goes backwards
+mod former; // a training in place of another
+mod lost; // machines that go away, and those that stay
 mod names; // names at the limits of their length
 mod references; // ConfigMaps, Secrets, StorageClasses, images
 mod standing; // a status that was stripped, or is absurd

@@ -15,12 +15,14 @@ mod source;
 mod task;
 
 pub(super) use adapters::adapter;
+pub use nodes::MOST_NODES;
 pub(super) use nodes::{count, label_selector, partition};
 pub(super) use task::{inference, preset_name, preset_options, tuning, workspace};
 
 use super::Workspace;
 use crate::field_error::{FieldError, FieldErrorKind, FieldPath};
 use crate::syntax;
+use crate::vocabulary::containers::{ADAPTER_PULLER_PREFIX, BESIDE_SERVER, BESIDE_TRAINER};
 use crate::vocabulary::names::HEADLESS_SUFFIX;
 use validator::Validate;
 
@@ -71,6 +73,14 @@ impl Workspace {
         if let Err(expected) = syntax::dns_label(name) {
             return wrong("W-1", format!("{name:?} {expected}"));
         }
+        if let Some(beside) = self.namesake_in_pod() {
+            return wrong(
+                "N-9",
+                format!(
+                    "{name:?} is the name of {beside} in the pods of this Workspace, whose main container is called as the Workspace; choose another, such as my-{name}"
+                ),
+            );
+        }
         if self.inference().is_none() {
             return Vec::new();
         }
@@ -89,6 +99,18 @@ impl Workspace {
     }
 }
 
+impl Workspace {
+    /// The container in its own pods that has its name, in words. Long names of adapters are cut in those of their pullers, which are longer then than a Workspace's can be.
+    fn namesake_in_pod(&self) -> Option<String> {
+        let (name, mut adapters) = (self.name(), self.inference().into_iter().flat_map(|served| &served.adapters));
+        let beside: &[&str] = if self.inference().is_some() { &BESIDE_SERVER } else { &BESIDE_TRAINER };
+        let pulled =
+            name.strip_prefix(ADAPTER_PULLER_PREFIX).filter(|pulled| adapters.any(|adapter| adapter.name() == *pulled));
+        let pulls = pulled.map(|adapter| format!("the container that pulls the adapter {adapter}"));
+        pulls.or_else(|| beside.contains(&name).then(|| "a container of the operator".to_owned()))
+    }
+}
+
 /// How a choice is wrong of which exactly one must be made.
 fn kind_for(given: usize) -> FieldErrorKind {
     if given == 0 { FieldErrorKind::Missing } else { FieldErrorKind::Forbidden }
@@ -96,6 +118,7 @@ fn kind_for(given: usize) -> FieldErrorKind {
 
 #[cfg(test)]
 mod tests {
+    use crate::vocabulary::containers::{BESIDE_SERVER, BESIDE_TRAINER};
     use serde_json::{Value, json};
 
     /// What is found in a good Workspace after `change`, as `rule path`.
@@ -148,6 +171,39 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_another_container_of_its_pods_has_is_refused_and_no_other() {
+        let served = |name: &str, adapter: &str| {
+            let name = name.to_owned();
+            let adapters = json!([{ "source": { "name": adapter, "image": "i" } }]);
+            found(move |o| {
+                o["metadata"]["name"] = json!(name);
+                o["inference"]["adapters"] = adapters;
+            })
+        };
+        let tuned = |name: &str| {
+            let name = name.to_owned();
+            found(move |o| {
+                o["metadata"]["name"] = json!(name);
+                o["inference"] = Value::Null;
+                o["tuning"] = json!({
+                    "preset": { "name": "p" }, "method": "lora", "input": { "urls": ["https://x"] },
+                    "output": { "image": "i", "imagePushSecret": "s" }
+                });
+            })
+        };
+        for name in BESIDE_TRAINER {
+            assert_eq!(tuned(name), ["N-9 metadata.name"], "{name}");
+        }
+        for name in BESIDE_SERVER {
+            assert_eq!(served(name, "tone"), ["N-9 metadata.name"], "{name}");
+        }
+        assert_eq!(served("puller-tone", "tone"), ["N-9 metadata.name"]);
+        for fine in [served("puller-tone", "law"), served("pusher", "tone"), tuned("puller-tone"), tuned("my-pusher")] {
+            assert!(fine.is_empty(), "{fine:?}");
+        }
+    }
+
+    #[test]
     fn tasks() {
         assert_eq!(found(|o| o["inference"] = Value::Null), ["W-2 "]);
         assert_eq!(found(set("/inference/preset", Value::Null)), ["W-33 inference"]);
@@ -159,7 +215,11 @@ mod tests {
 
     #[test]
     fn nodes() {
-        assert_eq!(found(set("/resource/count", json!(0))), ["N-3 resource.count"]);
+        for count in [0, super::MOST_NODES.into(), i64::from(super::MOST_NODES) + 1, i64::MAX] {
+            let errors = found(set("/resource/count", json!(count)));
+            assert_eq!(errors.is_empty(), count == i64::from(super::MOST_NODES), "{count}: {errors:?}");
+            assert!(errors.is_empty() || errors == ["N-3 resource.count"], "{count}: {errors:?}");
+        }
         let selector = "/resource/labelSelector";
         assert_eq!(
             found(set(selector, json!({ "matchLabels": { "a b": "x", "c.d/e": "-" } }))),

@@ -9,7 +9,10 @@ use crate::syntax;
 use crate::vocabulary::labels;
 use crate::workspace::{MigProfile, PartitionMode, PartitionSpec, WorkspaceSpec};
 
-/// N-3: a number of nodes is at least one.
+/// More nodes than this are no wish but a mistake.
+pub const MOST_NODES: u32 = 1000;
+
+/// N-3: a number of nodes is at least one, and one that can be meant.
 pub(in crate::workspace) fn count(count: i64) -> Result<(), ValidationError> {
     let mut report = Report::default();
     if count < 1 {
@@ -19,6 +22,9 @@ pub(in crate::workspace) fn count(count: i64) -> Result<(), ValidationError> {
             FieldErrorKind::Value,
             format!("{count} nodes cannot run a model; must be at least 1"),
         );
+    } else if count > MOST_NODES.into() {
+        let detail = format!("{count} is more than a Workspace may have; must be at most {MOST_NODES} nodes");
+        report.add("N-3", FieldPath::root(), FieldErrorKind::Value, detail);
     }
     report.end()
 }

@@ -47,7 +47,9 @@ impl Cloud {
         let is_odd =
             || claim.labels().get(labels::NODE_SLOT).is_some_and(|slot| slot.ends_with(['1', '3', '5', '7', '9']));
         match &self.fate {
-            CloudFate::Refuses { reason, message } => Some((reason.clone(), message.clone())),
+            CloudFate::Refuses { reason, message } | CloudFate::GivesUp { reason, message } => {
+                Some((reason.clone(), message.clone()))
+            }
             CloudFate::PartlyRefuses { reason, message } if is_odd() => Some((reason.clone(), message.clone())),
             _ if kaito_presets::sku(settings.cloud, &size).is_none() => {
                 Some(("LaunchFailed".to_owned(), format!("the cloud has no machine of size {size}")))
@@ -98,7 +100,11 @@ impl Cloud {
         let gpus = kaito_presets::sku(settings.cloud, &size(claim)).map_or(0, |sku| sku.gpu_count);
         let mut status = Status::of(claim);
         if let Some((reason, message)) = self.refusal(claim, settings) {
-            status.set("Launched", "False", &reason, &message, now);
+            // As Karpenter writes a launch that failed: it tries again, and so it is not known.
+            status.set("Launched", "Unknown", &reason, &message, now);
+            if matches!(self.fate, CloudFate::GivesUp { .. }) && !wait_until(&mut plan, now, launched) {
+                give_up(&mut plan, claim);
+            }
         } else if self.fate != CloudFate::NeverLaunches && !wait_until(&mut plan, now, launched) {
             status.set("Launched", "True", "Launched", "", now);
             status.new["providerID"] = json!(format!("simulated:///{}", key.name));
@@ -175,6 +181,15 @@ impl Cloud {
             );
         }
         plan
+    }
+}
+
+/// Deletes a claim for which there is no machine.
+fn give_up(plan: &mut Plan, claim: &NodeClaim) {
+    let seen = Seen::Decoded(claim.clone().into_object());
+    let uid = claim.labels().get(labels::WORKSPACE_UID);
+    if let Some(target) = uid.and_then(|uid| Owned::by_label(&seen, labels::WORKSPACE_UID, uid)) {
+        plan.push(Effect::Delete { target }, None);
     }
 }
 

@@ -52,7 +52,8 @@ fn machines(dice: &mut Dice) -> Fate {
     let (reason, message) = ("InsufficientCapacityError".to_owned(), "no such machine is free".to_owned());
     let fates = [
         CloudFate::Refuses { reason: reason.clone(), message: message.clone() },
-        CloudFate::PartlyRefuses { reason, message },
+        CloudFate::PartlyRefuses { reason: reason.clone(), message: message.clone() },
+        CloudFate::GivesUp { reason, message },
         CloudFate::NeverLaunches,
         CloudFate::NeverRegisters,
         CloudFate::GpusNeverAppear,

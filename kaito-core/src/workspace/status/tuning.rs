@@ -39,7 +39,7 @@ pub(super) fn findings(view: &View<'_>, draft: &Draft, resource: &Finding) -> (F
             });
             (job, goes_on)
         }
-        Progress::Created | Progress::Nothing => {
+        Progress::Created | Progress::Former { .. } | Progress::Nothing => {
             let job = not_started();
             let cause = if resource.holds { &job.message } else { &resource.message };
             let words = format!("workspace is initializing, tuning job has not started: {cause}");
@@ -48,11 +48,11 @@ pub(super) fn findings(view: &View<'_>, draft: &Draft, resource: &Finding) -> (F
     }
 }
 
-/// Pending, Running, and one of two ends.
+/// Pending, Running, and one of two ends. A machine at work is never called idle, though it works for an earlier request.
 pub(super) fn state(progress: Progress) -> &'static str {
     match progress {
-        Progress::Nothing | Progress::Created => "Pending",
-        Progress::Started => "Running",
+        Progress::Nothing | Progress::Created | Progress::Former { works: false } => "Pending",
+        Progress::Started | Progress::Former { works: true } => "Running",
         Progress::Succeeded => "Succeeded",
         Progress::Failed => "Failed",
     }

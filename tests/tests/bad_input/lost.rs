@@ -1,0 +1,144 @@
+//! Machines that are lost: what may be replaced, what may not, and what is told of those that are there.
+
+use super::{BAD, expect_told, machines, until_ready, world};
+use kaito_core::Kind;
+use kaito_core::memory::Fate;
+use kaito_tests::manifests;
+use kaito_tests::stage::{MemoryStage, Stage, condition, is_true, state};
+use serde_json::{Value, json};
+
+fn with_config() -> Value {
+    let mut manifest = manifests::phi_4_mini(BAD);
+    manifest["inference"]["config"] = json!("my-settings");
+    manifest
+}
+
+fn settings() -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "my-settings"}, "data": {"inference_config.yaml": "vllm:\n  max-model-len: 4096\n"}})
+}
+
+/// A training that has ended, with the result on a volume.
+fn trained() -> MemoryStage {
+    let mut stage = world(&Fate::default());
+    let mut manifest = manifests::tuning(BAD);
+    manifest["tuning"]["output"] = json!({"volumeSource": {"emptyDir": {}}});
+    stage.put(&manifest);
+    (&mut stage as &mut dyn Stage).until_state(BAD, "Succeeded");
+    stage
+}
+
+/// Takes all machines away, as a cloud may.
+fn lose(stage: &mut MemoryStage) {
+    for claim in stage.list(Kind::NodeClaim) {
+        stage.remove(Kind::NodeClaim, claim["metadata"]["name"].as_str().unwrap());
+    }
+}
+
+#[test]
+fn no_machine_is_bought_for_a_training_that_would_be_refused_today() {
+    for (change, reason, mention) in [
+        (json!({"tuning": {"config": "nowhere"}}), "TuningConfigNotUsable", "ConfigMap nowhere does not exist"),
+        (json!({"resource": {"count": 2}}), "InvalidWorkspace", "resource.count"),
+    ] {
+        let mut stage = trained();
+        lose(&mut stage);
+        stage.pass_time();
+        stage.patch(Kind::Workspace, BAD, &change);
+        stage.pass_time();
+        expect_told(&stage, reason, "ResourceReady", reason, &[mention, "no machine is asked for"]);
+        assert!(machines(&stage, BAD).is_empty(), "{reason}: a machine was bought");
+        let (_, _, words) = condition(&stage, BAD, "NodeClaimReady").unwrap();
+        assert!(!words.contains("waits for the provisioner"), "{reason}: {words}");
+        (&mut stage as &mut dyn Stage).expect_quiet();
+    }
+}
+
+#[test]
+fn no_machine_is_bought_for_a_model_whose_settings_are_gone_and_their_return_brings_it() {
+    let mut stage = world(&Fate::default());
+    stage.put(&settings());
+    stage.put(&with_config());
+    until_ready(&mut stage, BAD);
+    stage.remove(Kind::ConfigMap, "my-settings");
+    stage.pass_time();
+    lose(&mut stage);
+    stage.pass_time();
+    expect_told(&stage, "settings", "ResourceReady", "InferenceConfigNotUsable", &["no machine is asked for"]);
+    assert!(machines(&stage, BAD).is_empty());
+    let (_, _, words) = condition(&stage, BAD, "NodeClaimReady").unwrap();
+    assert!(!words.contains("waits for the provisioner"), "{words}");
+    stage.put(&settings());
+    until_ready(&mut stage, BAD);
+}
+
+#[test]
+fn no_machine_is_bought_while_a_set_of_somebody_else_has_the_name() {
+    let mut stage = world(&Fate::default());
+    stage.put(&json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": BAD},
+        "spec": {"replicas": 0, "serviceName": "theirs", "selector": {"matchLabels": {"app": "theirs"}}, "template": {"metadata": {"labels": {"app": "theirs"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}},
+    }));
+    stage.put(&manifests::phi_4_mini(BAD));
+    stage.pass_time();
+    expect_told(
+        &stage,
+        "taken",
+        "InferenceReady",
+        "NameTaken",
+        &["StatefulSet default/bad", "no machine is asked for"],
+    );
+    assert!(machines(&stage, BAD).is_empty());
+    stage.remove(Kind::StatefulSet, BAD);
+    until_ready(&mut stage, BAD);
+}
+
+#[test]
+fn a_machine_of_a_running_model_is_replaced_though_a_rule_would_refuse_the_model_today() {
+    let mut stage = world(&Fate::default());
+    stage.put(&manifests::phi_4_mini(BAD));
+    until_ready(&mut stage, BAD);
+    let before = machines(&stage, BAD);
+    stage.patch(Kind::Workspace, BAD, &json!({"resource": {"count": 1_000_000}}));
+    stage.pass_time();
+    lose(&mut stage);
+    stage.pass_time();
+    assert_eq!((machines(&stage, BAD).len(), state(&stage, BAD).as_str()), (1, "Ready"));
+    assert_ne!(machines(&stage, BAD), before);
+}
+
+/// Whether the machines are told of as they are, ready and by name.
+fn expect_machines_told(stage: &MemoryStage, story: &str) {
+    let found = stage.get(Kind::Workspace, BAD).unwrap();
+    assert_eq!(found["status"]["workerNodes"].as_array().map(Vec::len), Some(1), "{story}: {}", found["status"]);
+    for type_ in ["NodeClaimReady", "NodesReady"] {
+        assert!(is_true(stage, BAD, type_), "{story}: {:?}", condition(stage, BAD, type_));
+    }
+}
+
+#[test]
+fn machines_that_are_there_are_told_of_whatever_stands_in_the_way_of_the_rest() {
+    let mut stage = world(&Fate::default());
+    stage.put(&settings());
+    stage.put(&with_config());
+    until_ready(&mut stage, BAD);
+    // The revision's name is taken by what records another request.
+    let revision = stage.list(Kind::ControllerRevision).remove(0);
+    let name = revision["metadata"]["name"].as_str().unwrap().to_owned();
+    let hash = |text: &Value| json!({"metadata": {"annotations": {"workspace.kaito.io/hash": text}}});
+    stage.patch(Kind::ControllerRevision, &name, &hash(&json!("of another")));
+    stage.pass_time();
+    expect_told(&stage, "revision", "InferenceReady", "NameTaken", &["records another hash"]);
+    expect_machines_told(&stage, "revision");
+    stage.patch(
+        Kind::ControllerRevision,
+        &name,
+        &hash(&revision["metadata"]["annotations"]["workspace.kaito.io/hash"]),
+    );
+    until_ready(&mut stage, BAD);
+    // Nothing can be sized: the status was stripped, and the settings are gone.
+    stage.remove(Kind::ConfigMap, "my-settings");
+    super::write_status(&mut stage, Kind::Workspace, BAD, &json!({}));
+    stage.pass_time();
+    expect_told(&stage, "size", "ResourceReady", "InferenceConfigNotUsable", &[]);
+    expect_machines_told(&stage, "size");
+}
