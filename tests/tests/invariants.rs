@@ -1,4 +1,4 @@
-//! The invariants of ARCHITECTURE.md, one test of the number's name each. I7 and I9 come with the issues that need them; I10 is held by `fates.rs`.
+//! The invariants of ARCHITECTURE.md, one test of the number's name each. I7 and I9 are held by the simulations (`tests/simulation`), I10 by them and `fates.rs`.
 
 use kaito_core::failure::{self, CATALOGUE, Class, Reason};
 use kaito_core::memory::{CloudFate, Fate, Halt, Pace, PodFate, World};

@@ -14,7 +14,8 @@ use std::time::Instant;
 
 /// Few by default, for a debug build is slow. `cargo xtask test` runs 10,000 in profile `sim`, the same every time; `KAITO_RUNS=1000000 KAITO_SEED=7 KAITO_FAULTS=all,-user` looks further.
 fn setting<T: std::str::FromStr>(name: &str, default: T) -> T {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    let Ok(text) = std::env::var(name) else { return default };
+    text.parse().unwrap_or_else(|_| panic!("{name}={text} is no setting"))
 }
 
 /// All scenarios: our own, and the Workspaces of the corpus.
@@ -58,6 +59,7 @@ fn i5_i7_i8_i9_i10_hold_whatever_goes_wrong() {
     let faults: Faults = setting("KAITO_FAULTS", Faults::all());
     let (mut steps, mut broken) = (0, BTreeMap::<String, (u64, u64, String)>::new());
     let mut played = BTreeMap::<&str, u64>::new();
+    assert!(runs > 0, "KAITO_RUNS=0 proves nothing");
     let start = Instant::now();
     run_all(runs, from, &faults, |name, run| {
         steps += run.steps;
@@ -249,6 +251,7 @@ fn recorded_runs_are_replayed_bit_for_bit() {
     let simulations: Vec<Simulation> =
         all().into_iter().map(|(_, objects)| Simulation::new(objects, &Settings::default(), Faults::all())).collect();
     let (runs, mut reconciles) = (setting("KAITO_RECORDED", 30_u64), 0);
+    assert!(runs > 0, "KAITO_RECORDED=0 proves nothing");
     for seed in 0..runs {
         let simulation = &simulations[usize::try_from(seed).unwrap() % simulations.len()];
         let run = simulation.run_told(seed, Some(Recorder::new(Limits::default())), |_| ()).0;

@@ -130,11 +130,12 @@ impl Operated {
         });
     }
 
-    /// Lines of the audit log, decoded.
+    /// Lines of the audit log, decoded. The last one may still be written: it counts when it is whole.
     pub fn audit(&self) -> Vec<Value> {
-        let text =
-            self.plane.audit_log().map(|path| std::fs::read_to_string(path).unwrap_or_default()).unwrap_or_default();
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        let path = self.plane.audit_log().expect("the control plane keeps an audit log");
+        let text = std::fs::read_to_string(path).expect("the audit log can be read");
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().map(|line| serde_json::from_str(line).expect("a line of the audit log")).collect()
     }
 }
 
@@ -182,9 +183,10 @@ impl RealStage {
         self.operated.plane.run(&all).map_err(|error| error.to_string())
     }
 
-    fn json(&self, arguments: &[&str]) -> Option<Value> {
+    /// What kubectl answers, decoded.
+    fn json(&self, arguments: &[&str]) -> Result<Value, String> {
         let all: Vec<&str> = arguments.iter().copied().chain(["--output=json"]).collect();
-        self.kubectl(&all).ok().and_then(|text| serde_json::from_str(&text).ok())
+        Ok(serde_json::from_str(&self.kubectl(&all)?).expect("kubectl prints JSON"))
     }
 }
 
@@ -217,7 +219,11 @@ impl Stage for RealStage {
     }
 
     fn get(&self, kind: Kind, name: &str) -> Option<Value> {
-        self.json(&["get", &resource(kind), name])
+        match self.json(&["get", &resource(kind), name]) {
+            Ok(object) => Some(object),
+            Err(error) if error.contains("(NotFound)") => None,
+            Err(error) => panic!("{kind} {name} cannot be read: {error}"),
+        }
     }
 
     fn list(&self, kind: Kind) -> Vec<Value> {
@@ -227,7 +233,8 @@ impl Stage for RealStage {
         if kind.scope() == Scope::Cluster {
             arguments.push(&selector);
         }
-        let items = self.json(&arguments).and_then(|list| list["items"].as_array().cloned()).unwrap_or_default();
+        let list = self.json(&arguments).unwrap_or_else(|error| panic!("{kind} cannot be listed: {error}"));
+        let items = list["items"].as_array().expect("a list has items").clone();
         items.into_iter().filter(|object| belongs(object, &self.namespace)).collect()
     }
 
