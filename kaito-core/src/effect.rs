@@ -65,6 +65,11 @@ pub fn is_controlled_by(metadata: &ObjectMeta, owner_uid: &str) -> bool {
     metadata.owner_references.iter().flatten().any(|owner| owner.controller == Some(true) && owner.uid == owner_uid)
 }
 
+/// Whether somebody has deleted an object that is still there.
+pub fn is_dying(metadata: &ObjectMeta) -> bool {
+    metadata.deletion_timestamp.is_some()
+}
+
 /// A change of metadata only, sent as one merge patch that fails when the object has changed since it was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct MetadataPatch {

@@ -17,9 +17,14 @@ const SECRETS: [(&str, usize); 8] = [
 
 /// A text of somebody else on one line, without secrets, cut after 256 bytes.
 pub(crate) fn quoted(text: &str) -> String {
+    cut(&clean(text), LIMIT)
+}
+
+/// A text in which words of somebody else may stand, on one line and without secrets. Said twice, it is the same.
+pub(crate) fn clean(text: &str) -> String {
     // Colours and other control characters move cursors where a status is read.
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    cut(&without_secrets(&words.collect::<Vec<_>>().join(" ")), LIMIT)
+    without_secrets(&words.collect::<Vec<_>>().join(" "))
 }
 
 /// The same of the last line that says something: where a program ends with a stack trace, that line is the cause.
@@ -98,6 +103,7 @@ mod tests {
             ("hf_hub and password= are words", "hf_hub and password= are words"),
         ] {
             assert_eq!(quoted(said), told);
+            assert_eq!(clean(&quoted(said)), told, "said twice");
         }
     }
 }

@@ -340,6 +340,27 @@ fn a_stripped_status_changes_no_wait() {
 }
 
 #[test]
+fn a_node_that_says_something_else_at_each_heartbeat_is_told_once_and_in_full_when_it_is_overdue() {
+    let said = |minutes| format!("PLEG is not healthy: pleg was last seen active {minutes}m2.5s ago");
+    let mut stage = stage(&cloud(CloudFate::NodeNeverReady { message: said(3) }));
+    stage.put(&manifests::phi_4_mini("phi"));
+    (&mut stage as &mut dyn Stage).until_refused("phi", "NodesReady", "NodeNotReady", ": KubeletNotReady; next: ");
+    let before = stage.get(Kind::Workspace, "phi");
+    let node = stage.list(Kind::Node).remove(0);
+    let key = ObjectKey::cluster(Kind::Node, node["metadata"]["name"].as_str().expect("a name"));
+    let uid = node["metadata"]["uid"].as_str().expect("a uid").to_owned();
+    let mut status = node["status"].clone();
+    status["conditions"][0]["message"] = json!(said(4));
+    let write = |store: &mut kaito_core::memory::Store| store.write_status(&key, &uid, None, &status).map(|_| ());
+    stage.world().cluster().with_store(write).expect("a heartbeat");
+    stage.world().run(jiff::SignedDuration::from_mins(1), |_| false);
+    assert_eq!(stage.get(Kind::Workspace, "phi"), before);
+    stage.pass_time();
+    let (.., words) = condition(&stage, "phi", "NodesReady").expect("it is told");
+    assert!(words.contains(&format!(": KubeletNotReady: {}; overdue since 2026-", said(4))), "{words}");
+}
+
+#[test]
 fn gpus_that_go_away_are_waited_for_from_then_on() {
     let mut stage = stage(&Fate::default());
     stage.put(&manifests::phi_4_mini("phi"));

@@ -218,6 +218,20 @@ async fn no_machine_is_bought_for_a_workspace_that_vanishes_between_reading_and_
     assert!(stage.list(Kind::NodeClaim).is_empty(), "{:?}", report.written);
 }
 
+#[tokio::test]
+async fn a_look_at_a_model_that_is_served_asks_for_no_job() {
+    let mut stage = stage();
+    stage.put(&manifests::phi_4_mini("phi"));
+    (&mut stage as &mut dyn Stage).until_ready("phi");
+    let root = ObjectKey::new(Kind::Workspace, "default", "phi");
+    let (cluster, now) = (Arc::clone(stage.world().cluster()), stage.world().now());
+    let report = driver::reconcile(&*cluster, &WorkspacePlanner, &root, &Settings::default(), now)
+        .await
+        .expect("it can be read");
+    let of_jobs: Vec<&Read> = report.reads.iter().filter(|read| read.kind() == Kind::Job).collect();
+    assert!(of_jobs.is_empty(), "none is cached, so that each look is a request: {of_jobs:?}");
+}
+
 #[test]
 fn a_training_that_is_over_buys_no_machine_again() {
     let mut stage = stage();

@@ -1,10 +1,10 @@
-//! Kinds as the API server knows them: URLs, and wire forms on their way to becoming [`Seen`].
+//! Kinds as the API server knows them: URLs, and wire forms on their way to becoming [`Seen`](kaito_core::Seen).
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kaito_core::{Kind, ObjectKey, Seen};
+use kaito_core::{Kind, ObjectKey};
 use kube_core::{ApiResource, DynamicResourceScope, Resource};
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::borrow::Cow;
 
 /// The kind in kube's words.
@@ -31,16 +31,6 @@ pub(super) fn object(key: &ObjectKey) -> String {
 /// `nodeclaims.karpenter.sh`, the name of the definition of a custom kind.
 pub(super) fn definition(kind: Kind) -> String {
     format!("{}.{}", kind.plural(), kind.group())
-}
-
-/// What is kept of an object: of a slice only what is said of its endpoints, for a cluster has thousands of addresses that nobody here reads.
-pub(super) fn seen(kind: Kind, mut value: Value) -> Seen {
-    if kind == Kind::EndpointSlice {
-        for endpoint in value.get_mut("endpoints").and_then(Value::as_array_mut).into_iter().flatten() {
-            *endpoint = json!({"addresses": [], "conditions": endpoint.get("conditions")});
-        }
-    }
-    Seen::decode(kind, value)
 }
 
 /// An object off a watch, not decoded yet: whatever its fields hold, it never stops the others.
@@ -93,6 +83,7 @@ impl Resource for Raw {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn urls_are_those_of_the_api() {
@@ -100,16 +91,6 @@ mod tests {
         assert_eq!(object(&ObjectKey::new(Kind::Service, "a", "web")), "/api/v1/namespaces/a/services/web");
         assert_eq!(collection(Kind::Service, None), "/api/v1/services");
         assert_eq!(definition(Kind::NodeClaim), "nodeclaims.karpenter.sh");
-    }
-
-    #[test]
-    fn of_a_slice_only_what_is_said_of_its_endpoints_is_kept() {
-        let conditions = json!({"ready": true, "serving": false});
-        let slice = json!({"metadata": {"name": "web-x"}, "addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"], "conditions": conditions, "nodeName": "n"}, "odd"]});
-        let Seen::Decoded(object) = seen(Kind::EndpointSlice, slice) else { panic!("it can be read") };
-        let endpoint = &object.to_value()["endpoints"][0];
-        assert_eq!(endpoint["conditions"], json!({"ready": true, "serving": false}));
-        assert!(endpoint["addresses"].as_array().is_none_or(Vec::is_empty) && endpoint.get("nodeName").is_none());
     }
 
     #[test]

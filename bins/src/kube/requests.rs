@@ -63,7 +63,7 @@ impl Requests {
     /// One object; `None` when it is not there. `Err(None)` when the kind is not there.
     pub(super) async fn get(&self, key: &ObjectKey) -> Result<Option<Seen>, Missing> {
         match self.send("get", key.kind, Method::GET, kinds::object(key), None).await {
-            Ok(value) => Ok(Some(kinds::seen(key.kind, value))),
+            Ok(value) => Ok(Some(Seen::decode(key.kind, value))),
             Err(Refusal { code: 404, known_kind: true, .. }) => Ok(None),
             Err(refusal) => Err(refusal.into()),
         }
@@ -80,7 +80,7 @@ impl Requests {
             let url = with_query(&kinds::collection(kind, namespace), &query, Some(PAGE));
             let mut page = self.send("list", kind, Method::GET, url, None).await?;
             if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
-                found.extend(items.into_iter().map(|item| kinds::seen(kind, item)));
+                found.extend(items.into_iter().map(|item| Seen::decode(kind, item)));
             }
             match page.pointer("/metadata/continue").and_then(Value::as_str) {
                 Some(next) if !next.is_empty() => rest = next.to_owned(),

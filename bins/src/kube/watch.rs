@@ -77,7 +77,7 @@ impl Keeper {
                     .boxed()
             }
             Watch::Full | Watch::Poll => watcher(api, config)
-                .map(move |event| event.map(|event| each(event, |raw| kinds::seen(kind, raw.value))))
+                .map(move |event| event.map(|event| each(event, |raw| Seen::decode(kind, raw.value))))
                 .boxed(),
         }
     }

@@ -10,7 +10,7 @@ use http::Method;
 use kaito_core::backend::{BackendError, ErrorKind, Written};
 use kaito_core::effect::{Effect, MetadataPatch};
 use kaito_core::plan::StatusWrite;
-use kaito_core::{Kind, ObjectKey};
+use kaito_core::{Kind, ObjectKey, Seen};
 use serde_json::{Map, Value, json};
 
 /// Creates an object under our manager.
@@ -145,7 +145,7 @@ fn status_url(key: &ObjectKey, manager: &str) -> String {
 }
 
 fn now(kind: Kind, value: Value) -> Written {
-    Written::Now(Box::new(kinds::seen(kind, value)))
+    Written::Now(Box::new(Seen::decode(kind, value)))
 }
 
 /// The patch that turns the fields of our creation into fields of our applies; `None` where there is no such entry.

@@ -92,16 +92,16 @@ pub struct Failure {
     pub reason: &'static Reason,
     /// A more exact reason for the condition, in the provisioner's own word; else the row's.
     pub own_reason: Option<String>,
-    /// What is wrong, in the cause's own words.
+    /// What is wrong, in the cause's own words: on one line, without secrets.
     pub cause: String,
     /// When something is done about it that needs nobody, where that is known; else the row's interval.
     pub retry: Option<SignedDuration>,
 }
 
 impl Failure {
-    /// A failure with its cause.
-    pub fn new(reason: &'static Reason, cause: impl Into<String>) -> Self {
-        Self { reason, own_reason: None, cause: cause.into(), retry: None }
+    /// A failure with its cause. Words of others may stand in it as they are: here they are brought on one line, and what looks like a secret is left out.
+    pub fn new(reason: &'static Reason, cause: impl AsRef<str>) -> Self {
+        Self { reason, own_reason: None, cause: words::clean(cause.as_ref()), retry: None }
     }
 
     /// The reason as the condition shows it.
@@ -150,9 +150,9 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// A wait that began at a recorded time.
-    pub fn new(reason: &'static Reason, what: impl Into<String>, since: Timestamp) -> Self {
-        Self { reason, what: what.into(), since, deadline: None }
+    /// A wait that began at a recorded time. Words of others may stand in it, as in [`Failure::new`]; those that change while nothing happens belong into [`Waiting::overdue_because`].
+    pub fn new(reason: &'static Reason, what: impl AsRef<str>, since: Timestamp) -> Self {
+        Self { reason, what: words::clean(what.as_ref()), since, deadline: None }
     }
 
     /// Adds what else is known of the cause, once the wait is overdue. Before that, every step of a start would change the words, and be written.
@@ -161,7 +161,7 @@ impl Waiting {
         if now >= self.due()
             && let Some(cause) = cause()
         {
-            self.what = format!("{}: {cause}", self.what);
+            self.what = format!("{}: {}", self.what, words::clean(&cause));
         }
         self
     }
@@ -235,6 +235,21 @@ mod tests {
         for row in CATALOGUE {
             let forbids = Failure::new(row, "").forbids_machines();
             assert_eq!(row.next.contains("no machine is asked for"), forbids, "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn words_of_others_are_on_one_line_and_without_secrets_whoever_hands_them_on() {
+        let said = "Post \"https://me:hunter2@hook/?sig=aBcDeFgH12\":\n  EOF\u{1b}[0m";
+        let now = Timestamp::UNIX_EPOCH;
+        let wait = || Waiting::new(&NODES_PENDING, said, now);
+        let late = now + SignedDuration::from_hours(9);
+        for told in [
+            Failure::new(&WRITE_REFUSED, said).message(),
+            wait().message(now),
+            Waiting::new(&NODES_PENDING, "a", now).overdue_because(late, || Some(said.to_owned())).message(late),
+        ] {
+            assert!(told.contains("Post \"https://***@hook/?sig=***\": EOF [0m; "), "{told}");
         }
     }
 

@@ -22,16 +22,16 @@ mod tuning; // the pod that tunes
 mod volumes; // what is mounted where, and where weights come from
 
 pub use adapters::{Adapter, AdapterSource};
-pub use command::{Arg, command_line};
-pub use immutable::keep_immutable;
+pub(crate) use immutable::keep_immutable;
 pub use job::job;
 pub use layout::Layout;
 pub use node_claim::{Machine, claim_name, node_claim};
-pub use puller::{Pull, docker_config, init_container, pulled_image};
-pub use quote::quote;
-pub use revision::{Numbered, controller_revision, revision_name};
-pub use services::{Exposure, headless_name, headless_service, service};
-pub use stateful_set::{around, stateful_set};
+pub(crate) use puller::pulled_image;
+pub use puller::{Pull, init_container};
+pub(crate) use revision::{Numbered, controller_revision, revision_name};
+pub(crate) use services::{Exposure, headless_name, headless_service, service};
+pub(crate) use stateful_set::around;
+pub use stateful_set::stateful_set;
 pub use tuning::{Input, Output, Tuning};
 
 use crate::workspace::{Engine, Facts};

@@ -2,12 +2,13 @@
 
 use crate::kinds::Kind;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Holds a copy of the whole object, which nobody here reads.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// Drops the record of field owners, the copy of the object that kubectl leaves, and the images of a node.
+/// Drops the record of field owners, the copy of the object that kubectl leaves, the images of a node, and of an EndpointSlice all but what is said of its endpoints: a cluster has thousands of
+/// addresses.
 pub(super) fn strip(kind: Kind, value: &mut Value) {
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
@@ -17,6 +18,11 @@ pub(super) fn strip(kind: Kind, value: &mut Value) {
     }
     if let (Kind::Node, Some(status)) = (kind, value.get_mut("status").and_then(Value::as_object_mut)) {
         status.remove("images");
+    }
+    if kind == Kind::EndpointSlice {
+        for endpoint in value.get_mut("endpoints").and_then(Value::as_array_mut).into_iter().flatten() {
+            *endpoint = json!({"addresses": [], "conditions": endpoint.get("conditions")});
+        }
     }
 }
 
@@ -39,7 +45,6 @@ fn is_fine_time(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn what_nobody_reads_is_not_kept() {
@@ -49,6 +54,15 @@ mod tests {
         });
         strip(Kind::Node, &mut node);
         assert_eq!(node, json!({"metadata": {"name": "n", "annotations": {"own": "1"}}, "status": {"nodeInfo": null}}));
+    }
+
+    #[test]
+    fn of_a_slice_only_what_is_said_of_its_endpoints_is_kept() {
+        let conditions = json!({"ready": true, "serving": false});
+        let mut slice = json!({"metadata": {"name": "web-x"}, "addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"], "conditions": conditions, "nodeName": "n"}, "odd"]});
+        strip(Kind::EndpointSlice, &mut slice);
+        let kept = [json!({"addresses": [], "conditions": conditions}), json!({"addresses": [], "conditions": null})];
+        assert_eq!(slice["endpoints"], json!(kept));
     }
 
     #[test]

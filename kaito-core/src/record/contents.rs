@@ -75,19 +75,28 @@ struct Content {
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     all: BTreeMap<Name, Content>,
-    latest: BTreeMap<Subject, (Name, Item)>,
+    latest: BTreeMap<Subject, Latest>,
+    bytes: usize,
+}
+
+/// The last value of a subject, as it was handed over.
+#[derive(Debug)]
+struct Latest {
+    name: Name,
+    item: Item,
+    /// What it takes, about: as much as its text. An object takes nothing, for the cache holds the same.
     bytes: usize,
 }
 
 impl Contents {
-    /// About how many bytes they take.
+    /// About how many bytes they take, with the last value of each subject.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// Stores a value and holds it; what it names must be held already, and is taken over.
     pub(super) fn hold(&mut self, subject: Subject, item: Item) -> Name {
-        let same = self.latest.get(&subject).filter(|(_, last)| *last == item).map(|(name, _)| *name);
+        let same = self.latest.get(&subject).filter(|last| last.item == item).map(|last| last.name);
         let (name, value) = match same {
             Some(name) => (name, None),
             None => {
@@ -103,8 +112,8 @@ impl Contents {
             }
             // It holds already what it names; once is enough.
             let again = item.names();
-            if value.is_some() {
-                self.latest.insert(subject, (name, item));
+            if let Some((_, text)) = value {
+                self.keep(subject, name, item, text.len());
             }
             again.into_iter().for_each(|named| self.release(named));
             return name;
@@ -112,7 +121,8 @@ impl Contents {
         // What is the latest is stored (see `free`), so that whatever is not stored has a text here.
         let Some((value, text)) = value else { return name };
         let changed =
-            self.latest.get(&subject).and_then(|(base, last)| self.changed(*base, &last.to_value(), &value, &text));
+            self.latest.get(&subject).and_then(|last| self.changed(last.name, &last.item.to_value(), &value, &text));
+        let whole = text.len();
         let (base, depth, text) = changed.map_or((None, 0, text), |(base, depth, text)| (Some(base), depth, text));
         if let Some(base) = base.and_then(|base| self.all.get_mut(&base)) {
             base.derived.insert(name);
@@ -120,8 +130,25 @@ impl Contents {
         self.bytes += text.len() + OVERHEAD;
         let (names, subjects) = (item.names(), BTreeSet::from([subject.clone()]));
         self.all.insert(name, Content { text, base, depth, derived: BTreeSet::new(), names, subjects, holders: 1 });
-        self.latest.insert(subject, (name, item));
+        self.keep(subject, name, item, whole);
         name
+    }
+
+    /// Keeps the last value of a subject, whose text has so many bytes.
+    fn keep(&mut self, subject: Subject, name: Name, item: Item, text: usize) {
+        self.drop_latest(&subject);
+        let bytes = match &item {
+            Item::Object(_) => 0,
+            Item::Settings(_) | Item::Answers(_) | Item::Plan(_) => text,
+        };
+        self.bytes += bytes;
+        self.latest.insert(subject, Latest { name, item, bytes });
+    }
+
+    fn drop_latest(&mut self, subject: &Subject) {
+        if let Some(gone) = self.latest.remove(subject) {
+            self.bytes -= gone.bytes;
+        }
     }
 
     /// The changes from a stored value, where they are shorter than the new one in full.
@@ -154,8 +181,8 @@ impl Contents {
             self.rebase(child, gone.base, &value);
         }
         for subject in gone.subjects {
-            if self.latest.get(&subject).is_some_and(|(latest, _)| *latest == name) {
-                self.latest.remove(&subject);
+            if self.latest.get(&subject).is_some_and(|latest| latest.name == name) {
+                self.drop_latest(&subject);
             }
         }
         gone.names.into_iter().for_each(|named| self.release(named));
@@ -212,6 +239,7 @@ impl Contents {
 mod tests {
     use super::*;
     use crate::kinds::Kind;
+    use crate::read::Read;
     use serde_json::json;
 
     fn key() -> ObjectKey {
@@ -264,6 +292,25 @@ mod tests {
             left.iter().for_each(|name| contents.release(*name));
             assert!(contents.all.is_empty() && contents.latest.is_empty() && contents.bytes() == 0);
         }
+    }
+
+    #[test]
+    fn the_last_answers_of_each_root_are_counted_until_they_are_forgotten() {
+        let mut contents = Contents::default();
+        let answers = |text: &str| {
+            Item::Answers(vec![Answered {
+                read: Read::object(ObjectKey::new(Kind::Pod, "a", text)),
+                found: Found::NoSuchKind,
+            }])
+        };
+        let long = "x".repeat(5000);
+        let subject = |root: &str| Subject::Answers("p", ObjectKey::new(Kind::Workspace, "a", root));
+        let first = contents.hold(subject("one"), answers(&long));
+        assert!(contents.bytes() > 10_000, "the text, and what it was made from: {}", contents.bytes());
+        let second = contents.hold(subject("one"), answers("short"));
+        assert!(contents.bytes() < 7_000, "what is not the last any more is text alone: {}", contents.bytes());
+        [first, second].into_iter().for_each(|name| contents.release(name));
+        assert_eq!(contents.bytes(), 0);
     }
 
     #[test]

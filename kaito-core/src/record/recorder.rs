@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 pub struct Limits {
     /// Reconciles at most; 0 records nothing.
     pub reconciles: usize,
-    /// Bytes of text at most, about. What the decoded objects beside it take is shared with the cache while they are the latest.
+    /// Bytes at most, about: text, and the last plan and answers of each root. What the decoded objects beside it take is shared with the cache while they are the latest.
     pub bytes: usize,
 }
 

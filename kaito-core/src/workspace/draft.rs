@@ -1,5 +1,7 @@
 //! What the steps have found and want. The draft is a step's only output: no early status, no logging, no counters.
 
+pub(super) use crate::effect::is_dying;
+
 use super::facts::Facts;
 use super::size::Room;
 use super::training::Training;
@@ -11,7 +13,6 @@ use crate::object::{ObjectKey, Seen};
 use crate::plan::{Notice, Remark};
 use crate::snapshot::Lookup;
 use crate::{diff, effect};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube_core::ResourceExt;
 use serde_json::Value;
 
@@ -152,8 +153,4 @@ impl Draft {
     pub(super) fn delete(&mut self, target: Owned) {
         self.push(Effect::Delete { target });
     }
-}
-
-pub(super) fn is_dying(metadata: &ObjectMeta) -> bool {
-    metadata.deletion_timestamp.is_some()
 }

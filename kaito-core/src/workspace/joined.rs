@@ -32,10 +32,13 @@ pub(super) fn observe(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, wor
     } else {
         let since = draft.machines.given_up_since.or_else(|| since(slots, &ready, &unready));
         let since = since.unwrap_or_else(|| view.not_since(ConditionType::NodesReady));
-        let complaint = unready.iter().find_map(|node| complaint(node)).map(|words| format!(": {words}"));
-        let what = format!("{} of {target} nodes are ready{}", ready.len(), complaint.unwrap_or_default());
-        Waiting::new(&failure::NODES_PENDING, what, since)
-            .overdue_because(view.now(), || slots.filled.iter().find_map(super::claims::Claim::standing))
+        let complaint = unready.iter().find_map(|node| complaint(node));
+        let stands = complaint.as_ref().map(|(stands, _)| format!(": {stands}")).unwrap_or_default();
+        let what = format!("{} of {target} nodes are ready{stands}", ready.len());
+        let says = complaint.and_then(|(_, says)| says);
+        Waiting::new(&failure::NODES_PENDING, what, since).overdue_because(view.now(), || {
+            says.or_else(|| slots.filled.iter().find_map(super::claims::Claim::standing))
+        })
     });
 }
 
@@ -53,18 +56,19 @@ fn since(slots: &Slots<'_>, ready: &[&Node], unready: &[&Node]) -> Option<Timest
     slots.filled.iter().filter_map(slot).max()
 }
 
-/// `node gpu-1: KubeletNotReady: container runtime network not ready`, in the kubelet's words.
-fn complaint(node: &Node) -> Option<String> {
-    let words = match ready_condition(node) {
-        _ if is_dying(&node.metadata) => "it is being deleted".to_owned(),
+/// `node gpu-1: KubeletNotReady`, and what the kubelet says of it: with each heartbeat something else (`PLEG was last seen active 3m2s ago`).
+fn complaint(node: &Node) -> Option<(String, Option<String>)> {
+    let (reason, message) = match ready_condition(node) {
+        _ if is_dying(&node.metadata) => ("it is being deleted", None),
         None => return None,
-        Some(ready) => {
-            let parts = [ready.reason.as_deref(), ready.message.as_deref()];
-            let said: Vec<&str> = parts.into_iter().flatten().filter(|text| !text.is_empty()).collect();
-            Some(quoted(&said.join(": "))).filter(|said| !said.is_empty())?
-        }
+        Some(ready) => (ready.reason.as_deref().unwrap_or_default(), ready.message.as_deref()),
     };
-    Some(format!("node {}: {words}", node.name_any()))
+    let message = message.filter(|message| !message.is_empty()).map(quoted);
+    if reason.is_empty() && message.is_none() {
+        return None;
+    }
+    let reason = if reason.is_empty() { "not ready".to_owned() } else { quoted(reason) };
+    Some((format!("node {}: {reason}", node.name_any()), message))
 }
 
 fn lacks(node: &Node, gpus: u32) -> String {

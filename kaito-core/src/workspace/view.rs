@@ -35,7 +35,10 @@ impl<'a> View<'a> {
         snapshot: &'a Snapshot,
         settings: &'a Settings,
     ) -> Result<Option<Self>, Unread> {
-        snapshot.need(first_reads(key))?;
+        let root = snapshot.seen(key.clone(), Freshness::Cached);
+        // Of a Workspace that is not known yet, everything that it may need is asked for at once.
+        let may_tune = root.map_or(true, |root| root.is_some_and(tunes));
+        snapshot.need(first_reads(key).into_iter().chain(may_tune.then(|| named(key, Kind::Job, &key.name))))?;
         let (metadata, workspace, status, conditions) = match snapshot.seen(key.clone(), Freshness::Cached)? {
             None => return Ok(None),
             Some(seen @ Seen::Malformed(malformed)) => {
@@ -172,10 +175,7 @@ impl<'a> View<'a> {
 
     /// What is to be tuned, where that is all that is asked for.
     pub(super) fn tuning(&self) -> Option<&'a TuningSpec> {
-        match self.workspace.ok()?.task() {
-            workspace::Task::Tuning(tuning) => Some(tuning),
-            workspace::Task::Inference(_) | workspace::Task::Neither | workspace::Task::Both(..) => None,
-        }
+        tuning_of(self.workspace.ok()?)
     }
 
     /// The Job of this name. Jobs of others are not watched, so that absence is believed of the API server only.
@@ -183,7 +183,7 @@ impl<'a> View<'a> {
         self.snapshot.get_surely(self.namespace(), self.name())
     }
 
-    /// Whether a child of ours exists: from then on a late "no" warns and does not stop.
+    /// Whether a child of ours exists: from then on a late "no" warns and does not stop. A Job counts whatever is asked for today, for it may be of a former wish.
     pub(super) fn has_children(&self) -> Result<bool, Unread> {
         let is_ours = |metadata| crate::effect::is_controlled_by(metadata, self.uid());
         let serves = self.stateful_set()?.found().is_some_and(|set| is_ours(&set.metadata));
@@ -193,20 +193,38 @@ impl<'a> View<'a> {
     }
 }
 
-/// What every plan reads: known from the root's key alone, so that one round is enough.
-fn first_reads(key: &ObjectKey) -> [Read; 9] {
-    let named = |kind, name: &str| Read::object(ObjectKey::new(kind, key.namespace(), name));
+/// What every plan reads: known from the root's key alone, so that one round is enough. Not the Job: only those with our label are watched, so that it costs a request to know that there is
+/// none, and a model that is served has none.
+fn first_reads(key: &ObjectKey) -> [Read; 8] {
     [
         Read::object(key.clone()),
         Read::list(Kind::NodeClaim, None, machine_labels(key)),
         Read::list(Kind::Node, None, machine_labels(key)),
         Read::list(Kind::ControllerRevision, Some(key.namespace()), revision_labels(key)),
         Read::list(Kind::EndpointSlice, Some(key.namespace()), service_labels(key)),
-        named(Kind::Service, &key.name),
-        named(Kind::Service, &crate::manifest::headless_name(&key.name)),
-        named(Kind::StatefulSet, &key.name),
-        named(Kind::Job, &key.name),
+        named(key, Kind::Service, &key.name),
+        named(key, Kind::Service, &crate::manifest::headless_name(&key.name)),
+        named(key, Kind::StatefulSet, &key.name),
     ]
+}
+
+fn named(root: &ObjectKey, kind: Kind, name: &str) -> Read {
+    Read::object(ObjectKey::new(kind, root.namespace(), name))
+}
+
+fn tuning_of(workspace: &Workspace) -> Option<&TuningSpec> {
+    match workspace.task() {
+        workspace::Task::Tuning(tuning) => Some(tuning),
+        workspace::Task::Inference(_) | workspace::Task::Neither | workspace::Task::Both(..) => None,
+    }
+}
+
+/// Whether this is a Workspace that tunes a model.
+fn tunes(root: &Seen) -> bool {
+    match root {
+        Seen::Decoded(object) => <Workspace as crate::kinds::Typed>::of(object).and_then(tuning_of).is_some(),
+        Seen::Malformed(_) => false,
+    }
 }
 
 /// The labels that tie NodeClaims and Nodes to their Workspace.

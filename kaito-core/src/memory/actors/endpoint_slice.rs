@@ -7,7 +7,7 @@ use crate::effect::WriteMode;
 use crate::hash;
 use crate::kinds::{Kind, Typed};
 use crate::memory::PodFate;
-use crate::object::ObjectKey;
+use crate::object::{ObjectKey, Seen};
 use crate::plan::{Outcome, Plan};
 use crate::read::{Freshness, Selector};
 use crate::settings::Settings;
@@ -54,8 +54,9 @@ impl Planner for EndpointSliceController {
         let body = slice_body(service, spec, &endpoints);
         let there = snapshot.object::<EndpointSlice>(slice.clone(), Freshness::Cached)?.found();
         let is_same = |there: &EndpointSlice| {
-            let wanted = serde_json::from_value::<EndpointSlice>(body.clone()).unwrap_or_default();
-            let (there, wanted) = (there.to_wire(), wanted.to_wire());
+            // As it would be seen: without what nobody reads.
+            let Seen::Decoded(wanted) = Seen::decode(Kind::EndpointSlice, body.clone()) else { return false };
+            let (there, wanted) = (there.to_wire(), wanted.to_value());
             ["endpoints", "ports"].iter().all(|field| there.get(field) == wanted.get(field))
         };
         if !there.is_some_and(is_same) {
