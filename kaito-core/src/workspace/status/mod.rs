@@ -101,18 +101,19 @@ fn deleting(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
 /// One finding for each condition, each from the first failure or wait that shows on it.
 fn findings(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
     let trouble = |condition| trouble(view, draft, condition);
-    let nothing_asked = if draft.progress.is_over() {
-        "the training is over, no machine is waited for"
-    } else {
-        "no machine is asked for yet"
+    let refusal = draft.failures.iter().find(|failure| failure.forbids_machines());
+    let nothing_asked = match refusal {
+        _ if draft.progress.is_over() => "the training is over, no machine is waited for".to_owned(),
+        Some(refusal) => format!("no machine is asked for yet: {}", refusal.message()),
+        None => "no machine is asked for yet".to_owned(),
     };
     let claims = trouble(ConditionType::NodeClaimReady).unwrap_or_else(|| match draft.machines.claims_ready {
         true => Finding::yes(ConditionType::NodeClaimReady, reasons::NODE_CLAIMS_READY, "Enough NodeClaims are ready"),
-        false => Finding::no(ConditionType::NodeClaimReady, failure::CLAIMS_PENDING.name, nothing_asked),
+        false => Finding::no(ConditionType::NodeClaimReady, failure::CLAIMS_PENDING.name, &*nothing_asked),
     });
     let nodes = trouble(ConditionType::NodesReady).unwrap_or_else(|| match draft.machines.nodes_ready {
         true => Finding::yes(ConditionType::NodesReady, reasons::NODES_READY, "Enough Nodes are ready"),
-        false => Finding::no(ConditionType::NodesReady, failure::NODES_PENDING.name, nothing_asked),
+        false => Finding::no(ConditionType::NodesReady, failure::NODES_PENDING.name, &*nothing_asked),
     });
     let resource = trouble(ConditionType::ResourceReady).unwrap_or_else(|| {
         match [&claims, &nodes].iter().find(|finding| !finding.holds) {
