@@ -88,6 +88,8 @@ fn no_machine_is_bought_while_a_set_of_somebody_else_has_the_name() {
         &["StatefulSet default/bad", "no machine is asked for"],
     );
     assert!(machines(&stage, BAD).is_empty());
+    let (_, _, top) = condition(&stage, BAD, "WorkspaceSucceeded").unwrap();
+    assert!(top.contains("StatefulSet default/bad") && top.contains("remedy:"), "what is read first says why: {top}");
     stage.remove(Kind::StatefulSet, BAD);
     until_ready(&mut stage, BAD);
 }

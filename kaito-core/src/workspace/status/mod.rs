@@ -101,10 +101,10 @@ fn deleting(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
 /// One finding for each condition, each from the first failure or wait that shows on it.
 fn findings(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
     let trouble = |condition| trouble(view, draft, condition);
-    let forbids = draft.failures.iter().find(|failure| failure.forbids_machines());
-    let nothing_asked = match forbids {
+    let refusal = draft.failures.iter().find(|failure| failure.forbids_machines());
+    let nothing_asked = match refusal {
         _ if draft.progress.is_over() => "the training is over, no machine is waited for".to_owned(),
-        Some(failure) => failure.message(),
+        Some(refusal) => format!("no machine is asked for yet: {}", refusal.message()),
         None => "no machine is asked for yet".to_owned(),
     };
     let claims = trouble(ConditionType::NodeClaimReady).unwrap_or_else(|| match draft.machines.claims_ready {
