@@ -38,7 +38,8 @@ pub fn plan(arguments: &[String], building: &Building) -> Vec<Step> {
     let found = Rc::clone(&folder);
     let building = Rc::clone(building);
     let plane = Step::new("control plane", "cargo xtask control-plane", move || {
-        let begun = building.take().map(|thread| thread.join().unwrap_or_else(|_| Err("its build panicked".to_owned())));
+        let begun =
+            building.take().map(|thread| thread.join().unwrap_or_else(|_| Err("its build panicked".to_owned())));
         match begun.unwrap_or_else(control_plane::find)? {
             Found::Folder(path) => {
                 eprintln!("{}", path.display());
