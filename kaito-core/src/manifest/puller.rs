@@ -25,7 +25,7 @@ pub struct Pull<'a> {
     pub target: &'a str,
     /// A file that must have come, such as `adapter_config.json`; else the pull fails in words.
     pub must_hold: Option<&'a str>,
-    /// The volume with the target, and credentials ([`docker_config`]).
+    /// The volume with the target, and credentials (`docker_config`).
     pub mounts: Vec<VolumeMount>,
 }
 
