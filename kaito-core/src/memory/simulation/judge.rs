@@ -340,7 +340,7 @@ fn unusable(world: &World, key: &ObjectKey) -> Option<String> {
     });
     let leads = |seen: &Seen| match seen {
         Seen::Decoded(object) => EndpointSlice::of(object).is_some_and(|slice| {
-            let mut conditions = slice.endpoints.iter().map(|endpoint| endpoint.conditions.as_ref());
+            let mut conditions = crate::compat::endpoints(slice).iter().map(|endpoint| endpoint.conditions.as_ref());
             conditions
                 .any(|found| found.is_none_or(|found| found.serving != Some(false) && found.terminating != Some(true)))
         }),
