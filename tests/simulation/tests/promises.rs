@@ -122,7 +122,7 @@ const STORIES: &[(Kind, Story)] = &[
         let is_ready = becomes_ready(world);
         silence_nodes(world);
         a_while(world);
-        is_ready && status(world).to_string().contains("stopped posting")
+        is_ready && status(world).to_string().contains("NodeStatusUnknown")
     }),
     (Kind::StatefulSet, |world| {
         becomes_ready(world) && is_repaired(world, Kind::StatefulSet, "/metadata/annotations", json!({}))
