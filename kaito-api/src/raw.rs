@@ -30,7 +30,37 @@ pub struct RawPodTemplate(pub Value);
 impl RawPodTemplate {
     /// The typed view. Fields unknown to this build are not in it; the path of an error starts inside the template.
     pub fn as_pod_template(&self) -> Result<PodTemplateSpec, FieldError> {
-        view(&self.0)
+        let mut value = self.0.clone();
+        quantities_as_text(&mut value);
+        view(&value)
+    }
+}
+
+/// Makes text of the amounts in a pod that were written as numbers (`nvidia.com/gpu: 1`), as an API server does when it stores them; the types of this library read no other.
+pub fn quantities_as_text(pod: &mut Value) {
+    /// Maps whose values are amounts.
+    const MAPS: [&str; 4] = ["limits", "requests", "overhead", "capacity"];
+    /// Fields that are amounts.
+    const FIELDS: [&str; 2] = ["sizeLimit", "divisor"];
+    fn as_text(amount: &mut Value) {
+        if let Value::Number(number) = amount {
+            *amount = Value::String(number.to_string());
+        }
+    }
+    match pod {
+        Value::Array(items) => items.iter_mut().for_each(quantities_as_text),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if FIELDS.contains(&name.as_str()) {
+                    as_text(value);
+                }
+                match value {
+                    Value::Object(amounts) if MAPS.contains(&name.as_str()) => amounts.values_mut().for_each(as_text),
+                    _ => quantities_as_text(value),
+                }
+            }
+        }
+        _ => {}
     }
 }
 
@@ -114,6 +144,18 @@ mod tests {
         let read: RawVolumeSource = serde_json::from_value(wire.clone()).unwrap();
         assert_eq!(serde_json::to_value(&read).unwrap(), wire);
         assert_eq!(read.named("v").unwrap()["laser"], json!({}));
+    }
+
+    #[test]
+    fn an_amount_may_be_a_number_and_nothing_else_becomes_text() {
+        let template = RawPodTemplate(json!({ "spec": {
+            "containers": [{ "name": "a", "resources": { "limits": { "nvidia.com/gpu": 1, "memory": "1Gi" } }, "ports": [{ "containerPort": 80 }] }],
+            "volumes": [{ "name": "v", "emptyDir": { "sizeLimit": 1024 } }],
+        } }));
+        let spec = template.as_pod_template().unwrap().spec.unwrap();
+        let limits = spec.containers[0].resources.as_ref().unwrap().limits.as_ref().unwrap();
+        assert_eq!((limits["nvidia.com/gpu"].0.as_str(), limits["memory"].0.as_str()), ("1", "1Gi"));
+        assert_eq!(template.0["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"], 1, "kept as it came");
     }
 
     #[test]
