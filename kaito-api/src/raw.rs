@@ -36,6 +36,48 @@ impl RawPodTemplate {
     }
 }
 
+impl RawPodTemplate {
+    /// Fields that this build does not know: newer than it, or misspelt. None where the template cannot be read at all.
+    ///
+    /// ```
+    /// use kaito_api::raw::RawPodTemplate;
+    /// use serde_json::json;
+    ///
+    /// let template = RawPodTemplate(json!({ "spec": { "containers": [{ "name": "server", "imagePullPolcy": "Always" }] } }));
+    /// let unknown: Vec<String> = template.unknown_fields().iter().map(ToString::to_string).collect();
+    /// assert_eq!(unknown, ["spec.containers[0].imagePullPolcy"]);
+    /// ```
+    pub fn unknown_fields(&self) -> Vec<FieldPath> {
+        let typed = self.as_pod_template().ok().and_then(|typed| serde_json::to_value(typed).ok());
+        let mut unknown = Vec::new();
+        if let Some(typed) = typed {
+            lost(&self.0, &typed, &FieldPath::root(), &mut unknown);
+        }
+        unknown
+    }
+}
+
+/// Fields of a value that another one, read from it, does not have.
+fn lost(written: &Value, read: &Value, at: &FieldPath, out: &mut Vec<FieldPath>) {
+    match (written, read) {
+        (Value::Object(written), Value::Object(read)) => {
+            for (key, value) in written.iter().filter(|(_, value)| !value.is_null()) {
+                let at = at.clone().key(key);
+                match read.get(key) {
+                    Some(read) => lost(value, read, &at, out),
+                    None => out.push(at),
+                }
+            }
+        }
+        (Value::Array(written), Value::Array(read)) => {
+            for (index, (value, read)) in written.iter().zip(read).enumerate() {
+                lost(value, read, &at.clone().index(index), out);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Makes text of the amounts in a pod that were written as numbers (`nvidia.com/gpu: 1`), as an API server does when it stores them; the types of this library read no other.
 pub fn quantities_as_text(pod: &mut Value) {
     /// Maps whose values are amounts.
