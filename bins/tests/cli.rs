@@ -79,6 +79,33 @@ fn a_model_user_sees_how_the_example_with_an_adapter_becomes_ready() {
 }
 
 #[test]
+fn a_server_of_the_users_own_is_simulated_rendered_and_judged() {
+    let example = root().join("examples/own-template.yaml").display().to_string();
+    let simulated = kaito(&["simulate", "-f", &example], b"");
+    assert_eq!(simulated.status.code(), Some(0), "{}", err(&simulated));
+    assert!(out(&simulated).lines().last().unwrap().starts_with("ready after "), "{}", out(&simulated));
+    assert!(out(&simulated).contains("a pod template of the user's own (1 GPU of NVIDIA A10 on a node)"));
+    let rendered = kaito(&["render", "-f", &example], b"");
+    assert_eq!(rendered.status.code(), Some(0), "{}", err(&rendered));
+    for word in ["kind: StatefulSet", "registry.example.com/research/server:1.2", "team: research", "kind: NodeClaim"] {
+        assert!(out(&rendered).contains(word), "{word}:\n{}", out(&rendered));
+    }
+    let valid = kaito(&["validate", "-f", &example], b"");
+    assert_eq!(valid.status.code(), Some(0), "{}", err(&valid));
+    let text = std::fs::read_to_string(root().join("examples/own-template.yaml")).unwrap();
+    let odd = text.replace("          image: ", "          imag: ");
+    let odd = kaito(&["validate", "-f", "-"], odd.as_bytes());
+    let said = format!("{}{}", out(&odd), err(&odd));
+    assert_eq!(odd.status.code(), Some(1), "{said}");
+    assert!(said.contains("inference.template.spec.containers[0].image: write the image of the server"), "{said}");
+    let idle = text.replace("nvidia.com/gpu: 1", "memory: 1Gi");
+    let idle = kaito(&["validate", "-f", "-"], idle.as_bytes());
+    let said = format!("{}{}", out(&idle), err(&idle));
+    assert_eq!(idle.status.code(), Some(0), "{said}");
+    assert!(said.contains("not used: the GPUs of Standard_NV36ads_A10_v5"), "{said}");
+}
+
+#[test]
 fn a_placeholder_that_was_left_is_named_with_its_field() {
     let adapter = "  adapters:\n  - source: {name: tone, image: \"ACR_REPO_HERE.azurecr.io/ADAPTER_HERE:0.0.1\"}\n";
     refused(

@@ -30,7 +30,79 @@ pub struct RawPodTemplate(pub Value);
 impl RawPodTemplate {
     /// The typed view. Fields unknown to this build are not in it; the path of an error starts inside the template.
     pub fn as_pod_template(&self) -> Result<PodTemplateSpec, FieldError> {
-        view(&self.0)
+        let mut value = self.0.clone();
+        quantities_as_text(&mut value);
+        view(&value)
+    }
+}
+
+impl RawPodTemplate {
+    /// Fields that this build does not know: newer than it, or misspelt. None where the template cannot be read at all.
+    ///
+    /// ```
+    /// use kaito_api::raw::RawPodTemplate;
+    /// use serde_json::json;
+    ///
+    /// let template = RawPodTemplate(json!({ "spec": { "containers": [{ "name": "server", "imagePullPolcy": "Always" }] } }));
+    /// let unknown: Vec<String> = template.unknown_fields().iter().map(ToString::to_string).collect();
+    /// assert_eq!(unknown, ["spec.containers[0].imagePullPolcy"]);
+    /// ```
+    pub fn unknown_fields(&self) -> Vec<FieldPath> {
+        let typed = self.as_pod_template().ok().and_then(|typed| serde_json::to_value(typed).ok());
+        let mut unknown = Vec::new();
+        if let Some(typed) = typed {
+            lost(&self.0, &typed, &FieldPath::root(), &mut unknown);
+        }
+        unknown
+    }
+}
+
+/// Fields of a value that another one, read from it, does not have.
+fn lost(written: &Value, read: &Value, at: &FieldPath, out: &mut Vec<FieldPath>) {
+    match (written, read) {
+        (Value::Object(written), Value::Object(read)) => {
+            for (key, value) in written.iter().filter(|(_, value)| !value.is_null()) {
+                let at = at.clone().key(key);
+                match read.get(key) {
+                    Some(read) => lost(value, read, &at, out),
+                    None => out.push(at),
+                }
+            }
+        }
+        (Value::Array(written), Value::Array(read)) => {
+            for (index, (value, read)) in written.iter().zip(read).enumerate() {
+                lost(value, read, &at.clone().index(index), out);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Makes text of the amounts in a pod that were written as numbers (`nvidia.com/gpu: 1`), as an API server does when it stores them; the types of this library read no other.
+pub fn quantities_as_text(pod: &mut Value) {
+    /// Maps whose values are amounts.
+    const MAPS: [&str; 4] = ["limits", "requests", "overhead", "capacity"];
+    /// Fields that are amounts.
+    const FIELDS: [&str; 2] = ["sizeLimit", "divisor"];
+    fn as_text(amount: &mut Value) {
+        if let Value::Number(number) = amount {
+            *amount = Value::String(number.to_string());
+        }
+    }
+    match pod {
+        Value::Array(items) => items.iter_mut().for_each(quantities_as_text),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if FIELDS.contains(&name.as_str()) {
+                    as_text(value);
+                }
+                match value {
+                    Value::Object(amounts) if MAPS.contains(&name.as_str()) => amounts.values_mut().for_each(as_text),
+                    _ => quantities_as_text(value),
+                }
+            }
+        }
+        _ => {}
     }
 }
 
@@ -114,6 +186,18 @@ mod tests {
         let read: RawVolumeSource = serde_json::from_value(wire.clone()).unwrap();
         assert_eq!(serde_json::to_value(&read).unwrap(), wire);
         assert_eq!(read.named("v").unwrap()["laser"], json!({}));
+    }
+
+    #[test]
+    fn an_amount_may_be_a_number_and_nothing_else_becomes_text() {
+        let template = RawPodTemplate(json!({ "spec": {
+            "containers": [{ "name": "a", "resources": { "limits": { "nvidia.com/gpu": 1, "memory": "1Gi" } }, "ports": [{ "containerPort": 80 }] }],
+            "volumes": [{ "name": "v", "emptyDir": { "sizeLimit": 1024 } }],
+        } }));
+        let spec = template.as_pod_template().unwrap().spec.unwrap();
+        let limits = spec.containers[0].resources.as_ref().unwrap().limits.as_ref().unwrap();
+        assert_eq!((limits["nvidia.com/gpu"].0.as_str(), limits["memory"].0.as_str()), ("1", "1Gi"));
+        assert_eq!(template.0["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"], 1, "kept as it came");
     }
 
     #[test]

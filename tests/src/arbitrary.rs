@@ -22,6 +22,7 @@ pub fn cluster() -> impl Strategy<Value = Vec<Seen>> {
         manifests::two_nodes(NAME),
         manifests::phi_4_mini(NAME),
         manifests::adapters(NAME),
+        manifests::own_template(NAME),
     ];
     let root = select(serving.into_iter().chain([manifests::tuning(NAME)]).collect::<Vec<_>>());
     let root = (root, any::<bool>(), damage()).prop_map(|(mut root, deleting, damage)| {

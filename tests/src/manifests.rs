@@ -40,6 +40,26 @@ pub fn phi_4_mini(name: &str) -> Value {
     preset(name, "phi-4-mini-instruct", "Standard_NV36ads_A10_v5")
 }
 
+/// A server of the user's own on a machine without fast local disks, with an amount that is a number and a field that is newer than the types of this build.
+pub fn own_template(name: &str) -> Value {
+    json!({
+        "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": name},
+        "resource": {"instanceType": "Standard_NV36ads_A10_v5", "labelSelector": {"matchLabels": {"apps": name}}},
+        "inference": {"template": {
+            "metadata": {"labels": {"team": "blue"}},
+            "spec": {
+                "hostnameOverride": "server",
+                "containers": [{
+                    "name": "server", "image": "registry.example.com/llm/server:1", "args": ["--port", "5000"],
+                    "resources": {"limits": {"nvidia.com/gpu": 1}}, "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}],
+                }],
+                "tolerations": [{"key": "team", "operator": "Exists"}],
+                "volumes": [{"name": "shm", "emptyDir": {"medium": "Memory"}}],
+            },
+        }},
+    })
+}
+
 /// A training whose result is pushed with the credentials of the Secret `my-push-secret`.
 pub fn tuning(name: &str) -> Value {
     json!({

@@ -48,6 +48,9 @@ fn is_default(field: &str, value: &Value) -> bool {
         "failureThreshold" => *value == json!(3),
         "initialDelaySeconds" => *value == json!(0),
         "status" | "apiVersion" => true,
+        "serviceName" => *value == json!(""),
+        "podManagementPolicy" => *value == json!("OrderedReady"),
+        "persistentVolumeClaimRetentionPolicy" => *value == json!({"whenDeleted": "Retain", "whenScaled": "Retain"}),
         // A headless Service is a ClusterIP Service without an address; a path of a host is not checked.
         "type" => *value == json!("ClusterIP") || *value == json!(""),
         // What the API server says of a Job that says nothing.

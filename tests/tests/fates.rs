@@ -98,6 +98,23 @@ fn every_fate_ends_explained_on_the_condition_that_a_user_looks_at_first() {
     }
 }
 
+#[test]
+fn what_is_wrong_with_the_users_own_pods_is_told_in_the_same_words() {
+    let message = WORDS.to_owned();
+    for (fate, reason, words) in [
+        (PodFate::ImagePull { message: message.clone() }, "ImagePullError", ["pod own-0", "container server"]),
+        (PodFate::CrashLoop { exit_code: 42, message }, "ContainerCrashLoopBackOff", ["container server", WORDS]),
+        (PodFate::NeverReady, "WorkspaceInferenceStatusPending", ["0 of 1 pods are ready", "overdue"]),
+    ] {
+        let mut stage = stage(&pods(fate));
+        stage.put(&manifests::own_template("own"));
+        for word in words {
+            (&mut stage as &mut dyn Stage).until_refused("own", "InferenceReady", reason, word);
+        }
+        assert_eq!(state(&stage, "own"), "Pending");
+    }
+}
+
 /// What goes wrong with the pods of a training, the condition that tells it, its reason, parts of its words, and the state.
 fn fates_of_trainings() -> Vec<(PodFate, &'static str, &'static str, [&'static str; 2], &'static str)> {
     let message = WORDS.to_owned();

@@ -14,6 +14,7 @@ const CONFIG_MAP: &str = "the settings of a training lie in a ConfigMap, which n
 const TRAINERS_OWN: &str =
     "the trainer reads its settings itself: what no part of the pod depends on is not judged, neither here nor later";
 const METHOD: &str = "no cluster shows the ConfigMap here; the controller tunes as the settings say, and tells that the method says otherwise";
+const BESIDE_TEMPLATE: &str = "a template mounts its own settings: a ConfigMap that is named beside it, or by default, is never looked at, here nor later; that it is unused is said";
 
 /// Where we differ on purpose: (case, or its beginning with `*`; what we say; reason).
 const DIFFERENCES: &[(&str, bool, &str)] = &[
@@ -25,6 +26,11 @@ const DIFFERENCES: &[(&str, bool, &str)] = &[
         true,
         "needs the ConfigMap, which no cluster shows here; the controller says it before a machine is paid for",
     ),
+    ("ws-inf-template-config", true, BESIDE_TEMPLATE),
+    ("a1-cfg-default-missing", true, BESIDE_TEMPLATE),
+    ("a1-cfg-norelease", true, BESIDE_TEMPLATE),
+    ("a1-cfg-nokey", true, BESIDE_TEMPLATE),
+    ("a1-cfg-notyaml", true, BESIDE_TEMPLATE),
     ("ws-up-badname", true, "a name cannot change: refusing updates would only keep the finalizer on"),
     (
         "ws-up-count-null-*",

@@ -169,7 +169,8 @@ fn difference(row: &BTreeMap<String, String>, cloud: Cloud, size: &str) -> Optio
     manifest["tuning"]["method"] = json!(row["method"]);
     let (_, workspace) = kaito_api::workspace::decode(manifest).unwrap();
     let settings = Settings { cloud, ..Settings::default() };
-    let facts = match (resolve(&workspace, &settings), row["error"].is_empty()) {
+    let found = resolve(&workspace, &settings).map(|subject| *subject.model().expect("a model"));
+    let facts = match (found, row["error"].is_empty()) {
         // No published image serves these machines: refused in words, and no machine is paid for.
         (Err(failure), _) if failure.reason.name == "NoRuntimeForGpu" => return None,
         // The reference panics; mistral-7b can be tuned, for its artefact is published.

@@ -55,6 +55,46 @@ fn pods_that_run_are_left_alone_when_an_adapter_is_changed_to_one_that_cannot_be
 }
 
 #[test]
+fn pods_of_the_users_own_that_run_are_left_alone_when_the_template_is_broken_and_follow_when_it_is_whole_again() {
+    let mut stage = stage();
+    stage.put(&manifests::own_template("own"));
+    let world: &mut dyn Stage = &mut stage;
+    world.until_ready("own");
+    let before = world.get(Kind::StatefulSet, "own");
+    world.patch(Kind::Workspace, "own", &json!({"inference": {"template": {"spec": {"containers": "server"}}}}));
+    world.until_refused("own", "ResourceReady", "InvalidWorkspace", "inference.template");
+    world.expect_quiet();
+    assert_eq!((world.get(Kind::StatefulSet, "own"), world.list(Kind::NodeClaim).len()), (before, 1));
+    let mut whole = manifests::own_template("own");
+    whole["inference"]["template"]["spec"]["containers"][0]["image"] = json!("registry.example.com/llm/server:2");
+    world.put(&whole);
+    world.until_ready("own");
+    let set = world.get(Kind::StatefulSet, "own").unwrap();
+    assert_eq!(set["spec"]["template"]["spec"]["containers"][0]["image"], "registry.example.com/llm/server:2");
+}
+
+#[test]
+fn beside_a_template_what_only_our_runtimes_take_is_unused_and_keeps_nobody_waiting() {
+    let mut stage = stage();
+    let mut manifest = manifests::own_template("own");
+    manifest["resource"]["count"] = json!(2);
+    manifest["metadata"]["annotations"] = json!({"kaito.sh/runtime": "transformers"});
+    // Neither of the two exists.
+    manifest["inference"]["config"] = json!("no-such-settings");
+    let secrets = json!(["no-such-secret"]);
+    manifest["inference"]["adapters"] = json!([
+        {"source": {"name": "tone", "image": "registry.example.com/a:1", "imagePullSecrets": secrets}, "strength": "0.5"},
+    ]);
+    stage.put(&manifest);
+    let world: &mut dyn Stage = &mut stage;
+    world.until_ready("own");
+    assert_eq!((world.list(Kind::NodeClaim).len(), world.list(Kind::Pod).len()), (2, 2));
+    assert!(!world.get(Kind::Service, "own").unwrap().to_string().contains("kv-events"));
+    let pod = world.get(Kind::StatefulSet, "own").unwrap()["spec"]["template"].to_string();
+    assert!(!pod.contains("tone") && !pod.contains("no-such"), "{pod}");
+}
+
+#[test]
 fn an_object_that_cannot_be_read_is_named_and_does_not_stop_the_others() {
     let mut stage = stage();
     let mut broken = manifests::phi_4_mini("broken");

@@ -254,6 +254,61 @@ scenarios! {
         world.expect_quiet();
     }
 
+    fn a_template_of_the_users_own_is_served_and_an_edit_of_it_rolls_out(world) {
+        world.put(&manifests::own_template("own"));
+        world.until_ready("own");
+        let template = |world: &dyn Stage| world.get(Kind::StatefulSet, "own").unwrap()["spec"]["template"].clone();
+        let first = template(world);
+        assert_eq!(first["metadata"]["labels"], json!({"team": "blue", "kaito.sh/workspace": "own"}));
+        assert_eq!(first["spec"]["hostnameOverride"], "server", "newer than the types of this build");
+        assert_eq!(first["spec"]["tolerations"][0], json!({"key": "team", "operator": "Exists"}));
+        assert!(first["spec"]["affinity"]["nodeAffinity"].to_string().contains("kaito.sh/workspacenamespace"));
+        assert!(world.get(Kind::Service, "own").is_some() && world.get(Kind::Service, "own-headless").is_some());
+        world.expect_quiet();
+
+        let mut containers = manifests::own_template("own")["inference"]["template"]["spec"]["containers"].clone();
+        containers[0]["image"] = json!("registry.example.com/llm/server:2");
+        world.patch(Kind::Workspace, "own", &json!({"inference": {"template": {"spec": {"containers": containers}}}}));
+        world.until("its pod has the new image", &|world| {
+            world.get(Kind::Pod, "own-0").is_some_and(|pod| pod["spec"]["containers"][0]["image"] == "registry.example.com/llm/server:2")
+        });
+        world.until_ready("own");
+        let set = world.get(Kind::StatefulSet, "own").unwrap();
+        assert_eq!(set["metadata"]["annotations"]["workspace.kaito.io/revision"], "2");
+        assert_eq!(world.list(Kind::NodeClaim).len(), 1, "the machine stays");
+        world.expect_quiet();
+
+        // A repair of what is around the template changes nothing in it.
+        let second = template(world);
+        world.patch(Kind::StatefulSet, "own", &json!({"spec": {"replicas": 2}}));
+        world.until("it has one pod again", &|world| world.get(Kind::StatefulSet, "own").unwrap()["spec"]["replicas"] == 1);
+        world.until_ready("own");
+        assert_eq!(template(world), second);
+        world.expect_quiet();
+
+        world.remove(Kind::Workspace, "own");
+        world.until("nothing is left", &|world| {
+            [Kind::Workspace, Kind::NodeClaim, Kind::Node, Kind::StatefulSet, Kind::Service, Kind::ControllerRevision, Kind::Pod].iter().all(|kind| ours(world, *kind).is_empty())
+        });
+    }
+
+    fn a_template_that_no_pod_can_be_made_of_is_refused_before_a_machine_is_paid_for(world) {
+        let mut nothing = manifests::own_template("nothing");
+        nothing["inference"]["template"]["spec"]["containers"] = json!([]);
+        let mut greedy = manifests::own_template("greedy");
+        greedy["inference"]["template"]["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] = json!(2);
+        let mut twice = manifests::own_template("twice");
+        twice["inference"]["preset"] = json!({"name": "phi-4-mini-instruct"});
+        for manifest in [&nothing, &greedy, &twice] {
+            world.put(manifest);
+        }
+        world.until_refused("nothing", "ResourceReady", "InvalidWorkspace", "inference.template.spec.containers: a pod has at least one container");
+        world.until_refused("greedy", "ResourceReady", "InvalidWorkspace", "inference.template.spec.containers: ask for 2 of nvidia.com/gpu, and Standard_NV36ads_A10_v5 has 1");
+        world.until_refused("twice", "ResourceReady", "InvalidWorkspace", "inference.template: cannot be set beside preset");
+        world.expect_quiet();
+        assert!(world.list(Kind::NodeClaim).is_empty() && world.list(Kind::StatefulSet).is_empty());
+    }
+
     fn a_strength_that_vllm_cannot_honour_is_honoured_or_refused_before_a_machine_is_paid_for(world) {
         let weak = json!([{"source": {"name": "my-tone", "image": "registry.example.com/adapters/tone:1"}, "strength": "0.5"}]);
         let mut manifest = manifests::preset("weak", "phi-4-mini-instruct", "Standard_NC24ads_A100_v4");

@@ -3,10 +3,11 @@
 
 use super::rules::{Case, Late, On, RULES, annotation_path};
 use crate::failure::{self, Failure, Reason};
-use crate::workspace::{self, Facts};
+use crate::workspace::{self, Facts, Subject};
 use kaito_api::vocabulary::annotations;
 use kaito_api::workspace::Version;
 use kaito_api::{FieldError, FieldErrorKind, FieldPath, Workspace};
+use kaito_presets::Sku;
 
 /// A rule that is broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +23,8 @@ pub struct Broken {
 pub struct Judgement {
     /// Rules of the object that are broken, sorted by path.
     pub broken: Vec<Broken>,
-    /// Model, machine and runtime; or everything that stands in the way, what the planner meets first in front. Never empty.
-    pub facts: Result<Facts, Vec<Failure>>,
+    /// Model, machine and runtime, or the user's own server; or everything that stands in the way, what the planner meets first in front. Never empty.
+    pub subject: Result<Subject, Vec<Failure>>,
     /// What was asked for and has no effect.
     pub unused: Vec<String>,
     /// What to say about a machine size that its cloud withdraws.
@@ -57,13 +58,13 @@ pub fn judge(case: &Case<'_>) -> Judgement {
         broken.extend(ask(case, On::LaterVersions));
     }
     broken.sort_by(|a, b| a.error.cmp(&b.error));
-    let facts = workspace::objections(case.new, case.settings);
-    let (mut unused, retirement) = match &facts {
-        Ok(facts) => (unused(case.new, facts), retirement(facts)),
+    let subject = workspace::objections(case.new, case.settings);
+    let (mut unused, retirement) = match &subject {
+        Ok(subject) => (unused(case.new, subject), retirement(subject.sku())),
         Err(_) => (Vec::new(), None),
     };
     unused.extend(told);
-    Judgement { broken, facts, unused, retirement }
+    Judgement { broken, subject, unused, retirement }
 }
 
 /// The rows that are asked then and are broken.
@@ -73,7 +74,18 @@ pub(super) fn ask(case: &Case<'_>, on: On) -> impl Iterator<Item = Broken> {
 }
 
 /// What was asked for and has no effect: said, so that nobody waits for it.
-fn unused(workspace: &Workspace, facts: &Facts) -> Vec<String> {
+fn unused(workspace: &Workspace, subject: &Subject) -> Vec<String> {
+    let mut unused = match subject {
+        Subject::Model(facts) => unused_beside_preset(workspace, facts),
+        Subject::Own(own) => workspace::unused_beside_template(workspace, own),
+    };
+    if !workspace.resource().preferred_nodes.is_empty() {
+        unused.push("resource.preferredNodes".to_owned());
+    }
+    unused
+}
+
+fn unused_beside_preset(workspace: &Workspace, facts: &Facts) -> Vec<String> {
     let Some(preset) = workspace.preset() else { return Vec::new() };
     let options = &preset.preset_options;
     let known = [annotations::RUNTIME_VLLM, annotations::RUNTIME_TRANSFORMERS];
@@ -83,7 +95,6 @@ fn unused(workspace: &Workspace, facts: &Facts) -> Vec<String> {
     [
         (!options.image.is_empty()).then(|| "presetOptions.image: the runtime image serves the model".to_owned()),
         (!options.image_pull_secrets.is_empty()).then(|| "presetOptions.imagePullSecrets".to_owned()),
-        (!workspace.resource().preferred_nodes.is_empty()).then(|| "resource.preferredNodes".to_owned()),
         runtime.map(|word| format!("annotation {}={word}: known are {}", annotations::RUNTIME, known.join(", "))),
         workspace.annotation(annotations::BYPASS_RESOURCE_CHECKS).map(|_| {
             format!(
@@ -100,9 +111,9 @@ fn unused(workspace: &Workspace, facts: &Facts) -> Vec<String> {
 }
 
 /// What to say about a size that its cloud withdraws.
-pub(crate) fn retirement(facts: &Facts) -> Option<String> {
-    let retirement = facts.sku.retirement?;
-    let (cloud, size) = (facts.sku.cloud.as_str(), facts.sku.name);
+pub(crate) fn retirement(sku: &Sku) -> Option<String> {
+    let retirement = sku.retirement?;
+    let (cloud, size) = (sku.cloud.as_str(), sku.name);
     Some(format!(
         "{cloud} announced the end of {size} for {}; {} can take its place",
         retirement.date, retirement.replacement

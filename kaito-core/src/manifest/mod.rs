@@ -10,6 +10,7 @@ mod immutable; // fields that a live object keeps
 mod job; // a training, from beginning to end
 mod layout; // how a model is spread over GPUs
 mod node_claim; // the request for one machine
+mod own; // the pods of the user's own template
 mod pod; // the pod that serves
 mod probes; // when it is alive and ready
 mod puller; // files out of a container image
@@ -26,6 +27,8 @@ pub(crate) use immutable::keep_immutable;
 pub use job::job;
 pub use layout::Layout;
 pub use node_claim::{Machine, claim_name, node_claim};
+pub use own::{Own, own_stateful_set};
+pub(crate) use own::{around_own, own_template};
 pub(crate) use puller::pulled_image;
 pub use puller::{Pull, init_container};
 pub(crate) use revision::{Numbered, controller_revision, revision_name};

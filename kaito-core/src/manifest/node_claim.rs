@@ -4,12 +4,12 @@ use crate::cloud::{self, Requirement as ProviderRequirement};
 use crate::hash;
 use crate::settings::Settings;
 use crate::units::gib_quantity;
-use crate::workspace::Facts;
 use k8s_openapi::api::core::v1::Taint;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_api::karpenter::{NodeClaim, NodeClaimResources, NodeClaimSpec, NodeClassRef, Requirement};
 use kaito_api::vocabulary::{ImageFamily, annotations, labels, names};
+use kaito_presets::Sku;
 use std::collections::BTreeMap;
 
 /// What a NodeClaim is made from.
@@ -27,8 +27,10 @@ pub struct Machine<'a> {
     pub slot: u32,
     /// How often the slot was filled before.
     pub incarnation: u32,
-    /// Model and machine size.
-    pub facts: &'a Facts,
+    /// Its size.
+    pub sku: &'static Sku,
+    /// The disk to ask for, in GiB.
+    pub disk_gib: u64,
     /// Labels that the user wants on the node.
     pub user_labels: BTreeMap<String, String>,
     /// The image family of the node.
@@ -70,7 +72,7 @@ pub fn node_claim(machine: &Machine<'_>) -> NodeClaim {
 }
 
 fn spec(machine: &Machine<'_>) -> NodeClaimSpec {
-    let size = machine.facts.sku.name;
+    let size = machine.sku.name;
     let row = cloud::row(machine.settings.cloud);
     let (group, kind, name) = row.node_class;
     let is = |key: &str, value: &str| requirement(key, "In", value);
@@ -80,7 +82,7 @@ fn spec(machine: &Machine<'_>) -> NodeClaimSpec {
     });
     let fixed =
         [is(labels::NODE_POOL, labels::NODE_POOL_KAITO), is(labels::INSTANCE_TYPE, size), is(labels::OS, "linux")];
-    let storage = Quantity(gib_quantity(machine.facts.disk_request_gib()));
+    let storage = Quantity(gib_quantity(machine.disk_gib));
     NodeClaimSpec {
         node_class_ref: NodeClassRef { group: group.to_owned(), kind: kind.to_owned(), name: name.to_owned() },
         requirements: fixed.into_iter().chain(own).collect(),

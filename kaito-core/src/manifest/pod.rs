@@ -110,18 +110,27 @@ fn env(serving: &Serving<'_>) -> Vec<EnvVar> {
 
 /// Only nodes with the user's labels that were made for this very Workspace.
 pub(super) fn affinity(name: &str, namespace: &str, node_labels: &BTreeMap<String, String>) -> Affinity {
+    let wanted = node_requirements(name, namespace, node_labels);
+    let term = NodeSelectorTerm { match_expressions: Some(wanted), match_fields: None };
+    let required = NodeSelector { node_selector_terms: vec![term] };
+    let node =
+        NodeAffinity { required_during_scheduling_ignored_during_execution: Some(required), ..NodeAffinity::default() };
+    Affinity { node_affinity: Some(node), ..Affinity::default() }
+}
+
+/// What those nodes have, and no others.
+pub(super) fn node_requirements(
+    name: &str,
+    namespace: &str,
+    node_labels: &BTreeMap<String, String>,
+) -> Vec<NodeSelectorRequirement> {
     let is = |key: &str, value: &str| NodeSelectorRequirement {
         key: key.to_owned(),
         operator: "In".to_owned(),
         values: Some(vec![value.to_owned()]),
     };
     let own = [is(labels::WORKSPACE, name), is(labels::WORKSPACE_NAMESPACE, namespace)];
-    let wanted = node_labels.iter().map(|(key, value)| is(key, value)).chain(own).collect();
-    let term = NodeSelectorTerm { match_expressions: Some(wanted), match_fields: None };
-    let required = NodeSelector { node_selector_terms: vec![term] };
-    let node =
-        NodeAffinity { required_during_scheduling_ignored_during_execution: Some(required), ..NodeAffinity::default() };
-    Affinity { node_affinity: Some(node), ..Affinity::default() }
+    node_labels.iter().map(|(key, value)| is(key, value)).chain(own).collect()
 }
 
 /// The taints of GPU nodes, and of spot machines.

@@ -4,7 +4,7 @@ use super::{Serving, headless_name, pod, volumes};
 use crate::compat;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use kaito_api::vocabulary::annotations;
 
 /// The set of pods that serve a preset: one a machine, all started at once.
@@ -14,13 +14,6 @@ pub fn stateful_set(serving: &Serving<'_>) -> StatefulSet {
 
 /// The same around a pod template that is there already.
 pub fn around(serving: &Serving<'_>, template: PodTemplateSpec) -> StatefulSet {
-    let metadata = ObjectMeta {
-        name: Some(serving.name.to_owned()),
-        namespace: Some(serving.namespace.to_owned()),
-        annotations: Some([(annotations::WORKSPACE_REVISION.to_owned(), serving.revision.to_string())].into()),
-        owner_references: Some(vec![serving.owner.clone()]),
-        ..ObjectMeta::default()
-    };
     let spec = StatefulSetSpec {
         replicas: i32::try_from(serving.layout.nodes).ok(),
         service_name: Some(headless_name(serving.name)),
@@ -34,5 +27,16 @@ pub fn around(serving: &Serving<'_>, template: PodTemplateSpec) -> StatefulSet {
         volume_claim_templates: volumes::claim_templates(serving),
         ..StatefulSetSpec::default()
     };
-    compat::stateful_set(metadata, spec)
+    compat::stateful_set(metadata(serving.name, serving.namespace, &serving.owner, serving.revision), spec)
+}
+
+/// What a set is called, whose it is, and which revision of the Workspace its pods are made from.
+pub(super) fn metadata(name: &str, namespace: &str, owner: &OwnerReference, revision: i64) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: Some(namespace.to_owned()),
+        annotations: Some([(annotations::WORKSPACE_REVISION.to_owned(), revision.to_string())].into()),
+        owner_references: Some(vec![owner.clone()]),
+        ..ObjectMeta::default()
+    }
 }

@@ -2,7 +2,8 @@
 
 use super::adapters;
 use super::draft::{Draft, Flow};
-use super::facts::{self, Task};
+use super::facts::{self, Facts, Subject, Task};
+use super::own::OwnServer;
 use super::view::View;
 use crate::admission::{self, Case, Judgement};
 use crate::failure::{self, Failure};
@@ -28,10 +29,10 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         draft.remark("warning", failure.cause.as_str());
         draft.refused = Some(failure);
     }
-    match &judged.facts {
-        Ok(facts) => {
-            describe(view, workspace, draft, &judged);
-            draft.facts = Some(*facts);
+    match &judged.subject {
+        Ok(subject) => {
+            describe(view, workspace, draft, subject, &judged);
+            draft.subject = Some(subject.clone());
             Ok(Flow::Next)
         }
         // Machines that are there stay looked after; without facts, nothing new is built.
@@ -46,8 +47,21 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     }
 }
 
-fn describe(view: &View<'_>, workspace: &Workspace, draft: &mut Draft, judged: &Judgement) {
-    let Ok(facts) = &judged.facts else { return };
+fn describe(view: &View<'_>, workspace: &Workspace, draft: &mut Draft, subject: &Subject, judged: &Judgement) {
+    match subject {
+        Subject::Model(facts) => describe_model(view, workspace, draft, facts),
+        Subject::Own(own) => describe_own(draft, own),
+    }
+    let unused: Vec<String> = judged.unused.iter().cloned().chain(judged.telling()).collect();
+    if !unused.is_empty() {
+        draft.remark("not used", unused.join("; "));
+    }
+    if let Some(warning) = &judged.retirement {
+        draft.remark("warning", warning);
+    }
+}
+
+fn describe_model(view: &View<'_>, workspace: &Workspace, draft: &mut Draft, facts: &Facts) {
     let name = workspace.preset().map_or(facts.model.id, |preset| preset.name.as_str());
     let dtype = facts.profile.dtypes.forced.unwrap_or(facts.model.dtype);
     let work = match facts.task {
@@ -61,11 +75,12 @@ fn describe(view: &View<'_>, workspace: &Workspace, draft: &mut Draft, judged: &
     if facts.engine().is_some_and(|engine| engine != facts::engine(workspace, view.settings)) {
         draft.remark("admitted", adapters::remark(facts.profile));
     }
-    let unused: Vec<String> = judged.unused.iter().cloned().chain(judged.telling()).collect();
-    if !unused.is_empty() {
-        draft.remark("not used", unused.join("; "));
-    }
-    if let Some(warning) = &judged.retirement {
-        draft.remark("warning", warning);
-    }
+}
+
+fn describe_own(draft: &mut Draft, own: &OwnServer) {
+    let gpus = match own.sku.gpu_count {
+        1 => "1 GPU".to_owned(),
+        count => format!("{count} GPUs"),
+    };
+    draft.remark("admitted", format!("a pod template of the user's own ({gpus} of {} on a node)", own.sku.gpu_model));
 }

@@ -2,7 +2,7 @@
 
 pub(super) use crate::effect::is_dying;
 
-use super::facts::Facts;
+use super::facts::{Facts, Subject};
 use super::size::Room;
 use super::training::Training;
 use super::tuning::Progress;
@@ -62,7 +62,7 @@ pub(super) struct Draft {
     pub(super) deleting: bool,
     /// The finalizer is off, or about to be: no status any more.
     pub(super) released: bool,
-    pub(super) facts: Option<Facts>,
+    pub(super) subject: Option<Subject>,
     /// Why it would not be admitted today, where children are there already: they stay, and nothing is begun anew.
     pub(super) refused: Option<Failure>,
     pub(super) revision: Option<Revision>,
@@ -96,6 +96,11 @@ impl Draft {
         !self.progress.is_over() && !self.failures.iter().any(Failure::forbids_machines)
     }
 
+    /// The model, where one is served or tuned.
+    pub(super) fn model(&self) -> Option<Facts> {
+        self.subject.as_ref().and_then(Subject::model).copied()
+    }
+
     pub(super) fn remark(&mut self, topic: &'static str, text: impl Into<String>) {
         self.remarks.push(Remark { topic, text: text.into() });
     }
@@ -108,9 +113,21 @@ impl Draft {
 
     /// Makes a child be as desired: created when absent, changed where it differs, left alone when it is not ours or cannot be read.
     pub(super) fn ensure<T: Typed + ResourceExt + Clone>(&mut self, found: Lookup<'_, T>, desired: T, owner_uid: &str) {
+        let wanted = desired.into_object();
+        self.ensure_body(found, wanted.key(), wanted.to_value(), owner_uid);
+    }
+
+    /// The same for a child in its wire form.
+    pub(super) fn ensure_body<T: Typed + ResourceExt + Clone>(
+        &mut self,
+        found: Lookup<'_, T>,
+        key: ObjectKey,
+        wanted: Value,
+        owner_uid: &str,
+    ) {
         match found {
             Lookup::Absent => {
-                self.push_after(Effect::ensure(&desired.into_object(), WriteMode::Apply, None), self.stamp);
+                self.push_after(Effect::Ensure { key, body: wanted, mode: WriteMode::Apply, uid: None }, self.stamp);
             }
             Lookup::Malformed(malformed) => {
                 let key = Seen::Malformed(malformed.clone()).key();
@@ -124,10 +141,8 @@ impl Draft {
             }
             Lookup::Found(observed) if is_dying(observed.meta()) => {}
             Lookup::Found(observed) => {
-                let there = observed.to_wire();
-                let wanted = desired.into_object();
-                if let Some(body) = self.differing(wanted.key().kind, wanted.to_value(), &there) {
-                    self.apply(wanted.key(), body, observed.meta().uid.clone());
+                if let Some(body) = self.differing(key.kind, wanted, &observed.to_wire()) {
+                    self.apply(key, body, observed.meta().uid.clone());
                 }
             }
         }

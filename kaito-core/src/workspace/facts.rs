@@ -1,6 +1,7 @@
 //! The model, the machine and the runtime that a Workspace names, or why one of them cannot be had.
 
 use super::adapters;
+use super::own::{self, OwnServer};
 use crate::cloud::Cloud;
 use crate::failure::{self, Failure};
 use crate::settings::Settings;
@@ -37,7 +38,16 @@ pub enum Task {
     },
 }
 
-/// What a Workspace names, looked up.
+/// What a Workspace is about, looked up.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Subject {
+    /// A model of the registry, served or tuned by a runtime of ours.
+    Model(Facts),
+    /// A server of the user's own making.
+    Own(OwnServer),
+}
+
+/// What a Workspace with a preset names, looked up.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Facts {
     /// The model.
@@ -52,8 +62,50 @@ pub struct Facts {
     pub task: Task,
 }
 
-/// What the reference asks of a machine's disk where it does not look at the model, in GiB: a training's data and results have no known size.
-const TUNING_DISK_GIB: u64 = 1024;
+/// What the reference asks of a machine's disk where it does not look at the model, in GiB: a training's data and results have no known size, nor has what a server of the user's needs.
+const UNKNOWN_DISK_GIB: u64 = 1024;
+
+impl Subject {
+    /// The model with its machine and its runtime, where there is one.
+    pub fn model(&self) -> Option<&Facts> {
+        match self {
+            Subject::Model(facts) => Some(facts),
+            Subject::Own(_) => None,
+        }
+    }
+
+    /// The machine size.
+    pub fn sku(&self) -> &'static Sku {
+        match self {
+            Subject::Model(facts) => facts.sku,
+            Subject::Own(own) => own.sku,
+        }
+    }
+
+    /// Whether it answers requests; a training does not.
+    pub fn serves(&self) -> bool {
+        match self {
+            Subject::Model(facts) => facts.engine().is_some(),
+            Subject::Own(_) => true,
+        }
+    }
+
+    /// How long a server may take from its start until it answers, in seconds.
+    pub fn start_seconds(&self) -> u64 {
+        match self {
+            Subject::Model(facts) => facts.start_seconds(),
+            Subject::Own(_) => own::START_SECONDS,
+        }
+    }
+
+    /// The disk to ask for, in GiB.
+    pub fn disk_request_gib(&self) -> u64 {
+        match self {
+            Subject::Model(facts) => facts.disk_request_gib(),
+            Subject::Own(_) => UNKNOWN_DISK_GIB,
+        }
+    }
+}
 
 impl Facts {
     /// The server, where a model is served.
@@ -74,13 +126,20 @@ impl Facts {
     pub fn disk_request_gib(&self) -> u64 {
         match self.task {
             Task::Inference { .. } => self.model.disk_request_gib,
-            Task::Tuning { .. } => TUNING_DISK_GIB,
+            Task::Tuning { .. } => UNKNOWN_DISK_GIB,
         }
     }
 }
 
 /// Looks up what a Workspace names. The one place where a preset, a size and a runtime are judged: the controller, the CLI and later the webhook call it.
-pub fn resolve(workspace: &Workspace, settings: &Settings) -> Result<Facts, Failure> {
+pub fn resolve(workspace: &Workspace, settings: &Settings) -> Result<Subject, Failure> {
+    match workspace.inference().and_then(|served| served.template.as_ref()) {
+        Some(template) => own::resolve(workspace, template, settings).map(Subject::Own),
+        None => of_model(workspace, settings).map(Subject::Model),
+    }
+}
+
+fn of_model(workspace: &Workspace, settings: &Settings) -> Result<Facts, Failure> {
     let model = model(workspace)?;
     let sku = sku(workspace, settings)?;
     let (capability, profile) = profile(sku)?;
@@ -96,7 +155,7 @@ pub fn resolve(workspace: &Workspace, settings: &Settings) -> Result<Facts, Fail
 }
 
 /// As [`resolve`], with everything that stands in the way: what `resolve` says, and the machine size where that is wrong beside it.
-pub(crate) fn objections(workspace: &Workspace, settings: &Settings) -> Result<Facts, Vec<Failure>> {
+pub(crate) fn objections(workspace: &Workspace, settings: &Settings) -> Result<Subject, Vec<Failure>> {
     resolve(workspace, settings).map_err(|first| {
         let beside = sku(workspace, settings).err().filter(|other| *other != first);
         std::iter::once(first).chain(beside).collect()
@@ -104,20 +163,23 @@ pub(crate) fn objections(workspace: &Workspace, settings: &Settings) -> Result<F
 }
 
 fn model(workspace: &Workspace) -> Result<&'static Model, Failure> {
-    let not_supported =
-        |what: &str| Err(Failure::new(&failure::NOT_SUPPORTED, format!("{what} is not served by this version")));
-    let Some(inference) = workspace.inference() else { return tuned_model(workspace) };
-    if inference.template.is_some() {
-        return not_supported("inference.template");
+    if workspace.inference().is_none() {
+        return tuned_model(workspace);
     }
-    if workspace.resource().partition.is_some() {
-        return not_supported("resource.partition");
-    }
+    whole_machines(workspace)?;
     let Some(preset) = workspace.preset() else {
         return Err(Failure::new(&failure::INVALID_WORKSPACE, "inference.preset: missing; name the model to serve"));
     };
     kaito_presets::model(&preset.name)
         .map_err(|unknown| Failure::new(&failure::UNKNOWN_PRESET, format!("inference.preset.name: {unknown}")))
+}
+
+/// Parts of machines are not given away by this version.
+pub(super) fn whole_machines(workspace: &Workspace) -> Result<(), Failure> {
+    match workspace.resource().partition {
+        Some(_) => Err(Failure::new(&failure::NOT_SUPPORTED, "resource.partition is not served by this version")),
+        None => Ok(()),
+    }
 }
 
 fn tuned_model(workspace: &Workspace) -> Result<&'static Model, Failure> {
@@ -145,7 +207,7 @@ fn training(tuning: &TuningSpec, model: &'static Model) -> Result<Task, Failure>
     }
 }
 
-fn sku(workspace: &Workspace, settings: &Settings) -> Result<&'static Sku, Failure> {
+pub(super) fn sku(workspace: &Workspace, settings: &Settings) -> Result<&'static Sku, Failure> {
     let cloud = settings.cloud;
     let name = workspace.resource().instance_type.as_str();
     if name.is_empty() {

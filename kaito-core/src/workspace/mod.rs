@@ -5,7 +5,7 @@
 //! follows from the failures that are in the draft then (`Draft::may_buy`): what forbids one is a row of the catalogue, and every step that can find such a failure runs before `nodes`.
 //!
 //! Not here: how objects look (`crate::manifest`), how much memory a model takes (`crate::sizing`), who calls us (`crate::driver`).
-//! Not here yet: own pod templates, the benchmark; a Workspace that asks for one of them is told so in words, before a machine is paid for.
+//! Not here yet: the benchmark, parts of GPUs, nodes that are brought along; a Workspace that asks for such nodes or parts is told so in words, before a machine is paid for.
 
 mod adapters; // LoRA adapters beside the model
 mod admit; // would this be admitted today? late validation, in words
@@ -13,12 +13,13 @@ mod claims; // which NodeClaim fills which slot
 mod config; // the user's ConfigMap
 mod deletion; // give everything back, then let go
 mod draft; // what the steps have found and want
-mod facts; // model, machine and runtime that the Workspace names
+mod facts; // model, machine and runtime that the Workspace names, or its own server
 mod given_up; // claims that went away before a machine came
 mod joined; // the Nodes that came, and whether they can be used
 mod network; // the Services
 mod nodes; // ask for machines, read what came
 mod orphans; // machines of a Workspace that is gone
+mod own; // a server of the user's own making
 mod pods; // what is wrong with pods, in the kubelet's words
 mod revision; // number what was asked for
 mod secrets; // Secrets that are named
@@ -32,7 +33,9 @@ mod view; // the Workspace and its children, as read
 mod workload; // the pods that serve
 
 pub(crate) use facts::objections;
-pub use facts::{Engine, Facts, Task, resolve};
+pub use facts::{Engine, Facts, Subject, Task, resolve};
+pub(crate) use own::unused as unused_beside_template;
+pub use own::{Asks, OwnServer};
 pub(crate) use size::forecast;
 
 use crate::driver::Planner;

@@ -1,21 +1,31 @@
 //! The Services: made at once, for they cost nothing and their address is stable from the first moment.
 
 use super::draft::{Draft, Flow};
-use super::facts::Engine;
+use super::facts::{self, Engine, Subject};
 use super::view::View;
 use crate::manifest::{self, Exposure};
 use crate::snapshot::Unread;
 use kaito_api::vocabulary::annotations;
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
-    // A training answers nobody.
-    let Some(facts) = draft.facts.filter(|facts| facts.engine().is_some()) else { return Ok(Flow::Next) };
+    let kv_events = match &draft.subject {
+        Some(Subject::Model(facts)) => match facts.engine() {
+            Some(engine) => engine == Engine::Vllm && facts.profile.supports.kv_events,
+            // A training answers nobody.
+            None => return Ok(Flow::Next),
+        },
+        // As upstream: the annotation decides, whatever the template serves with.
+        Some(Subject::Own(_)) => {
+            view.workspace.is_ok_and(|workspace| facts::engine(workspace, view.settings) == Engine::Vllm)
+        }
+        None => return Ok(Flow::Next),
+    };
     let exposure = Exposure {
         name: view.name(),
         namespace: view.namespace(),
         owner: view.owner(),
         load_balancer: view.annotation(annotations::ENABLE_LOAD_BALANCER) == Some(annotations::ENABLE_LOAD_BALANCER_ON),
-        kv_events: facts.engine() == Some(Engine::Vllm) && facts.profile.supports.kv_events,
+        kv_events,
     };
     for service in [manifest::service(&exposure), manifest::headless_service(&exposure)] {
         let name = service.metadata.name.clone().unwrap_or_default();

@@ -70,7 +70,8 @@ fn settle(view: &View<'_>, draft: &mut Draft, target: u32, buys: bool) -> Result
             draft.delete(target);
         }
     }
-    let Some(facts) = draft.facts.filter(|_| buys) else { return Ok(()) };
+    let machine = draft.subject.as_ref().filter(|_| buys).map(|subject| (subject.sku(), subject.disk_request_gib()));
+    let Some((sku, disk_gib)) = machine else { return Ok(()) };
     for (slot, incarnation) in slots.missing {
         let name = manifest::claim_name(view.uid(), slot, incarnation);
         let wanted = manifest::node_claim(&manifest::Machine {
@@ -80,7 +81,8 @@ fn settle(view: &View<'_>, draft: &mut Draft, target: u32, buys: bool) -> Result
             uid: view.uid(),
             slot,
             incarnation,
-            facts: &facts,
+            sku,
+            disk_gib,
             user_labels: super::workload::user_labels(view),
             image_family: super::workload::image_family(view),
             settings: view.settings,

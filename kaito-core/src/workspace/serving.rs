@@ -77,7 +77,7 @@ fn for_pods(view: &View<'_>, draft: &Draft, set: Option<&StatefulSet>, pods: &[&
         [made, asked, draft.machines.ready_since, view.lost(ConditionType::InferenceReady)];
     let since = begins.into_iter().flatten().max().unwrap_or(view.now());
     let mut wait = Waiting::new(&failure::WORKLOAD_PENDING, what, since);
-    let start = draft.facts.and_then(|facts| i64::try_from(facts.start_seconds()).ok());
+    let start = draft.subject.as_ref().and_then(|subject| i64::try_from(subject.start_seconds()).ok());
     wait.deadline = start.map(SignedDuration::from_secs);
     wait.overdue_because(view.now(), || pods::standing(pods))
 }

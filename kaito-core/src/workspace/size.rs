@@ -2,7 +2,7 @@
 
 use super::config;
 use super::draft::{Draft, Flow};
-use super::facts::{Engine, Facts, Task};
+use super::facts::{Engine, Facts, Subject, Task};
 use super::view::View;
 use crate::failure::{self, Failure};
 use crate::manifest::Layout;
@@ -21,7 +21,14 @@ pub(super) struct Room {
 }
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
-    let context = match config::context(view, draft.facts.map(|facts| facts.model.token_limit))? {
+    let found = match &draft.subject {
+        Some(Subject::Own(_)) => Ok(None), // What serves there is not ours to configure.
+        subject => {
+            let model = subject.as_ref().and_then(Subject::model);
+            config::context(view, model.map(|facts| facts.model.token_limit))?
+        }
+    };
+    let context = match found {
         Ok(context) => context,
         Err(failure) if view.recorded_target().is_none() => return Ok(draft.stop(failure)),
         Err(failure) => {
@@ -29,8 +36,8 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
             None
         }
     };
-    let computed = match (&draft.facts, view.workspace) {
-        (Some(facts), Ok(workspace)) => compute(facts, context, asked(workspace)).map(Some),
+    let computed = match (&draft.subject, view.workspace) {
+        (Some(subject), Ok(workspace)) => compute(subject, context, asked(workspace)).map(Some),
         _ => Ok(None),
     };
     match (view.recorded_target(), computed) {
@@ -50,7 +57,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         (None, Ok(None)) => draft.target = None,
         (None, Err(failure)) => return Ok(draft.stop(failure)),
     }
-    match draft.facts.zip(draft.target).map(|(facts, nodes)| room(&facts, nodes)) {
+    match draft.model().zip(draft.target).map(|(facts, nodes)| room(&facts, nodes)) {
         None => {}
         Some(Ok(room)) => draft.room = Some(room),
         // Nothing has been begun: nothing is.
@@ -91,12 +98,13 @@ fn at_least_what_runs(view: &View<'_>, nodes: u32) -> Result<u32, Unread> {
 }
 
 /// What can be said of the number of machines before any cluster is looked at: nothing, where a ConfigMap may name another context.
-pub(crate) fn forecast(workspace: &Workspace, facts: &Facts) -> Result<(), Failure> {
+pub(crate) fn forecast(workspace: &Workspace, subject: &Subject) -> Result<(), Failure> {
+    let Subject::Model(facts) = subject else { return Ok(()) };
     let decided_elsewhere = workspace.inference().is_some_and(|inference| !inference.config.is_empty());
     if decided_elsewhere {
         Ok(())
     } else {
-        compute(facts, None, asked(workspace)).and_then(|(nodes, _)| room(facts, nodes)).map(|_| ())
+        for_model(facts, None, asked(workspace)).and_then(|(nodes, _)| room(facts, nodes)).map(|_| ())
     }
 }
 
@@ -119,7 +127,16 @@ fn transformers_shortage(facts: &Facts, asked: u32) -> Option<String> {
     })
 }
 
-fn compute(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, String), Failure> {
+fn compute(subject: &Subject, context: Option<u32>, asked: u32) -> Result<(u32, String), Failure> {
+    match subject {
+        Subject::Model(facts) => for_model(facts, context, asked),
+        Subject::Own(_) => {
+            Ok((asked, format!("{}, as asked for (a template of the user's own is not sized)", counted(asked, "node"))))
+        }
+    }
+}
+
+fn for_model(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, String), Failure> {
     let Facts { model, sku, .. } = facts;
     let Task::Inference { engine } = facts.task else {
         return Ok((1, "1 node: a training runs on one machine".to_owned()));
@@ -184,7 +201,7 @@ mod tests {
             "inference": {"preset": {"name": model}},
         }))
         .ok()?;
-        super::super::resolve(&workspace, &Settings::default()).ok()
+        super::super::resolve(&workspace, &Settings::default()).ok()?.model().copied()
     }
 
     #[test]
@@ -193,7 +210,7 @@ mod tests {
         let mut would_be_refused = 0;
         for model in kaito_presets::models() {
             for facts in sizes.iter().filter_map(|size| transformers(model.id, size)) {
-                if compute(&facts, None, 1).is_err() {
+                if for_model(&facts, None, 1).is_err() {
                     continue;
                 }
                 let found = room(&facts, 1).map(|room| room.max_model_len);

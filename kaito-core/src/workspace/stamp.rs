@@ -12,7 +12,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let present = view.metadata.finalizers.clone().unwrap_or_default();
     if !present.iter().any(|name| name == finalizers::WORKSPACE) {
         patch.finalizers = Some(present.into_iter().chain([finalizers::WORKSPACE.to_owned()]).collect());
-        if let Some(warning) = draft.facts.as_ref().and_then(crate::admission::retirement) {
+        if let Some(warning) = draft.subject.as_ref().and_then(|subject| crate::admission::retirement(subject.sku())) {
             draft.notices.push(Notice {
                 warning: true,
                 reason: events::INSTANCE_TYPE_RETIRING,

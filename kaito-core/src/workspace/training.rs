@@ -41,7 +41,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     {
         draft.failures.push(failure::name_taken(&ObjectKey::new(Kind::Job, view.namespace(), view.name())));
     }
-    let Some(facts) = draft.facts.filter(|_| draft.progress == tuning::Progress::Nothing) else {
+    let Some(facts) = draft.model().filter(|_| draft.progress == tuning::Progress::Nothing) else {
         return Ok(Flow::Next);
     };
     // What would not be admitted today is not begun, though a machine or an earlier Job is there.
@@ -64,7 +64,8 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
 
 /// Asks at once for what a training that is still to begin depends on, so that it is read in one round.
 fn look(view: &View<'_>, draft: &Draft, tuning: &TuningSpec) -> Result<(), Unread> {
-    let (Lookup::Absent, Some(facts)) = (view.snapshot.get::<Job>(view.namespace(), view.name())?, draft.facts) else {
+    let (Lookup::Absent, Some(facts)) = (view.snapshot.get::<Job>(view.namespace(), view.name())?, draft.model())
+    else {
         return Ok(());
     };
     let object = |kind, namespace: &str, name: &str| Read::object(ObjectKey::new(kind, namespace, name));

@@ -154,7 +154,7 @@ fn make(view: &View<'_>, draft: &mut Draft, tuning: &TuningSpec, training: &Trai
 /// The Job as it is to be.
 fn job(view: &View<'_>, draft: &Draft, tuning: &TuningSpec, training: &Training) -> Result<Effect, Failure> {
     let invalid = |cause: String| Failure::new(&failure::INVALID_WORKSPACE, cause);
-    let (Some(facts), Some(revision)) = (draft.facts, &draft.revision) else {
+    let (Some(facts), Some(revision)) = (draft.model(), &draft.revision) else {
         return Err(invalid("tuning: nothing is known of it".to_owned()));
     };
     let (Task::Tuning { params, weights, .. }, Some(input), Some(output)) =

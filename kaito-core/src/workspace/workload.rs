@@ -5,7 +5,7 @@
 
 use super::adapters;
 use super::draft::{Draft, Flow, is_dying};
-use super::facts::{Engine, Facts, Task};
+use super::facts::{Engine, Facts, Subject, Task};
 use super::secrets::{self, Need};
 use super::size::Room;
 use super::view::View;
@@ -13,13 +13,14 @@ use crate::compat;
 use crate::effect;
 use crate::failure;
 use crate::kinds::{Kind, Typed};
-use crate::manifest::{self, Adapter, Serving};
+use crate::manifest::{self, Adapter, Own, Serving};
 use crate::object::ObjectKey;
 use crate::snapshot::{Lookup, Unread};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::api::storage::v1::StorageClass;
 use kaito_api::vocabulary::{ImageFamily, annotations, labels, names};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What keeps the pods from being made, whatever machines come: found before one is paid for.
@@ -32,7 +33,9 @@ pub(super) fn judge(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> 
     {
         draft.failures.push(failure::name_taken(&ObjectKey::new(Kind::StatefulSet, view.namespace(), view.name())));
     }
-    draft.failures.extend(adapters::of(view).err());
+    if !matches!(draft.subject, Some(Subject::Own(_))) {
+        draft.failures.extend(adapters::of(view).err());
+    }
     Ok(Flow::Next)
 }
 
@@ -41,31 +44,103 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         return Ok(Flow::Next);
     }
     let found = view.stateful_set()?;
-    if let (Some(facts), Some(number)) = (draft.facts, draft.revision.as_ref().map(|revision| revision.number))
-        && let Task::Inference { engine } = facts.task
-    {
+    let subject = draft.subject.clone().filter(Subject::serves);
+    if let (Some(subject), Some(number)) = (subject, draft.revision.as_ref().map(|revision| revision.number)) {
         let is_wanted = match found {
             Lookup::Absent => draft.machines.nodes_ready,
             Lookup::Found(set) => effect::is_controlled_by(&set.metadata, view.uid()),
             Lookup::Malformed(_) => true,
         };
-        if is_wanted && let (Some(room), Ok(adapters)) = (draft.room, adapters::of(view)) {
-            let serving = serving(view, (&facts, engine), room, number, adapters, found)?;
-            ensure(view, draft, found, &serving);
+        if is_wanted && let Some(pods) = pods(view, draft, &subject, number, found)? {
+            ensure(view, draft, found, &pods);
         }
-        secrets(view, draft)?;
+        if subject.model().is_some() {
+            secrets(view, draft)?;
+        }
     }
     super::serving::observe(view, draft, found)?;
     Ok(Flow::Next)
 }
 
-/// Makes the set, or looks after it.
-fn ensure(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, StatefulSet>, serving: &Serving<'_>) {
-    match found {
-        Lookup::Found(running) if keeps_template(view, running, serving.revision) => {
-            look_after(draft, running, serving);
+/// What the set of pods is made from.
+enum Pods<'a> {
+    Preset(Box<Serving<'a>>),
+    Own(Box<Own<'a>>),
+}
+
+impl Pods<'_> {
+    fn revision(&self) -> i64 {
+        match self {
+            Pods::Preset(serving) => serving.revision,
+            Pods::Own(own) => own.revision,
         }
-        found => draft.ensure(found, manifest::stateful_set(serving), view.uid()),
+    }
+
+    /// The whole set.
+    fn set(&self) -> Value {
+        match self {
+            Pods::Preset(serving) => manifest::stateful_set(serving).to_wire(),
+            Pods::Own(own) => manifest::own_stateful_set(own),
+        }
+    }
+
+    /// Everything of it but its pod template.
+    fn around(&self) -> Value {
+        match self {
+            Pods::Preset(serving) => manifest::around(serving, PodTemplateSpec::default()).to_wire(),
+            Pods::Own(own) => manifest::around_own(own),
+        }
+    }
+
+    /// The pod template of a set that runs, as it is to be applied with the rest and without a change.
+    fn template(&self, running: PodTemplateSpec) -> Value {
+        match self {
+            Pods::Preset(_) => serde_json::to_value(running).unwrap_or_default(),
+            // What was read lacks the fields that this build does not know; applied without them, they would go.
+            Pods::Own(own) => manifest::own_template(own),
+        }
+    }
+}
+
+/// What the pods are to be, where it is known how a model lies on its machines.
+fn pods<'a>(
+    view: &'a View<'a>,
+    draft: &Draft,
+    subject: &'a Subject,
+    revision: i64,
+    found: Lookup<'_, StatefulSet>,
+) -> Result<Option<Pods<'a>>, Unread> {
+    match subject {
+        Subject::Model(facts) => {
+            let Task::Inference { engine } = facts.task else { return Ok(None) };
+            let (Some(room), Ok(adapters)) = (draft.room, adapters::of(view)) else { return Ok(None) };
+            let serving = serving(view, (facts, engine), room, revision, adapters, found)?;
+            Ok(Some(Pods::Preset(Box::new(serving))))
+        }
+        Subject::Own(server) => Ok(draft.target.map(|nodes| {
+            Pods::Own(Box::new(Own {
+                name: view.name(),
+                namespace: view.namespace(),
+                owner: view.owner(),
+                revision,
+                nodes,
+                template: &server.template,
+                pod_labels: pod_labels(view),
+                node_labels: user_labels(view),
+                azure_spot: crate::cloud::row(view.settings.cloud).azure_spot_taint,
+            }))
+        })),
+    }
+}
+
+/// Makes the set, or looks after it.
+fn ensure(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, StatefulSet>, pods: &Pods<'_>) {
+    let key = ObjectKey::new(Kind::StatefulSet, view.namespace(), view.name());
+    match found {
+        Lookup::Found(running) if keeps_template(view, running, pods.revision()) => {
+            look_after(draft, key, running, pods);
+        }
+        found => draft.ensure_body(found, key, pods.set(), view.uid()),
     }
 }
 
@@ -77,13 +152,12 @@ pub(super) fn keeps_template(view: &View<'_>, running: &StatefulSet, number: i64
 }
 
 /// Looks after everything of a running set but its pod template.
-fn look_after(draft: &mut Draft, running: &StatefulSet, serving: &Serving<'_>) {
+fn look_after(draft: &mut Draft, key: ObjectKey, running: &StatefulSet, pods: &Pods<'_>) {
     let mut frame = running.clone();
     let template = compat::take_template(&mut frame);
-    let wanted = manifest::around(serving, PodTemplateSpec::default());
-    if let Some(mut body) = draft.differing(Kind::StatefulSet, wanted.to_wire(), &frame.to_wire()) {
-        body["spec"]["template"] = serde_json::to_value(template).unwrap_or_default();
-        draft.apply(wanted.into_object().key(), body, running.metadata.uid.clone());
+    if let Some(mut body) = draft.differing(Kind::StatefulSet, pods.around(), &frame.to_wire()) {
+        body["spec"]["template"] = pods.template(template);
+        draft.apply(key, body, running.metadata.uid.clone());
     }
 }
 

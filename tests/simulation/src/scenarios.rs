@@ -118,6 +118,16 @@ pub fn training() -> Objects {
     vec![secret("registry", "kubernetes.io/dockerconfigjson", ".dockerconfigjson"), workspace]
 }
 
+/// A server of the user's own, with a field that is newer than the types of this build.
+fn own_template() -> Objects {
+    let mut workspace = preset("own", "", "Standard_NV36ads_A10_v5", "own");
+    let container = json!({
+        "name": "server", "image": "registry.example.com/llm/server:1", "resources": {"limits": {"nvidia.com/gpu": 1}},
+    });
+    workspace.1["inference"] = json!({"template": {"spec": {"hostnameOverride": "server", "containers": [container]}}});
+    vec![workspace]
+}
+
 /// A table of scenarios: what is special about each, and its objects.
 pub fn builtin() -> Vec<(&'static str, Objects)> {
     let (v100, a10, two_a10) = ("Standard_NC6s_v3", "Standard_NV36ads_A10_v5", "Standard_NV72ads_A10_v5");
@@ -135,6 +145,7 @@ pub fn builtin() -> Vec<(&'static str, Objects)> {
         ("a token for the weights", gated()),
         ("a training", training()),
         ("settings of the runtime", with_settings()),
+        ("a template of the user's own", own_template()),
         ("the longest name", vec![preset(long, "phi-4-mini-instruct", a10, "long")]),
     ]
 }

@@ -18,7 +18,8 @@ fn good() -> impl Strategy<Value = Value> {
     soft["inference"]["adapters"] =
         json!([{"source": {"name": "tone", "image": "r.example.com/a:1"}, "strength": "0.5"}]);
     soft["metadata"]["annotations"] = json!({"kaito.sh/runtime": "transformers", "kaito.sh/enablelb": "True"});
-    select(vec![manifests::phi_3_mini(NAME), manifests::two_nodes(NAME), manifests::adapters(NAME), config, soft])
+    let own = manifests::own_template(NAME);
+    select(vec![manifests::phi_3_mini(NAME), manifests::two_nodes(NAME), manifests::adapters(NAME), config, soft, own])
 }
 
 /// A good Workspace with some odd values, and its name as it was: a server has checked that before anybody else is asked.

@@ -17,6 +17,7 @@ use std::sync::OnceLock;
 const MANIFESTS: &[&str] = &[
     include_str!("../../../examples/phi-3-mini.yaml"),
     include_str!("../../../examples/phi-3-mini-adapter.yaml"),
+    include_str!("../../../examples/own-template.yaml"),
     "# two objects, and a Workspace that refers to both\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: tuned, labels: {a: b}}\ndata:\n  inference_config.yaml: |\n    vllm:\n      max-model-len: 4096\n---\napiVersion: v1\nkind: Secret\nmetadata:\n  name: hub\nstringData: {HF_TOKEN: x}\n---\napiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata:\n  name: phi\n  annotations: &all\n    kaito.sh/runtime: vllm\n  labels:\n    <<: *all\nresource:\n  instanceType: Standard_NC24ads_A100_v4\n  labelSelector:\n    matchLabels:\n      apps: phi\ninference:\n  preset:\n    name: phi-4-mini-instruct\n    presetOptions: {modelAccessSecret: hub}\n  config: tuned\n",
     "{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [{\"apiVersion\": \"kaito.sh/v1beta1\", \"kind\": \"Workspace\",\n \"metadata\": {\"name\": \"phi\"}, \"resource\": {\"instanceType\": \"Standard_NC6s_v3\", \"labelSelector\": {\"matchLabels\": {\"a\": \"b\"}}},\n \"inference\": {\"preset\": {\"name\": \"phi-3-mini-4k-instruct\"}}}]}\n",
 ];
@@ -27,7 +28,12 @@ fn manifest() -> impl Strategy<Value = String> {
 
 /// A Workspace of good YAML whose fields are odd.
 fn odd() -> impl Strategy<Value = String> {
-    let good = select(vec![manifests::phi_3_mini("w"), manifests::two_nodes("w"), manifests::adapters("w")]);
+    let good = select(vec![
+        manifests::phi_3_mini("w"),
+        manifests::two_nodes("w"),
+        manifests::adapters("w"),
+        manifests::own_template("w"),
+    ]);
     (good, arbitrary::damage()).prop_map(|(value, damage)| arbitrary::hurt(value, &damage).to_string())
 }
 

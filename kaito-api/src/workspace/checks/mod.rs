@@ -1,7 +1,7 @@
 //! Rules that need nothing but the object.
 //!
 //! They are `validator` functions, attached to the types by derive, and stay out of the schema: the published schema is contract, and an object
-//! that an older operator stored must still be readable. `report` is the bridge to `validator`; the rules are in `nodes`, `task`, `adapters` and `source`.
+//! that an older operator stored must still be readable. `report` is the bridge to `validator`; the rules are in `nodes`, `task`, `adapters`, `source` and `template`.
 //!
 //! Ids are those of the admission rules; `N-` marks rules that the Go operator has not, for objects that could never have worked.
 //! Which of them block and which only warn is decided by admission in `kaito-core`, not here.
@@ -13,6 +13,7 @@ mod nodes;
 mod report;
 mod source;
 mod task;
+mod template;
 
 pub(super) use adapters::adapter;
 pub use nodes::MOST_NODES;
@@ -102,6 +103,10 @@ impl Workspace {
 impl Workspace {
     /// The container in its own pods that has its name, in words. Long names of adapters are cut in those of their pullers, which are longer then than a Workspace's can be.
     fn namesake_in_pod(&self) -> Option<String> {
+        // In pods of the user's own making, nothing is called as the Workspace, and nothing of ours is beside it.
+        if self.inference().is_some_and(|served| served.preset.is_none()) {
+            return None;
+        }
         let (name, mut adapters) = (self.name(), self.inference().into_iter().flat_map(|served| &served.adapters));
         let beside: &[&str] = if self.inference().is_some() { &BESIDE_SERVER } else { &BESIDE_TRAINER };
         let pulled =

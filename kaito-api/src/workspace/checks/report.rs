@@ -18,6 +18,10 @@ impl Report {
         self.0.push(FieldError::new(path, kind, detail).rule(rule));
     }
 
+    pub(super) fn findings(self) -> Vec<FieldError> {
+        self.0
+    }
+
     pub(super) fn end(self) -> Result<(), ValidationError> {
         let Some(first) = self.0.first() else {
             return Ok(());

@@ -5,6 +5,7 @@ use validator::ValidationError;
 use super::adapters::adapters;
 use super::nodes::nodes_for_tuning;
 use super::report::Report;
+use super::template::template;
 use super::{kind_for, source};
 use crate::field_error::{FieldErrorKind, FieldPath};
 use crate::workspace::{DataDestination, DataSource, InferenceSpec, PresetOptions, TuningSpec, WorkspaceSpec};
@@ -23,6 +24,9 @@ pub(in crate::workspace) fn inference(inference: &InferenceSpec) -> Result<(), V
     one_server(inference, &mut report);
     source::config_map(FieldPath::from("config"), &inference.config, &mut report);
     adapters(inference, &mut report);
+    if let (None, Some(own)) = (&inference.preset, &inference.template) {
+        template(own, &FieldPath::from("template"), &mut report);
+    }
     report.end()
 }
 

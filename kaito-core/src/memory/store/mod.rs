@@ -258,6 +258,7 @@ impl Store {
 
     /// Stores a new state, unless nothing changed; the generation moves when anything but metadata and status did. `applied` is what was applied by this, where anything was.
     fn put(&mut self, key: &ObjectKey, mut value: Value, applied: Option<Value>) -> Seen {
+        normal::amounts(key.kind, &mut value);
         let mut last = Value::Null;
         let mut before = None;
         if let Some(old) = self.objects.get_mut(key) {

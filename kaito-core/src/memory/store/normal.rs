@@ -5,6 +5,7 @@ use crate::backend::ErrorKind;
 use crate::effect::MetadataPatch;
 use crate::kinds::Kind;
 use crate::object::{ObjectKey, SecretFacts};
+use kaito_api::raw::quantities_as_text;
 use kaito_api::workspace;
 use serde_json::{Map, Value, json};
 
@@ -31,6 +32,15 @@ pub(super) fn normalised(key: &ObjectKey, body: &Value) -> Outcome<Value> {
         set(&mut value, "namespace", json!(namespace));
     }
     Ok(value)
+}
+
+/// Amounts of resources are stored as text, however they are written; but in a template that a Workspace only carries.
+pub(super) fn amounts(kind: Kind, value: &mut Value) {
+    if matches!(kind, Kind::StatefulSet | Kind::Job | Kind::Pod)
+        && let Some(spec) = value.get_mut("spec")
+    {
+        quantities_as_text(spec);
+    }
 }
 
 /// Changes the metadata of an object; makes it an object first, where it is none.
