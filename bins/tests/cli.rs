@@ -20,14 +20,8 @@ fn refused(input: impl AsRef<[u8]>, code: i32, words: &[&str]) {
 
 #[test]
 fn a_model_user_sees_how_the_seed_becomes_ready() {
-    let seed = root().join("../shared/corpus/seed/inference-phi-3-mini-4k.yaml");
-    if !seed.exists() {
-        assert!(std::env::var_os("CI").is_none(), "{} is absent, and CI is set", seed.display());
-        eprintln!("SKIPPED: {} is absent", seed.display());
-        return;
-    }
-    let from_file = kaito(&["simulate", "-f", &seed.display().to_string()], b"");
-    let from_stdin = kaito(&["simulate", "-f", "-"], &std::fs::read(&seed).unwrap());
+    let from_file = kaito(&["simulate", "-f", &example()], b"");
+    let from_stdin = kaito(&["simulate", "-f", "-"], &std::fs::read(example()).unwrap());
     for output in [from_file, from_stdin] {
         assert_eq!(output.status.code(), Some(0), "{}", err(&output));
         let text = out(&output);

@@ -4,10 +4,11 @@
 
 mod kit;
 
-use kaito_core::driver::{Reconciliation, Wish};
+use jiff::SignedDuration;
+use kaito_core::memory::simulation::Simulation;
+use kaito_core::memory::{Faults, Halt, World};
 use kaito_core::record::{Limits, Recorder};
-use kaito_core::snapshot::Answer;
-use kaito_core::{Kind, ObjectKey, Read, Seen, Settings, WorkspacePlanner};
+use kaito_core::{Kind, ObjectKey, Settings};
 use kit::{GOOD, err, holds, kaito, out};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -49,6 +50,32 @@ fn a_run_in_which_things_go_wrong_is_told_as_its_schema_says_and_is_the_same_wit
     }
     assert_eq!(told(GOOD, &["--replay", "7"], 0), told(GOOD, &["--faults", "all", "--seed", "7"], 0));
     assert_ne!(told(GOOD, &["--replay", "7"], 0)["faults"], told(GOOD, &["--replay", "8"], 0)["faults"]);
+}
+
+#[test]
+fn a_seed_is_the_run_of_our_own_simulations_in_whatever_order_the_documents_come() {
+    const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: tuned\n";
+    let second = GOOD.replace("  name: phi\n", "  name: psi\n");
+    let documents = [GOOD, &second, CONFIG];
+    let object = |text: &&str| {
+        let mut value: Value = serde_saphyr::from_str(text).unwrap();
+        value["metadata"]["namespace"] = "default".into();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let kind = Kind::named(&text(&value["apiVersion"]), &text(&value["kind"])).unwrap();
+        (ObjectKey::new(kind, "default", text(&value["metadata"]["name"])), value)
+    };
+    let simulation = Simulation::new(documents.iter().map(object).collect(), &Settings::default(), Faults::all());
+    for seed in [7, 8, 11] {
+        let run = simulation.run(seed);
+        assert!(run.upsets.len() > 3, "{:?}", run.upsets);
+        for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+            let text = order.map(|index| documents[index]).join("---\n");
+            let output = simulate(&text, &["--replay", &seed.to_string(), "-o", "json"]);
+            let told: Value = serde_json::from_str(&out(&output)).unwrap();
+            assert_eq!(told["faults"]["upsets"], Value::from(run.upsets.clone()), "seed {seed}, {order:?}");
+            assert_eq!(told["faults"]["steps"], run.steps, "seed {seed}, {order:?}");
+        }
+    }
 }
 
 #[test]
@@ -163,23 +190,16 @@ fn a_recording_that_cannot_be_written_is_told_after_the_result() {
     }
 }
 
-/// What a controller would have recorded when it saw the Workspace for the first time.
+/// What a controller records when it sees the Workspace for the first time.
 fn recording() -> String {
     let mut workspace: Value = serde_saphyr::from_str(GOOD).unwrap();
     workspace["metadata"]["namespace"] = "default".into();
-    workspace["metadata"]["uid"] = "u".into();
-    let seen = Seen::decode(Kind::Workspace, workspace);
-    let (key, settings) = (ObjectKey::new(Kind::Workspace, "default", "phi"), Settings::default());
-    let mut work = Reconciliation::new(key, "2026-01-01T00:00:00Z".parse().unwrap());
-    while let Wish::Read(read) = work.next(&WorkspacePlanner, &settings) {
-        work.answered(Ok(match &read {
-            Read::Object { .. } => Answer::Object(Some(seen.clone()).filter(|seen| read.matches(seen))),
-            Read::List { .. } => Answer::List(Vec::new()),
-        }));
-    }
-    let mut recorder = Recorder::new(Limits::default());
-    recorder.take(&work, &WorkspacePlanner, &settings);
-    recorder.to_json()
+    let mut world = World::installed(&Settings::default());
+    world.record(Recorder::new(Limits::default()));
+    world.put(&ObjectKey::new(Kind::Workspace, "default", "phi"), &workspace).unwrap();
+    let seen = |world: &World| world.recorder().is_some_and(|recorder| recorder.len() == 1);
+    assert_eq!(world.run(SignedDuration::from_mins(1), seen), Halt::Reached);
+    world.recorder().unwrap().to_json()
 }
 
 #[test]

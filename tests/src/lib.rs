@@ -1,6 +1,8 @@
 //! The kit of the behaviour tests.
 //!
+//! - [`allowed`]: tables of what may differ from the reference, which tell of rows that nothing needs any more.
 //! - [`arbitrary`]: clusters with strange objects, for properties.
+//! - [`by_hand`]: one reconcile, driven by a test.
 //! - [`cases`]: how many cases a property tries; [`edits`]: texts that were damaged.
 //! - [`command`]: the command line in this process.
 //! - [`control_plane`]: a real kube-apiserver with what belongs to it, started and stopped by a test.
@@ -10,7 +12,9 @@
 //! - [`scenarios!`] and [`stage`]: stories told once, played in the memory world and on a real API server.
 //! - [`shared`]: the collected behaviour of the reference beside the project, where it is.
 
+pub mod allowed;
 pub mod arbitrary;
+pub mod by_hand;
 pub mod cases;
 pub mod command;
 pub mod control_plane;

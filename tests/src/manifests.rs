@@ -73,7 +73,19 @@ pub fn tuning(name: &str) -> Value {
     })
 }
 
-/// Credentials of a registry.
+/// What a Secret holds; it must never be seen again.
+pub const PLANTED: &str = "hf_ThisValueMustNeverBeSeen";
+
+/// A Secret with [`PLANTED`] under each of these keys, and in an annotation, where `kubectl apply` leaves a copy.
+pub fn secret(name: &str, type_: &str, keys: &[&str]) -> Value {
+    let data: serde_json::Map<String, Value> = keys.iter().map(|key| ((*key).to_owned(), json!(PLANTED))).collect();
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": type_, "stringData": data,
+        "metadata": {"name": name, "annotations": {"kubectl.kubernetes.io/last-applied-configuration": PLANTED}},
+    })
+}
+
+/// Credentials of a registry, which a real API server takes.
 pub fn registry_secret(name: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson", "metadata": {"name": name},

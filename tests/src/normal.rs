@@ -129,18 +129,42 @@ pub fn shell_line(text: &str) -> Vec<String> {
     sorted
 }
 
-/// Every place where two values differ, by path.
-pub fn differences(ours: &Value, theirs: &Value, path: &str, found: &mut Vec<String>) {
+/// A place where two values differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The fields that lead there, each behind a dot; empty where the values differ as a whole.
+    pub path: String,
+    /// What stands on either side.
+    pub what: String,
+}
+
+/// Every place where two values differ.
+pub fn places(ours: &Value, theirs: &Value) -> Vec<Difference> {
+    let mut found = Vec::new();
+    walk(ours, theirs, String::new(), &mut found);
+    found
+}
+
+fn walk(ours: &Value, theirs: &Value, path: String, found: &mut Vec<Difference>) {
     match (ours, theirs) {
         (Value::Object(a), Value::Object(b)) => {
             for key in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
-                let at = format!("{}.{key}", path.split(' ').next().filter(|_| !path.contains('.')).unwrap_or(path));
-                differences(a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null), &at, found);
+                let side = |side: &serde_json::Map<String, Value>| side.get(key).cloned().unwrap_or_default();
+                walk(&side(a), &side(b), format!("{path}.{key}"), found);
             }
         }
         (a, b) if a == b => {}
-        (a, b) => found.push(format!("{path}: ours {a}, theirs {b}")),
+        (a, b) => found.push(Difference { path, what: format!("ours {a}, theirs {b}") }),
     }
+}
+
+/// Every place where two objects of this kind and name differ, in words.
+pub fn differences(ours: &Value, theirs: &Value, key: &str, found: &mut Vec<String>) {
+    let kind = key.split(' ').next().unwrap_or(key);
+    found.extend(places(ours, theirs).into_iter().map(|Difference { path, what }| {
+        let object = if path.is_empty() { key } else { kind };
+        format!("{object}{path}: {what}")
+    }));
 }
 
 /// The script of a puller is each one's own; what it pulls, and where to, is not: the arguments of those become these two.

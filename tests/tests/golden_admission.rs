@@ -6,9 +6,10 @@ use kaito_core::admission::{self, Verdict};
 use kaito_core::cloud::Cloud;
 use kaito_core::gates::Gates;
 use kaito_core::{Settings, failure};
+use kaito_tests::allowed::Rows;
 use kaito_tests::shared;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 const CONFIG_MAP: &str = "the settings of a training lie in a ConfigMap, which no cluster shows here; the controller refuses them (TuningConfigNotUsable) before a machine is paid for";
 const TRAINERS_OWN: &str =
@@ -109,7 +110,7 @@ fn what_the_reference_admits_is_what_we_admit() {
     let Some(path) = shared::path("golden/admission/workspace.jsonl") else { return };
     let text = std::fs::read_to_string(path).unwrap();
     let mut tally: BTreeMap<&str, u32> = BTreeMap::new();
-    let (mut wrong, mut used) = (Vec::new(), BTreeSet::new());
+    let (mut wrong, mut meant) = (Vec::new(), Rows::of(DIFFERENCES));
     for line in text.lines() {
         let case: Value = serde_json::from_str(line).unwrap();
         let name = case["id"].as_str().unwrap();
@@ -120,17 +121,15 @@ fn what_the_reference_admits_is_what_we_admit() {
         let verdict = verdict(&case, &settings);
         let (ours, theirs) = (verdict.allowed, case["allowed"].as_bool().unwrap());
         assert_eq!(ours, verdict.errors.is_empty() && verdict.message.is_empty(), "{name}");
-        let listed = DIFFERENCES.iter().position(|(pattern, says, _)| matches(pattern, name) && *says == ours);
-        let kind = match (ours == theirs, listed) {
+        let kind = match ours == theirs {
             _ if case.get("reference_bug").is_some() => "wrong in the reference",
-            (true, _) => "equal",
-            (false, Some(row)) => {
-                used.insert(row);
+            true => "equal",
+            false if meant.allow(|(pattern, says, _)| matches(pattern, name) && *says == ours) => {
                 "different on purpose"
             }
-            (false, None) if !ours && case.get("schema_rejects").is_some() => "refused by the definition",
-            (false, None) if !ours && only_not_supported(&verdict) => "not supported yet",
-            (false, None) => {
+            false if !ours && case.get("schema_rejects").is_some() => "refused by the definition",
+            false if !ours && only_not_supported(&verdict) => "not supported yet",
+            false => {
                 wrong.push(format!(
                     "{name} {} {}: ours {ours} {:?}, theirs {:?}",
                     case["rules"], case["apiVersion"], verdict.message, case["message"]
@@ -143,9 +142,7 @@ fn what_the_reference_admits_is_what_we_admit() {
     println!("{tally:?}");
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
     assert!(tally["equal"] >= 200, "{tally:?}");
-    let stale: Vec<&str> =
-        (0..DIFFERENCES.len()).filter(|row| !used.contains(row)).map(|row| DIFFERENCES[row].0).collect();
-    assert!(stale.is_empty(), "rows that no case needs any more: {stale:?}");
+    meant.expect_needed();
 }
 
 /// The settings of a mode, if this version runs in it.

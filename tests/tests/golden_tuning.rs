@@ -9,6 +9,7 @@ use kaito_core::memory::World;
 use kaito_core::training::Results;
 use kaito_core::workspace::{Task, resolve};
 use kaito_core::{Kind, ObjectKey, Seen, Settings, render};
+use kaito_tests::allowed::{Allowed, Comparison};
 use kaito_tests::{manifests, normal, shared};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,39 +25,48 @@ const MANIFESTS: &[(Cloud, &str, &str, &str)] = &[
     (Cloud::Aws, "aws", "variants/aws", "tune-g6"),
 ];
 
-/// Where we differ on purpose: (file or `*`, path or its end, reason).
-const DIFFERENCES: &[(&str, &str, &str)] = &[
-    ("*", "NodeClaim.metadata.labels.kaito.sh/workspace-uid", "claims carry uid, slot and incarnation (Δ6)"),
-    ("*", "NodeClaim.metadata.labels.kaito.sh/node-slot", "as above"),
-    ("*", "NodeClaim.metadata.labels.kaito.sh/node-incarnation", "as above"),
-    (
-        "*",
-        "Job.spec.template.spec.affinity",
-        "bound to the Workspace's own machine too: another one with the same user labels may have other GPUs",
-    ),
-    (
-        "*",
-        "Job.spec.template.spec.tolerations",
-        "the taint nvidia.com/gpu too, which clusters beside AKS put on GPU nodes; the pods that serve tolerate it as well",
-    ),
-    (
-        "step-tuning-output.2",
-        "workspace.kaito.io/revision",
-        "played alone here, so it is the first revision; the scenario an_edited_tuning_makes_a_new_job plays both",
-    ),
-    ("step-tuning-output.2", "ControllerRevision.revision", "as above"),
-    ("step-tuning-output.2", "ControllerRevision resend-", "as above: the revision of the first step"),
-    (
-        "kaito_workspace_tuning_phi_3",
-        "ControllerRevision workspace-tuning-phi-3",
-        "its placeholders are replaced, so its hash is another: they are refused in words",
-    ),
+/// Where we differ on purpose.
+const DIFFERENCES: &[Allowed] = &[
+    Allowed {
+        file: "*",
+        path: "NodeClaim.metadata.labels.kaito.sh/workspace-uid",
+        reason: "claims carry uid, slot and incarnation (Δ6)",
+    },
+    Allowed { file: "*", path: "NodeClaim.metadata.labels.kaito.sh/node-slot", reason: "as above" },
+    Allowed { file: "*", path: "NodeClaim.metadata.labels.kaito.sh/node-incarnation", reason: "as above" },
+    Allowed {
+        file: "*",
+        path: "Job.spec.template.spec.affinity",
+        reason: "bound to the Workspace's own machine too: another one with the same user labels may have other GPUs",
+    },
+    Allowed {
+        file: "*",
+        path: "Job.spec.template.spec.tolerations",
+        reason: "the taint nvidia.com/gpu too, which clusters beside AKS put on GPU nodes; the pods that serve tolerate it as well",
+    },
+    Allowed {
+        file: "step-tuning-output.2",
+        path: "Job.metadata.annotations.workspace.kaito.io/revision",
+        reason: "played alone here, so it is the first revision; the scenario an_edited_tuning_makes_a_new_job plays both",
+    },
+    Allowed { file: "step-tuning-output.2", path: "ControllerRevision.revision", reason: "as above" },
+    Allowed {
+        file: "step-tuning-output.2",
+        path: "ControllerRevision: theirs only",
+        reason: "as above: the revision of the first step",
+    },
+    Allowed {
+        file: "kaito_workspace_tuning_phi_3",
+        path: "ControllerRevision: ours only",
+        reason: "its placeholders are replaced, so its hash is another: they are refused in words",
+    },
+    Allowed { file: "kaito_workspace_tuning_phi_3", path: "ControllerRevision: theirs only", reason: "as above" },
 ];
 
 #[test]
 fn what_the_reference_makes_of_a_training_is_what_we_make_of_it() {
     let (Some(golden), Some(corpus)) = (shared::path("golden"), shared::path("corpus")) else { return };
-    let mut wrong = Vec::new();
+    let mut comparison = Comparison::allowing(DIFFERENCES);
     for (cloud, folder, from, name) in MANIFESTS {
         let read = |path: std::path::PathBuf| -> String {
             let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -66,42 +76,31 @@ fn what_the_reference_makes_of_a_training_is_what_we_make_of_it() {
         let golden: Value = serde_saphyr::from_str(&read(golden.join(folder).join(format!("{name}.yaml")))).unwrap();
         let documents: Vec<Value> =
             serde_saphyr::from_multiple(&read(corpus.join(from).join(format!("{name}.yaml")))).unwrap();
-        let found = compare(*cloud, name, &documents, &golden);
-        wrong.extend(found.into_iter().map(|difference| format!("{name}: {difference}")));
+        comparison.compare(name, &ours(*cloud, &documents), &theirs(&golden));
     }
-    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+    comparison.conclude();
 }
 
-fn compare(cloud: Cloud, name: &str, documents: &[Value], golden: &Value) -> Vec<String> {
+/// What we make of the documents.
+fn ours(cloud: Cloud, documents: &[Value]) -> BTreeMap<String, Value> {
     let mut world = World::installed(&Settings { cloud, ..Settings::default() });
-    let mut own = BTreeSet::new();
     for document in documents.iter().filter(|document| !document.is_null()) {
         let text = |field: &str| document[field].as_str().unwrap_or_default();
         let Some(kind) = Kind::named(text("apiVersion"), text("kind")) else { continue };
         let key = ObjectKey::new(kind, "NS", document["metadata"]["name"].as_str().unwrap());
-        own.insert(key.clone());
         if let Some(secret) = document["tuning"]["output"]["imagePushSecret"].as_str() {
             world.put(&ObjectKey::new(Kind::Secret, "NS", secret), &manifests::registry_secret(secret)).unwrap();
         }
         world.put(&key, document).unwrap();
     }
-    let ours = comparable(render::render(&mut world));
+    comparable(render::render(&mut world))
+}
+
+/// What the reference made of them.
+fn theirs(golden: &Value) -> BTreeMap<String, Value> {
     let kinds = ["ConfigMap", "ControllerRevision", "Job", "NodeClaim"];
-    let theirs =
-        golden["objects"].as_array().unwrap().iter().filter(|object| kinds.iter().any(|kind| object["kind"] == *kind));
-    let theirs = comparable(theirs.cloned().collect());
-    let mut found = Vec::new();
-    for key in ours.keys().chain(theirs.keys().filter(|key| !ours.contains_key(*key))) {
-        match (ours.get(key), theirs.get(key)) {
-            (Some(ours), Some(theirs)) => normal::differences(ours, theirs, key, &mut found),
-            (Some(_), None) => found.push(format!("{key}: ours only")),
-            (None, _) => found.push(format!("{key}: theirs only")),
-        }
-    }
-    found.retain(|difference| {
-        !DIFFERENCES.iter().any(|(file, path, _)| (*file == "*" || *file == name) && difference.contains(path))
-    });
-    found
+    let all = golden["objects"].as_array().unwrap().iter();
+    comparable(all.filter(|object| kinds.iter().any(|kind| object["kind"] == *kind)).cloned().collect())
 }
 
 /// Objects in normal form: YAML in ConfigMaps as what it says, scripts as what they are told.

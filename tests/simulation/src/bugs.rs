@@ -19,6 +19,8 @@ pub struct Bug {
     pub upstream: &'static str,
     /// What an operator with it does.
     pub what: &'static str,
+    /// The invariants that it breaks. What another one finds says nothing of this bug: it may be an accident of how it was put back.
+    pub expected: &'static [&'static str],
     /// The scenario in which it shows; empty where it may show in each.
     pub only: &'static str,
     /// What it sees instead of what it asks for.
@@ -42,6 +44,7 @@ struct Context<'a> {
 pub const SOUND: Bug = Bug {
     upstream: "",
     what: "",
+    expected: &[],
     only: "",
     sees: Clone::clone,
     hears: |_| true,
@@ -54,14 +57,22 @@ pub const BUGS: &[Bug] = &[
     Bug {
         upstream: "kaito#1300",
         what: "claims have random names and are counted in a cache that lags",
+        expected: &["I7"],
         sees: cached,
         plan: random_names,
         ..SOUND
     },
-    Bug { upstream: "kaito#2177", what: "two reconciles that overlap each make a child", plan: random_names, ..SOUND },
+    Bug {
+        upstream: "kaito#2177",
+        what: "two reconciles that overlap each make a child",
+        expected: &["I7"],
+        plan: random_names,
+        ..SOUND
+    },
     Bug {
         upstream: "gpu-provisioner#181 (the operator's half)",
         what: "what is carried out after everything was given back belongs to nobody",
+        expected: &["I7"],
         plan: no_orphans,
         finds_orphans: false,
         ..SOUND
@@ -69,63 +80,86 @@ pub const BUGS: &[Bug] = &[
     Bug {
         upstream: "kaito#1899, #1723",
         what: "without the definition of a child a deletion never ends",
+        expected: &["I8"],
         plan: needs_every_kind,
         ..SOUND
     },
     Bug {
         upstream: "gpu-provisioner#280",
         what: "an object that a newer schema refuses cannot be deleted",
+        expected: &["I8"],
         plan: needs_sound_root,
         ..SOUND
     },
     Bug {
         upstream: "kaito#2201, #2032, #1999",
         what: "machines are found by the user's label",
+        expected: &["I10"],
         only: "siblings",
         sees: by_user_label,
         ..SOUND
     },
-    Bug { upstream: "kaito#2259", what: "a generated label is longer than labels can be", plan: long_labels, ..SOUND },
+    Bug {
+        upstream: "kaito#2259",
+        what: "a generated label is longer than labels can be",
+        expected: &["I5"],
+        plan: long_labels,
+        ..SOUND
+    },
     Bug {
         upstream: "kaito#2270",
         what: "a status that says the same is not written, and stays at an old generation",
+        expected: &["I10"],
         plan: forgets_generation,
         ..SOUND
     },
     Bug {
         upstream: "kaito#2134",
         what: "a new version of the operator restarts what runs",
+        expected: &["I5"],
         plan: follows_the_program,
         ..SOUND
     },
     Bug {
         upstream: "kaito#1070",
         what: "nodes are looked at once, and a device plugin that comes late is never seen",
+        expected: &["I9"],
         hears: |read| read.kind() != Kind::Node,
         ..SOUND
     },
     Bug {
         upstream: "kaito#2182, #2274",
         what: "a Workspace is admitted that makes a child which is refused later",
+        expected: &["I5"],
+        only: "the longest name",
         plan: long_service,
         ..SOUND
     },
-    Bug { upstream: "kaito#1838", what: "a machine for each GPU", plan: machine_for_each_gpu, ..SOUND },
+    Bug {
+        upstream: "kaito#1838",
+        what: "a machine for each GPU",
+        expected: &["I7"],
+        plan: machine_for_each_gpu,
+        ..SOUND
+    },
     Bug {
         upstream: "KServe#6043 (analogue)",
         what: "a change of the child wakes nobody",
+        expected: &["I9"],
         hears: |read| read.kind() != Kind::StatefulSet,
         ..SOUND
     },
     Bug {
         upstream: "karpenter-provider-azure#1790 (analogue)",
         what: "a wait without a deadline, a reason or a next action",
+        expected: &["I8"],
         plan: waits_for_ever,
         ..SOUND
     },
     Bug {
         upstream: "grove#671 (analogue)",
         what: "the status holds a hash of something that moves",
+        expected: &["I5"],
         plan: moving_hash,
         ..SOUND
     },
@@ -276,12 +310,11 @@ fn long_labels(context: &Context<'_>, mut plan: Plan) -> Plan {
     plan
 }
 
-fn long_service(context: &Context<'_>, mut plan: Plan) -> Plan {
+fn long_service(_: &Context<'_>, mut plan: Plan) -> Plan {
     for (key, body) in created(&mut plan, Kind::Service) {
         key.name = key.name.replace("-headless", "-headless-endpoint");
         body["metadata"]["name"] = json!(key.name);
     }
-    let _ = context;
     plan
 }
 

@@ -1,8 +1,11 @@
 //! The promises of the product, tried in simulated worlds.
 //!
-//! [`scenarios`] is what is simulated; [`bugs`] puts bugs back that this field is known for, to show that the simulator finds them. The tests beside it run them by the thousand.
+//! [`scenarios`] is what is simulated; [`bugs`] puts bugs back that this field is known for, to show that the simulator finds them. The tests beside it run them by the thousand, on all
+//! [`cores`], and say of what they find how it is seen again ([`replay`]).
 
 pub mod bugs;
+pub mod cores;
+pub mod replay;
 pub mod scenarios;
 
 /// Half of a simulated run is small objects that come and go; this allocator takes half the time for them.

@@ -4,11 +4,13 @@ use jiff::SignedDuration;
 use kaito_core::kinds::Watch;
 use kaito_core::memory::simulation::{CHAOS_STEPS, Run, Simulation};
 use kaito_core::memory::{CloudFate, Fate, Faults, Pace, PodFate, World};
-use kaito_core::record::{Limits, Recorder, Recording, Verdict, replay};
+use kaito_core::record::{self, Limits, Recorder, Recording, Verdict};
 use kaito_core::{KINDS, Kind, ObjectKey, Settings, WorkspacePlanner};
 use kaito_simulation::scenarios::{self, Objects};
+use kaito_simulation::{cores, replay};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -24,32 +26,36 @@ fn all() -> Vec<(String, Objects)> {
     own.chain(scenarios::corpus()).collect()
 }
 
+/// A simulation of each scenario, with its name and objects.
+struct Scenario {
+    name: String,
+    objects: Objects,
+    simulation: Simulation,
+}
+
+fn simulations(faults: &Faults) -> Vec<Scenario> {
+    let simulated = |(name, objects): (String, Objects)| {
+        let simulation = Simulation::new(objects.clone(), &Settings::default(), faults.clone());
+        Scenario { name, objects, simulation }
+    };
+    all().into_iter().map(simulated).collect()
+}
+
+/// The scenario whose turn it is.
+fn turn(scenarios: &[Scenario], seed: u64) -> &Scenario {
+    &scenarios[usize::try_from(seed).unwrap() % scenarios.len()]
+}
+
 /// Runs so many seeds, the scenarios in turn, on all cores.
-fn run_all(runs: u64, from: u64, faults: &Faults, mut each: impl FnMut(&str, Run) + Send) {
-    let simulations: Vec<(String, Simulation)> = all()
-        .into_iter()
-        .map(|(name, objects)| (name, Simulation::new(objects, &Settings::default(), faults.clone())))
-        .collect();
-    let (next, each) = (Mutex::new(from), Mutex::new(&mut each));
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                loop {
-                    let seed = {
-                        let mut next = next.lock().unwrap();
-                        *next += 1;
-                        *next - 1
-                    };
-                    if seed >= from + runs {
-                        break;
-                    }
-                    let (name, simulation) = &simulations[usize::try_from(seed).unwrap() % simulations.len()];
-                    let run = simulation.run(seed);
-                    (each.lock().unwrap())(name, run);
-                }
-            });
+fn run_all(scenarios: &[Scenario], runs: u64, from: u64, each: impl FnMut(Run) + Send) {
+    let each = Mutex::new(each);
+    cores::count(from, |seed| {
+        if seed >= from + runs {
+            return ControlFlow::Break(());
         }
+        let run = turn(scenarios, seed).simulation.run(seed);
+        (each.lock().unwrap())(run);
+        ControlFlow::Continue(())
     });
 }
 
@@ -57,11 +63,12 @@ fn run_all(runs: u64, from: u64, faults: &Faults, mut each: impl FnMut(&str, Run
 fn i5_i7_i8_i9_i10_hold_whatever_goes_wrong() {
     let (runs, from) = (setting("KAITO_RUNS", 300_u64), setting("KAITO_SEED", 0));
     let faults: Faults = setting("KAITO_FAULTS", Faults::all());
-    let (mut steps, mut broken) = (0, BTreeMap::<String, (u64, u64, String)>::new());
+    let scenarios = simulations(&faults);
+    let (mut steps, mut broken) = (0, BTreeMap::<String, (u64, u64)>::new());
     let mut played = BTreeMap::<&str, u64>::new();
     assert!(runs > 0, "KAITO_RUNS=0 proves nothing");
     let start = Instant::now();
-    run_all(runs, from, &faults, |name, run| {
+    run_all(&scenarios, runs, from, |run| {
         steps += run.steps;
         run.played.iter().for_each(|fault| *played.entry(fault.word()).or_default() += 1);
         if runs == 1 {
@@ -69,25 +76,29 @@ fn i5_i7_i8_i9_i10_hold_whatever_goes_wrong() {
         }
         for violation in run.violations {
             let entry = broken.entry(format!("{} {}", violation.invariant, violation.what));
-            entry.or_insert((0, run.seed, name.to_owned())).0 += 1;
+            let (count, first) = entry.or_insert((0, run.seed));
+            (*count, *first) = (*count + 1, run.seed.min(*first));
         }
     });
     println!(
         "{runs} runs of {} scenarios, {} steps a run (at most {CHAOS_STEPS} of them with faults), {:?}",
-        all().len(),
-        steps / runs.max(1),
+        scenarios.len(),
+        steps / runs,
         start.elapsed()
     );
     println!("faults played: {played:?}");
     let mut broken: Vec<_> = broken.into_iter().collect();
-    broken.sort_by_key(|(_, (count, ..))| std::cmp::Reverse(*count));
-    for (what, (count, seed, name)) in broken.iter().take(40) {
-        println!("{count} times, first with seed {seed} ({name}): {what}");
+    broken.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+    for (what, (count, seed)) in broken.iter().take(40) {
+        println!("{count} times, first with seed {seed} ({}): {what}", turn(&scenarios, *seed).name);
+    }
+    for (what, (_, seed)) in broken.iter().take(3) {
+        println!("\nTo see {what}:\n{}", replay::command(&turn(&scenarios, *seed).objects, *seed, &faults));
     }
     assert!(broken.is_empty(), "{} promises broken", broken.len());
 }
 
-/// One run, in full; `kaito simulate --replay SEED -f FILE` tells it too.
+/// One run, in full.
 fn tell(run: &Run) {
     println!("{:?}\n{}", run.played, run.upsets.join("\n"));
     for moment in run.world.timeline().moments() {
@@ -104,6 +115,24 @@ fn a_run_repeats_exactly() {
         assert_eq!((one.steps, &one.upsets), (two.steps, &two.upsets));
         assert_eq!(one.world.timeline().moments(), two.world.timeline().moments(), "seed {seed}");
     }
+}
+
+#[test]
+fn a_seed_is_the_same_run_in_whatever_order_the_objects_come() {
+    let (mut compared, mut told) = (0, BTreeSet::new());
+    for (name, objects) in all().into_iter().filter(|(_, objects)| objects.len() > 1) {
+        let mut turned = objects.clone();
+        turned.reverse();
+        let [one, two] = [objects, turned].map(|all| Simulation::new(all, &Settings::default(), Faults::all()));
+        for seed in 0..8 {
+            let (one, two) = (one.run(seed), two.run(seed));
+            assert_eq!(one.upsets, two.upsets, "{name}, seed {seed}");
+            assert_eq!(one.world.timeline().moments(), two.world.timeline().moments(), "{name}, seed {seed}");
+            told.insert(one.upsets);
+            compared += 1;
+        }
+    }
+    assert!(compared >= 32 && told.len() > compared / 2, "{compared} runs, {} different ones", told.len());
 }
 
 /// What a watch is for: a story that ends well, and does not when changes of that kind wake nobody.
@@ -248,17 +277,15 @@ fn i9_without_any_one_watch_a_scenario_fails() {
 
 #[test]
 fn recorded_runs_are_replayed_bit_for_bit() {
-    let simulations: Vec<Simulation> =
-        all().into_iter().map(|(_, objects)| Simulation::new(objects, &Settings::default(), Faults::all())).collect();
+    let scenarios = simulations(&Faults::all());
     let (runs, mut reconciles) = (setting("KAITO_RECORDED", 30_u64), 0);
     assert!(runs > 0, "KAITO_RECORDED=0 proves nothing");
     for seed in 0..runs {
-        let simulation = &simulations[usize::try_from(seed).unwrap() % simulations.len()];
-        let run = simulation.run_told(seed, Some(Recorder::new(Limits::default())), |_| ()).0;
+        let run = turn(&scenarios, seed).simulation.run_told(seed, Some(Recorder::new(Limits::default())), |_| ()).0;
         let text = run.world.recorder().unwrap().to_json();
         assert!(!text.contains(scenarios::PLANTED), "seed {seed}: a secret is in the recording");
         let recording = Recording::parse(text.as_bytes()).unwrap();
-        for replayed in replay(&recording, &[&WorkspacePlanner]) {
+        for replayed in record::replay(&recording, &[&WorkspacePlanner]) {
             assert!(
                 matches!(replayed.verdict, Verdict::Same),
                 "seed {seed}, reconcile {}: {:?}",

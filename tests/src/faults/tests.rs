@@ -1,3 +1,5 @@
+//! No test here waits: the clock is paused, and stands at the next timer whenever nothing else is left to do.
+
 use super::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tower::{ServiceExt, service_fn};
@@ -31,7 +33,7 @@ async fn heard(
     answer.ok()?.ok().map(|answer| answer.status().as_u16())
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_fault_says_whether_the_request_was_sent() {
     for (fault, code, sent) in [
         (Fault::Conflict, Some(409), 0),
@@ -57,7 +59,7 @@ async fn a_fault_says_whether_the_request_was_sent() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_read_never_conflicts() {
     let faults = FaultLayer::new(7, 1.0).only(Fault::Conflict);
     assert_eq!(heard(stack(&faults).0, request(&Method::GET, "/a")).await, Some(200));

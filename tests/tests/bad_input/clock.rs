@@ -2,30 +2,18 @@
 
 use super::{BAD, key, until_ready, world};
 use jiff::{SignedDuration, Timestamp};
-use kaito_core::driver::{Reconciliation, Report, Wish};
+use kaito_core::driver::{Reconciliation, Report};
 use kaito_core::memory::{CloudFate, Fate, PodFate};
 use kaito_core::plan::Wake;
-use kaito_core::{Settings, WorkspacePlanner};
-use kaito_tests::manifests;
 use kaito_tests::stage::{MemoryStage, Stage};
+use kaito_tests::{by_hand, manifests};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// One reconcile of a process whose clock says `now`.
 pub(super) fn look(stage: &mut MemoryStage, name: &str, now: Timestamp) -> (Reconciliation, Report) {
-    let cluster = Arc::clone(stage.world().cluster());
-    let (settings, mut work) = (Settings::default(), Reconciliation::new(key(name), now));
-    let report = loop {
-        match work.next(&WorkspacePlanner, &settings) {
-            Wish::Read(read) => work.answered(Ok(cluster.answer(&read))),
-            Wish::Perform(effect) => work.performed(cluster.carry_out(&effect)),
-            Wish::WriteStatus(write) => work.status_written(cluster.put_status(&write)),
-            Wish::Publish(_, notice) => cluster.tell(&key(name), &notice),
-            Wish::Done(report) => break report.expect("the cluster can be read"),
-        }
-    };
-    (work, report)
+    let (work, report) = by_hand::reconcile(stage.world().cluster(), &key(name), now);
+    (work, report.expect("the cluster can be read"))
 }
 
 /// What the conditions say, without their words: an overdue wait says so in words, and only there.

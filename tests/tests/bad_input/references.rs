@@ -6,7 +6,7 @@ use super::{
 };
 use kaito_core::Kind;
 use kaito_core::memory::Fate;
-use kaito_tests::manifests;
+use kaito_tests::manifests::{self, secret};
 use kaito_tests::stage::{Stage, condition};
 use serde_json::{Value, json};
 
@@ -39,11 +39,6 @@ fn with_config() -> Value {
     let mut manifest = manifests::phi_4_mini(BAD);
     manifest["inference"]["config"] = json!("my-settings");
     manifest
-}
-
-fn secret(name: &str, type_: &str, keys: &[&str]) -> Value {
-    let data: serde_json::Map<String, Value> = keys.iter().map(|key| ((*key).to_owned(), json!(""))).collect();
-    json!({"apiVersion": "v1", "kind": "Secret", "type": type_, "metadata": {"name": name}, "data": data})
 }
 
 fn with_token() -> Value {

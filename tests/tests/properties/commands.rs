@@ -1,13 +1,12 @@
 //! The command line: whatever is put in, it answers yes, no, or that and where it cannot be read; it never fails itself.
 
-use kaito_core::driver::{Reconciliation, Wish};
 use kaito_core::memory::World;
 use kaito_core::record::{Limits, Recorder};
 use kaito_core::{Settings, WorkspacePlanner};
 use kaito_operator::input;
 use kaito_tests::command::{Ran, kaito};
 use kaito_tests::edits::{edited, edits};
-use kaito_tests::{arbitrary, cases, manifests};
+use kaito_tests::{arbitrary, by_hand, cases, manifests};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -76,10 +75,7 @@ fn recording() -> &'static Value {
         world.put(&key, &manifests::phi_4_mini("w")).unwrap();
         let mut recorder = Recorder::new(Limits { reconciles: 9, bytes: usize::MAX });
         for _ in 0..3 {
-            let mut work = Reconciliation::new(key.clone(), world.now());
-            while let Wish::Read(read) = work.next(&WorkspacePlanner, &Settings::default()) {
-                work.answered(Ok(world.cluster().answer(&read)));
-            }
+            let work = by_hand::look(&key, world.now(), |read| world.cluster().answer(read));
             recorder.take(&work, &WorkspacePlanner, &Settings::default());
             for _ in 0..12 {
                 world.step();

@@ -13,6 +13,7 @@ pub use judge::Violation;
 use super::faults::{Dice, Fault, Faults};
 use super::{Fate, Halt, Pace, World};
 use crate::driver::Planner;
+use crate::kinds::Kind;
 use crate::object::ObjectKey;
 use crate::record::Recorder;
 use crate::settings::Settings;
@@ -64,7 +65,10 @@ pub struct Run {
 
 impl Simulation {
     /// A simulation of these objects. Runs them once in a calm world, to know how they should end.
-    pub fn new(objects: Vec<(ObjectKey, Value)>, settings: &Settings, faults: Faults) -> Self {
+    ///
+    /// They are put in an order of their own, what Workspaces may refer to before them: a seed means the same run in whatever order they come.
+    pub fn new(mut objects: Vec<(ObjectKey, Value)>, settings: &Settings, faults: Faults) -> Self {
+        objects.sort_by_cached_key(|(key, _)| (key.kind == Kind::Workspace, key.clone()));
         let calm = Calm::of(&objects, settings);
         Self {
             objects,

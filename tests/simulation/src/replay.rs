@@ -1,0 +1,55 @@
+//! How a run is seen again, by whoever has the program and nothing else.
+
+use crate::scenarios::Objects;
+use kaito_core::memory::Faults;
+
+/// A line for a shell that tells this very run: the same objects, seed and faults. The order of the objects means nothing.
+///
+/// # Panics
+/// When an object cannot be written as YAML.
+pub fn command(objects: &Objects, seed: u64, faults: &Faults) -> String {
+    let words = if *faults == Faults::all() {
+        format!("--replay {seed}")
+    } else {
+        let words: Vec<&str> = faults.iter().map(|fault| fault.word()).collect();
+        let words = if words.is_empty() { "none".to_owned() } else { words.join(",") };
+        format!("--seed {seed} --faults {words}")
+    };
+    format!("kaito simulate {words} -f - <<'END'\n{}END", documents(objects))
+}
+
+/// The objects as YAML. Words that older readers take for yes, no or a number are quoted.
+fn documents(objects: &Objects) -> String {
+    let options = || serde_saphyr::ser_options! { prefer_block_scalars: false, yaml_12: false };
+    let document = |(_, value): &_| {
+        let text = serde_saphyr::to_string_with_options(value, options()).expect("JSON can be written as YAML");
+        format!("---\n{}\n", text.trim_end())
+    };
+    objects.iter().map(document).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenarios;
+    use kaito_core::memory::Fault;
+    use serde_json::Value;
+
+    #[test]
+    fn what_is_printed_is_what_was_simulated() {
+        let own = scenarios::builtin().into_iter().map(|(_, objects)| objects);
+        for objects in own.chain(scenarios::corpus().into_iter().map(|(_, objects)| objects)) {
+            let read: Vec<Value> = serde_saphyr::from_multiple(&documents(&objects)).unwrap();
+            assert_eq!(read, objects.into_iter().map(|(_, value)| value).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn the_faults_are_named_unless_they_are_all() {
+        let words = |faults: Faults| command(&Vec::new(), 7, &faults).lines().next().unwrap().to_owned();
+        assert_eq!(words(Faults::all()), "kaito simulate --replay 7 -f - <<'END'");
+        assert_eq!(words(Faults::none()), "kaito simulate --seed 7 --faults none -f - <<'END'");
+        let two = [Fault::Lag, Fault::Crash].into_iter().collect();
+        assert_eq!(words(two), "kaito simulate --seed 7 --faults crash,lag -f - <<'END'");
+    }
+}

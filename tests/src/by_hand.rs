@@ -1,0 +1,46 @@
+//! One reconcile of the product, driven by a test and not by a world.
+
+use jiff::Timestamp;
+use kaito_core::backend::{BackendError, ClusterBackend};
+use kaito_core::driver::{self, Reconciliation, Report, Wish};
+use kaito_core::snapshot::Answer;
+use kaito_core::{ObjectKey, Read, Seen, Settings, WorkspacePlanner};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+/// One reconcile of a process whose clock says `now`: the machine, with everything that was read, planned and carried out still in it, and how it went.
+///
+/// # Panics
+/// When the cluster lets wait: one in memory never does.
+#[expect(clippy::panic, reason = "the kit of tests fails by panic")]
+pub fn reconcile(
+    cluster: &dyn ClusterBackend,
+    root: &ObjectKey,
+    now: Timestamp,
+) -> (Reconciliation, Result<Report, BackendError>) {
+    let (settings, mut work) = (Settings::default(), Reconciliation::new(root.clone(), now));
+    let done = {
+        let driven = pin!(driver::drive(&mut work, cluster, &WorkspacePlanner, &settings));
+        driven.poll(&mut Context::from_waker(Waker::noop()))
+    };
+    let Poll::Ready(report) = done else { panic!("a cluster in memory lets wait") };
+    (work, report)
+}
+
+/// The same up to the first wish for anything but a read.
+pub fn look(root: &ObjectKey, now: Timestamp, answer: impl Fn(&Read) -> Answer) -> Reconciliation {
+    let mut work = Reconciliation::new(root.clone(), now);
+    while let Wish::Read(read) = work.next(&WorkspacePlanner, &Settings::default()) {
+        work.answered(Ok(answer(&read)));
+    }
+    work
+}
+
+/// What a cluster answers that holds these objects and no others.
+pub fn answer(objects: &[Seen], read: &Read) -> Answer {
+    let mut found = objects.iter().filter(|seen| read.matches(seen)).cloned();
+    match read {
+        Read::Object { .. } => Answer::Object(found.next()),
+        Read::List { .. } => Answer::List(found.collect()),
+    }
+}

@@ -1,0 +1,209 @@
+//! How worlds end: calm, after a crash at every write, and stuck.
+
+use super::plan_from;
+use kaito_core::failure::{self, CATALOGUE, Class, Reason};
+use kaito_core::memory::{CloudFate, Fate, Halt, Pace, PodFate, World};
+use kaito_core::{Kind, ObjectKey, Seen, Settings, render};
+use kaito_tests::manifests::{self, PLANTED};
+use kaito_tests::normal;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A world with one Workspace of each shape.
+fn world() -> World {
+    let mut world = World::installed(&Settings::default());
+    let secret = manifests::registry_secret("my-push-secret");
+    world.put(&ObjectKey::new(Kind::Secret, "default", "my-push-secret"), &secret).unwrap();
+    let serving = [manifests::phi_3_mini("one"), manifests::two_nodes("two"), manifests::phi_4_mini("three")];
+    for manifest in serving.into_iter().chain([manifests::tuning("four")]) {
+        let key = ObjectKey::new(Kind::Workspace, "default", manifest["metadata"]["name"].as_str().unwrap());
+        world.put(&key, &manifest).unwrap();
+    }
+    world
+}
+
+/// The fourth is a training.
+fn is_the_end((name, state): &(String, Value)) -> bool {
+    *state == if name == "four" { "Succeeded" } else { "Ready" }
+}
+
+fn states(world: &World) -> Vec<(String, Value)> {
+    let keys = world.workspaces();
+    world.cluster().with_store(|store| {
+        keys.iter().map(|key| (key.name.clone(), store.value(key).unwrap()["status"]["state"].clone())).collect()
+    })
+}
+
+/// Whether every Workspace is at its fix-point: planning again writes nothing.
+fn is_quiet(world: &World) -> bool {
+    let objects = seen(world);
+    world.workspaces().iter().all(|root| plan_from(&objects, root).0.is_quiet())
+}
+
+fn seen(world: &World) -> Vec<Seen> {
+    world.cluster().with_store(|store| store.iter().map(|(key, value)| Seen::decode(key.kind, value.clone())).collect())
+}
+
+fn normal_objects(world: &World) -> BTreeMap<String, Value> {
+    normal::by_name(render::objects(world))
+}
+
+#[test]
+fn i5_at_the_fix_point_planning_again_writes_nothing_and_a_crash_after_any_effect_leads_to_the_same_end() {
+    let mut calm = world();
+    render::settle(&mut calm);
+    assert!(states(&calm).iter().all(is_the_end), "{:?}", states(&calm));
+    assert!(is_quiet(&calm));
+    let wanted = normal_objects(&calm);
+    let mut crashes = 0;
+    for effects in 1.. {
+        let mut world = world();
+        world.crash_after(effects);
+        render::settle(&mut world);
+        assert!(states(&world).iter().all(is_the_end), "after a crash at write {effects}: {:?}", states(&world));
+        assert!(is_quiet(&world), "after a crash at write {effects}");
+        let found = normal::by_name(kinds_of(&world));
+        assert_eq!(
+            found.keys().collect::<Vec<_>>(),
+            wanted.keys().collect::<Vec<_>>(),
+            "after a crash at write {effects}"
+        );
+        if !world.has_crashed() {
+            break;
+        }
+        crashes += 1;
+    }
+    println!("{crashes} crashes, one after each write of four Workspaces: the same end every time");
+    assert!(crashes >= 32, "only {crashes} writes");
+}
+
+/// Every wait of the catalogue, and the fate that leads to it.
+fn stuck() -> Vec<(&'static Reason, Fate)> {
+    let cloud = |cloud| Fate { cloud, ..Fate::default() };
+    let pods = |pods| Fate { pods, ..Fate::default() };
+    vec![
+        (&failure::CLAIMS_PENDING, cloud(CloudFate::NeverLaunches)),
+        (&failure::NODES_PENDING, cloud(CloudFate::NodeNeverReady { message: "no network".to_owned() })),
+        (&failure::GPUS_PENDING, cloud(CloudFate::GpusNeverAppear)),
+        (&failure::WORKLOAD_PENDING, pods(PodFate::NeverReady)),
+        (&failure::ENDPOINT_PENDING, pods(PodFate::NeverServes)),
+        (&failure::JOB_PENDING, pods(PodFate::NeverMade)),
+        (&failure::TRAINING, pods(PodFate::NeverReady)),
+        (&failure::TERMINATING, cloud(CloudFate::NeverTerminates)),
+    ]
+}
+
+fn is_wait(row: &Reason) -> bool {
+    matches!(row.class, Class::Wait { .. })
+}
+
+#[test]
+fn i8_every_waiting_state_has_a_deadline_a_reason_and_a_next_action() {
+    println!("{:<32} {:<18} {:<8} {:>8}  next", "reason", "condition", "class", "minutes");
+    for row in CATALOGUE {
+        let class = match row.class {
+            Class::Wait { .. } => "wait",
+            Class::Failure { .. } | Class::Refusal { .. } => "failure",
+            Class::Warning { .. } => "warning",
+        };
+        let minutes = row.class.minutes();
+        println!("{:<32} {:<18} {class:<8} {minutes:>8}  {}", row.name, row.condition.as_str(), row.next);
+        assert!(!row.name.is_empty() && !row.next.is_empty() && !row.remedy.is_empty(), "{}", row.name);
+        assert!((1..=60).contains(&minutes), "{}: an end within the hour", row.name);
+    }
+    let told: BTreeSet<&str> = stuck().iter().map(|(row, _)| row.name).collect();
+    let waits: BTreeSet<&str> = CATALOGUE.iter().filter(|row| is_wait(row)).map(|row| row.name).collect();
+    assert_eq!(told, waits, "each wait is provoked by the next test");
+}
+
+#[test]
+fn i8_a_world_that_is_stuck_says_what_it_waits_for_and_after_the_deadline_what_can_be_done() {
+    for (row, fate) in stuck() {
+        let mut world = World::with_fate(&Settings::default(), Pace::default(), &fate);
+        let key = ObjectKey::new(Kind::Workspace, "default", "phi");
+        let is_training = [&failure::JOB_PENDING, &failure::TRAINING].contains(&row);
+        let mut manifest = if is_training { manifests::tuning("phi") } else { manifests::phi_4_mini("phi") };
+        if is_training {
+            manifest["tuning"]["output"] = json!({"volumeSource": {"emptyDir": {}}});
+        }
+        world.put(&key, &manifest).unwrap();
+        if *row == failure::TERMINATING {
+            render::settle(&mut world);
+            world.delete(&key).unwrap();
+        }
+        let told = |world: &World| {
+            let status = world.cluster().with_store(|store| store.value(&key).map(|found| found["status"].clone()));
+            let status = status.expect("it is there");
+            let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+            let found = conditions.iter().find(|condition| condition["type"] == row.condition.as_str());
+            let text = |field: &str| found.and_then(|found| found[field].as_str()).unwrap_or_default().to_owned();
+            (text("reason"), text("message"))
+        };
+        let halt = world.run(jiff::SignedDuration::from_hours(3), |world| {
+            let (reason, words) = told(world);
+            reason == row.name && words.contains("until 2026-")
+        });
+        assert_eq!(halt, Halt::Reached, "{}: a wait says until when: {:?}", row.name, told(&world));
+        world.advance(jiff::SignedDuration::from_hours(3));
+        let (reason, words) = told(&world);
+        assert_eq!(reason, row.name, "{words}");
+        assert!(
+            words.contains("overdue since 2026-") && words.contains(row.next) && words.contains(row.remedy),
+            "{}: {words}",
+            row.name
+        );
+        let before = world.product_writes();
+        world.advance(jiff::SignedDuration::from_hours(3));
+        assert_eq!(world.product_writes(), before, "{}: what is overdue is not written again", row.name);
+    }
+}
+
+/// Every object of the kinds that we make, whoever made it.
+fn kinds_of(world: &World) -> Vec<Value> {
+    let ours = [Kind::ControllerRevision, Kind::Job, Kind::NodeClaim, Kind::Service, Kind::StatefulSet];
+    // The templates in the release namespace are the chart's; their copies are ours.
+    let is_ours =
+        |key: &ObjectKey| ours.contains(&key.kind) || (key.kind == Kind::ConfigMap && key.namespace() == "default");
+    world
+        .cluster()
+        .with_store(|store| store.iter().filter(|(key, _)| is_ours(key)).map(|(_, value)| value.clone()).collect())
+}
+
+#[test]
+fn i11_no_secret_value_reaches_a_snapshot_event_condition_or_output() {
+    let mut world = World::installed(&Settings::default());
+    let secret = manifests::secret("hub", "Opaque", &["HF_TOKEN"]);
+    world.put(&ObjectKey::new(Kind::Secret, "default", "hub"), &secret).unwrap();
+    let mut workspace = manifests::phi_4_mini("gated");
+    workspace["inference"]["preset"]["presetOptions"] = json!({"modelAccessSecret": "hub"});
+    let key = ObjectKey::new(Kind::Workspace, "default", "gated");
+    world.put(&key, &workspace).unwrap();
+    render::settle(&mut world);
+    assert_eq!(states(&world)[0].1, "Ready");
+    let everything = world
+        .cluster()
+        .with_store(|store| store.iter().map(|(key, value)| format!("{key} {value}")).collect::<String>());
+    let (plan, snapshot) = plan_from(&seen(&world), &key);
+    let said = format!("{everything} {:?} {:?} {plan:?} {snapshot:?}", world.timeline(), world.cluster().events());
+    assert!(said.contains("HF_TOKEN"), "the Secret was looked at");
+    assert!(!said.contains(PLANTED));
+}
+
+#[test]
+fn i13_what_is_planned_is_what_is_applied() {
+    // The planned objects come from a world of their own; the applied ones from a store that a controller worked on step by step, with a crash in the middle.
+    let mut planned = world();
+    let planned = normal::by_name(render::render(&mut planned));
+    let mut applied = world();
+    applied.crash_after(7);
+    render::settle(&mut applied);
+    let applied = normal::by_name(kinds_of(&applied));
+    let mut found = Vec::new();
+    for (key, object) in &planned {
+        if !key.starts_with("NodeClaim") {
+            normal::differences(object, &applied[key], key, &mut found);
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+    assert_eq!(planned.len(), applied.len());
+}
