@@ -1,7 +1,7 @@
 //! How a run is seen again, by whoever has the program and nothing else.
 
 use crate::scenarios::Objects;
-use kaito_core::memory::Faults;
+use kaito_core::memory::{Fault, Faults};
 
 /// A line for a shell that tells this very run: the same objects, seed and faults. The order of the objects means nothing.
 ///
@@ -11,7 +11,7 @@ pub fn command(objects: &Objects, seed: u64, faults: &Faults) -> String {
     let words = if *faults == Faults::all() {
         format!("--replay {seed}")
     } else {
-        let words: Vec<&str> = faults.iter().map(|fault| fault.word()).collect();
+        let words: Vec<&str> = faults.iter().map(Fault::word).collect();
         let words = if words.is_empty() { "none".to_owned() } else { words.join(",") };
         format!("--seed {seed} --faults {words}")
     };
@@ -32,7 +32,6 @@ fn documents(objects: &Objects) -> String {
 mod tests {
     use super::*;
     use crate::scenarios;
-    use kaito_core::memory::Fault;
     use serde_json::Value;
 
     #[test]
