@@ -32,7 +32,6 @@ fn documents(objects: &Objects) -> String {
 mod tests {
     use super::*;
     use crate::scenarios;
-    use kaito_core::memory::Fault;
     use serde_json::Value;
 
     #[test]
