@@ -163,7 +163,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn asked(resources: Value) -> Result<Asks, String> {
+    fn asked(resources: &Value) -> Result<Asks, String> {
         let container = json!({"name": "server", "image": "registry.example.com/server:1", "resources": resources});
         let beside = json!({"name": "beside", "image": "registry.example.com/beside:1"});
         asks(&RawPodTemplate(json!({"spec": {"containers": [container, beside]}})))
@@ -181,7 +181,7 @@ mod tests {
             (json!({"limits": {"nvidia.com/mig-1g.10gb": 1}}), Asks::Otherwise),
         ];
         for (resources, wanted) in good {
-            assert_eq!(asked(resources.clone()), Ok(wanted), "{resources}");
+            assert_eq!(asked(&resources), Ok(wanted), "{resources}");
         }
         let bad = [
             (json!({"limits": gpu(json!(0.5))}), "server asks for 0.5 of nvidia.com/gpu; must be a whole number"),
@@ -194,7 +194,7 @@ mod tests {
             ),
         ];
         for (resources, words) in bad {
-            let said = asked(resources.clone());
+            let said = asked(&resources);
             assert!(said.as_ref().is_err_and(|said| said.starts_with(words)), "{resources}: {said:?}");
         }
     }
