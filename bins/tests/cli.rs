@@ -97,6 +97,12 @@ fn a_server_of_the_users_own_is_simulated_rendered_and_judged() {
     let said = format!("{}{}", out(&idle), err(&idle));
     assert_eq!(idle.status.code(), Some(0), "{said}");
     assert!(said.contains("not used: the GPUs of Standard_NV36ads_A10_v5"), "{said}");
+    let left = text.replace("\"--port\", \"5000\"", "--model, <MODEL_ID>");
+    let left = kaito(&["validate", "-f", "-"], left.as_bytes());
+    let said = format!("{}{}", out(&left), err(&left));
+    assert_eq!(left.status.code(), Some(0), "{said}");
+    let warning = "warning: inference.template.spec.containers[0].args[1]: <MODEL_ID> is a placeholder";
+    assert!(said.contains(warning), "{said}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::field_error::{FieldError, FieldErrorKind, FieldPath};
+use crate::syntax;
 
 /// A pod template as the user wrote it; nothing in it is ever dropped or reordered in meaning.
 ///
@@ -54,6 +55,46 @@ impl RawPodTemplate {
             lost(&self.0, &typed, &FieldPath::root(), &mut unknown);
         }
         unknown
+    }
+
+    /// Words in the commands of its containers that an example left for its reader to replace, with where they stand; the paths start inside the template. Brackets that shells, Kubernetes and chat
+    /// templates use for something else do not count.
+    ///
+    /// ```
+    /// use kaito_api::raw::RawPodTemplate;
+    /// use serde_json::json;
+    ///
+    /// let args = json!(["--model", "<MODEL_ID>", "--stop", "<eos>", "--host", "$(POD_IP)"]);
+    /// let template = RawPodTemplate(json!({ "spec": { "containers": [{ "name": "server", "args": args }] } }));
+    /// let left: Vec<String> = template.placeholders().iter().map(|(at, word)| format!("{at}: {word}")).collect();
+    /// assert_eq!(left, ["spec.containers[0].args[1]: <MODEL_ID>"]);
+    /// ```
+    pub fn placeholders(&self) -> Vec<(FieldPath, String)> {
+        let Some(spec) = self.as_pod_template().ok().and_then(|typed| typed.spec) else { return Vec::new() };
+        let at = FieldPath::root().key("spec");
+        let before = spec.init_containers.unwrap_or_default();
+        let mut found = Vec::new();
+        for (list, containers) in [("initContainers", before), ("containers", spec.containers)] {
+            for (index, container) in containers.iter().enumerate() {
+                for (field, words) in [("command", &container.command), ("args", &container.args)] {
+                    for (number, text) in words.iter().flatten().enumerate() {
+                        let at = at.clone().key(list).index(index).key(field).index(number);
+                        let left = syntax::placeholders(text).into_iter().filter(|word| is_left(word));
+                        found.extend(left.map(|word| (at.clone(), word.to_owned())));
+                    }
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Whether a placeholder can mean nothing else in a command: `MODEL_HERE`, or `<MODEL_ID>` in capitals.
+fn is_left(word: &str) -> bool {
+    let is_capital = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    match word.strip_prefix('<').and_then(|word| word.strip_suffix('>')) {
+        Some(inside) => inside.len() > 1 && inside.chars().all(is_capital),
+        None => word.chars().all(is_capital),
     }
 }
 

@@ -27,8 +27,8 @@ pub struct Judgement {
     pub subject: Result<Subject, Vec<Failure>>,
     /// What was asked for and has no effect.
     pub unused: Vec<String>,
-    /// What to say about a machine size that its cloud withdraws.
-    pub retirement: Option<String>,
+    /// What stops nothing and will probably be regretted.
+    pub warnings: Vec<String>,
 }
 
 impl Judgement {
@@ -59,18 +59,26 @@ pub fn judge(case: &Case<'_>) -> Judgement {
     }
     broken.sort_by(|a, b| a.error.cmp(&b.error));
     let subject = workspace::objections(case.new, case.settings);
-    let (mut unused, retirement) = match &subject {
-        Ok(subject) => (unused(case.new, subject), retirement(subject.sku())),
-        Err(_) => (Vec::new(), None),
+    let (mut unused, warnings) = match &subject {
+        Ok(subject) => (unused(case.new, subject), warnings(subject)),
+        Err(_) => (Vec::new(), Vec::new()),
     };
     unused.extend(told);
-    Judgement { broken, subject, unused, retirement }
+    Judgement { broken, subject, unused, warnings }
 }
 
 /// The rows that are asked then and are broken.
 pub(super) fn ask(case: &Case<'_>, on: On) -> impl Iterator<Item = Broken> {
     let asked = RULES.iter().filter(move |rule| rule.on == on);
     asked.filter_map(|rule| Some(Broken { error: rule.broken(case)?, late: rule.late }))
+}
+
+fn warnings(subject: &Subject) -> Vec<String> {
+    let of_template = match subject {
+        Subject::Model(_) => Vec::new(),
+        Subject::Own(own) => workspace::doubts_about_template(own),
+    };
+    of_template.into_iter().chain(retirement(subject.sku())).collect()
 }
 
 /// What was asked for and has no effect: said, so that nobody waits for it.

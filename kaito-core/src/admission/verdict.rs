@@ -96,10 +96,10 @@ struct Findings {
 impl Findings {
     fn of(workspace: &Workspace, version: Version, settings: &Settings) -> Self {
         let case = Case { new: workspace, version: Some(version), old: None, settings };
-        let Judgement { broken, subject, unused, retirement } = judge::judge(&case);
+        let Judgement { broken, subject, unused, warnings: doubts } = judge::judge(&case);
         let mut errors: Vec<FieldError> = broken.into_iter().map(|broken| broken.error).collect();
         let mut warnings: Vec<String> = unused.iter().map(|text| format!("not used: {text}")).collect();
-        warnings.extend(retirement);
+        warnings.extend(doubts);
         let objections = match &subject {
             Ok(subject) => workspace::forecast(workspace, subject).err().into_iter().collect(),
             Err(failures) => failures.clone(),

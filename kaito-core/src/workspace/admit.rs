@@ -56,7 +56,7 @@ fn describe(view: &View<'_>, workspace: &Workspace, draft: &mut Draft, subject: 
     if !unused.is_empty() {
         draft.remark("not used", unused.join("; "));
     }
-    if let Some(warning) = &judged.retirement {
+    for warning in &judged.warnings {
         draft.remark("warning", warning);
     }
 }

@@ -3,8 +3,7 @@
 //! A Workspace that needs N machines has the slots 0 to N-1. A claim's name is made of the Workspace's uid, the slot and an incarnation, so asking twice asks once; its labels
 //! carry the three. A slot is filled again when its dying claim is gone, so the incarnation is 0 until a surge lets two stand side by side.
 
-use super::draft::is_dying;
-use crate::effect::Owned;
+use crate::effect::{Owned, is_dying};
 use crate::kinds::Kind;
 use crate::object::{Malformed, ObjectKey, Seen};
 use crate::snapshot::Listing;

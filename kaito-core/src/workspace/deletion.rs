@@ -3,9 +3,9 @@
 //! The finalizer is taken off only when the API server itself says that no NodeClaim of ours is left; everything in the namespace follows by owner reference.
 //! Works for a Workspace that cannot be read, and without the NodeClaim CRD.
 
-use super::draft::{Draft, Flow, is_dying};
+use super::draft::{Draft, Flow};
 use super::view::View;
-use crate::effect::{Effect, MetadataPatch};
+use crate::effect::{Effect, MetadataPatch, is_dying};
 use crate::failure::{self, Waiting};
 use crate::read::Freshness;
 use crate::snapshot::Unread;

@@ -1,18 +1,16 @@
 //! What the steps have found and want. The draft is a step's only output: no early status, no logging, no counters.
 
-pub(super) use crate::effect::is_dying;
-
 use super::facts::{Facts, Subject};
 use super::size::Room;
 use super::training::Training;
 use super::tuning::Progress;
-use crate::effect::{Effect, EffectId, Owned, Step, WriteMode};
+use crate::diff;
+use crate::effect::{self, Effect, EffectId, Owned, Step, WriteMode, is_dying};
 use crate::failure::{self, Failure, Waiting};
 use crate::kinds::{Kind, Typed};
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Notice, Remark};
 use crate::snapshot::Lookup;
-use crate::{diff, effect};
 use kube_core::ResourceExt;
 use serde_json::Value;
 

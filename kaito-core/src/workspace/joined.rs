@@ -1,8 +1,9 @@
 //! The Nodes that came, and whether they can be used: ready, with as many GPUs as the size has.
 
 use super::claims::Slots;
-use super::draft::{Draft, is_dying};
+use super::draft::Draft;
 use super::view::View;
+use crate::effect::is_dying;
 use crate::failure::{self, Waiting};
 use crate::units;
 use crate::words::quoted;

@@ -34,8 +34,8 @@ mod workload; // the pods that serve
 
 pub(crate) use facts::objections;
 pub use facts::{Engine, Facts, Subject, Task, resolve};
-pub(crate) use own::unused as unused_beside_template;
 pub use own::{Asks, OwnServer};
+pub(crate) use own::{doubts as doubts_about_template, unused as unused_beside_template};
 pub(crate) use size::forecast;
 
 use crate::driver::Planner;

@@ -4,10 +4,10 @@
 //! taken back before the API server itself has shown the Workspace and its claims in this very round.
 
 use super::claims::{Claim, Claims, Slots};
-use super::draft::{Draft, is_dying};
+use super::draft::Draft;
 use super::given_up;
 use super::view::View;
-use crate::effect::{Effect, MetadataPatch, WriteMode};
+use crate::effect::{Effect, MetadataPatch, WriteMode, is_dying};
 use crate::failure::{self, Failure, Waiting};
 use crate::kinds::Typed;
 use crate::manifest;

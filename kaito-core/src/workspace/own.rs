@@ -25,8 +25,8 @@ const OF_OUR_RUNTIMES: [&str; 5] = [
     annotations::BYPASS_RESOURCE_CHECKS,
 ];
 
-/// Of fields that are not known, so many are named.
-const MOST_UNKNOWN: usize = 8;
+/// Of what is doubtful in a template, so much is named.
+const MOST_DOUBTS: usize = 8;
 
 /// The server of the user's, looked up.
 #[derive(Debug, Clone, PartialEq)]
@@ -136,10 +136,6 @@ pub(crate) fn unused(workspace: &Workspace, own: &OwnServer) -> Vec<String> {
     let served = workspace.inference();
     let annotated = OF_OUR_RUNTIMES.iter().filter(|key| workspace.annotation(key).is_some());
     let annotated = annotated.map(|key| format!("annotation {key}: what serves is in inference.template"));
-    let unknown = own.template.unknown_fields().into_iter().take(MOST_UNKNOWN).map(|path| {
-        let path = quoted(&path.to_string());
-        format!("inference.template.{path}: not known here, and refused by a cluster that does not know it either")
-    });
     [
         served
             .is_some_and(|served| !served.adapters.is_empty())
@@ -154,8 +150,23 @@ pub(crate) fn unused(workspace: &Workspace, own: &OwnServer) -> Vec<String> {
     .into_iter()
     .flatten()
     .chain(annotated)
-    .chain(unknown)
     .collect()
+}
+
+/// What will probably not work in a template, and only a cluster or its server can know.
+pub(crate) fn doubts(own: &OwnServer) -> Vec<String> {
+    let unknown = own
+        .template
+        .unknown_fields()
+        .into_iter()
+        .map(|path| (path, "not known here, and refused by a cluster that does not know it either".to_owned()));
+    let left = own
+        .template
+        .placeholders()
+        .into_iter()
+        .map(|(path, word)| (path, format!("{word} is a placeholder; write what belongs there")));
+    let all = unknown.chain(left).take(MOST_DOUBTS);
+    all.map(|(path, doubt)| format!("inference.template.{}: {}", quoted(&path.to_string()), quoted(&doubt))).collect()
 }
 
 #[cfg(test)]

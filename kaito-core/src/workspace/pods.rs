@@ -2,9 +2,8 @@
 //!
 //! [`classify`] is a function of pods alone, whatever made them. Pods that carry our label and are not controlled by our workload are somebody else's, and never looked at.
 
-use super::draft::is_dying;
 use super::view::View;
-use crate::effect;
+use crate::effect::{self, is_dying};
 use crate::failure::{self, Reason};
 use crate::manifest;
 use crate::snapshot::Unread;

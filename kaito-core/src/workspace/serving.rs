@@ -3,12 +3,12 @@
 //! Ready means three things at once: the set is of the generation and revision that was asked for last, every pod of it is ready, and an endpoint of the Service serves.
 //! Until then the pods are read, and what the kubelet or the scheduler says of them is told.
 
-use super::draft::{Draft, is_dying};
+use super::draft::Draft;
 use super::pods;
 use super::view::View;
 use super::workload::keeps_template;
 use crate::compat;
-use crate::effect;
+use crate::effect::{self, is_dying};
 use crate::failure::{self, Failure, Waiting};
 use crate::snapshot::{Lookup, Unread};
 use jiff::{SignedDuration, Timestamp};

@@ -3,14 +3,14 @@
 //! It is made when the machine is ready and every Secret that it mounts is there, and it is never changed: a Workspace that asks for something else gets another Job in its
 //! place, when the former one and its pods are gone. A Job that is over stays, with its pods' logs, for as long as nothing else is asked for.
 
-use super::draft::{Draft, Flow, is_dying};
+use super::draft::{Draft, Flow};
 use super::facts::Task;
 use super::pods;
 use super::secrets::{self, Need};
 use super::training::Training;
 use super::view::View;
 use super::workload;
-use crate::effect::{self, Effect, Owned, Step, WriteMode};
+use crate::effect::{self, Effect, Owned, Step, WriteMode, is_dying};
 use crate::failure::{self, Failure, Waiting};
 use crate::kinds::{Kind, Typed};
 use crate::manifest::{self, Input, Output, Tuning};

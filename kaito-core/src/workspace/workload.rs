@@ -4,13 +4,13 @@
 //! version of this program never restarts a running model by itself.
 
 use super::adapters;
-use super::draft::{Draft, Flow, is_dying};
+use super::draft::{Draft, Flow};
 use super::facts::{Engine, Facts, Subject, Task};
 use super::secrets::{self, Need};
 use super::size::Room;
 use super::view::View;
 use crate::compat;
-use crate::effect;
+use crate::effect::{self, is_dying};
 use crate::failure;
 use crate::kinds::{Kind, Typed};
 use crate::manifest::{self, Adapter, Own, Serving};
