@@ -29,6 +29,7 @@
 //! | [`failure`] | every failure and wait, with its deadline and remedy |
 //! | [`admission`] | whether an object would be admitted, with the nearest known name; rules as rows |
 //! | [`driver`], [`backend`] | the only async code, and what it stands on |
+//! | [`hub`] | models that are in no catalogue: what a hub knows of them |
 //! | [`snapshot`], [`read`], [`read_index`], [`cache`] | looking |
 //! | [`plan`], [`effect`], [`conditions`] | deciding and saying |
 //! | [`record`] | the flight recorder, and planning again what was recorded |
@@ -49,6 +50,7 @@ pub mod effect;
 pub mod failure;
 pub mod gates;
 pub mod hash;
+pub mod hub;
 pub mod kinds;
 pub mod manifest;
 pub mod memory;

@@ -1,6 +1,6 @@
 //! What the driver stands on. A cluster layer implements [`ClusterBackend`]; `memory` and the kube adapter of `kaito_operator` are two.
 //!
-//! Not here yet: the cloud (`CloudBackend`) and the model hub, which come with the issues that need them.
+//! Not here: the hub of models ([`crate::hub`]). Not here yet: the cloud (`CloudBackend`), which comes with the issue that needs it.
 
 use crate::effect::Effect;
 use crate::object::{ObjectKey, Seen};
