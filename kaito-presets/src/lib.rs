@@ -1,12 +1,13 @@
 //! What is known before any cluster is looked at: models, machine sizes, runtime images.
 //!
-//! Everything is `&'static`, sorted, and found by binary search; nothing is read at run time. The tables are generated from the files in `data/` by
+//! Every table is `&'static`, sorted, and found by binary search; nothing is read at run time. The tables are generated from the files in `data/` by
 //! `cargo xtask gen-presets` and committed under `generated/`.
 //!
 //! Not here: how much memory a model needs on a GPU, which layout it gets, what a manifest looks like (`kaito-core`), and models of Hugging Face that the
-//! catalogue does not name: those are described from their own `config.json`, with the tables of [`parsers`].
+//! catalogue does not name: those are described from their own `config.json` (`kaito_core::hub`), with [`numbers`] and the tables of [`parsers`].
 
 pub mod images; // side containers, the registry, how an image reference is put together
+pub mod numbers; // what follows from size and shape: disk, KV cache, time to start
 pub mod parsers; // tool-call and reasoning parsers, templates, flags: by name prefix and architecture
 pub mod paths; // where things lie inside the containers
 pub mod ports; // who listens where
@@ -24,7 +25,8 @@ pub use capability::ComputeCapability;
 pub use catalogue::{UnknownModel, aliases, is_hub_id, model, models, nearest};
 pub use images::Image;
 pub use model::{
-    Attention, Features, Flag, Formats, Model, Quantization, Shape, TransformersParams, TuningMethod, TuningParams,
+    Attention, Features, Flag, Formats, Model, ModelRef, Quantization, Shape, Text, TransformersParams, TuningMethod,
+    TuningParams,
 };
 pub use removed::{Removed, removed, removed_presets};
 pub use runtime::{

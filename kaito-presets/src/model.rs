@@ -1,40 +1,47 @@
 //! What a model is: facts of its repository, and how the engines want it served.
 //!
-//! Source of every number: the catalogue of KAITO v0.12.0 (`model_catalog.yaml`), which took it from the files and `config.json` of each Hugging Face repository.
+//! Source of every number of the catalogue: the catalogue of KAITO v0.12.0 (`model_catalog.yaml`), which took it from the files and `config.json` of each Hugging Face repository.
 //! Sizes are those of the reference even where it counts files twice (gpt-oss): what really fits is for the sizing to say.
+//! A model that the catalogue does not name is described in the same words from its own files (`kaito_core::hub`), which is why some of them may be owned.
 
 use crate::Image;
+use std::borrow::Cow;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// Words that stand in a table, or were read.
+pub type Text = Cow<'static, str>;
 
 /// A command-line flag without its dashes, and its value where it takes one.
 ///
 /// The spelling is the image's: `load_format` is not `load-format`. A value is bare; quoting for a shell is the caller's.
 pub type Flag = (&'static str, Option<&'static str>);
 
-/// One entry of the catalogue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An entry of the catalogue, or a repository of a hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Model {
     /// The Hugging Face repository in its own spelling: `microsoft/Phi-3-mini-4k-instruct`.
-    pub id: &'static str,
-    /// The id in lower case: the key of the catalogue, and what the reference puts on the command line.
-    pub key: &'static str,
+    pub id: Text,
+    /// The key of the catalogue: the id in lower case.
+    pub key: Text,
     /// The last segment of the key: the default served model name, and what prefix tables look at.
-    pub short_name: &'static str,
+    pub short_name: Text,
     /// Older names that mean this model, lower case.
     pub aliases: &'static [&'static str],
-    /// The data file the entry comes from: `phi`, `qwen`, …
+    /// The data file the entry comes from: `phi`, `qwen`, …; `hub` for what is in none.
     pub family: &'static str,
-    /// License as the repository names it.
-    pub license: &'static str,
+    /// License as the repository names it; empty where nobody has looked.
+    pub license: Text,
     /// Whether the repository asks for a token; `None` where nobody has established it.
     pub gated: Option<bool>,
     /// Takes images or sound too.
     pub multimodal: bool,
     /// `architectures` of `config.json`.
-    pub architectures: &'static [&'static str],
-    /// Size of the weight files in bytes: [`Self::weights_text`] × 2^30, rounded up.
+    pub architectures: Cow<'static, [Text]>,
+    /// Size of the weight files in bytes; of the catalogue's, [`Self::weights_text`] × 2^30, rounded up.
     pub weights_bytes: u64,
     /// The same with two decimals, as it stands in manifests: `7.12Gi`.
-    pub weights_text: &'static str,
+    pub weights_text: Text,
     /// Node disk to ask for, in GiB: the weights and 80 GiB for the system, rounded down.
     pub disk_request_gib: u64,
     /// Bytes of KV cache that one token takes over all layers at 16 bits, each layer counted as full attention.
@@ -69,6 +76,8 @@ pub struct Model {
     pub weights_artifact: Option<Image>,
     /// The commit that releases up to v0.10 pinned. The current catalogue follows `main`.
     pub pinned_revision: Option<&'static str>,
+    /// The commit that all of this was read at, and that is served; without one, `main` is.
+    pub revision: Option<Text>,
     /// How long a start may take, in seconds: 15 minutes and 18 s a GiB, within 30 minutes and 3 hours, rounded up.
     pub readiness_timeout_seconds: u64,
 }
@@ -76,8 +85,34 @@ pub struct Model {
 impl Model {
     /// The name a user would type: the first alias, else the id.
     #[must_use]
-    pub fn preferred_name(&self) -> &'static str {
-        self.aliases.first().copied().unwrap_or(self.id)
+    pub fn preferred_name(&self) -> &str {
+        self.aliases.first().copied().unwrap_or(&self.id)
+    }
+
+    /// What a downloader is told: as upstream the key; where a commit is named, the repository's own spelling, for a mirror may insist on it.
+    #[must_use]
+    pub fn download_id(&self) -> &str {
+        if self.revision.is_some() { &self.id } else { &self.key }
+    }
+}
+
+/// A model, wherever it is described. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelRef {
+    /// In the catalogue.
+    Catalogue(&'static Model),
+    /// On a hub.
+    Hub(Arc<Model>),
+}
+
+impl Deref for ModelRef {
+    type Target = Model;
+
+    fn deref(&self) -> &Model {
+        match self {
+            ModelRef::Catalogue(model) => model,
+            ModelRef::Hub(model) => model,
+        }
     }
 }
 
@@ -92,10 +127,12 @@ pub enum Attention {
     Mqa,
     /// Multi-head latent: a compressed cache, the same on every GPU.
     Mla,
+    /// The repository names no heads: a model without attention, or one that says so in words nobody knows. Its cache counts as nothing.
+    Unknown,
 }
 
 impl Attention {
-    /// `MHA`, `GQA`, `MQA`, `MLA`.
+    /// `MHA`, `GQA`, `MQA`, `MLA`, `Unknown`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -103,15 +140,16 @@ impl Attention {
             Self::Gqa => "GQA",
             Self::Mqa => "MQA",
             Self::Mla => "MLA",
+            Self::Unknown => "Unknown",
         }
     }
 }
 
 /// How weights are quantised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quantization {
     /// `quant_method`, or the `format` below it: `fp8`, `awq`, `mxfp4`, `pack-quantized`, …
-    pub method: &'static str,
+    pub method: Text,
     /// Bits of one weight, where the repository says.
     pub bits: Option<u32>,
 }

@@ -14,11 +14,11 @@ fn strictly_rising<T: Ord>(items: impl IntoIterator<Item = T>) -> bool {
 fn every_model_is_there_and_found_by_each_of_its_names() {
     assert_eq!(models().len(), 60);
     assert_eq!(aliases().len(), 25);
-    assert!(strictly_rising(models().iter().map(|model| model.key)));
+    assert!(strictly_rising(models().iter().map(|model| &model.key)));
     assert!(strictly_rising(aliases().iter().map(|(alias, _)| alias)));
     for known in models() {
         assert_eq!(known.key, known.id.to_lowercase());
-        let names = [known.id, known.key, known.short_name, known.preferred_name()];
+        let names = [&*known.id, &*known.key, &*known.short_name, known.preferred_name()];
         for name in names.iter().chain(known.aliases) {
             assert_eq!(model(name), Ok(*known), "{name}");
             assert_eq!(model(&name.to_uppercase()), Ok(*known), "{name}");
@@ -35,11 +35,11 @@ fn every_model_is_there_and_found_by_each_of_its_names() {
 #[test]
 fn phi_3_mini_4k_is_as_published() {
     let phi = model("phi-3-mini-4k-instruct").unwrap();
-    assert_eq!((phi.id, phi.short_name), ("microsoft/Phi-3-mini-4k-instruct", "phi-3-mini-4k-instruct"));
-    assert_eq!((phi.weights_text, phi.weights_bytes), ("7.12Gi", 7_645_041_787));
+    assert_eq!((&*phi.id, &*phi.short_name), ("microsoft/Phi-3-mini-4k-instruct", "phi-3-mini-4k-instruct"));
+    assert_eq!((&*phi.weights_text, phi.weights_bytes), ("7.12Gi", 7_645_041_787));
     assert_eq!((phi.kv_bytes_per_token, phi.attention, phi.token_limit), (393_216, Attention::Mha, 4096));
     assert_eq!((phi.disk_request_gib, phi.readiness_timeout_seconds), (87, 1800));
-    assert_eq!((phi.dtype, phi.quantization, phi.gated), ("bfloat16", None, Some(false)));
+    assert_eq!((phi.dtype, phi.quantization.as_ref(), phi.gated), ("bfloat16", None, Some(false)));
     assert_eq!((phi.tool_call_parser, phi.reasoning_parser, phi.chat_template), (None, None, None));
     assert_eq!(phi.shape.head_dim, 96);
     assert_eq!(phi.pinned_revision, Some("0a67737cc96d2554230f90338b163bc6380a2a85"));
@@ -53,7 +53,7 @@ fn phi_3_mini_4k_is_as_published() {
 #[test]
 fn single_facts() {
     let r1 = model("deepseek-r1-0528").unwrap();
-    assert_eq!((r1.attention, r1.kv_bytes_per_token, r1.weights_text), (Attention::Mla, 70_272, "641.30Gi"));
+    assert_eq!((r1.attention, r1.kv_bytes_per_token, &*r1.weights_text), (Attention::Mla, 70_272, "641.30Gi"));
     assert_eq!((r1.readiness_timeout_seconds, r1.dtype, r1.formats.tokenizer), (10_800, "auto", "deepseek_v32"));
     assert_eq!(model("minimax-m2.7").unwrap().vllm_flags, [("enable-expert-parallel", None)]);
     assert_eq!(model("deepseek-v4-pro").unwrap().vllm_flags, [("kv-cache-dtype", Some("fp8"))]);
@@ -73,7 +73,7 @@ fn single_facts() {
 #[test]
 fn what_the_tables_say_of_a_model_is_what_its_entry_says() {
     for model in models() {
-        let (name, architectures) = (model.short_name, model.architectures);
+        let (name, architectures) = (&*model.short_name, &*model.architectures);
         assert_eq!(parsers::tool_call_parser(name, architectures), model.tool_call_parser, "{name}");
         assert_eq!(parsers::reasoning_parser(name, architectures), model.reasoning_parser, "{name}");
         assert_eq!(parsers::chat_template(name), model.chat_template, "{name}");
@@ -179,10 +179,10 @@ fn the_profile_for_volta_serves_phi_3_and_refuses_what_it_cannot() {
     assert!(volta.knows_architecture("Phi3ForCausalLM") && !volta.knows_architecture("GptOssForCausalLM"));
     assert!(volta.overflows_in_float16("Gemma3ForConditionalGeneration"));
     assert_eq!(volta.weights[0], WeightsSource::OciArtifact);
-    let awq = model("qwen3-8b-awq").unwrap().quantization.unwrap();
-    assert!(!volta.quantization.allows(&awq, v100));
-    assert!(volta.quantization.allows(&awq, ComputeCapability::new(7, 5)));
-    assert!(!volta.quantization.allows(&model("ministral-3-8b-instruct").unwrap().quantization.unwrap(), v100));
+    let awq = model("qwen3-8b-awq").unwrap().quantization.as_ref().unwrap();
+    assert!(!volta.quantization.allows(awq, v100));
+    assert!(volta.quantization.allows(awq, ComputeCapability::new(7, 5)));
+    assert!(!volta.quantization.allows(model("ministral-3-8b-instruct").unwrap().quantization.as_ref().unwrap(), v100));
     assert_eq!(volta.gpu_memory, GpuMemoryRule::ReserveThenCap { reserve_bytes: 3 * GIB / 2, cap_hundredths: 95 });
     assert_eq!(volta.lora.unwrap().max_rank, Some(16));
 }

@@ -7,7 +7,7 @@ use kaito_core::manifest::{self, Layout, Serving};
 use kaito_core::sizing::{self, Demand};
 use kaito_core::units::Bytes;
 use kaito_core::workspace::{Engine, Facts, Task};
-use kaito_presets::{GpuVendor, images, model, profile_for, sku};
+use kaito_presets::{GpuVendor, ModelRef, images, model, profile_for, sku};
 use kaito_tests::{normal, shared};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -50,7 +50,13 @@ fn facts(row: &BTreeMap<String, String>, size: &str) -> Option<Facts> {
     let capability = sku.compute_capability.filter(|_| sku.gpu_vendor == GpuVendor::Nvidia)?;
     let engine = if row["runtime"] == "vllm" { Engine::Vllm } else { Engine::Transformers };
     let task = Task::Inference { engine };
-    Some(Facts { model: model(&row["model"]).unwrap(), sku, capability, profile: profile_for(capability)?, task })
+    Some(Facts {
+        model: ModelRef::Catalogue(model(&row["model"]).unwrap()),
+        sku,
+        capability,
+        profile: profile_for(capability)?,
+        task,
+    })
 }
 
 fn launched(facts: &Facts) -> (u32, String, Value) {
@@ -68,7 +74,7 @@ fn launched(facts: &Facts) -> (u32, String, Value) {
         namespace: "default",
         owner: OwnerReference::default(),
         revision: 1,
-        facts: *facts,
+        facts: facts.clone(),
         engine: facts.engine().unwrap(),
         layout,
         pod_labels: BTreeMap::new(),
@@ -76,10 +82,10 @@ fn launched(facts: &Facts) -> (u32, String, Value) {
         config_map: None,
         access_secret: None,
         adapters: Vec::new(),
-        served_name: facts.model.short_name.to_owned(),
+        served_name: facts.model.short_name.to_string(),
         performance_mode: None,
         benchmark: true,
-        max_model_len: sizing::max_model_len(facts.profile, facts.model, facts.sku, layout.tensor).unwrap(),
+        max_model_len: sizing::max_model_len(facts.profile, &facts.model, facts.sku, layout.tensor).unwrap(),
         claim_local_disk: false,
         registry: images::DEFAULT_REGISTRY,
         azure_spot: true,

@@ -168,7 +168,7 @@ fn difference(row: &BTreeMap<String, String>, cloud: Cloud, size: &str) -> Optio
     manifest["tuning"]["method"] = json!(row["method"]);
     let (_, workspace) = kaito_api::workspace::decode(manifest).unwrap();
     let settings = Settings { cloud, ..Settings::default() };
-    let found = resolve(&workspace, &settings).map(|subject| *subject.model().expect("a model"));
+    let found = resolve(&workspace, &settings).map(|subject| subject.model().expect("a model").clone());
     let facts = match (found, row["error"].is_empty()) {
         // No published image serves these machines: refused in words, and no machine is paid for.
         (Err(failure), _) if failure.reason.name == "NoRuntimeForGpu" => return None,
@@ -186,7 +186,7 @@ fn difference(row: &BTreeMap<String, String>, cloud: Cloud, size: &str) -> Optio
         namespace: "default",
         owner: OwnerReference::default(),
         revision: 1,
-        facts,
+        facts: &facts,
         params,
         weights,
         preset: &row["preset"],

@@ -4,7 +4,6 @@
 
 mod data; // the shape of the data files
 mod models; // catalogue, one file a family
-mod numbers; // sizes, KV bytes and times, exactly
 mod runtimes; // runtime profiles
 mod rust; // pieces of Rust source
 mod tables; // machine sizes, parsers, removed names, architectures

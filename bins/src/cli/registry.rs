@@ -54,7 +54,7 @@ struct Retirement {
 
 /// Prints the models, or one.
 pub fn models(args: &Models, console: &mut Console<'_>) -> Result<Verdict, Defect> {
-    let found: Vec<&kaito_presets::Model> = match &args.name {
+    let found: Vec<&'static kaito_presets::Model> = match &args.name {
         None => kaito_presets::models().to_vec(),
         Some(name) => match kaito_presets::model(name) {
             Ok(model) => vec![model],
@@ -66,15 +66,16 @@ pub fn models(args: &Models, console: &mut Console<'_>) -> Result<Verdict, Defec
     };
     let mut table = Table::new(&["NAME", "WEIGHTS", "CONTEXT", "ATTENTION", "DTYPE", "LICENSE", "ID"]);
     for model in &found {
-        let (context, dtype) = (model.token_limit.to_string(), model.quantization.map_or(model.dtype, |q| q.method));
+        let context = model.token_limit.to_string();
+        let dtype = model.quantization.as_ref().map_or(model.dtype, |quantization| &*quantization.method);
         let cells = [
             model.preferred_name(),
-            model.weights_text,
+            &*model.weights_text,
             &context,
             model.attention.as_str(),
             dtype,
-            model.license,
-            model.id,
+            &*model.license,
+            &*model.id,
         ];
         table.row(cells.map(str::to_owned));
     }
@@ -140,13 +141,13 @@ fn show<T: Serialize>(
     Ok(Verdict::Yes)
 }
 
-fn model(model: &kaito_presets::Model) -> Model {
+fn model(model: &'static kaito_presets::Model) -> Model {
     Model {
         name: model.preferred_name(),
-        id: model.id,
+        id: &model.id,
         aliases: model.aliases,
         family: model.family,
-        license: model.license,
+        license: &model.license,
         gated: model.gated,
         multimodal: model.multimodal,
         weights_bytes: model.weights_bytes,
@@ -154,7 +155,7 @@ fn model(model: &kaito_presets::Model) -> Model {
         max_model_len: model.token_limit,
         attention: model.attention.as_str(),
         dtype: model.dtype,
-        quantization: model.quantization.map(|quantization| quantization.method),
+        quantization: model.quantization.as_ref().map(|quantization| &*quantization.method),
         tool_call_parser: model.tool_call_parser,
         reasoning_parser: model.reasoning_parser,
         tunable: model.tuning.is_some(),

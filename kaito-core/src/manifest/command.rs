@@ -96,7 +96,7 @@ fn vllm_args(serving: &Serving<'_>) -> Vec<Arg> {
 
 /// What the model itself wants, as far as the dialect of the image has words for it.
 fn model_args(serving: &Serving<'_>) -> Vec<Arg> {
-    let (model, profile) = (serving.facts.model, serving.facts.profile);
+    let (model, profile) = (&serving.facts.model, serving.facts.profile);
     let mut args = vec![Arg::of("dtype", profile.dtypes.forced.unwrap_or(model.dtype))];
     let knows = |known: Option<&[&str]>, parser: &str| known.is_none_or(|known| known.contains(&parser));
     if let Some(parser) = model.tool_call_parser.filter(|parser| knows(profile.tool_call_parsers, parser)) {
@@ -124,13 +124,15 @@ fn model_args(serving: &Serving<'_>) -> Vec<Arg> {
 }
 
 fn weights_args(serving: &Serving<'_>) -> Vec<Arg> {
-    let (model, profile) = (serving.facts.model, serving.facts.profile);
+    let (model, profile) = (&serving.facts.model, serving.facts.profile);
     match super::volumes::weights_source(serving) {
         WeightsSource::OciArtifact if profile.supports.explicit_model_path => {
             vec![Arg::of("model", profile.weights_dir)]
         }
         WeightsSource::OciArtifact => Vec::new(),
-        WeightsSource::HubDownload => vec![Arg::of("model", model.key), Arg::of("download-dir", profile.weights_dir)],
+        WeightsSource::HubDownload => {
+            vec![Arg::of("model", model.download_id()), Arg::of("download-dir", profile.weights_dir)]
+        }
     }
 }
 
@@ -154,7 +156,7 @@ fn layout_args(serving: &Serving<'_>) -> Vec<Arg> {
 /// The transformers server: `accelerate` with its own parameters, then the server with its.
 fn transformers(serving: &Serving<'_>) -> String {
     use kaito_presets::TransformersRuntime as Runtime;
-    let (model, runtime) = (serving.facts.model, &serving.facts.profile.transformers);
+    let (model, runtime) = (&serving.facts.model, &serving.facts.profile.transformers);
     let mut args: Vec<Arg> = Runtime::RUN_PARAMS.iter().map(Arg::given).collect();
     if let Some(params) = &model.transformers {
         args.push(Arg::of("torch_dtype", runtime.torch_dtype.unwrap_or(params.torch_dtype)));
@@ -166,14 +168,17 @@ fn transformers(serving: &Serving<'_>) -> String {
         }
     }
     if runtime.served_model_name {
-        args.push(Arg::of("served_model_name", model.short_name));
+        args.push(Arg::of("served_model_name", &model.short_name));
     }
     match super::volumes::weights_source(serving) {
         WeightsSource::OciArtifact => {
             args.push(Arg::of("pretrained_model_name_or_path", serving.facts.profile.weights_dir));
         }
         WeightsSource::HubDownload => {
-            args.extend([Arg::of("pretrained_model_name_or_path", model.key), Arg::bare("allow_remote_files")]);
+            args.extend([
+                Arg::of("pretrained_model_name_or_path", model.download_id()),
+                Arg::bare("allow_remote_files"),
+            ]);
         }
     }
     let launcher: Vec<String> =

@@ -72,7 +72,7 @@ pub(super) fn plain(name: &str, value: &str) -> EnvVar {
 }
 
 fn env(serving: &Serving<'_>) -> Vec<EnvVar> {
-    let (model, profile) = (serving.facts.model, serving.facts.profile);
+    let (model, profile) = (&serving.facts.model, serving.facts.profile);
     let mut env = Vec::new();
     if serving.engine == Engine::Vllm {
         env.extend(profile.vllm_env.iter().map(|(name, value)| plain(name, value)));

@@ -60,7 +60,7 @@ pub struct Tuning<'a> {
     /// The number of the Workspace's revision.
     pub revision: i64,
     /// Model, machine, runtime.
-    pub facts: Facts,
+    pub facts: &'a Facts,
     /// What tuning this model takes.
     pub params: TuningParams,
     /// The artefact with the model's weights.

@@ -62,7 +62,7 @@ fn describe(view: &View<'_>, workspace: &Workspace, draft: &mut Draft, subject: 
 }
 
 fn describe_model(view: &View<'_>, workspace: &Workspace, draft: &mut Draft, facts: &Facts) {
-    let name = workspace.preset().map_or(facts.model.id, |preset| preset.name.as_str());
+    let name = workspace.preset().map_or(&*facts.model.id, |preset| preset.name.as_str());
     let dtype = facts.profile.dtypes.forced.unwrap_or(facts.model.dtype);
     let work = match facts.task {
         Task::Inference { .. } => "preset".to_owned(),

@@ -96,7 +96,7 @@ impl Draft {
 
     /// The model, where one is served or tuned.
     pub(super) fn model(&self) -> Option<Facts> {
-        self.subject.as_ref().and_then(Subject::model).copied()
+        self.subject.as_ref().and_then(Subject::model).cloned()
     }
 
     pub(super) fn remark(&mut self, topic: &'static str, text: impl Into<String>) {

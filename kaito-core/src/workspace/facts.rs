@@ -8,7 +8,7 @@ use crate::settings::Settings;
 use kaito_api::Workspace;
 use kaito_api::vocabulary::annotations;
 use kaito_api::workspace::{TuningMethod, TuningSpec};
-use kaito_presets::{ComputeCapability, GpuVendor, Image, Model, RuntimeProfile, Sku, TuningParams};
+use kaito_presets::{ComputeCapability, GpuVendor, Image, ModelRef, RuntimeProfile, Sku, TuningParams};
 
 /// Which server runs the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,10 +48,10 @@ pub enum Subject {
 }
 
 /// What a Workspace with a preset names, looked up.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
     /// The model.
-    pub model: &'static Model,
+    pub model: ModelRef,
     /// The machine size.
     pub sku: &'static Sku,
     /// Compute capability of its GPUs.
@@ -144,8 +144,8 @@ fn of_model(workspace: &Workspace, settings: &Settings) -> Result<Facts, Failure
     let sku = sku(workspace, settings)?;
     let (capability, profile) = profile(sku)?;
     let task = match workspace.tuning().filter(|_| workspace.inference().is_none()) {
-        Some(tuning) => training(tuning, model)?,
-        None => Task::Inference { engine: adapters::engine(workspace, engine(workspace, settings), model, profile)? },
+        Some(tuning) => training(tuning, &model)?,
+        None => Task::Inference { engine: adapters::engine(workspace, engine(workspace, settings), &model, profile)? },
     };
     let facts = Facts { model, sku, capability, profile, task };
     match runtime_objection(&facts) {
@@ -162,7 +162,7 @@ pub(crate) fn objections(workspace: &Workspace, settings: &Settings) -> Result<S
     })
 }
 
-fn model(workspace: &Workspace) -> Result<&'static Model, Failure> {
+fn model(workspace: &Workspace) -> Result<ModelRef, Failure> {
     if workspace.inference().is_none() {
         return tuned_model(workspace);
     }
@@ -171,6 +171,7 @@ fn model(workspace: &Workspace) -> Result<&'static Model, Failure> {
         return Err(Failure::new(&failure::INVALID_WORKSPACE, "inference.preset: missing; name the model to serve"));
     };
     kaito_presets::model(&preset.name)
+        .map(ModelRef::Catalogue)
         .map_err(|unknown| Failure::new(&failure::UNKNOWN_PRESET, format!("inference.preset.name: {unknown}")))
 }
 
@@ -182,16 +183,17 @@ pub(super) fn whole_machines(workspace: &Workspace) -> Result<(), Failure> {
     }
 }
 
-fn tuned_model(workspace: &Workspace) -> Result<&'static Model, Failure> {
+fn tuned_model(workspace: &Workspace) -> Result<ModelRef, Failure> {
     let Some(preset) = workspace.preset() else {
         return Err(Failure::new(&failure::INVALID_WORKSPACE, "tuning.preset: missing; name the model to tune"));
     };
     kaito_presets::model(&preset.name)
+        .map(ModelRef::Catalogue)
         .map_err(|unknown| Failure::new(&failure::UNKNOWN_PRESET, format!("tuning.preset.name: {unknown}")))
 }
 
 /// What tuning this model by this method takes, where both exist.
-fn training(tuning: &TuningSpec, model: &'static Model) -> Result<Task, Failure> {
+fn training(tuning: &TuningSpec, model: &ModelRef) -> Result<Task, Failure> {
     let Some(method) = tuning.tuning_method() else {
         let cause = format!("tuning.method: {:?} is no method; must be lora or qlora", tuning.method);
         return Err(Failure::new(&failure::INVALID_WORKSPACE, cause));

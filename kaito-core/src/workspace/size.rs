@@ -76,7 +76,7 @@ fn room(facts: &Facts, nodes: u32) -> Result<Room, Failure> {
     if facts.engine() != Some(Engine::Vllm) {
         return Ok(Room { layout, max_model_len: None });
     }
-    match sizing::max_model_len(facts.profile, facts.model, facts.sku, layout.tensor) {
+    match sizing::max_model_len(facts.profile, &facts.model, facts.sku, layout.tensor) {
         Ok(max_model_len) => Ok(Room { layout, max_model_len }),
         Err(missing) => {
             Err(too_large(facts, &format!("no memory is left for a context on a GPU; {missing} more are needed")))
@@ -201,7 +201,7 @@ mod tests {
             "inference": {"preset": {"name": model}},
         }))
         .ok()?;
-        super::super::resolve(&workspace, &Settings::default()).ok()?.model().copied()
+        super::super::resolve(&workspace, &Settings::default()).ok()?.model().cloned()
     }
 
     #[test]
@@ -209,13 +209,13 @@ mod tests {
         let sizes = ["Standard_NC6s_v3", "Standard_NC4as_T4_v3", "Standard_NC12s_v3", "Standard_NC64as_T4_v3"];
         let mut would_be_refused = 0;
         for model in kaito_presets::models() {
-            for facts in sizes.iter().filter_map(|size| transformers(model.id, size)) {
+            for facts in sizes.iter().filter_map(|size| transformers(&model.id, size)) {
                 if for_model(&facts, None, 1).is_err() {
                     continue;
                 }
                 let found = room(&facts, 1).map(|room| room.max_model_len);
                 assert_eq!(found, Ok(None), "{} on {}", model.id, facts.sku.name);
-                let of_vllm = sizing::max_model_len(facts.profile, facts.model, facts.sku, facts.sku.gpu_count);
+                let of_vllm = sizing::max_model_len(facts.profile, &facts.model, facts.sku, facts.sku.gpu_count);
                 would_be_refused += usize::from(of_vllm.is_err());
             }
         }

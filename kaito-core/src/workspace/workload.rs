@@ -176,7 +176,7 @@ fn serving<'a>(
         namespace: view.namespace(),
         owner: view.owner(),
         revision,
-        facts: *facts,
+        facts: facts.clone(),
         engine,
         layout: room.layout,
         pod_labels: pod_labels(view),
@@ -211,7 +211,7 @@ fn served_name(view: &View<'_>, facts: &Facts) -> String {
     let label = |key| view.metadata.labels.as_ref().and_then(|all| all.get(key)).filter(|value| !value.is_empty());
     match (label(labels::MULTI_ROLE_INFERENCE_CREATED_BY), label(labels::INFERENCE_SET_CREATED_BY)) {
         (None, Some(set)) => set.clone(),
-        _ => facts.model.short_name.to_owned(),
+        _ => facts.model.short_name.to_string(),
     }
 }
 

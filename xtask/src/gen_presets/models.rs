@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use kaito_presets::{GIB, Shape, numbers};
+
 use super::Files;
-use super::data::{Feature, Image, Modality, Model};
-use super::numbers;
-use super::rust::{constant, flags, list, module, option, strings, wrap};
+use super::data::{self, Feature, Image, Modality, Model};
+use super::rust::{constant, flags, list, module, option, strings, text, texts, wrap};
 
 /// Names and the path of the static they mean.
 type Names = BTreeMap<String, String>;
@@ -30,7 +31,7 @@ pub fn render(families: &BTreeMap<String, Vec<Model>>, files: &mut Files) -> Res
         }
         let uses: Vec<&str> = TYPES.iter().copied().filter(|name| entries.contains(&format!("{name} {{"))).collect();
         let source = format!(
-            "//! Models of the family {family}.\n\nuse crate::{{Attention, {}}};\n\n{entries}",
+            "//! Models of the family {family}.\n\nuse std::borrow::Cow;\n\nuse crate::{{Attention, {}}};\n\n{entries}",
             uses.join(", ")
         );
         files.insert(format!("models/{}.rs", module(family)), source);
@@ -80,48 +81,66 @@ fn index(
 
 fn entry(family: &str, model: &Model) -> Result<String, String> {
     let short_name = short_name(&model.id)?;
-    let size = numbers::hundredths(&model.weights).map_err(|why| format!("{}: {why}", model.id))?;
-    let (attention, kv_bytes) = numbers::attention(&model.shape);
-    let dtype = if model.quantization.is_some() { "auto" } else { "bfloat16" };
+    let weights = stated_bytes(&model.weights).map_err(|why| format!("{}: {why}", model.id))?;
+    let shape = shape(&model.shape);
+    let (attention, kv_bytes) = numbers::attention(&shape);
+    let dtype = numbers::dtype(model.quantization.is_some());
     Ok(format!(
         "pub(crate) static {}: Model = Model {{
-            id: {:?}, key: {:?}, short_name: {short_name:?}, aliases: {}, family: {family:?}, license: {:?}, gated: {},
-            multimodal: {}, architectures: {}, weights_bytes: {}, weights_text: {:?}, disk_request_gib: {},
-            kv_bytes_per_token: {kv_bytes}, attention: Attention::{attention}, token_limit: {}, dtype: {dtype:?},
+            id: {}, key: {}, short_name: {}, aliases: {}, family: {family:?}, license: {}, gated: {},
+            multimodal: {}, architectures: {}, weights_bytes: {weights}, weights_text: {}, disk_request_gib: {},
+            kv_bytes_per_token: {kv_bytes}, attention: Attention::{attention:?}, token_limit: {}, dtype: {dtype:?},
             {}
             tool_call_parser: {}, reasoning_parser: {}, chat_template: {}, vllm_flags: {},
             {}
-            pinned_revision: {}, readiness_timeout_seconds: {},
+            pinned_revision: {}, revision: None, readiness_timeout_seconds: {},
         }};\n\n",
         constant(&short_name),
-        model.id,
-        model.id.to_ascii_lowercase(),
+        text(&model.id),
+        text(&model.id.to_ascii_lowercase()),
+        text(&short_name),
         strings(&model.aliases),
-        model.license,
+        text(&model.license),
         option(model.gated.as_ref()),
         model.modality == Modality::Multimodal,
-        strings(&model.architectures),
-        numbers::weights_bytes(size),
-        model.weights,
-        numbers::disk_request_gib(size),
+        texts(&model.architectures),
+        text(&model.weights),
+        numbers::disk_request_gib(weights),
         model.token_limit,
-        config(model),
+        config(model, &shape),
         option(model.tool_call_parser.as_ref()),
         option(model.reasoning_parser.as_ref()),
         option(model.chat_template.as_ref()),
         flags(&model.vllm_flags),
         usage(model),
         option(model.pinned_revision.as_ref()),
-        numbers::readiness_seconds(size),
+        numbers::readiness_timeout_seconds(weights),
     ))
 }
 
+/// Bytes of `7.12Gi`, rounded up.
+fn stated_bytes(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is not a size such as 7.12Gi");
+    let (whole, part) = text.strip_suffix("Gi").and_then(|n| n.split_once('.')).ok_or_else(wrong)?;
+    if part.len() != 2 {
+        return Err(wrong());
+    }
+    let (whole, part): (u64, u64) = (whole.parse().map_err(|_| wrong())?, part.parse().map_err(|_| wrong())?);
+    Ok(((whole * 100 + part) * GIB).div_ceil(100))
+}
+
+fn shape(stated: &data::Shape) -> Shape {
+    let data::Shape { hidden_size, layers, heads, kv_heads, head_dim, kv_lora_rank, qk_rope_head_dim } = *stated;
+    let head_dim = head_dim.unwrap_or_else(|| numbers::head_dim(hidden_size, heads));
+    Shape { hidden_size, layers, heads, kv_heads, head_dim, kv_lora_rank, qk_rope_head_dim }
+}
+
 /// What `config.json` says: quantization, shape, formats.
-fn config(model: &Model) -> String {
-    let (shape, formats) = (&model.shape, &model.formats);
+fn config(model: &Model, shape: &Shape) -> String {
+    let formats = &model.formats;
     let quantization = model.quantization.as_ref().map(|quantization| {
         let bits = option(quantization.bits.as_ref());
-        format!("Quantization {{ method: {:?}, bits: {bits} }}", quantization.method)
+        format!("Quantization {{ method: {}, bits: {bits} }}", text(&quantization.method))
     });
     let format = |value: &Option<String>| format!("{:?}", value.as_deref().unwrap_or("auto"));
     format!(
@@ -132,7 +151,7 @@ fn config(model: &Model) -> String {
         shape.layers,
         shape.heads,
         shape.kv_heads,
-        numbers::head_dim(shape),
+        shape.head_dim,
         option(shape.kv_lora_rank.as_ref()),
         option(shape.qk_rope_head_dim.as_ref()),
         format(&formats.load),
@@ -175,4 +194,16 @@ fn usage(model: &Model) -> String {
 
 pub fn image(image: &Image) -> String {
     format!("Image {{ name: {:?}, tag: {:?} }}", image.name, image.tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_exact() {
+        assert_eq!(stated_bytes("7.12Gi"), Ok(7_645_041_787)); // 7.12 × 2^30 = 7645041786.88
+        assert_eq!(stated_bytes("26.00Gi"), Ok(26 * GIB));
+        assert!(stated_bytes("7.1Gi").is_err());
+    }
 }

@@ -1,9 +1,10 @@
 //! Runtime profiles.
 
+use kaito_presets::GIB;
+
 use super::Files;
 use super::data::{FallbackImage, GpuMemory, MaxModelLen, Runtime, VllmDialect};
 use super::models::image;
-use super::numbers::GIB;
 use super::rust::{capability, constant, flags, list, option, pair, strings, wrap};
 
 pub fn render(runtimes: &[Runtime], files: &mut Files) -> Result<(), String> {

@@ -13,6 +13,16 @@ pub fn list(items: impl IntoIterator<Item = impl Display>) -> String {
     format!("&[{}]", items.join(", "))
 }
 
+/// Words that a table lends.
+pub fn text(value: &str) -> String {
+    format!("Cow::Borrowed({value:?})")
+}
+
+/// The same, several.
+pub fn texts(items: &[String]) -> String {
+    format!("Cow::Borrowed({})", list(items.iter().map(|item| text(item))))
+}
+
 /// `Some(…)` of a literal, or `None`.
 pub fn option<T: Debug>(value: Option<&T>) -> String {
     format!("{value:?}")

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use kaito_presets::GIB;
+
 use super::Files;
 use super::data::{self, Parsers, Removed};
-use super::numbers::GIB;
 use super::rust::{capability, constant, flags, list, module, strings, wrap};
 
 pub fn render(data: &Path, files: &mut Files) -> Result<(), String> {

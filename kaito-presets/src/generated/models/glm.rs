@@ -2,26 +2,28 @@
 
 //! Models of the family glm.
 
+use std::borrow::Cow;
+
 use crate::{Attention, Features, Formats, Model, Quantization, Shape};
 
 pub(crate) static GLM_5_2_FP8: Model = Model {
-    id: "zai-org/GLM-5.2-FP8",
-    key: "zai-org/glm-5.2-fp8",
-    short_name: "glm-5.2-fp8",
+    id: Cow::Borrowed("zai-org/GLM-5.2-FP8"),
+    key: Cow::Borrowed("zai-org/glm-5.2-fp8"),
+    short_name: Cow::Borrowed("glm-5.2-fp8"),
     aliases: &[],
     family: "glm",
-    license: "mit",
+    license: Cow::Borrowed("mit"),
     gated: Some(false),
     multimodal: false,
-    architectures: &["GlmMoeDsaForCausalLM"],
+    architectures: Cow::Borrowed(&[Cow::Borrowed("GlmMoeDsaForCausalLM")]),
     weights_bytes: 755645808640,
-    weights_text: "703.75Gi",
+    weights_text: Cow::Borrowed("703.75Gi"),
     disk_request_gib: 783,
     kv_bytes_per_token: 89856,
     attention: Attention::Mla,
     token_limit: 1048576,
     dtype: "auto",
-    quantization: Some(Quantization { method: "fp8", bits: None }),
+    quantization: Some(Quantization { method: Cow::Borrowed("fp8"), bits: None }),
     shape: Shape {
         hidden_size: 6144,
         layers: 78,
@@ -47,5 +49,6 @@ pub(crate) static GLM_5_2_FP8: Model = Model {
     tuning: None,
     weights_artifact: None,
     pinned_revision: None,
+    revision: None,
     readiness_timeout_seconds: 10800,
 };

@@ -2,26 +2,28 @@
 
 //! Models of the family gpt-oss.
 
+use std::borrow::Cow;
+
 use crate::{Attention, Features, Formats, Image, Model, Quantization, Shape, TransformersParams};
 
 pub(crate) static GPT_OSS_120B: Model = Model {
-    id: "openai/gpt-oss-120b",
-    key: "openai/gpt-oss-120b",
-    short_name: "gpt-oss-120b",
+    id: Cow::Borrowed("openai/gpt-oss-120b"),
+    key: Cow::Borrowed("openai/gpt-oss-120b"),
+    short_name: Cow::Borrowed("gpt-oss-120b"),
     aliases: &["gpt-oss-120b"],
     family: "gpt-oss",
-    license: "apache-2.0",
+    license: Cow::Borrowed("apache-2.0"),
     gated: Some(false),
     multimodal: false,
-    architectures: &["GptOssForCausalLM"],
+    architectures: Cow::Borrowed(&[Cow::Borrowed("GptOssForCausalLM")]),
     weights_bytes: 130502581289,
-    weights_text: "121.54Gi",
+    weights_text: Cow::Borrowed("121.54Gi"),
     disk_request_gib: 201,
     kv_bytes_per_token: 73728,
     attention: Attention::Gqa,
     token_limit: 131072,
     dtype: "auto",
-    quantization: Some(Quantization { method: "mxfp4", bits: None }),
+    quantization: Some(Quantization { method: Cow::Borrowed("mxfp4"), bits: None }),
     shape: Shape {
         hidden_size: 2880,
         layers: 36,
@@ -52,27 +54,28 @@ pub(crate) static GPT_OSS_120B: Model = Model {
     tuning: None,
     weights_artifact: None,
     pinned_revision: Some("b5c939de8f754692c1647ca79fbf85e8c1e70f8a"),
+    revision: None,
     readiness_timeout_seconds: 3088,
 };
 
 pub(crate) static GPT_OSS_20B: Model = Model {
-    id: "openai/gpt-oss-20b",
-    key: "openai/gpt-oss-20b",
-    short_name: "gpt-oss-20b",
+    id: Cow::Borrowed("openai/gpt-oss-20b"),
+    key: Cow::Borrowed("openai/gpt-oss-20b"),
+    short_name: Cow::Borrowed("gpt-oss-20b"),
     aliases: &["gpt-oss-20b"],
     family: "gpt-oss",
-    license: "apache-2.0",
+    license: Cow::Borrowed("apache-2.0"),
     gated: Some(false),
     multimodal: false,
-    architectures: &["GptOssForCausalLM"],
+    architectures: Cow::Borrowed(&[Cow::Borrowed("GptOssForCausalLM")]),
     weights_bytes: 27520002950,
-    weights_text: "25.63Gi",
+    weights_text: Cow::Borrowed("25.63Gi"),
     disk_request_gib: 105,
     kv_bytes_per_token: 49152,
     attention: Attention::Gqa,
     token_limit: 131072,
     dtype: "auto",
-    quantization: Some(Quantization { method: "mxfp4", bits: None }),
+    quantization: Some(Quantization { method: Cow::Borrowed("mxfp4"), bits: None }),
     shape: Shape {
         hidden_size: 2880,
         layers: 24,
@@ -103,5 +106,6 @@ pub(crate) static GPT_OSS_20B: Model = Model {
     tuning: None,
     weights_artifact: Some(Image { name: "kaito-gpt-oss-20b", tag: "0.0.2" }),
     pinned_revision: Some("db6852caddef0cf0c1f729034ed700c84eab376e"),
+    revision: None,
     readiness_timeout_seconds: 1800,
 };

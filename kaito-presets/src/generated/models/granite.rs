@@ -2,20 +2,22 @@
 
 //! Models of the family granite.
 
+use std::borrow::Cow;
+
 use crate::{Attention, Features, Formats, Model, Shape};
 
 pub(crate) static GRANITE_4_1_8B: Model = Model {
-    id: "ibm-granite/granite-4.1-8b",
-    key: "ibm-granite/granite-4.1-8b",
-    short_name: "granite-4.1-8b",
+    id: Cow::Borrowed("ibm-granite/granite-4.1-8b"),
+    key: Cow::Borrowed("ibm-granite/granite-4.1-8b"),
+    short_name: Cow::Borrowed("granite-4.1-8b"),
     aliases: &[],
     family: "granite",
-    license: "apache-2.0",
+    license: Cow::Borrowed("apache-2.0"),
     gated: Some(false),
     multimodal: false,
-    architectures: &["GraniteForCausalLM"],
+    architectures: Cow::Borrowed(&[Cow::Borrowed("GraniteForCausalLM")]),
     weights_bytes: 17587891078,
-    weights_text: "16.38Gi",
+    weights_text: Cow::Borrowed("16.38Gi"),
     disk_request_gib: 96,
     kv_bytes_per_token: 163840,
     attention: Attention::Gqa,
@@ -47,5 +49,6 @@ pub(crate) static GRANITE_4_1_8B: Model = Model {
     tuning: None,
     weights_artifact: None,
     pinned_revision: None,
+    revision: None,
     readiness_timeout_seconds: 1800,
 };

@@ -2,20 +2,22 @@
 
 //! Models of the family llama.
 
+use std::borrow::Cow;
+
 use crate::{Attention, Features, Formats, Model, Shape, TransformersParams};
 
 pub(crate) static LLAMA_3_1_8B_INSTRUCT: Model = Model {
-    id: "meta-llama/Llama-3.1-8B-Instruct",
-    key: "meta-llama/llama-3.1-8b-instruct",
-    short_name: "llama-3.1-8b-instruct",
+    id: Cow::Borrowed("meta-llama/Llama-3.1-8B-Instruct"),
+    key: Cow::Borrowed("meta-llama/llama-3.1-8b-instruct"),
+    short_name: Cow::Borrowed("llama-3.1-8b-instruct"),
     aliases: &["llama-3.1-8b-instruct"],
     family: "llama",
-    license: "llama3.1",
+    license: Cow::Borrowed("llama3.1"),
     gated: Some(true),
     multimodal: false,
-    architectures: &["LlamaForCausalLM"],
+    architectures: Cow::Borrowed(&[Cow::Borrowed("LlamaForCausalLM")]),
     weights_bytes: 16063177688,
-    weights_text: "14.96Gi",
+    weights_text: Cow::Borrowed("14.96Gi"),
     disk_request_gib: 94,
     kv_bytes_per_token: 131072,
     attention: Attention::Gqa,
@@ -52,21 +54,22 @@ pub(crate) static LLAMA_3_1_8B_INSTRUCT: Model = Model {
     tuning: None,
     weights_artifact: None,
     pinned_revision: Some("0e9e39f249a16976918f6564b8830bc894c89659"),
+    revision: None,
     readiness_timeout_seconds: 1800,
 };
 
 pub(crate) static LLAMA_3_3_70B_INSTRUCT: Model = Model {
-    id: "meta-llama/Llama-3.3-70B-Instruct",
-    key: "meta-llama/llama-3.3-70b-instruct",
-    short_name: "llama-3.3-70b-instruct",
+    id: Cow::Borrowed("meta-llama/Llama-3.3-70B-Instruct"),
+    key: Cow::Borrowed("meta-llama/llama-3.3-70b-instruct"),
+    short_name: Cow::Borrowed("llama-3.3-70b-instruct"),
     aliases: &["llama-3.3-70b-instruct"],
     family: "llama",
-    license: "llama3.3",
+    license: Cow::Borrowed("llama3.3"),
     gated: Some(true),
     multimodal: false,
-    architectures: &["LlamaForCausalLM"],
+    architectures: Cow::Borrowed(&[Cow::Borrowed("LlamaForCausalLM")]),
     weights_bytes: 141111150511,
-    weights_text: "131.42Gi",
+    weights_text: Cow::Borrowed("131.42Gi"),
     disk_request_gib: 211,
     kv_bytes_per_token: 327680,
     attention: Attention::Gqa,
@@ -103,5 +106,6 @@ pub(crate) static LLAMA_3_3_70B_INSTRUCT: Model = Model {
     tuning: None,
     weights_artifact: None,
     pinned_revision: Some("6f6073b423013f6a7d4d9f39144961bfbfbc386b"),
+    revision: None,
     readiness_timeout_seconds: 3266,
 };

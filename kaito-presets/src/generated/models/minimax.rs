@@ -2,26 +2,28 @@
 
 //! Models of the family minimax.
 
+use std::borrow::Cow;
+
 use crate::{Attention, Features, Formats, Model, Quantization, Shape};
 
 pub(crate) static MINIMAX_M2_7: Model = Model {
-    id: "MiniMaxAI/MiniMax-M2.7",
-    key: "minimaxai/minimax-m2.7",
-    short_name: "minimax-m2.7",
+    id: Cow::Borrowed("MiniMaxAI/MiniMax-M2.7"),
+    key: Cow::Borrowed("minimaxai/minimax-m2.7"),
+    short_name: Cow::Borrowed("minimax-m2.7"),
     aliases: &[],
     family: "minimax",
-    license: "other",
+    license: Cow::Borrowed("other"),
     gated: Some(false),
     multimodal: false,
-    architectures: &["MiniMaxM2ForCausalLM"],
+    architectures: Cow::Borrowed(&[Cow::Borrowed("MiniMaxM2ForCausalLM")]),
     weights_bytes: 230145822557,
-    weights_text: "214.34Gi",
+    weights_text: Cow::Borrowed("214.34Gi"),
     disk_request_gib: 294,
     kv_bytes_per_token: 253952,
     attention: Attention::Gqa,
     token_limit: 204800,
     dtype: "auto",
-    quantization: Some(Quantization { method: "fp8", bits: None }),
+    quantization: Some(Quantization { method: Cow::Borrowed("fp8"), bits: None }),
     shape: Shape {
         hidden_size: 3072,
         layers: 62,
@@ -47,5 +49,6 @@ pub(crate) static MINIMAX_M2_7: Model = Model {
     tuning: None,
     weights_artifact: None,
     pinned_revision: None,
+    revision: None,
     readiness_timeout_seconds: 4759,
 };
