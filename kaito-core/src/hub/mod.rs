@@ -1,7 +1,17 @@
 //! A hub of models: what a repository there holds, asked by whoever can reach it.
 //!
 //! The core never goes there: a plan asks for [`Read::Model`](crate::Read), the answer is "pending" at once, and a [`ModelHub`] is asked in the background. What it brings are raw facts of one
-//! commit; what follows from them is decided here, like everything else.
+//! commit; what follows from them is decided here, like everything else: [`describe`] says of a repository what the catalogue says of its models.
+
+mod config; // what config.json says, whatever it calls it
+mod describe; // a repository as a model
+mod literals; // JSON as Python writes it
+mod weights; // which files are weights
+
+pub use config::Config;
+pub use describe::{Undescribed, describe};
+pub use literals::standard_json;
+pub use weights::{Weights, weights};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -102,4 +112,21 @@ pub trait ModelHub: Send + Sync {
     /// # Errors
     /// The hub refused, or what it said is no answer.
     async fn repository(&self, query: &ModelQuery) -> Result<Repository, HubError>;
+}
+
+/// Repositories for tests.
+#[cfg(test)]
+mod testing {
+    use super::{ConfigFile, Repository, RepositoryFile};
+
+    pub(super) fn repository(id: &str, files: &[(&str, u64)], config: &str) -> Repository {
+        let file = |(path, size): &(&str, u64)| RepositoryFile { path: (*path).to_owned(), size: *size };
+        Repository {
+            id: id.to_owned(),
+            commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
+            gated: false,
+            files: files.iter().map(file).collect(),
+            config: Some(ConfigFile { path: "config.json".to_owned(), text: config.to_owned() }),
+        }
+    }
 }
