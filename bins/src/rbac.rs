@@ -50,6 +50,7 @@ mod tests {
         assert_eq!(verbs("workspaces"), ["get", "list", "watch", "patch"]);
         assert_eq!(verbs("workspaces/status"), ["patch"]);
         assert_eq!(verbs("events"), ["create"]);
+        assert_eq!(verbs("pods/log"), ["get"]);
         for observed in ["pods", "endpointslices"] {
             assert_eq!(verbs(observed), ["get", "list", "watch"], "{observed} are looked at and never written");
         }

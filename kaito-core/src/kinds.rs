@@ -211,7 +211,8 @@ pub const KINDS: &[KindUse] = &[
         watch: Watch::Full,
         label: Some(labels::WORKSPACE),
         verbs: &["get", "list", "watch"],
-        subresources: &[],
+        // What a benchmark has measured, and what a training said last.
+        subresources: &[("log", &["get"])],
         custom: false,
     },
     KindUse {

@@ -2,6 +2,7 @@
 
 use crate::kinds::Kind;
 use crate::object::{ObjectKey, Seen};
+use crate::words;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -41,6 +42,44 @@ impl fmt::Display for Selector {
     }
 }
 
+/// The end of what one container of a pod has printed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct LogQuery {
+    /// The namespace of the pod.
+    pub namespace: String,
+    /// The name of the pod.
+    pub pod: String,
+    /// The name of the container.
+    pub container: String,
+    /// Whether the container before the last restart is meant.
+    pub previous: bool,
+    /// How many lines at most, counted from the end.
+    pub lines: u32,
+    /// How many bytes of these lines are kept at most, counted from the end.
+    pub bytes: u32,
+}
+
+impl LogQuery {
+    /// What may be known of a log (I11): its last lines as far as the query goes, without control characters and without what looks like a secret. Said twice, it is the same.
+    #[must_use]
+    pub fn keep(&self, text: &str) -> String {
+        let wanted = usize::try_from(self.lines).unwrap_or(usize::MAX);
+        let first = text.trim_end_matches('\n').rmatch_indices('\n').nth(wanted.saturating_sub(1));
+        let text = first.map_or(text, |(before, _)| &text[before + 1..]);
+        let clean = words::clean_lines(if wanted == 0 { "" } else { text });
+        let limit = usize::try_from(self.bytes).unwrap_or(usize::MAX);
+        clean[clean.ceil_char_boundary(clean.len().saturating_sub(limit))..].to_owned()
+    }
+}
+
+impl fmt::Display for LogQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { namespace, pod, container, lines, .. } = self;
+        let which = if self.previous { "what was before the last restart of container" } else { "container" };
+        write!(f, "the last {lines} lines of {which} {container} of pod {namespace}/{pod}")
+    }
+}
+
 /// One question to the cluster. The questions that a plan asked are its read set: they decide what wakes it again.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Read {
@@ -62,6 +101,9 @@ pub enum Read {
         /// How fresh.
         freshness: Freshness,
     },
+    /// What a container has printed. Nobody watches that: it is always asked live, costs a request and a kubelet's time, and wakes nobody; so it is asked only by a plan that names a time to look
+    /// again, and not in a state that lasts.
+    Log(LogQuery),
 }
 
 impl Read {
@@ -82,14 +124,16 @@ impl Read {
             Read::List { kind, namespace, selector, .. } => {
                 Read::List { kind, namespace, selector, freshness: Freshness::Live }
             }
+            log @ Read::Log(_) => log,
         }
     }
 
-    /// The kind that is asked about.
-    pub fn kind(&self) -> Kind {
+    /// The kind whose changes change the answer; `None` where no watch tells of that.
+    pub fn kind(&self) -> Option<Kind> {
         match self {
-            Read::Object { key, .. } => key.kind,
-            Read::List { kind, .. } => *kind,
+            Read::Object { key, .. } => Some(key.kind),
+            Read::List { kind, .. } => Some(*kind),
+            Read::Log(_) => None,
         }
     }
 
@@ -97,6 +141,7 @@ impl Read {
     pub fn freshness(&self) -> Freshness {
         match self {
             Read::Object { freshness, .. } | Read::List { freshness, .. } => *freshness,
+            Read::Log(_) => Freshness::Live,
         }
     }
 
@@ -109,6 +154,7 @@ impl Read {
                     && namespace.as_ref().is_none_or(|wanted| seen.metadata().namespace.as_ref() == Some(wanted))
                     && selector.matches(&seen.labels())
             }
+            Read::Log(_) => false,
         }
     }
 }
@@ -118,7 +164,48 @@ impl fmt::Display for Read {
         match self {
             Read::Object { key, .. } => write!(f, "{key}"),
             Read::List { kind, selector, .. } => write!(f, "every {kind} with {selector}"),
+            Read::Log(query) => write!(f, "{query}"),
         }?;
         f.write_str(if self.freshness() == Freshness::Live { " (live)" } else { "" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(lines: u32, bytes: u32) -> LogQuery {
+        let [namespace, pod, container] = ["a", "phi-0", "phi"].map(str::to_owned);
+        LogQuery { namespace, pod, container, previous: false, lines, bytes }
+    }
+
+    #[test]
+    fn of_a_log_the_last_lines_are_kept_without_colours_and_secrets() {
+        for (lines, bytes, said, kept) in [
+            (2, 100, "one\ntwo\nthree\n", "two\nthree"),
+            (9, 100, "one\ntwo\n", "one\ntwo"),
+            (1, 100, "one\n\n", "one"),
+            (0, 100, "one", ""),
+            (9, 4, "one\nthree", "hree"),
+            (9, 3, "one\nthrü", "rü"),
+            (9, 2, "one\nthrü", "ü"),
+            (9, 1, "one\nthrü", ""),
+            (9, 100, "\u{1b}[31mERROR\u{1b}[0m  a\tb\r\n", "[31mERROR [0m a b"),
+            (9, 100, "GET https://me:hunter2@hub/a\ntoken=hunter2", "GET https://***@hub/a\ntoken=***"),
+        ] {
+            let query = query(lines, bytes);
+            assert_eq!(query.keep(said), kept);
+            assert_eq!(query.keep(kept), kept, "said twice");
+        }
+    }
+
+    #[test]
+    fn a_log_is_asked_live_and_wakes_nobody() {
+        let read = Read::Log(query(5, 100));
+        assert_eq!((read.freshness(), read.kind()), (Freshness::Live, None));
+        assert_eq!(read.clone().live(), read);
+        let pod = Seen::decode(Kind::Pod, serde_json::json!({"metadata": {"name": "phi-0", "namespace": "a"}}));
+        assert!(!read.matches(&pod));
+        assert_eq!(read.to_string(), "the last 5 lines of container phi of pod a/phi-0 (live)");
     }
 }

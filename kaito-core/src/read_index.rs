@@ -4,7 +4,7 @@
 
 use crate::kinds::Kind;
 use crate::object::{ObjectKey, Seen};
-use crate::read::Read;
+use crate::read::{Read, Selector};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The read sets of all roots, by what they ask about.
@@ -31,9 +31,12 @@ impl ReadIndex {
                 Read::Object { key, .. } => {
                     self.by_object.entry(key.clone()).or_default().insert(root.clone());
                 }
-                Read::List { .. } => {
-                    self.by_list.entry(list_slot(read)).or_default().insert((root.clone(), read.clone()));
+                Read::List { kind, selector, .. } => {
+                    let slot = list_slot(*kind, selector);
+                    self.by_list.entry(slot).or_default().insert((root.clone(), read.clone()));
                 }
+                // Nobody is told when a container prints something.
+                Read::Log(_) => {}
             }
         }
         self.by_root.insert(root.clone(), reads);
@@ -49,10 +52,11 @@ impl ReadIndex {
         for read in self.by_root.remove(root).unwrap_or_default() {
             match &read {
                 Read::Object { key, .. } => prune(&mut self.by_object, key, root),
-                Read::List { .. } => {
-                    let slot = list_slot(&read);
+                Read::List { kind, selector, .. } => {
+                    let slot = list_slot(*kind, selector);
                     prune(&mut self.by_list, &slot, &(root.clone(), read.clone()));
                 }
+                Read::Log(_) => {}
             }
         }
     }
@@ -77,11 +81,8 @@ impl ReadIndex {
     }
 }
 
-fn list_slot(read: &Read) -> ListSlot {
-    match read {
-        Read::List { kind, selector, .. } => (*kind, selector.0.iter().next().map(|(k, v)| (k.clone(), v.clone()))),
-        Read::Object { key, .. } => (key.kind, None),
-    }
+fn list_slot(kind: Kind, selector: &Selector) -> ListSlot {
+    (kind, selector.0.iter().next().map(|(key, value)| (key.clone(), value.clone())))
 }
 
 fn prune<K: Ord, V: Ord>(index: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &V) {
@@ -96,7 +97,6 @@ fn prune<K: Ord, V: Ord>(index: &mut BTreeMap<K, BTreeSet<V>>, key: &K, value: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::Selector;
     use serde_json::json;
 
     fn node(name: &str, workspace: &str) -> Seen {

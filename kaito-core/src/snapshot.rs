@@ -6,7 +6,8 @@
 use crate::effect::EffectError;
 use crate::kinds::Typed;
 use crate::object::{Malformed, ObjectKey, Seen};
-use crate::read::{Freshness, Read, Selector};
+use crate::read::{Freshness, LogQuery, Read, Selector};
+use crate::words;
 use jiff::Timestamp;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,8 @@ pub enum Answer {
     List(Vec<Seen>),
     /// The cluster does not know the kind: its CRD is not installed.
     NoSuchKind,
+    /// To a question for a log: its text, or in the cluster's words why there is none. That is an answer and no error: pods, their containers and their kubelets come and go.
+    Log(Result<String, String>),
 }
 
 /// Questions that the snapshot holds no answer to yet.
@@ -86,8 +89,14 @@ impl Snapshot {
         self.now
     }
 
-    /// Adds an answer; a key is read once a reconcile, so an answer never changes another.
+    /// Adds an answer; a key is read once a reconcile, so an answer never changes another. Of a log enters what [`LogQuery::keep`] lets through, whoever brings it (I11).
     pub fn answer(&mut self, read: Read, answer: Answer) {
+        let answer = match (&read, answer) {
+            (Read::Log(query), Answer::Log(log)) => {
+                Answer::Log(log.map(|text| query.keep(&text)).map_err(|why| words::quoted(&why)))
+            }
+            (_, answer) => answer,
+        };
         self.answers.insert(read, answer);
     }
 
@@ -154,7 +163,15 @@ impl Snapshot {
     pub fn seen(&self, key: ObjectKey, freshness: Freshness) -> Result<Option<&Seen>, Unread> {
         Ok(match self.ask(Read::Object { key, freshness })? {
             Answer::Object(seen) => seen.as_ref(),
-            Answer::List(_) | Answer::NoSuchKind => None,
+            Answer::List(_) | Answer::NoSuchKind | Answer::Log(_) => None,
+        })
+    }
+
+    /// What a container has printed, or why that cannot be known. Only for a plan that names a time to look again: nothing wakes it when more is printed.
+    pub fn log(&self, query: LogQuery) -> Result<Result<&str, &str>, Unread> {
+        Ok(match self.ask(Read::Log(query))? {
+            Answer::Log(log) => log.as_deref().map_err(String::as_str),
+            Answer::Object(_) | Answer::List(_) | Answer::NoSuchKind => Err("the answer is no log"),
         })
     }
 
@@ -177,7 +194,7 @@ impl Snapshot {
                 }
             }
             Answer::NoSuchKind => listing.no_such_kind = true,
-            Answer::Object(_) => {}
+            Answer::Object(_) | Answer::Log(_) => {}
         }
         Ok(listing)
     }

@@ -42,5 +42,6 @@ pub fn answer(objects: &[Seen], read: &Read) -> Answer {
     match read {
         Read::Object { .. } => Answer::Object(found.next()),
         Read::List { .. } => Answer::List(found.collect()),
+        Read::Log(_) => Answer::Log(Err("there is no such pod".to_owned())),
     }
 }

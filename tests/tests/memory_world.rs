@@ -268,7 +268,7 @@ async fn a_look_at_a_model_that_is_served_asks_for_no_job() {
     let report = driver::reconcile(&*cluster, &WorkspacePlanner, &root, &Settings::default(), now)
         .await
         .expect("it can be read");
-    let of_jobs: Vec<&Read> = report.reads.iter().filter(|read| read.kind() == Kind::Job).collect();
+    let of_jobs: Vec<&Read> = report.reads.iter().filter(|read| read.kind() == Some(Kind::Job)).collect();
     assert!(of_jobs.is_empty(), "none is cached, so that each look is a request: {of_jobs:?}");
 }
 

@@ -40,6 +40,7 @@ impl KubeCluster {
             Read::List { kind, namespace, selector, .. } => {
                 self.requests.list(*kind, namespace.as_deref(), &selector.to_string()).await.map(Answer::List)
             }
+            Read::Log(query) => return self.requests.log(query).await.map(|text| Answer::Log(Ok(text))),
         };
         match answer {
             Ok(answer) => Ok(answer),

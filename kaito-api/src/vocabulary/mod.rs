@@ -4,6 +4,7 @@
 //! `kaito.io`; both stay. Each word says who writes it, and who reads it where that is not obvious.
 
 pub mod annotations;
+pub mod benchmark;
 pub mod conditions;
 pub mod containers;
 pub mod events;

@@ -217,13 +217,14 @@ impl Stores {
                 Phase::NoSuchKind => true,
                 Phase::Synced => cache.lists(selector),
             }),
+            Read::Log(_) => false,
         }
     }
 
     /// Answers a cached read.
     pub fn find(&self, read: &Read) -> Found {
         let state = self.lock();
-        let Some(cache) = state.caches.get(&read.kind()) else { return Found::AskServer };
+        let Some(cache) = read.kind().and_then(|kind| state.caches.get(&kind)) else { return Found::AskServer };
         match cache.phase {
             Phase::Starting(_) | Phase::Lost(_) => return Found::AskServer,
             Phase::NoSuchKind => return Found::NoSuchKind,
@@ -243,6 +244,7 @@ impl Stores {
                 _ => Found::AskServer,
             },
             Read::List { selector, .. } if !cache.lists(selector) => Found::AskServer,
+            Read::Log(_) => Found::AskServer,
             Read::List { kind, namespace, selector, .. } => {
                 let cached = cache.objects.among(namespace.as_deref(), selector);
                 let mut found: BTreeMap<&ObjectKey, &Seen> = cached.filter(|(_, seen)| read.matches(seen)).collect();

@@ -265,6 +265,8 @@ impl Reconciliation {
             Ok(answer) => self.snapshot.answer(read, answer),
             // Nobody has asked yet: a plan that needs it will.
             Err(_) if *rounds == 0 => {}
+            // No reconcile fails for the words of a container.
+            Err(error) if matches!(read, Read::Log(_)) => self.snapshot.answer(read, Answer::Log(Err(error.message))),
             Err(error) => self.cannot_look(error),
         }
     }

@@ -258,7 +258,7 @@ fn touched(reads: &BTreeSet<Read>, change: &Change) -> bool {
         Change::Object { old, new } => {
             [old, new].into_iter().flatten().any(|seen: &Seen| reads.iter().any(|read| read.matches(seen)))
         }
-        Change::Kind(kind) => reads.iter().any(|read| read.kind() == *kind),
+        Change::Kind(kind) => reads.iter().any(|read| read.kind() == Some(*kind)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The store as a [`ClusterBackend`]: reads are answered at once, cached or live alike, and every write is counted.
 
+use super::logs;
 use super::store::{Change, Store, Verb};
 use crate::backend::{BackendError, ClusterBackend, ErrorKind, Written};
 use crate::effect::{Effect, WriteMode};
@@ -85,7 +86,7 @@ impl MemoryCluster {
     /// Answers a question from the store itself.
     pub fn answer(&self, read: &Read) -> Answer {
         let inner = self.lock();
-        if !inner.store.serves(read.kind()) {
+        if read.kind().is_some_and(|kind| !inner.store.serves(kind)) {
             return Answer::NoSuchKind;
         }
         match read {
@@ -93,6 +94,7 @@ impl MemoryCluster {
             Read::List { kind, namespace, selector, .. } => {
                 Answer::List(inner.store.list(*kind, namespace.as_deref(), selector))
             }
+            Read::Log(query) => Answer::Log(logs::printed(inner.store.get(&logs::pod(query)), query)),
         }
     }
 

@@ -14,6 +14,7 @@ mod fate; // what goes wrong in it
 mod faults; // what can go wrong, and the dice
 mod installed; // what a fresh cluster with the chart holds
 mod laws; // what a server refuses
+mod logs; // what containers print
 mod pace; // how long things take
 mod replica; // a process of the product
 pub mod simulation; // one run with faults, and its judge
@@ -26,6 +27,7 @@ pub use cluster::{MemoryCluster, Published};
 pub use fate::{CloudFate, Fate, PodFate};
 pub use faults::{Fault, Faults};
 pub use installed::installed;
+pub use logs::PRINTS;
 pub use pace::Pace;
 pub use store::{Change, Store, Verb};
 pub use timeline::{Moment, Timeline};

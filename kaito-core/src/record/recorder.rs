@@ -136,6 +136,7 @@ impl Recorder {
             Answer::Object(seen) => Found::Object(seen.as_ref().map(hold)),
             Answer::List(all) => Found::List(all.iter().map(&mut hold).collect()),
             Answer::NoSuchKind => Found::NoSuchKind,
+            Answer::Log(log) => Found::Log(log.clone()),
         }
     }
 

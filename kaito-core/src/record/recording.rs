@@ -171,6 +171,7 @@ impl<'a> Resolver<'a> {
             Found::Object(name) => Answer::Object(name.map(object).transpose()?),
             Found::List(names) => Answer::List(names.into_iter().map(&mut object).collect::<Result<_, _>>()?),
             Found::NoSuchKind => Answer::NoSuchKind,
+            Found::Log(log) => Answer::Log(log),
         };
         Ok((read, answer))
     }

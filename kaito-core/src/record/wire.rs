@@ -61,6 +61,7 @@ pub(super) enum Found {
     Object(Option<Name>),
     List(Vec<Name>),
     NoSuchKind,
+    Log(Result<String, String>),
 }
 
 /// One reconcile. The fields after `first` are for people; of them, replay reads `mishaps` and `told`.

@@ -79,13 +79,14 @@ mod tests {
         let mut live = Vec::new();
         while let Wish::Read(read) = work.next(&WorkspacePlanner as &dyn Planner, &Settings::default()) {
             if read.freshness() == Freshness::Live {
-                live.push(read.kind());
+                live.extend(read.kind());
             }
             work.answered(Ok(match &read {
                 Read::Object { key, .. } => Answer::Object(workspace.clone().filter(|_| key.kind == Kind::Workspace)),
                 Read::List { kind, .. } => {
                     Answer::List((*kind == Kind::NodeClaim).then(|| claim.clone()).into_iter().collect())
                 }
+                Read::Log(_) => Answer::Log(Err("no log".to_owned())),
             }));
         }
         live

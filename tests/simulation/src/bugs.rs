@@ -124,7 +124,7 @@ pub const BUGS: &[Bug] = &[
         upstream: "kaito#1070",
         what: "nodes are looked at once, and a device plugin that comes late is never seen",
         expected: &["I5", "I8", "I9", "I10"],
-        hears: |read| read.kind() != Kind::Node,
+        hears: |read| read.kind() != Some(Kind::Node),
         ..SOUND
     },
     Bug {
@@ -146,7 +146,7 @@ pub const BUGS: &[Bug] = &[
         upstream: "KServe#6043 (analogue)",
         what: "a change of the child wakes nobody",
         expected: &["I5", "I8", "I9", "I10"],
-        hears: |read| read.kind() != Kind::StatefulSet,
+        hears: |read| read.kind() != Some(Kind::StatefulSet),
         ..SOUND
     },
     Bug {
@@ -227,6 +227,7 @@ fn cached(read: &Read) -> Read {
         Read::List { kind, namespace, selector, .. } => {
             Read::List { kind, namespace, selector, freshness: Freshness::Cached }
         }
+        log @ Read::Log(_) => log,
     }
 }
 

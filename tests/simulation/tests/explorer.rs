@@ -133,7 +133,7 @@ impl Planner for Forgetful {
         let knows = body["status"]["targetNodeCount"].is_number();
         let mut seen = Snapshot::new(snapshot.now());
         for (read, answer) in snapshot.answers() {
-            let hidden = !knows && read.kind() == Kind::NodeClaim;
+            let hidden = !knows && read.kind() == Some(Kind::NodeClaim);
             seen.answer(read.clone(), if hidden { Answer::List(Vec::new()) } else { answer.clone() });
         }
         let planned = WorkspacePlanner.plan(root, &seen, settings);

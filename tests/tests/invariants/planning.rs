@@ -2,7 +2,7 @@
 
 use super::plan_from;
 use kaito_core::effect::Effect;
-use kaito_core::plan::Outcome;
+use kaito_core::plan::{Outcome, Wake};
 use kaito_core::{Kind, ObjectKey, Plan, Planner, Read, Seen, Settings, WorkspacePlanner};
 use kaito_tests::{arbitrary, cases};
 use proptest::prelude::*;
@@ -41,8 +41,11 @@ proptest! {
     #[test]
     fn i3_planning_cannot_fail_or_panic_whatever_the_cluster_holds(objects in arbitrary::cluster()) {
         let root = ObjectKey::new(Kind::Workspace, arbitrary::NAMESPACE, arbitrary::NAME);
-        let (plan, _) = plan_from(&objects, &root);
+        let (plan, snapshot) = plan_from(&objects, &root);
         is_told(&plan, &objects, &root)?;
+        // What nobody watches is asked for by those alone who look again by themselves.
+        let asks_for_logs = snapshot.reads().iter().any(|read| matches!(read, Read::Log(_)));
+        prop_assert!(!asks_for_logs || matches!(plan.wake, Wake::After(_)), "{:?}", plan.wake);
     }
 
     #[test]

@@ -2,10 +2,15 @@
 
 use super::moods::{Moody, answer, odd_reconcile};
 use super::{WIDE, parse, quiet, reconcile, verdicts};
+use kaito_core::backend::{BackendError, ErrorKind};
+use kaito_core::driver::{Reconciliation, Wish};
 use kaito_core::memory::World;
+use kaito_core::plan::{Outcome, Remark, Wake};
+use kaito_core::read::LogQuery;
 use kaito_core::record::{self, Look, Recorder, Recording, Verdict};
-use kaito_core::snapshot::Unread;
+use kaito_core::snapshot::{Answer, Unread};
 use kaito_core::{Kind, ObjectKey, Plan, Planner, Read, Seen, Settings, Snapshot, WorkspacePlanner};
+use kaito_tests::manifests::PLANTED;
 use kaito_tests::{arbitrary, cases, manifests};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -171,4 +176,51 @@ fn a_build_that_asks_for_more_is_told_what_was_not_recorded() {
     let verdicts = record::replay(&recording, &[&Later]);
     assert_eq!(verdicts[0].verdict, Verdict::Unanswered { told: false, reads: vec![asked] });
     assert_eq!(record::replay(&recording, &[])[0].verdict, Verdict::NoSuchPlanner);
+}
+
+/// A planner that wants to know what two containers have printed.
+struct Curious;
+
+impl Curious {
+    fn query(container: &str) -> LogQuery {
+        let [namespace, pod, container] = ["default", "one-0", container].map(str::to_owned);
+        LogQuery { namespace, pod, container, previous: false, lines: 5, bytes: 1000 }
+    }
+}
+
+impl Planner for Curious {
+    fn name(&self) -> &'static str {
+        "curious"
+    }
+    fn roots(&self) -> Kind {
+        Kind::Workspace
+    }
+    fn plan(&self, _: &ObjectKey, snapshot: &Snapshot, _: &Settings) -> Result<Plan, Unread> {
+        let said = [snapshot.log(Curious::query("one"))?, snapshot.log(Curious::query("aside"))?];
+        let remark = |text: Result<&str, &str>| Remark { topic: "printed", text: format!("{text:?}") };
+        let wake = Wake::After(jiff::SignedDuration::from_secs(10));
+        Ok(Plan { remarks: said.map(remark).into(), wake, ..Plan::nothing(Outcome::Converged) })
+    }
+}
+
+#[test]
+fn i11_what_a_container_prints_is_recorded_without_its_secrets_and_planned_again_the_same() {
+    for refused in [false, true] {
+        let root = ObjectKey::new(Kind::Workspace, "default", "one");
+        let mut work = Reconciliation::new(root, "2026-01-01T00:00:00Z".parse().unwrap());
+        let words = format!("loading with HF_TOKEN={PLANTED}\nGET https://hub/a?token={PLANTED}&b");
+        while let Wish::Read(read) = work.next(&Curious, &Settings::default()) {
+            let refusal = || BackendError::new(ErrorKind::Forbidden, format!("not allowed with {PLANTED}"));
+            let of_one = read == Read::Log(Curious::query("one"));
+            work.answered(if of_one && !refused { Ok(Answer::Log(Ok(words.clone()))) } else { Err(refusal()) });
+        }
+        assert!(work.failure().is_none(), "no reconcile fails for the words of a container");
+        let mut recorder = Recorder::new(WIDE);
+        recorder.take(&work, &Curious, &Settings::default());
+        let text = recorder.to_json();
+        assert_eq!((text.contains("loading with"), text.contains("not allowed with")), (!refused, true));
+        assert!(!format!("{text} {:?}", work.snapshot()).contains(PLANTED), "{text}");
+        let verdicts = record::replay(&parse(&recorder), &[&Curious]);
+        assert_eq!(verdicts[0].verdict, Verdict::Same, "{verdicts:?}");
+    }
 }

@@ -7,6 +7,7 @@ use crate::backend::{BackendError, Written};
 use crate::effect::Effect;
 use crate::kinds::Kind;
 use crate::memory::MemoryCluster;
+use crate::memory::logs;
 use crate::memory::store::Entry;
 use crate::object::{ObjectKey, Seen};
 use crate::plan::StatusWrite;
@@ -145,6 +146,7 @@ impl Space {
         let about = match read {
             Read::Object { key, .. } => Some(self.key_id(key)),
             Read::List { .. } => None,
+            Read::Log(query) => Some(self.key_id(&logs::pod(query))),
         };
         let id = number(self.reads.len());
         self.reads.push((read.clone(), about));
@@ -177,7 +179,7 @@ impl Space {
         }
         let known = &mut matching[read as usize];
         known.resize(slots.len(), None);
-        for key in of_kind.get(&question.kind()).into_iter().flatten() {
+        for key in question.kind().and_then(|kind| of_kind.get(&kind)).into_iter().flatten() {
             let slot = slot_of(*key);
             let entry = || slots[slot as usize].entry.as_ref();
             let matches = || entry().is_some_and(|entry| question.matches(&entry.seen));
@@ -193,6 +195,7 @@ impl Space {
         match &self.reads[read as usize].0 {
             Read::Object { .. } => Answer::Object(seen.next()),
             Read::List { .. } => Answer::List(seen.collect()),
+            Read::Log(query) => Answer::Log(logs::printed(seen.next().as_ref(), query)),
         }
     }
 
