@@ -53,8 +53,8 @@ impl FolderHub {
     /// [`HubErrorKind::Offline`]: it is not there, or the folder is not. [`HubErrorKind::Malformed`]: it is not whole, too large, or leads out of the folder.
     pub fn look(&self, id: &str) -> Result<Repository, HubError> {
         let id = RepositoryId::parse(id)?;
-        let folder = self.folder.display();
-        let offline = |words: String| HubError::new(HubErrorKind::Offline, quoted(&words));
+        let folder = quoted(&self.folder.display().to_string());
+        let offline = |words: String| HubError::new(HubErrorKind::Offline, words);
         let root = fs::canonicalize(&self.folder).and_then(|root| fs::read_dir(&root).map(|_| root));
         let root = root.map_err(|error| offline(format!("the folder of models {folder} cannot be read: {error}")))?;
         let malformed =

@@ -6,7 +6,7 @@ use kaito_core::hub::{ConfigFile, RepositoryFile};
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Display, Path, PathBuf};
 
 /// Files at most; a model has tens.
 const MOST_FILES: usize = 20_000;
@@ -54,21 +54,21 @@ pub(super) fn read(root: &Path, folder: &Path) -> Result<Snapshot, String> {
 /// It is not there, not within, too large, or no text; in words.
 pub(super) fn text(root: &Path, path: &Path, most: usize) -> Result<String, String> {
     let file = within(root, path)?;
-    let unreadable = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
+    let unreadable = |error: std::io::Error| format!("{} cannot be read: {error}", inner(root, path));
     // Only of files: opening a pipe would wait for whoever writes into it.
     if !fs::metadata(&file).map_err(unreadable)?.is_file() {
-        return Err(format!("{} is no file", path.display()));
+        return Err(format!("{} is no file", inner(root, path)));
     }
     let (mut bytes, most) = (Vec::new(), u64::try_from(most).unwrap_or(u64::MAX));
     File::open(&file).and_then(|file| file.take(most.saturating_add(1)).read_to_end(&mut bytes)).map_err(unreadable)?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > most {
-        return Err(format!("{} has more than {most} bytes", path.display()));
+        return Err(format!("{} has more than {most} bytes", inner(root, path)));
     }
-    String::from_utf8(bytes).map_err(|_| format!("{} is no text in UTF-8", path.display()))
+    String::from_utf8(bytes).map_err(|_| format!("{} is no text in UTF-8", inner(root, path)))
 }
 
 fn walk(root: &Path, folder: &Path, prefix: &str, depth: usize, files: &mut Vec<RepositoryFile>) -> Result<(), String> {
-    let unreadable = |path: &Path, error: std::io::Error| format!("{} cannot be read: {error}", path.display());
+    let unreadable = |path: &Path, error: std::io::Error| format!("{} cannot be read: {error}", inner(root, path));
     if depth == 0 {
         return Err(format!("{prefix} lies more than {DEEPEST} folders deep"));
     }
@@ -95,11 +95,21 @@ fn walk(root: &Path, folder: &Path, prefix: &str, depth: usize, files: &mut Vec<
     Ok(())
 }
 
+/// A path as seen from `root`, for a message.
+fn inner<'a>(root: &Path, path: &'a Path) -> Display<'a> {
+    path.strip_prefix(root).unwrap_or(path).display()
+}
+
 /// Where a path leads, which must be within `root`.
 fn within(root: &Path, path: &Path) -> Result<PathBuf, String> {
-    let real = fs::canonicalize(path)
-        .map_err(|error| format!("{} leads nowhere, as after a download that was cut off: {error}", path.display()))?;
-    if real.starts_with(root) { Ok(real) } else { Err(format!("{} leads out of the folder of models", path.display())) }
+    let real = fs::canonicalize(path).map_err(|error| {
+        format!("{} leads nowhere, as after a download that was cut off: {error}", inner(root, path))
+    })?;
+    if real.starts_with(root) {
+        Ok(real)
+    } else {
+        Err(format!("{} leads out of the folder of models", inner(root, path)))
+    }
 }
 
 fn pointed(root: &Path, path: &Path) -> Option<u64> {
@@ -123,6 +133,9 @@ fn cloned(root: &Path, folder: &Path) -> Option<String> {
     let git = folder.join(".git");
     let head = text(root, &git.join("HEAD"), 4096).ok()?;
     let Some(name) = head.trim().strip_prefix("ref: refs/heads/") else { return commit_in(&head) };
+    if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
+        return None;
+    }
     let loose = text(root, &git.join("refs/heads").join(name), 4096).ok();
     loose.as_deref().and_then(commit_in).or_else(|| {
         let packed = text(root, &git.join("packed-refs"), 1 << 20).ok()?;

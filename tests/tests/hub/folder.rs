@@ -137,14 +137,15 @@ fn a_cache_of_the_hubs_client_is_read() {
 fn nothing_outside_of_the_folder_is_told() {
     let outside = Folder::new("outside");
     outside.write("secret.json", "{\"planted\": 1}").write("c/config.json", "{\"planted\": 1}");
+    outside.write(&format!("d/{COMMIT}/config.json"), "{\"planted\": 1}");
     let folder = Folder::new("inside");
     folder.link("a/b/config.json", outside.0.join("secret.json"));
     folder.link("a/c", outside.0.join("c"));
-    folder.link("models--a--d/snapshots", outside.0.join("c")).write("models--a--d/refs/main", COMMIT);
+    folder.link("models--a--d/snapshots", outside.0.join("d")).write("models--a--d/refs/main", COMMIT);
     folder.link("a/e/params.json", "../../../kaito-hub-nowhere");
     folder.refuses("a/b", Malformed, "leads out of the folder of models");
     folder.refuses("a/c", Malformed, "leads out of the folder of models");
-    folder.refuses("a/d", Malformed, "names none of them");
+    folder.refuses("a/d", Malformed, "leads out of the folder of models");
     folder.refuses("a/e", Malformed, "leads nowhere");
     for id in ["../inside/a", "a/..", "./a", "a/b/c", "", "/etc/passwd"] {
         folder.refuses(id, NotFound, "expected owner/name");

@@ -6,6 +6,7 @@
 
 mod answers; // what a hub tells
 mod anything; // arbitrary bytes
+mod environment; // proxies and certificates
 mod folder; // a folder in its place
 mod refusals; // what goes wrong
 mod server; // a hub of our own
