@@ -45,7 +45,7 @@ impl About {
         let gated = match wire.gated {
             None => false,
             Some(Gated::Is(gated)) => gated,
-            Some(Gated::By(who)) => who != "false",
+            Some(Gated::By(who)) => !who.is_empty(),
         };
         Ok(Self { id, commit: wire.sha.to_ascii_lowercase(), gated })
     }

@@ -113,7 +113,7 @@ async fn serve(mut stream: TcpStream, answer: &(dyn Fn(&Asked) -> Reply + Sync),
         }
         Reply::Silence(bytes) => {
             let _ = stream.write_all(&bytes).await;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
