@@ -51,7 +51,7 @@ mod tests {
             (&[("ratelimit", "limit=100, remaining=0, reset=12")], Some(12)),
             (&[("ratelimit-reset", "5")], Some(5)),
             (&[("retry-after", "99999999999")], Some(86_400)),
-            (&[("retry-after", "Fri, 31 Dec 9999 00:00:00 GMT")], Some(86_400)),
+            (&[("retry-after", "Tue, 31 Dec 2999 00:00:00 GMT")], Some(86_400)),
             (&[("retry-after", "-1")], None),
             (&[("retry-after", "99999999999999999999999")], None),
             (&[("ratelimit", "t")], None),
