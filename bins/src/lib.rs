@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`kube`] | the cluster layer on a Kubernetes API server, and [`kube::Operator`], which runs planners on it |
 //! | [`admin`] | health, readiness, metrics and the flight recorder over HTTP |
+//! | [`hub`] | models asked of a hub: over the network, or in a folder |
 //! | [`metrics`] | what is counted |
 //! | [`recorder`] | what the last reconciles saw, planned and did |
 //! | [`rbac`] | the rights that the controllers need, from the table of kinds |
@@ -13,8 +14,10 @@
 //! Decisions are made in `kaito_core` and nowhere here.
 
 pub mod admin;
+mod causes;
 pub mod cli;
 pub mod flags;
+pub mod hub;
 pub mod input;
 pub mod kube;
 pub mod metrics;

@@ -34,6 +34,7 @@
 //! | [`plan`], [`effect`], [`conditions`] | deciding and saying |
 //! | [`record`] | the flight recorder, and planning again what was recorded |
 //! | [`render`] | the objects that a wish comes to |
+//! | [`words`] | words of others, as they may stand in ours |
 //! | [`memory`] | a cluster in memory, with a clock of its own |
 //!
 //! Deliberately absent: tokio, sockets, clocks, randomness, hash maps (I1, I2).
@@ -65,7 +66,7 @@ pub mod sizing;
 pub mod snapshot;
 pub mod training;
 pub mod units;
-mod words;
+pub mod words;
 pub mod workspace;
 
 pub use driver::Planner;

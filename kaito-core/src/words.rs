@@ -16,7 +16,7 @@ const SECRETS: [(&str, usize); 8] = [
 ];
 
 /// A text of somebody else on one line, without secrets, cut after 256 bytes.
-pub(crate) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     cut(&clean(text), LIMIT)
 }
 

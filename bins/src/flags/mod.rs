@@ -6,7 +6,8 @@
 mod table;
 
 use crate::admin::BindAddress;
-use kaito_api::vocabulary::ImageFamily;
+use crate::hub::{HubOptions, HubToken};
+use kaito_api::vocabulary::{ImageFamily, names};
 use kaito_core::gates::Gates;
 use kaito_core::record::Limits;
 use kaito_core::units;
@@ -43,6 +44,8 @@ pub struct Options {
     pub recorder_bytes: usize,
     /// `--debug-token-file`.
     pub debug_token_file: Option<PathBuf>,
+    /// `--model-hub-endpoint`, `--model-folder`, `HF_ENDPOINT`, `HF_TOKEN`: where models are asked for that are in no catalogue.
+    pub hub: HubOptions,
     /// `-v`, `--zap-log-level`: 0 for info, 4 and more for debug.
     pub verbosity: u8,
     /// `--zap-encoder=json`.
@@ -75,6 +78,7 @@ impl Options {
             kubeconfig: None,
             recorder_bytes: Limits::default().bytes,
             debug_token_file: None,
+            hub: HubOptions::default(),
             verbosity: 0,
             json_logs: false,
             warnings: Vec::new(),
@@ -116,6 +120,9 @@ impl Options {
                 let none = || wrong(&format!("{value:?} is no size from 0 to 64Mi, such as 8Mi"));
                 self.recorder_bytes = bytes(value).filter(|bytes| *bytes <= MOST_RECORDED).ok_or_else(none)?;
             }
+            Means::HubEndpoint if value.trim().is_empty() => self.hub.endpoint = None,
+            Means::HubEndpoint => self.hub.endpoint = Some(value.parse().map_err(|error| wrong(&error))?),
+            Means::ModelFolder => self.hub.folder = (!value.is_empty()).then(|| PathBuf::from(value)),
             Means::DebugTokenFile => self.debug_token_file = (!value.is_empty()).then(|| PathBuf::from(value)),
             Means::Verbosity => {
                 self.verbosity =
@@ -159,6 +166,23 @@ impl Options {
             environment.namespace.as_deref().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned);
         if let Some(namespace) = namespace.or_else(|| variable("RELEASE_NAMESPACE")) {
             self.settings.release_namespace = namespace;
+        }
+        self.read_hub(&variable)
+    }
+
+    fn read_hub(&mut self, variable: &dyn Fn(&str) -> Option<String>) -> Result<(), FlagError> {
+        if self.hub.folder.is_some() && self.hub.endpoint.is_some() {
+            let why = "with --model-folder, nothing is asked over the network";
+            self.warnings.push(format!("--model-hub-endpoint has no effect: {why}"));
+        }
+        if let Some(address) = variable("HF_ENDPOINT").filter(|_| self.hub.endpoint.is_none()) {
+            let endpoint = address.parse().map_err(|error| FlagError(format!("HF_ENDPOINT: {error}")))?;
+            self.hub.endpoint = Some(endpoint);
+        }
+        if let Some(text) = variable(names::HF_TOKEN_KEY) {
+            let from = format!("the operator's own {}", names::HF_TOKEN_KEY);
+            let token = HubToken::parse(&text, from);
+            self.hub.token = Some(token.map_err(|error| FlagError(format!("{} {error}", names::HF_TOKEN_KEY)))?);
         }
         Ok(())
     }

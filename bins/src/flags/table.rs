@@ -22,6 +22,8 @@ pub(super) enum Means {
     Concurrency,
     Kubeconfig,
     RecorderSize,
+    HubEndpoint,
+    ModelFolder,
     DebugTokenFile,
     Verbosity,
     ZapLevel,
@@ -71,6 +73,16 @@ pub(super) const FLAGS: &[Flag] = &[
         "debug-token-file",
         Means::DebugTokenFile,
         "a file with the bearer token that opens /debug/recorder to other machines; without it, only this one may look",
+    ),
+    value(
+        "model-hub-endpoint",
+        Means::HubEndpoint,
+        "where models are asked for that are in no catalogue, such as a mirror; else HF_ENDPOINT (default https://huggingface.co)",
+    ),
+    value(
+        "model-folder",
+        Means::ModelFolder,
+        "a folder of such models, as <owner>/<name> or a cache of the hub's client; then nothing is asked over the network",
     ),
     value("v", Means::Verbosity, "4 and more log every plan (default 0)"),
     value("zap-log-level", Means::ZapLevel, "debug, info, error, panic, or a number as for -v"),
@@ -124,7 +136,7 @@ pub(super) fn help() -> String {
     }
     let others: Vec<&str> = FLAGS.iter().filter(|flag| flag.help.is_empty()).map(|flag| flag.name).collect();
     text.push_str(&format!("\nAccepted without effect: {}\n", others.join(", ")));
-    text.push_str("\nEnvironment: CLOUD_PROVIDER (azure, aws or arc; required), PRESET_REGISTRY_NAME, RELEASE_NAMESPACE, KUBECONFIG, RUST_LOG\n");
+    text.push_str("\nEnvironment: CLOUD_PROVIDER (azure, aws or arc; required), PRESET_REGISTRY_NAME, RELEASE_NAMESPACE, HF_ENDPOINT, HF_TOKEN, HTTPS_PROXY, NO_PROXY, KUBECONFIG, RUST_LOG\n");
     text
 }
 

@@ -80,6 +80,7 @@ fn mistakes_are_answered_in_words() {
         ("--feature-gates=ModelMirror=true", "leave the gate off"),
         ("--feature-gates=vllm=true", "known gates: vLLM"),
         ("--default-node-image-family=debian", "ubuntu, azurelinux"),
+        ("--model-hub-endpoint=huggingface.co", "--model-hub-endpoint: no address"),
     ] {
         assert!(refusal(line).contains(words), "{line}: {}", refusal(line));
     }
@@ -101,4 +102,33 @@ fn the_environment_names_cloud_registry_and_namespace() {
         Environment { variable: &|_| Some("azure".to_owned()), namespace: Some("from-file\n".to_owned()) };
     let Ok(Command::Run(options)) = Options::parse(&[], &environment) else { panic!("runs") };
     assert_eq!(options.settings.release_namespace, "from-file");
+}
+
+#[test]
+fn the_hub_is_named_by_flag_or_environment() {
+    let with = |line: &str, variables: &[(&str, &str)]| {
+        let variables = [&[("CLOUD_PROVIDER", "azure")], variables].concat();
+        match parse_with(line, &variables) {
+            Ok(Command::Run(options)) => Ok((options.hub, options.warnings)),
+            other => Err(format!("{other:?}")),
+        }
+    };
+    let endpoint = |line: &str, variables: &[(&str, &str)]| {
+        with(line, variables).unwrap().0.endpoint.unwrap_or_default().to_string()
+    };
+    let mirror = [("HF_ENDPOINT", " https://mirror.example/ ")];
+    assert_eq!(endpoint("", &[]), "https://huggingface.co");
+    assert_eq!(endpoint("--model-hub-endpoint=", &[("HF_ENDPOINT", " ")]), "https://huggingface.co");
+    assert_eq!(endpoint("", &mirror), "https://mirror.example");
+    assert_eq!(endpoint("--model-hub-endpoint=http://hub.svc/hf/", &mirror), "http://hub.svc/hf");
+
+    let (hub, warnings) = with("--model-folder=/models", &mirror).unwrap();
+    assert_eq!((hub.folder, warnings), (Some(PathBuf::from("/models")), Vec::new()));
+    let (_, warnings) = with("--model-folder=/models --model-hub-endpoint=https://mirror.example", &[]).unwrap();
+    assert!(warnings.iter().any(|warning| warning.contains("--model-hub-endpoint has no effect")), "{warnings:?}");
+
+    let (hub, _) = with("", &[("HF_TOKEN", "s3same\n")]).unwrap();
+    assert!(hub.token.is_some() && !format!("{hub:?}").contains("s3same"), "{hub:?}");
+    let refused = with("", &[("HF_TOKEN", "s3 same")]).unwrap_err();
+    assert!(refused.contains("HF_TOKEN holds blanks") && !refused.contains("s3 same"), "{refused}");
 }

@@ -10,7 +10,6 @@ use kube_client::client::Body as HttpBody;
 use kube_client::{Client, Error};
 use kube_core::Status;
 use serde_json::Value;
-use std::error::Error as _;
 use std::time::Duration;
 
 /// How long an answer may take. A webhook of somebody else may hold a write for 10 seconds by default, 30 at most.
@@ -69,6 +68,15 @@ impl Requests {
             Ok(value) => Ok(Some(Seen::decode(key.kind, value))),
             Err(Refusal { code: 404, known_kind: true, .. }) => Ok(None),
             Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// A Secret as it stands, values and all; `None` when it is not there. Only for what is told to nobody: the core gets [`Requests::get`]'s (I11).
+    pub(crate) async fn secret(&self, key: &ObjectKey) -> Result<Option<Value>, BackendError> {
+        match self.send("get", Kind::Secret, Method::GET, kinds::object(key), None).await {
+            Ok(value) => Ok(Some(value)),
+            Err(Refusal { code: 404, .. }) => Ok(None),
+            Err(refusal) => Err(refusal.error),
         }
     }
 
@@ -302,17 +310,7 @@ pub(super) fn chain(error: &Error) -> String {
     if let Error::Api(status) = error {
         return status.message.clone();
     }
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    text
+    crate::causes::told(error)
 }
 
 #[cfg(test)]
