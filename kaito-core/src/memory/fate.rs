@@ -96,7 +96,7 @@ pub enum PodFate {
     OutOfMemory,
     /// They run and never answer their readiness probe.
     NeverReady,
-    /// They run, and the node evicts them. Nobody makes them anew here: what is looked at is what is said of them.
+    /// They run, and the node evicts them; they are made anew when it is well again.
     Evicted {
         /// In the kubelet's words, such as `The node was low on resource: ephemeral-storage.`
         message: String,

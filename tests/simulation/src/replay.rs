@@ -1,13 +1,14 @@
 //! How a run is seen again, by whoever has the program and nothing else.
 
-use crate::scenarios::Objects;
+use crate::scenarios::{Objects, Scenario};
+use kaito_core::cloud::Cloud;
 use kaito_core::memory::{Fault, Faults};
 
 /// A line for a shell that tells this very run: the same objects, seed and faults. The order of the objects means nothing.
 ///
 /// # Panics
 /// When an object cannot be written as YAML.
-pub fn command(objects: &Objects, seed: u64, faults: &Faults) -> String {
+pub fn command(scenario: &Scenario, seed: u64, faults: &Faults) -> String {
     let words = if *faults == Faults::all() {
         format!("--replay {seed}")
     } else {
@@ -15,7 +16,11 @@ pub fn command(objects: &Objects, seed: u64, faults: &Faults) -> String {
         let words = if words.is_empty() { "none".to_owned() } else { words.join(",") };
         format!("--seed {seed} --faults {words}")
     };
-    format!("kaito simulate {words} -f - <<'END'\n{}END", documents(objects))
+    let cloud = match scenario.cloud {
+        Cloud::Azure => String::new(),
+        other => format!(" --cloud {}", other.as_str()),
+    };
+    format!("kaito simulate {words}{cloud} -f - <<'END'\n{}END", documents(&scenario.objects))
 }
 
 /// The objects as YAML. Words that older readers take for yes, no or a number are quoted.
@@ -36,16 +41,18 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_what_was_simulated() {
-        let own = scenarios::builtin().into_iter().map(|(_, objects)| objects);
-        for objects in own.chain(scenarios::corpus().into_iter().map(|(_, objects)| objects)) {
+        for Scenario { objects, .. } in scenarios::all() {
             let read: Vec<Value> = serde_saphyr::from_multiple(&documents(&objects)).unwrap();
             assert_eq!(read, objects.into_iter().map(|(_, value)| value).collect::<Vec<_>>());
         }
     }
 
     #[test]
-    fn the_faults_are_named_unless_they_are_all() {
-        let words = |faults: Faults| command(&Vec::new(), 7, &faults).lines().next().unwrap().to_owned();
+    fn faults_and_cloud_are_named_unless_they_are_what_a_command_takes_anyway() {
+        let none = |cloud| Scenario { name: String::new(), cloud, objects: Vec::new() };
+        let first = |cloud, faults| command(&none(cloud), 7, &faults).lines().next().unwrap().to_owned();
+        let words = |faults: Faults| first(Cloud::Azure, faults);
+        assert_eq!(first(Cloud::Aws, Faults::all()), "kaito simulate --replay 7 --cloud aws -f - <<'END'");
         assert_eq!(words(Faults::all()), "kaito simulate --replay 7 -f - <<'END'");
         assert_eq!(words(Faults::none()), "kaito simulate --seed 7 --faults none -f - <<'END'");
         let two = [Fault::Lag, Fault::Crash].into_iter().collect();

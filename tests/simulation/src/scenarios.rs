@@ -1,8 +1,9 @@
 //! What is simulated: small sets of objects, one set a run.
 
-use kaito_core::{Kind, ObjectKey};
+use crate::corpus;
+use kaito_core::cloud::Cloud;
+use kaito_core::{Kind, ObjectKey, Settings};
 use serde_json::{Value, json};
-use std::path::Path;
 
 /// Objects by key.
 pub type Objects = Vec<(ObjectKey, Value)>;
@@ -22,61 +23,6 @@ pub fn preset(name: &str, model: &str, size: &str, selector: &str) -> (ObjectKey
 
 /// The value of every Secret; it must never be seen again.
 pub const PLANTED: &str = "ThisValueMustNeverBeSeen";
-
-/// Workspaces of the published examples, where the corpus lies beside the project; the file names are theirs.
-const CORPUS: &[&str] = &[
-    "seed/inference-phi-3-mini-4k",
-    "seed/inference-phi-3-mini-128k-adapters",
-    "seed/tuning-phi-3-mini-4k-qlora",
-    "seed/tuning-phi-3-mini-128k-qlora",
-    "examples/inference/kaito_workspace_deepseek_r1_distill_llama_8b",
-    "examples/inference/kaito_workspace_deepseek_r1_distill_qwen_14b",
-    "examples/inference/kaito_workspace_gemma_3_27b_instruct",
-    "examples/inference/kaito_workspace_gemma_3_4b_instruct",
-    "examples/inference/kaito_workspace_gpt_oss_120b",
-    "examples/inference/kaito_workspace_gpt_oss_20b",
-    "examples/inference/kaito_workspace_llama-3.1_8b_instruct",
-    "examples/inference/kaito_workspace_ministral_3_14b_instruct",
-    "examples/inference/kaito_workspace_ministral_3_3b_instruct",
-    "examples/inference/kaito_workspace_mistral_large_3_675b_instruct",
-    "examples/inference/kaito_workspace_phi_3_medium_128k",
-    "examples/inference/kaito_workspace_phi_3_mini_4k",
-    "examples/inference/kaito_workspace_phi_4",
-    "examples/inference/kaito_workspace_phi_4_mini",
-    "examples/inference/kaito_workspace_qwen_2.5_coder_32b-instruct",
-    "examples/inference/kaito_workspace_qwen_2.5_coder_7b-instruct",
-    "examples/inference/kaito_workspace_tool_calling",
-    "examples/fine-tuning/kaito_workspace_tuning_phi_3",
-    "examples/fine-tuning/kaito_workspace_tuning_phi_3_with_pvc_volume",
-];
-
-/// The examples of the corpus, each a scenario. None, and a visible line, where there is no corpus; under `CI` that is an error.
-///
-/// # Panics
-/// When `CI` is set and the corpus is absent, and when a file of it cannot be read.
-pub fn corpus() -> Vec<(String, Objects)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
-    if !folder.exists() {
-        assert!(std::env::var_os("CI").is_none(), "{} is absent, and CI is set", folder.display());
-        eprintln!("SKIPPED: {} is absent", folder.display());
-        return Vec::new();
-    }
-    let read = |name: &&str| {
-        let text = std::fs::read_to_string(folder.join(format!("{name}.yaml"))).expect("a file of the corpus");
-        let documents = text.split("\n---").filter_map(|text| serde_saphyr::from_str::<Value>(text).ok());
-        ((*name).to_owned(), documents.filter_map(placed).collect())
-    };
-    CORPUS.iter().map(read).collect()
-}
-
-/// A document as an object of our namespace; of kinds that the world does not know, nothing.
-fn placed(mut document: Value) -> Option<(ObjectKey, Value)> {
-    let text = |field: &str| document[field].as_str().unwrap_or_default().to_owned();
-    let kind = Kind::named(&text("apiVersion"), &text("kind"))?;
-    document["metadata"]["namespace"] = json!(NAMESPACE);
-    let name = document["metadata"]["name"].as_str()?.to_owned();
-    Some((ObjectKey::new(kind, NAMESPACE, name), document))
-}
 
 /// A Secret with one key.
 pub fn secret(name: &str, type_: &str, key: &str) -> (ObjectKey, Value) {
@@ -126,6 +72,34 @@ fn own_template() -> Objects {
     });
     workspace.1["inference"] = json!({"template": {"spec": {"hostnameOverride": "server", "containers": [container]}}});
     vec![workspace]
+}
+
+/// What is simulated, and whose machines it runs on.
+pub struct Scenario {
+    /// What is special about it, or the file that it comes from.
+    pub name: String,
+    /// The cloud.
+    pub cloud: Cloud,
+    /// What the user applies.
+    pub objects: Objects,
+}
+
+/// Our own, and every Workspace of the published manifests in the cloud that it was written for.
+pub fn all() -> Vec<Scenario> {
+    let own =
+        builtin().into_iter().map(|(name, objects)| Scenario { name: name.to_owned(), cloud: Cloud::Azure, objects });
+    let published = corpus::manifests().into_iter().map(|manifest| {
+        let cloud = manifest.cloud();
+        Scenario { name: manifest.name, cloud, objects: manifest.objects }
+    });
+    own.chain(published).collect()
+}
+
+impl Scenario {
+    /// What an operator in that cloud is told.
+    pub fn settings(&self) -> Settings {
+        Settings { cloud: self.cloud, ..Settings::default() }
+    }
 }
 
 /// A table of scenarios: what is special about each, and its objects.

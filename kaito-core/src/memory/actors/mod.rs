@@ -34,7 +34,8 @@ use serde_json::Value;
 pub fn all(pace: Pace, fate: &Fate) -> Vec<Box<dyn Planner>> {
     let mut actors: Vec<Box<dyn Planner>> = vec![Box::new(Cloud::with_fate(pace, fate.cloud.clone()))];
     if fate.pods != PodFate::NeverMade {
-        actors.extend([Box::new(StatefulSetController) as Box<dyn Planner>, Box::new(JobController)]);
+        let sets = StatefulSetController::with_fate(&fate.pods);
+        actors.extend([Box::new(sets) as Box<dyn Planner>, Box::new(JobController)]);
     }
     actors.extend([
         Box::new(Kubelet::with_fate(pace, fate.pods.clone())) as Box<dyn Planner>,

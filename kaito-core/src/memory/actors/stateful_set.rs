@@ -1,11 +1,13 @@
 //! A set becomes pods: created together, replaced one at a time from the highest ordinal, counted in the status.
 
+use super::kubelet::is_over;
 use super::{delete_dependant, empty, root, set_status};
 use crate::compat;
 use crate::driver::Planner;
 use crate::effect::{Effect, WriteMode, is_controlled_by};
 use crate::hash;
 use crate::kinds::Kind;
+use crate::memory::PodFate;
 use crate::object::ObjectKey;
 use crate::plan::{Outcome, Plan};
 use crate::read::{Freshness, Selector};
@@ -21,7 +23,16 @@ const REVISION: &str = "controller-revision-hash";
 
 /// The StatefulSet controller.
 #[derive(Debug, Clone, Copy)]
-pub struct StatefulSetController;
+pub struct StatefulSetController {
+    replaces: bool,
+}
+
+impl StatefulSetController {
+    /// One whose pods have this fate. What a node has evicted is made anew when the node is well again; before, no node would take it.
+    pub fn with_fate(fate: &PodFate) -> Self {
+        Self { replaces: !matches!(fate, PodFate::Evicted { .. }) }
+    }
+}
 
 impl Planner for StatefulSetController {
     fn name(&self) -> &'static str {
@@ -61,6 +72,9 @@ impl Planner for StatefulSetController {
         }
         let surplus = pods.iter().filter(|pod| !(0..wanted).any(|ordinal| pod.name_any() == name(ordinal)));
         surplus.for_each(|pod| delete_dependant(&mut plan, *pod, &uid));
+        // A pod that has failed as a whole never comes back by itself.
+        let failed = pods.iter().filter(|pod| self.replaces && is_over(pod));
+        failed.for_each(|pod| delete_dependant(&mut plan, *pod, &uid));
         let is_old = |pod: &&&Pod| pod.labels().get(REVISION) != Some(&revision);
         // One at a time, and only while every pod that was replaced already is ready.
         let calm = pods.len() >= wanted && pods.iter().all(|pod| is_ready(pod) || is_old(&pod));

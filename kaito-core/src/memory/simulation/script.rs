@@ -1,6 +1,6 @@
 //! What goes wrong when: drawn from the dice before a run begins.
 
-use super::upset::{Change, Upset};
+use super::upset::{Change, EVICTED, Upset};
 use crate::kinds::Kind;
 use crate::memory::faults::{Dice, Fault};
 use crate::memory::{CloudFate, Fate, PodFate, World};
@@ -21,6 +21,7 @@ const MOMENTS: &[(Fault, u8, Drawn)] = &[
     (Fault::Cloud, 2, |dice, _| Upset::Fate { fate: machines(dice), lasts: an_hour(dice) }),
     (Fault::Pods, 2, |dice, _| Upset::Fate { fate: pods(dice), lasts: an_hour(dice) }),
     (Fault::Pods, 3, |_, _| Upset::Lose(Kind::Pod)),
+    (Fault::Pods, 2, |_, _| Upset::Evict),
     (Fault::User, 3, |dice, all| Upset::Edit { workspace: pick(dice, all).0, change: pick(dice, Change::ALL) }),
     (Fault::User, 3, |dice, _| Upset::Lose(pick(dice, CHILDREN))),
     (Fault::User, 1, |dice, all| {
@@ -66,11 +67,15 @@ fn machines(dice: &mut Dice) -> Fate {
 fn pods(dice: &mut Dice) -> Fate {
     let message = "toomanyrequests: the registry asks for patience".to_owned();
     let fates = [
+        PodFate::NeverMade,
         PodFate::Unschedulable { message: "0/1 nodes are available".to_owned() },
         PodFate::ImagePull { message: message.clone() },
+        PodFate::CreateConfigError { message: "secret \"token\" not found".to_owned() },
+        PodFate::InitCrashLoop { exit_code: 9, message: message.clone() },
         PodFate::CrashLoop { exit_code: 1, message },
         PodFate::OutOfMemory,
         PodFate::NeverReady,
+        PodFate::Evicted { message: EVICTED.to_owned() },
         PodFate::NeverServes,
     ];
     Fate { pods: pick(dice, &fates), ..Fate::default() }

@@ -6,7 +6,7 @@ use crate::memory::{Fate, World};
 use crate::object::{ObjectKey, Seen};
 use crate::read::Selector;
 use jiff::SignedDuration;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +37,7 @@ pub(super) enum Upset {
     Fate { fate: Fate, lasts: Duration },
     Recovery,
     Lose(Kind),
+    Evict,
     NodeNotReady { lasts: Duration },
     NodeReady,
     Edit { workspace: ObjectKey, change: Change },
@@ -101,6 +102,7 @@ impl Upset {
                 Some("cloud and nodes are well again".to_owned())
             }
             Upset::Lose(kind) => lose(world, *kind),
+            Upset::Evict => evict(world),
             Upset::NodeNotReady { .. } => set_nodes(world, false, 1),
             Upset::NodeReady => set_nodes(world, true, usize::MAX),
             Upset::Edit { workspace, change } => edit(world, workspace, *change),
@@ -165,6 +167,30 @@ fn lose(world: &mut World, kind: Kind) -> Option<String> {
     }
     let key = keys.swap_remove(dice.rng().usize(0..keys.len()));
     world.delete(&key).ok().map(|()| format!("{key} is deleted by somebody"))
+}
+
+/// What a kubelet says of a pod that took more disk than it may.
+pub(super) const EVICTED: &str = "The node was low on resource: ephemeral-storage.";
+
+/// Some pod that a node has taken is evicted from it.
+fn evict(world: &mut World) -> Option<String> {
+    let pods = world.cluster().with_store(|store| store.list(Kind::Pod, None, &Selector::default()));
+    let runs = |seen: &Seen| match seen {
+        Seen::Decoded(object) => Pod::of(object).is_some_and(|pod| {
+            let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+            pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some())
+                && !matches!(phase, Some("Succeeded" | "Failed"))
+        }),
+        Seen::Malformed(_) => false,
+    };
+    let mut keys: Vec<ObjectKey> = pods.iter().filter(|seen| runs(seen)).map(Seen::key).collect();
+    let dice = world.dice.as_mut()?;
+    if keys.is_empty() {
+        return None;
+    }
+    let key = keys.swap_remove(dice.rng().usize(0..keys.len()));
+    let status = json!({"phase": "Failed", "reason": "Evicted", "message": EVICTED});
+    world.change_status(&key, &status).then(|| format!("{key} is evicted"))
 }
 
 /// Nodes whose kubelet is silent, or speaks again.
