@@ -27,6 +27,10 @@ k8s_openapi::k8s_if_le_1_36! {
     pub fn revision_number(revision: &ControllerRevision) -> i64 {
         revision.revision
     }
+    /// What it records.
+    pub fn revision_data(revision: &ControllerRevision) -> Option<&serde_json::Value> {
+        revision.data.as_ref().map(|data| &data.0)
+    }
 }
 k8s_openapi::k8s_if_ge_1_37! {
     /// A StatefulSet without status.
@@ -48,6 +52,10 @@ k8s_openapi::k8s_if_ge_1_37! {
     /// Its number.
     pub fn revision_number(revision: &ControllerRevision) -> i64 {
         revision.revision.unwrap_or_default()
+    }
+    /// What it records.
+    pub fn revision_data(revision: &ControllerRevision) -> Option<&serde_json::Value> {
+        Some(&revision.data.0)
     }
 }
 

@@ -39,7 +39,7 @@ impl<'a, T: Debug> Rows<'a, T> {
 /// A difference that is meant.
 #[derive(Debug, Clone, Copy)]
 pub struct Allowed {
-    /// The file that is compared; `*` for every one.
+    /// What is compared: a file, or something that several have in common; `*` for every one.
     pub file: &'static str,
     /// Where: the kind, with the fields that lead there (`Job.spec.template`), which stands for all below it too; or the kind of an object that only one side makes (`Job: theirs only`).
     /// `*` stands for every kind.
@@ -50,13 +50,14 @@ pub struct Allowed {
 
 impl Allowed {
     /// Whether it speaks of this place in an object of this kind.
-    fn covers(&self, file: &str, kind: &str, place: &str) -> bool {
+    fn covers(&self, about: &[&str], kind: &str, place: &str) -> bool {
         let path = match self.path.strip_prefix('*') {
             Some(path) => Some(path),
             None => self.path.strip_prefix(kind),
         };
         let rest = path.and_then(|path| place.strip_prefix(path));
-        (self.file == "*" || self.file == file) && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        (self.file == "*" || about.contains(&self.file))
+            && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 }
 
@@ -73,28 +74,33 @@ impl<'a> Comparison<'a> {
         Self { rows: Rows::of(rows), wrong: Vec::new() }
     }
 
-    /// Compares the objects of a file, by kind and name ([`normal::by_name`]).
-    pub fn compare(&mut self, file: &str, ours: &BTreeMap<String, Value>, theirs: &BTreeMap<String, Value>) {
+    /// Compares objects by kind and name ([`normal::by_name`]). `about` is the file that they come from, and what it has in common with others.
+    pub fn compare(&mut self, about: &[&str], ours: &BTreeMap<String, Value>, theirs: &BTreeMap<String, Value>) {
         for (object, ours) in ours {
             match theirs.get(object) {
-                None => self.note(file, object, ": ours only", ""),
+                None => self.note(about, object, ": ours only", ""),
                 Some(theirs) => {
                     normal::places(ours, theirs)
                         .iter()
-                        .for_each(|found| self.note(file, object, &found.path, &found.what));
+                        .for_each(|found| self.note(about, object, &found.path, &found.what));
                 }
             }
         }
         for object in theirs.keys().filter(|object| !ours.contains_key(*object)) {
-            self.note(file, object, ": theirs only", "");
+            self.note(about, object, ": theirs only", "");
         }
     }
 
-    fn note(&mut self, file: &str, object: &str, place: &str, what: &str) {
+    fn note(&mut self, about: &[&str], object: &str, place: &str, what: &str) {
         let kind = object.split(' ').next().unwrap_or_default();
-        if !self.rows.allow(|row| row.covers(file, kind, place)) {
-            self.wrong.push(format!("{file}: {object} {place} {what}"));
+        if !self.rows.allow(|row| row.covers(about, kind, place)) {
+            self.wrong.push(format!("{}: {object} {place} {what}", about.first().unwrap_or(&"")));
         }
+    }
+
+    /// What differs and is not meant, in words.
+    pub fn wrong(&self) -> &[String] {
+        &self.wrong
     }
 
     /// Holds that nothing differs but what is meant, and that everything that is meant does.
@@ -117,7 +123,11 @@ mod tests {
         let rows: Vec<Allowed> = rows.iter().map(|(file, path)| Allowed { file, path, reason: "" }).collect();
         let job = |spec: Value| BTreeMap::from([("Job tune".to_owned(), json!({"spec": spec}))]);
         let mut comparison = Comparison::allowing(&rows);
-        comparison.compare("a.yaml", &job(json!({"node": "x", "nodes": {"a": 1}})), &job(json!({"nodes": {"a": 2}})));
+        comparison.compare(
+            &["a.yaml"],
+            &job(json!({"node": "x", "nodes": {"a": 1}})),
+            &job(json!({"nodes": {"a": 2}})),
+        );
         let is_needed = comparison.rows.rows.iter().all(|(_, uses)| *uses > 0);
         comparison.wrong.is_empty() && is_needed
     }
@@ -146,7 +156,7 @@ mod tests {
         {
             let row = Allowed { file: "*", path, reason: "" };
             let mut comparison = Comparison::allowing([&row]);
-            comparison.compare("a.yaml", &BTreeMap::new(), &job);
+            comparison.compare(&["a.yaml"], &BTreeMap::new(), &job);
             assert_eq!(comparison.wrong.is_empty(), is_enough, "{path}: {:?}", comparison.wrong);
         }
     }

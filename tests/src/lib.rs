@@ -7,6 +7,7 @@
 //! - [`command`]: the command line in this process.
 //! - [`control_plane`]: a real kube-apiserver with what belongs to it, started and stopped by a test.
 //! - [`faults`]: what goes wrong between a client and a real API server, as a layer in the client's stack.
+//! - [`golden`]: what the reference made of manifests, and the one table of what we do otherwise.
 //! - [`manifests`]: Workspaces that tests use again and again.
 //! - [`normal`]: objects in a form in which two clusters can be compared.
 //! - [`scenarios!`] and [`stage`]: stories told once, played in the memory world and on a real API server.
@@ -20,6 +21,7 @@ pub mod command;
 pub mod control_plane;
 pub mod edits;
 pub mod faults;
+pub mod golden;
 pub mod manifests;
 pub mod normal;
 mod scenario;

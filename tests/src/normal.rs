@@ -1,5 +1,6 @@
 //! Objects in a form in which two clusters can be compared: without what an API server adds, commands as sets of flags, names without uids.
 
+use kaito_core::manifest::shell_line;
 use kaito_core::render;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,26 +108,7 @@ fn quantity(text: &str) -> String {
 }
 
 fn command(words: &[Value]) -> Value {
-    Value::Array(words.iter().map(|word| json!(shell_line(word.as_str().unwrap_or_default()))).collect())
-}
-
-/// A shell line as its words, the flags of each program sorted: their order means nothing.
-pub fn shell_line(text: &str) -> Vec<String> {
-    let (mut sorted, mut flags) = (Vec::new(), BTreeSet::new());
-    for word in text.split_whitespace() {
-        let (flag, end) = word.strip_suffix(';').map_or((word, ""), |flag| (flag, ";"));
-        if flag.starts_with("--") {
-            flags.insert(flag.to_owned());
-        }
-        if !flag.starts_with("--") || !end.is_empty() {
-            sorted.extend(std::mem::take(&mut flags));
-            sorted.extend(
-                [flag, end].into_iter().filter(|word| !word.is_empty() && !word.starts_with("--")).map(str::to_owned),
-            );
-        }
-    }
-    sorted.extend(flags);
-    sorted
+    Value::Array(words.iter().map(|word| json!(shell_line::words(word.as_str().unwrap_or_default()))).collect())
 }
 
 /// A place where two values differ.
@@ -154,8 +136,21 @@ fn walk(ours: &Value, theirs: &Value, path: String, found: &mut Vec<Difference>)
             }
         }
         (a, b) if a == b => {}
-        (a, b) => found.push(Difference { path, what: format!("ours {a}, theirs {b}") }),
+        (a, b) => match (named(a), named(b)) {
+            // Containers, volumes and the like: each with its own name, in an order.
+            (Some((a, order)), Some((b, other))) if order == other => walk(&a, &b, path, found),
+            _ => found.push(Difference { path, what: format!("ours {a}, theirs {b}") }),
+        },
     }
+}
+
+/// A list of named things as a map, with the order of the names.
+fn named(list: &Value) -> Option<(Value, Vec<&str>)> {
+    let items = list.as_array().filter(|items| !items.is_empty())?;
+    let names: Vec<&str> = items.iter().map(|item| item["name"].as_str()).collect::<Option<_>>()?;
+    let map: serde_json::Map<String, Value> =
+        names.iter().map(|name| (*name).to_owned()).zip(items.iter().cloned()).collect();
+    (map.len() == items.len()).then_some((Value::Object(map), names))
 }
 
 /// Every place where two objects of this kind and name differ, in words.

@@ -3,12 +3,12 @@
 use k8s_openapi::api::core::v1::{Container, EnvVar};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kaito_core::cloud::Cloud;
-use kaito_core::manifest::{self, Layout, Serving};
+use kaito_core::manifest::{self, Layout, Serving, shell_line};
 use kaito_core::sizing::{self, Demand};
 use kaito_core::units::Bytes;
 use kaito_core::workspace::{Engine, Facts, Task};
 use kaito_presets::{GpuVendor, ModelRef, images, model, profile_for, sku};
-use kaito_tests::{normal, shared};
+use kaito_tests::shared;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ fn every_model_is_launched_on_every_size_as_the_reference_launches_it() {
             let (nodes, command, env) = launched(&facts);
             let same_nodes = row["runtime"] == "transformers" || nodes.to_string() == row["nodes"];
             let wanted: Value = serde_json::from_str(if row["env"].is_empty() { "{}" } else { &row["env"] }).unwrap();
-            if !same_nodes || normal::shell_line(&command) != normal::shell_line(&row["command"]) || env != wanted {
+            if !same_nodes || shell_line::words(&command) != shell_line::words(&row["command"]) || env != wanted {
                 wrong.push(format!("{} on {size} ({}): {nodes} nodes, reference {}\n  ours   {command}\n  theirs {}\n  {env} / {wanted}", row["model"], row["runtime"], row["nodes"], row["command"]));
             }
         }
@@ -74,6 +74,7 @@ fn launched(facts: &Facts) -> (u32, String, Value) {
         namespace: "default",
         owner: OwnerReference::default(),
         revision: 1,
+        asked_by_annotation: String::new(),
         facts: facts.clone(),
         engine: facts.engine().unwrap(),
         layout,

@@ -1,5 +1,6 @@
-//! Trainings: what the reference made of a manifest is what we make of it, and every tunable model is started on every machine size as the reference starts it; differences are
-//! listed with a reason. Scripts are our own: compared is what they are told.
+//! Trainings: every tunable model is started on every machine size as the reference starts it.
+//!
+//! Elsewhere: what it makes of whole manifests (`golden_memory.rs`).
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kaito_api::raw::RawVolumeSource;
@@ -9,130 +10,9 @@ use kaito_core::memory::World;
 use kaito_core::training::Results;
 use kaito_core::workspace::{Task, resolve};
 use kaito_core::{Kind, ObjectKey, Seen, Settings, render};
-use kaito_tests::allowed::{Allowed, Comparison};
 use kaito_tests::{manifests, normal, shared};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// The manifests that the reference could tune, by folder of the goldens and folder of the corpus.
-const MANIFESTS: &[(Cloud, &str, &str, &str)] = &[
-    (Cloud::Azure, "azure", "variants/azure", "tune-lora-urls-volume"),
-    (Cloud::Azure, "azure", "variants/azure", "tune-lora-volume-volume-config"),
-    (Cloud::Azure, "azure", "variants/azure", "tune-qlora-image-volume"),
-    (Cloud::Azure, "azure", "variants/azure", "step-tuning-output.1"),
-    (Cloud::Azure, "azure", "variants/azure", "step-tuning-output.2"),
-    (Cloud::Azure, "azure", "examples/fine-tuning", "kaito_workspace_tuning_phi_3"),
-    (Cloud::Aws, "aws", "variants/aws", "tune-g6"),
-];
-
-/// Where we differ on purpose.
-const DIFFERENCES: &[Allowed] = &[
-    Allowed {
-        file: "*",
-        path: "NodeClaim.metadata.labels.kaito.sh/workspace-uid",
-        reason: "claims carry uid, slot and incarnation (Δ6)",
-    },
-    Allowed { file: "*", path: "NodeClaim.metadata.labels.kaito.sh/node-slot", reason: "as above" },
-    Allowed { file: "*", path: "NodeClaim.metadata.labels.kaito.sh/node-incarnation", reason: "as above" },
-    Allowed {
-        file: "*",
-        path: "Job.spec.template.spec.affinity",
-        reason: "bound to the Workspace's own machine too: another one with the same user labels may have other GPUs",
-    },
-    Allowed {
-        file: "*",
-        path: "Job.spec.template.spec.tolerations",
-        reason: "the taint nvidia.com/gpu too, which clusters beside AKS put on GPU nodes; the pods that serve tolerate it as well",
-    },
-    Allowed {
-        file: "step-tuning-output.2",
-        path: "Job.metadata.annotations.workspace.kaito.io/revision",
-        reason: "played alone here, so it is the first revision; the scenario an_edited_tuning_makes_a_new_job plays both",
-    },
-    Allowed { file: "step-tuning-output.2", path: "ControllerRevision.revision", reason: "as above" },
-    Allowed {
-        file: "step-tuning-output.2",
-        path: "ControllerRevision: theirs only",
-        reason: "as above: the revision of the first step",
-    },
-    Allowed {
-        file: "kaito_workspace_tuning_phi_3",
-        path: "ControllerRevision: ours only",
-        reason: "its placeholders are replaced, so its hash is another: they are refused in words",
-    },
-    Allowed { file: "kaito_workspace_tuning_phi_3", path: "ControllerRevision: theirs only", reason: "as above" },
-];
-
-#[test]
-fn what_the_reference_makes_of_a_training_is_what_we_make_of_it() {
-    let (Some(golden), Some(corpus)) = (shared::path("golden"), shared::path("corpus")) else { return };
-    let mut comparison = Comparison::allowing(DIFFERENCES);
-    for (cloud, folder, from, name) in MANIFESTS {
-        let read = |path: std::path::PathBuf| -> String {
-            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            text.replace("ACR_REPO_HERE.azurecr.io/IMAGE_NAME_HERE", "registry.example.com/out/image")
-                .replace("ACR_REGISTRY_SECRET_HERE", "push-secret")
-        };
-        let golden: Value = serde_saphyr::from_str(&read(golden.join(folder).join(format!("{name}.yaml")))).unwrap();
-        let documents: Vec<Value> =
-            serde_saphyr::from_multiple(&read(corpus.join(from).join(format!("{name}.yaml")))).unwrap();
-        comparison.compare(name, &ours(*cloud, &documents), &theirs(&golden));
-    }
-    comparison.conclude();
-}
-
-/// What we make of the documents.
-fn ours(cloud: Cloud, documents: &[Value]) -> BTreeMap<String, Value> {
-    let mut world = World::installed(&Settings { cloud, ..Settings::default() });
-    for document in documents.iter().filter(|document| !document.is_null()) {
-        let text = |field: &str| document[field].as_str().unwrap_or_default();
-        let Some(kind) = Kind::named(text("apiVersion"), text("kind")) else { continue };
-        let key = ObjectKey::new(kind, "NS", document["metadata"]["name"].as_str().unwrap());
-        if let Some(secret) = document["tuning"]["output"]["imagePushSecret"].as_str() {
-            world.put(&ObjectKey::new(Kind::Secret, "NS", secret), &manifests::registry_secret(secret)).unwrap();
-        }
-        world.put(&key, document).unwrap();
-    }
-    comparable(render::render(&mut world))
-}
-
-/// What the reference made of them.
-fn theirs(golden: &Value) -> BTreeMap<String, Value> {
-    let kinds = ["ConfigMap", "ControllerRevision", "Job", "NodeClaim"];
-    let all = golden["objects"].as_array().unwrap().iter();
-    comparable(all.filter(|object| kinds.iter().any(|kind| object["kind"] == *kind)).cloned().collect())
-}
-
-/// Objects in normal form: YAML in ConfigMaps as what it says, scripts as what they are told.
-fn comparable(objects: Vec<Value>) -> BTreeMap<String, Value> {
-    let mut named = normal::by_name(objects.into_iter().map(normal::pullers_by_their_job).collect());
-    for object in named.values_mut() {
-        if let Some(text) = object.pointer("/data/training_config.yaml").and_then(Value::as_str).map(str::to_owned) {
-            object["data"]["training_config.yaml"] = serde_saphyr::from_str(&text).unwrap();
-        }
-        let downloaders = object.pointer_mut("/spec/template/spec/initContainers").and_then(Value::as_array_mut);
-        for container in downloaders.into_iter().flatten().filter(|container| container["name"] == "data-downloader") {
-            container["command"] = json!("a script");
-        }
-        let containers = object.pointer_mut("/spec/template/spec/containers").and_then(Value::as_array_mut);
-        for container in containers.into_iter().flatten() {
-            if let Some(script) = container["args"][0].as_str().map(told) {
-                container["args"] = json!(script);
-            }
-        }
-    }
-    named
-}
-
-/// The words `NAME='value'` of a script.
-fn told(script: &str) -> BTreeSet<String> {
-    let is_name = |c: char| c.is_ascii_uppercase() || c == '_';
-    let words = script.split(|c: char| c.is_whitespace());
-    words
-        .filter(|word| word.split_once("='").is_some_and(|(name, _)| name.chars().all(is_name)))
-        .map(str::to_owned)
-        .collect()
-}
+use std::collections::BTreeMap;
 
 #[test]
 fn every_tunable_model_is_started_on_every_size_as_the_reference_starts_it() {

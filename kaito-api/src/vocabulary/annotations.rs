@@ -47,6 +47,8 @@ pub const STREAM_SOURCE_TYPE: &str = "inference.kaito.sh/stream-source-type";
 
 /// Number of the current ControllerRevision, decimal. Written by the operator on Workspaces, StatefulSets and Jobs.
 pub const WORKSPACE_REVISION: &str = "workspace.kaito.io/revision";
+/// The annotations that the pods are made from, in JSON: they are no part of the revision. Written by the operator on StatefulSets.
+pub const ASKED_BY_ANNOTATION: &str = "kaito.sh/asked-by-annotation";
 /// SHA-256 in hexadecimal of what [`crate::workspace::revision_bytes`] gives. Written by the operator on Workspaces and ControllerRevisions.
 pub const WORKSPACE_HASH: &str = "workspace.kaito.io/hash";
 /// As [`WORKSPACE_REVISION`], for an InferenceSet.

@@ -18,6 +18,7 @@ mod pusher; // the result of a training into an image
 mod quote; // words for a shell
 mod revision; // what was asked for, numbered
 mod services; // its addresses
+pub mod shell_line; // command lines, as far as their order means something
 mod stateful_set; // how many of it
 mod tuning; // the pod that tunes
 mod volumes; // what is mounted where, and where weights come from
@@ -52,6 +53,8 @@ pub struct Serving<'a> {
     pub owner: OwnerReference,
     /// The number of the Workspace's revision.
     pub revision: i64,
+    /// The annotations of the Workspace that the pods are made from, which are no part of its revision.
+    pub asked_by_annotation: String,
     /// Model, machine, runtime.
     pub facts: Facts,
     /// The server.

@@ -27,7 +27,10 @@ pub fn around(serving: &Serving<'_>, template: PodTemplateSpec) -> StatefulSet {
         volume_claim_templates: volumes::claim_templates(serving),
         ..StatefulSetSpec::default()
     };
-    compat::stateful_set(metadata(serving.name, serving.namespace, &serving.owner, serving.revision), spec)
+    let mut metadata = metadata(serving.name, serving.namespace, &serving.owner, serving.revision);
+    let asked = (annotations::ASKED_BY_ANNOTATION.to_owned(), serving.asked_by_annotation.clone());
+    metadata.annotations.get_or_insert_default().extend([asked]);
+    compat::stateful_set(metadata, spec)
 }
 
 /// What a set is called, whose it is, and which revision of the Workspace its pods are made from.

@@ -26,6 +26,8 @@ pub(super) enum Flow {
 pub(super) struct Revision {
     pub(super) hash: String,
     pub(super) number: i64,
+    /// Whether it is the first that is recorded.
+    pub(super) first: bool,
     /// When it was asked for first, as far as the cluster remembers.
     pub(super) recorded: Option<jiff::Timestamp>,
 }

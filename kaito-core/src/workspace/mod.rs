@@ -9,11 +9,13 @@
 
 mod adapters; // LoRA adapters beside the model
 mod admit; // would this be admitted today? late validation, in words
+mod asked; // what is asked for by annotation
 mod claims; // which NodeClaim fills which slot
 mod config; // the user's ConfigMap
 mod deletion; // give everything back, then let go
 mod draft; // what the steps have found and want
 mod facts; // model, machine and runtime that the Workspace names, or its own server
+mod former; // what an older operator has made is taken over as it is
 mod given_up; // claims that went away before a machine came
 mod joined; // the Nodes that came, and whether they can be used
 mod network; // the Services

@@ -1,6 +1,7 @@
 //! Number what was asked for: one ControllerRevision for each distinct request, named by its hash, as upstream makes them.
 
 use super::draft::{Draft, Flow, Revision};
+use super::former;
 use super::view::View;
 use crate::compat;
 use crate::effect::{Effect, Owned, WriteMode};
@@ -23,10 +24,12 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let mut history = view.revisions()?.items;
     history.sort_by_key(|revision| compat::revision_number(revision));
     let name = manifest::revision_name(view.name(), &hash);
-    let known = history.iter().find(|revision| revision.metadata.name.as_deref() == Some(&name));
+    let asked_for = workspace::revision_data(asked);
+    let named = history.iter().find(|revision| revision.metadata.name.as_deref() == Some(&name));
+    let known = named.or_else(|| history.iter().find(|revision| former::records(revision, &asked_for)));
     let recorded = known.and_then(|known| known.metadata.creation_timestamp.as_ref()).map(|time| time.0);
     let number = match known {
-        Some(known) if recorded_hash(known) != Some(hash.as_str()) => {
+        Some(known) if named.is_some() && recorded_hash(known) != Some(hash.as_str()) => {
             let cause = format!("ControllerRevision {name} exists and records another hash");
             return Ok(draft.stop(Failure::new(&failure::NAME_TAKEN, cause)));
         }
@@ -40,7 +43,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
                 workspace: view.name(),
                 owner: view.owner(),
                 hash: &hash,
-                data: workspace::revision_data(asked),
+                data: asked_for,
                 number,
             });
             draft.push(Effect::ensure(&made.into_object(), WriteMode::CreateOnly, None));
@@ -48,7 +51,9 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
             number
         }
     };
-    draft.revision = Some(Revision { hash, number, recorded });
+    let hash = known.and_then(|known| recorded_hash(known)).map_or(hash, str::to_owned);
+    let first = history.first().is_none_or(|first| compat::revision_number(first) >= number);
+    draft.revision = Some(Revision { hash, number, first, recorded });
     Ok(Flow::Next)
 }
 

@@ -43,7 +43,7 @@ pub(super) fn observe(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, Stat
 
 /// Whether what runs is what was asked for last. In the very round that changes the set, what was seen is still the old one, ready as it may be.
 fn is_current(view: &View<'_>, draft: &Draft, set: &StatefulSet) -> bool {
-    let is_of_revision = draft.revision.as_ref().is_none_or(|revision| keeps_template(view, set, revision.number));
+    let is_of_revision = draft.revision.as_ref().is_none_or(|revision| keeps_template(view, set, revision));
     let Some(status) = set.status.as_ref().filter(|_| is_of_revision && !is_dying(&set.metadata)) else { return false };
     status.observed_generation.unwrap_or_default() >= set.metadata.generation.unwrap_or_default()
         && (status.update_revision.is_none() || status.update_revision == status.current_revision)

@@ -5,6 +5,7 @@
 
 use super::draft::{Draft, Flow};
 use super::facts::Task;
+use super::former;
 use super::pods;
 use super::secrets::{self, Need};
 use super::training::Training;
@@ -20,7 +21,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{Job, JobStatus};
 use k8s_openapi::api::core::v1::Pod;
 use kaito_api::syntax::ImageReference;
-use kaito_api::vocabulary::{ConditionType, annotations, names};
+use kaito_api::vocabulary::{ConditionType, names};
 use kaito_api::workspace::{DataSource, TuningSpec};
 use kaito_presets::TuningRuntime;
 
@@ -57,8 +58,8 @@ impl Progress {
 
 /// Reads the progress off the Job, as far as it is the one that is wanted.
 pub(super) fn progress(view: &View<'_>, draft: &Draft, found: Lookup<'_, Job>) -> Progress {
-    let wanted = draft.revision.as_ref().map(|revision| revision.number.to_string());
-    let Some(job) = found.found().filter(|job| is_ours(view, job) && revision_of(job) == wanted.as_deref()) else {
+    let is_wanted = |job: &&Job| draft.revision.as_ref().is_some_and(|revision| former::is_of(&job.metadata, revision));
+    let Some(job) = found.found().filter(|job| is_ours(view, job)).filter(is_wanted) else {
         return Progress::Nothing;
     };
     let Some(status) = &job.status else { return Progress::Created };
@@ -82,10 +83,6 @@ fn condition<'a>(status: &'a JobStatus, type_: &str) -> Option<&'a str> {
 
 fn is_ours(view: &View<'_>, job: &Job) -> bool {
     effect::is_controlled_by(&job.metadata, view.uid()) && !is_dying(&job.metadata)
-}
-
-fn revision_of(job: &Job) -> Option<&str> {
-    job.metadata.annotations.as_ref()?.get(annotations::WORKSPACE_REVISION).map(String::as_str)
 }
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {

@@ -3,12 +3,12 @@
 //! The StatefulSet is made when the machines are ready, and stays looked after when they are not. Its pod template moves only with the revision of the Workspace: a new
 //! version of this program never restarts a running model by itself.
 
-use super::adapters;
-use super::draft::{Draft, Flow};
+use super::draft::{Draft, Flow, Revision};
 use super::facts::{Engine, Facts, Subject, Task};
 use super::secrets::{self, Need};
 use super::size::Room;
 use super::view::View;
+use super::{adapters, asked, former};
 use crate::compat;
 use crate::effect::{self, is_dying};
 use crate::failure;
@@ -45,14 +45,14 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     }
     let found = view.stateful_set()?;
     let subject = draft.subject.clone().filter(Subject::serves);
-    if let (Some(subject), Some(number)) = (subject, draft.revision.as_ref().map(|revision| revision.number)) {
+    if let (Some(subject), Some(revision)) = (subject, draft.revision.clone()) {
         let is_wanted = match found {
             Lookup::Absent => draft.machines.nodes_ready,
             Lookup::Found(set) => effect::is_controlled_by(&set.metadata, view.uid()),
             Lookup::Malformed(_) => true,
         };
-        if is_wanted && let Some(pods) = pods(view, draft, &subject, number, found)? {
-            ensure(view, draft, found, &pods);
+        if is_wanted && let Some(pods) = pods(view, draft, &subject, revision.number, found)? {
+            ensure(view, draft, found, &revision, &pods);
         }
         if subject.model().is_some() {
             secrets(view, draft)?;
@@ -69,17 +69,14 @@ enum Pods<'a> {
 }
 
 impl Pods<'_> {
-    fn revision(&self) -> i64 {
+    /// The whole set. What runs already and does the same is not written anew.
+    fn set(&self, running: Option<&StatefulSet>) -> Value {
         match self {
-            Pods::Preset(serving) => serving.revision,
-            Pods::Own(own) => own.revision,
-        }
-    }
-
-    /// The whole set.
-    fn set(&self) -> Value {
-        match self {
-            Pods::Preset(serving) => manifest::stateful_set(serving).to_wire(),
+            Pods::Preset(serving) => {
+                let mut body = manifest::stateful_set(serving).to_wire();
+                running.into_iter().for_each(|running| former::keep_commands(&mut body, &running.to_wire()));
+                body
+            }
             Pods::Own(own) => manifest::own_stateful_set(own),
         }
     }
@@ -134,21 +131,20 @@ fn pods<'a>(
 }
 
 /// Makes the set, or looks after it.
-fn ensure(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, StatefulSet>, pods: &Pods<'_>) {
+fn ensure(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, StatefulSet>, revision: &Revision, pods: &Pods<'_>) {
     let key = ObjectKey::new(Kind::StatefulSet, view.namespace(), view.name());
     match found {
-        Lookup::Found(running) if keeps_template(view, running, pods.revision()) => {
+        Lookup::Found(running) if keeps_template(view, running, revision) => {
             look_after(draft, key, running, pods);
         }
-        found => draft.ensure_body(found, key, pods.set(), view.uid()),
+        found => draft.ensure_body(found, key, pods.set(found.found()), view.uid()),
     }
 }
 
-/// Whether a running set of ours is of the revision that is wanted: then its pods are left as they are.
-pub(super) fn keeps_template(view: &View<'_>, running: &StatefulSet, number: i64) -> bool {
-    let revision = running.metadata.annotations.as_ref().and_then(|all| all.get(annotations::WORKSPACE_REVISION));
+/// Whether a running set of ours was made from what is asked for now: then its pods are left as they are.
+pub(super) fn keeps_template(view: &View<'_>, running: &StatefulSet, revision: &Revision) -> bool {
     let is_ours = effect::is_controlled_by(&running.metadata, view.uid()) && !is_dying(&running.metadata);
-    is_ours && revision.is_some_and(|revision| *revision == number.to_string())
+    is_ours && former::is_of(&running.metadata, revision) && asked::is_unchanged(view, &running.metadata)
 }
 
 /// Looks after everything of a running set but its pod template.
@@ -176,6 +172,7 @@ fn serving<'a>(
         namespace: view.namespace(),
         owner: view.owner(),
         revision,
+        asked_by_annotation: asked::by_annotation(view),
         facts: facts.clone(),
         engine,
         layout: room.layout,

@@ -1,0 +1,215 @@
+//! What the reference made of manifests: each with the manifest, in the order in which steps were applied.
+//!
+//! - [`cases`]: the manifests of which the reference made what it meant to make.
+//! - [`DIFFERENCES`]: what we do otherwise, with the reason; one table for every place where ours is made.
+//! - [`ours`], [`theirs`]: objects in a form in which the two can be compared.
+
+mod differences;
+mod form;
+
+pub use differences::DIFFERENCES;
+pub use form::{ours, theirs};
+
+use crate::shared;
+use kaito_core::cloud::Cloud;
+use kaito_core::kinds::Scope;
+use kaito_core::memory::World;
+use kaito_core::{Kind, ObjectKey, Settings};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Folders of captures, with what the reference ran as. Captures of other provisioners and controllers belong to other issues.
+const FOLDERS: [(Cloud, &str); 3] = [(Cloud::Azure, "azure"), (Cloud::Aws, "aws"), (Cloud::Arc, "arc")];
+
+/// Where the manifests lie.
+const MANIFESTS: [&str; 8] = [
+    "seed",
+    "examples/inference",
+    "examples/inference/arc-examples",
+    "examples/fine-tuning",
+    "examples/custom-model-integration",
+    "variants/azure",
+    "variants/aws",
+    "variants/arc",
+];
+
+/// What is not compared, and why: a file, or a kind of which a manifest has one.
+pub const LEFT_OUT: &[(&str, &str)] = &[
+    ("InferenceSet", "InferenceSets come with the issue of that name"),
+    ("MultiRoleInference", "MultiRoleInferences come with the issue of that name"),
+    ("byo-phi4mini.yaml", "nodes that are brought along come with the issue \"Nodes\""),
+];
+
+/// Placeholders that a person has to replace: as they stand they are refused in words (Δ10). Replaced on both sides, so that what follows can be compared.
+const PLACEHOLDERS: &[(&str, &str)] = &[
+    ("ACR_REPO_HERE.azurecr.io/IMAGE_NAME_HERE", "registry.example.com/out/image"),
+    ("ACR_REGISTRY_SECRET_HERE", "push-secret"),
+];
+
+/// A manifest that is applied, with what the reference had made when it was at rest.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The file, such as `step-runtime.2.yaml`.
+    pub file: String,
+    /// The documents of the manifest.
+    pub documents: Vec<Value>,
+    /// The capture.
+    pub golden: Value,
+}
+
+/// One manifest, or several that were applied one after the other.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// Where the reference ran.
+    pub cloud: Cloud,
+    /// The namespace that it ran in: hashes are made of it.
+    pub namespace: String,
+    /// In order.
+    pub steps: Vec<Step>,
+}
+
+impl Case {
+    /// The settings that the reference ran with.
+    pub fn settings(&self) -> Settings {
+        Settings { cloud: self.cloud, ..Settings::default() }
+    }
+
+    /// The file of the first step without number and ending.
+    pub fn name(&self) -> &str {
+        let file = self.steps.first().map_or("", |step| step.file.as_str());
+        file.trim_end_matches(".yaml").trim_end_matches(".1")
+    }
+
+    /// Whether the cluster has no class for fast local disks.
+    pub fn lacks_local_disks(&self) -> bool {
+        self.name() == "nvme-class-absent"
+    }
+
+    /// A fresh cluster in memory for it.
+    ///
+    /// # Panics
+    /// When the chart's StorageClass is not there.
+    pub fn world(&self) -> World {
+        let mut world = World::installed(&self.settings());
+        if self.lacks_local_disks() {
+            let class = kaito_api::vocabulary::names::LOCAL_NVME_CLASS;
+            world.delete(&ObjectKey::cluster(Kind::StorageClass, class)).expect("the chart brings it");
+        }
+        world
+    }
+}
+
+impl Step {
+    /// What is applied: the Secrets that the capture was given too, then the documents, all in this namespace.
+    pub fn objects(&self, namespace: &str) -> Vec<Value> {
+        let secrets = self.golden["dummySecrets"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let replaced = PLACEHOLDERS.iter().map(|(_, secret)| *secret).filter(|secret| self.mentions(secret));
+        let secrets = secrets.chain(replaced).map(secret);
+        let mut all: Vec<Value> = secrets.chain(self.documents.iter().cloned().map(filled)).collect();
+        for object in &mut all {
+            object["metadata"]["namespace"] = json!(namespace);
+        }
+        all
+    }
+
+    /// Applies it to a cluster in memory, as far as that knows the kinds.
+    ///
+    /// # Panics
+    /// When the cluster does not take it.
+    pub fn put(&self, world: &mut World, namespace: &str) {
+        for object in self.objects(namespace) {
+            let text = |field: &str| object[field].as_str().unwrap_or_default();
+            let Some(kind) = Kind::named(text("apiVersion"), text("kind")) else { continue };
+            let name = object["metadata"]["name"].as_str().expect("a name");
+            let key = match kind.scope() {
+                Scope::Namespaced => ObjectKey::new(kind, namespace, name),
+                Scope::Cluster => ObjectKey::cluster(kind, name),
+            };
+            world.put(&key, &object).expect("the cluster takes it");
+        }
+    }
+
+    /// What it is about, for [`DIFFERENCES`]: its file, and what it has in common with others.
+    pub fn about(&self) -> Vec<&str> {
+        let has_template = |document: &Value| document["inference"]["template"].is_object();
+        let template = self.documents.iter().any(has_template).then_some("inference.template");
+        std::iter::once(self.file.as_str()).chain(template).collect()
+    }
+
+    /// The name of its Workspace.
+    pub fn workspace(&self) -> Option<&str> {
+        let found = self.documents.iter().find(|document| document["kind"] == "Workspace");
+        found.and_then(|found| found["metadata"]["name"].as_str())
+    }
+
+    fn mentions(&self, word: &str) -> bool {
+        self.documents.iter().any(|document| document["tuning"]["output"]["imagePushSecret"] == word)
+    }
+}
+
+/// A Secret with what any of the uses of Secrets asks for.
+fn secret(name: &str) -> Value {
+    let data = json!({".dockerconfigjson": "{\"auths\":{}}", kaito_api::vocabulary::names::HF_TOKEN_KEY: "token"});
+    json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson", "metadata": {"name": name}, "stringData": data})
+}
+
+/// Secrets in manifests hold placeholders that an API server refuses.
+fn filled(document: Value) -> Value {
+    let name = document["metadata"]["name"].as_str().unwrap_or_default();
+    if document["kind"] == "Secret" { secret(name) } else { document }
+}
+
+/// Every case in which the reference came to the end that it means, and that is not [left out](LEFT_OUT), by name.
+pub fn cases() -> Vec<Case> {
+    with_outcome(|outcome| outcome == "ok")
+}
+
+/// Every case of Workspaces in which it did not: it failed, or waits for ever.
+pub fn unfinished() -> Vec<Case> {
+    with_outcome(|outcome| outcome != "ok")
+}
+
+fn with_outcome(wanted: impl Fn(&str) -> bool) -> Vec<Case> {
+    let mut found: BTreeMap<(usize, String), Case> = BTreeMap::new();
+    let (Some(goldens), Some(corpus)) = (shared::path("golden"), shared::path("corpus")) else { return Vec::new() };
+    for (index, (cloud, folder)) in FOLDERS.into_iter().enumerate() {
+        for path in files(&goldens.join(folder)) {
+            let Some(step) = step(&path, &corpus) else { continue };
+            if !wanted(step.golden["outcome"].as_str().unwrap_or_default()) {
+                continue;
+            }
+            let namespace = step.golden["namespace"].as_str().expect("a namespace").to_owned();
+            let key = (index, namespace.clone());
+            found.entry(key).or_insert_with(|| Case { cloud, namespace, steps: Vec::new() }).steps.push(step);
+        }
+    }
+    let mut cases: Vec<Case> = found.into_values().collect();
+    cases.sort_by(|a, b| a.name().cmp(b.name()));
+    cases
+}
+
+/// A capture with its manifest; `None` for one that is left out.
+fn step(path: &Path, corpus: &Path) -> Option<Step> {
+    let golden: Value = serde_saphyr::from_str(&read(path)).expect("a capture is YAML");
+    let file = path.file_name()?.to_string_lossy().into_owned();
+    let manifest = golden["manifest"].as_str().expect("a capture names its manifest");
+    let manifest = MANIFESTS.iter().map(|folder| corpus.join(folder).join(manifest)).find(|path| path.exists());
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&read(&manifest.expect("the manifest is there"))).ok()?;
+    let documents: Vec<Value> = documents.into_iter().filter(|document| !document.is_null()).collect();
+    let has = |what: &str| file == what || documents.iter().any(|document| document["kind"] == what);
+    let left_out = LEFT_OUT.iter().any(|(what, _)| has(what));
+    (!left_out).then_some(Step { file, documents, golden })
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("the folder can be read");
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    files
+}
+
+fn read(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    PLACEHOLDERS.iter().fold(text, |text, (placeholder, word)| text.replace(placeholder, word))
+}
