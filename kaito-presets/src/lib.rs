@@ -31,8 +31,8 @@ pub use model::{
 pub use removed::{Removed, removed, removed_presets};
 pub use runtime::{
     Confidence, Dtypes, FallbackImage, GpuMemoryRule, Lora, MaxModelLenRule, QuantizationSupport, RuntimeProfile,
-    Supports, TransformersDialect, TransformersRuntime, TuningRuntime, Versions, VllmDialect, WeightsSource, profile,
-    profile_for, profiles,
+    Supports, Takes, TransformersDialect, TransformersRuntime, TuningRuntime, Versions, VllmDialect, VllmOption,
+    WeightsSource, profile, profile_for, profiles,
 };
 pub use sku::{Cloud, GpuVendor, Retirement, Sku, nearest_skus, sku, skus};
 

@@ -39,6 +39,8 @@ pub struct RuntimeProfile {
     pub lora: Option<Lora>,
     /// Architectures that its vLLM knows, sorted. See [`Self::knows_architecture`].
     pub architectures: &'static [&'static str],
+    /// What its vLLM can be told, sorted by name. See [`Self::option`].
+    pub options: &'static [VllmOption],
     /// Architectures that overflow in float16 and so cannot run here, sorted.
     pub bfloat16_only: &'static [&'static str],
     /// Quantisation methods.
@@ -74,6 +76,13 @@ impl RuntimeProfile {
     #[must_use]
     pub fn knows_architecture(&self, architecture: &str) -> bool {
         self.architectures.binary_search(&architecture).is_ok()
+    }
+
+    /// The option of its vLLM with that name, in dashes.
+    #[must_use]
+    pub fn option(&self, name: &str) -> Option<&'static VllmOption> {
+        let options = self.options;
+        options.binary_search_by(|option| option.name.cmp(name)).ok().map(|index| &options[index])
     }
 
     /// Whether the architecture needs bfloat16, which this profile's GPUs do not have.
@@ -112,6 +121,28 @@ pub struct Versions {
     pub cuda: &'static str,
     /// transformers.
     pub transformers: &'static str,
+}
+
+/// Something that a server of vLLM can be told on its command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VllmOption {
+    /// Its name in dashes, without those in front.
+    pub name: &'static str,
+    /// What comes after it.
+    pub takes: Takes,
+}
+
+/// What comes after an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Takes {
+    /// Nothing: it is a switch, and most have a `--no-…` too.
+    Nothing,
+    /// A whole number; some are written as `8k` too.
+    Integer,
+    /// A number.
+    Number,
+    /// A word, a list, or JSON.
+    Text,
 }
 
 /// An image that can stand in.
@@ -206,7 +237,8 @@ pub struct Supports {
     pub kv_events: bool,
     /// `--performance-mode`.
     pub performance_mode: bool,
-    /// Booleans in the user's config file; where not, they must be lifted to flags, or the server does not start.
+    /// A switch in the user's config file, which the image always passes with a value: here its vLLM takes the value of one of them for something else, and it is on whatever the value says.
+    /// Where not, the server does not start.
     pub config_booleans: bool,
     /// `VLLM_USE_DEEP_GEMM` is understood: 1 where [`crate::Features::deepgemm`], else 0.
     pub deep_gemm: bool,

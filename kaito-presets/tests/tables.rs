@@ -1,8 +1,8 @@
 //! The tables are complete, sorted and consistent with each other.
 
 use kaito_presets::{
-    Attention, Cloud, ComputeCapability, GIB, GpuMemoryRule, MaxModelLenRule, WeightsSource, aliases, is_hub_id, model,
-    models, nearest, nearest_skus, parsers, profile, profile_for, profiles, removed, removed_presets, sku, skus,
+    Attention, Cloud, ComputeCapability, GIB, GpuMemoryRule, MaxModelLenRule, Takes, WeightsSource, aliases, is_hub_id,
+    model, models, nearest, nearest_skus, parsers, profile, profile_for, profiles, removed, removed_presets, sku, skus,
 };
 
 fn strictly_rising<T: Ord>(items: impl IntoIterator<Item = T>) -> bool {
@@ -92,6 +92,29 @@ fn the_longest_prefix_and_then_the_first_architecture_win() {
     assert_eq!(parsers::tool_call_parser("x", &none), None);
     assert_eq!(parsers::reasoning_parser("mistral-7b-v0.3", &["MistralForCausalLM"]), None);
     assert_eq!(parsers::architecture("ministral-3-8b"), Some("Mistral3ForConditionalGeneration"));
+}
+
+#[test]
+fn what_a_release_of_vllm_can_be_told_is_found_by_name() {
+    let takes = |id: &str, name: &str| profile(id).unwrap().option(name).map(|option| option.takes);
+    for (name, older, newer) in [
+        ("max-model-len", Some(Takes::Integer), Some(Takes::Integer)),
+        ("enable-prefix-caching", Some(Takes::Nothing), Some(Takes::Nothing)),
+        ("gpu-memory-utilization", Some(Takes::Number), Some(Takes::Number)),
+        ("swap-space", Some(Takes::Number), None),
+        ("performance-mode", None, Some(Takes::Text)),
+        ("max_model_len", None, None),
+    ] {
+        assert_eq!((takes("volta-turing", name), takes("current", name)), (older, newer), "{name}");
+    }
+    for profile in profiles() {
+        assert!(strictly_rising(profile.options.iter().map(|option| option.name)));
+        let flags = profile.vllm_flags.iter().map(|(flag, _)| flag.split('.').next().unwrap_or(flag));
+        for flag in flags {
+            let positive = flag.strip_prefix("no-").unwrap_or(flag);
+            assert!(profile.option(positive).is_some(), "{}: {flag} is passed, and its vLLM does not know it", profile.id);
+        }
+    }
 }
 
 #[test]

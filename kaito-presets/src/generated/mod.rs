@@ -4,6 +4,7 @@
 
 pub(crate) mod architectures;
 pub(crate) mod models;
+pub(crate) mod options;
 pub(crate) mod parsers;
 pub(crate) mod removed;
 pub(crate) mod runtimes;

@@ -2,7 +2,7 @@
 
 //! Runtime profiles, newest GPUs first.
 
-use crate::generated::architectures;
+use crate::generated::{architectures, options};
 use crate::{
     ComputeCapability, Confidence, Dtypes, FallbackImage, GpuMemoryRule, Image, Lora, MaxModelLenRule,
     QuantizationSupport, RuntimeProfile, Supports, TransformersDialect, TransformersRuntime, TuningRuntime, Versions,
@@ -44,6 +44,7 @@ pub(crate) static PROFILES: &[RuntimeProfile] = &[
         },
         lora: Some(Lora { max_rank: None }),
         architectures: architectures::VLLM_0_25,
+        options: options::VLLM_0_25,
         bfloat16_only: &[],
         quantization: QuantizationSupport::Any,
         tool_call_parsers: None,
@@ -110,6 +111,7 @@ pub(crate) static PROFILES: &[RuntimeProfile] = &[
         supports: Supports { explicit_model_path: true, enable_reasoning_switch: true, ..Supports::NOTHING },
         lora: Some(Lora { max_rank: Some(16) }),
         architectures: architectures::VLLM_0_8,
+        options: options::VLLM_0_8,
         bfloat16_only: &[
             "Gemma2ForCausalLM",
             "Gemma3ForCausalLM",

@@ -177,6 +177,7 @@ pub struct Runtime {
     pub supports: Vec<String>,
     pub lora: Option<Lora>,
     pub architectures: String,
+    pub options: String,
     #[serde(default)]
     pub bfloat16_only: Vec<String>,
     pub quantization: Option<BTreeMap<String, String>>,

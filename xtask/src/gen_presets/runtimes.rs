@@ -11,7 +11,7 @@ pub fn render(runtimes: &[Runtime], files: &mut Files) -> Result<(), String> {
     let profiles: Vec<String> = runtimes.iter().map(profile).collect::<Result<_, _>>()?;
     let source = format!(
         "//! Runtime profiles, newest GPUs first.\n\n\
-         use crate::generated::architectures;\n\
+         use crate::generated::{{architectures, options}};\n\
          use crate::{{ComputeCapability, Confidence, Dtypes, FallbackImage, GpuMemoryRule, Image, Lora, MaxModelLenRule, \
          QuantizationSupport, RuntimeProfile, Supports, TransformersDialect, TransformersRuntime, TuningRuntime, Versions, \
          VllmDialect, WeightsSource}};\n\n\
@@ -36,7 +36,7 @@ fn profile(runtime: &Runtime) -> Result<String, String> {
          versions: Versions {{ vllm: {:?}, torch: {:?}, cuda: {:?}, transformers: {:?} }}, \
          vllm_dialect: VllmDialect::{dialect}, dtypes: Dtypes {{ allowed: {}, forced: {} }}, \
          gpu_memory: {}, max_model_len: {}, vllm_flags: {}, vllm_env: {}, \
-         supports: {}, lora: {}, architectures: architectures::{}, bfloat16_only: {}, {} {} \
+         supports: {}, lora: {}, architectures: architectures::{}, options: options::{}, bfloat16_only: {}, {} {} \
          readiness_floor_seconds: {}, confidence: Confidence::{:?}, note: {:?} }}",
         runtime.id,
         capability(&runtime.capability.min)?,
@@ -56,6 +56,7 @@ fn profile(runtime: &Runtime) -> Result<String, String> {
         supports(&runtime.supports),
         wrap(lora),
         constant(&runtime.architectures),
+        constant(&runtime.options),
         strings(&sorted(&runtime.bfloat16_only)),
         allowed(runtime)?,
         engines(runtime)?,

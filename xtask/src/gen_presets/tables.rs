@@ -1,4 +1,4 @@
-//! Machine sizes, parsers, removed names, architectures.
+//! Machine sizes, parsers, removed names, architectures, options.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,7 +29,40 @@ pub fn render(data: &Path, files: &mut Files) -> Result<(), String> {
         files.insert(format!("architectures/{name}.rs"), source);
     }
     files.insert("architectures/mod.rs".into(), index);
+    options(&data.join("options"), files)
+}
+
+/// What each release of vLLM can be told: `name takes` a line.
+fn options(folder: &Path, files: &mut Files) -> Result<(), String> {
+    let mut index = String::from("//! Options that each release of vLLM knows.\n\n");
+    for release in ["vllm-0.8", "vllm-0.25"] {
+        let text = data::read(&folder.join(format!("{release}.txt")))?;
+        let mut rows = text.lines().map(option_row).collect::<Result<Vec<_>, _>>()?;
+        rows.sort();
+        let name = module(release);
+        index += &format!("mod {name};\npub(crate) use {name}::{};\n", constant(release));
+        let source = format!(
+            "//! Options that {release} knows, sorted.\n\nuse crate::Takes::{{Integer, Nothing, Number, Text}};\nuse crate::VllmOption;\n\n\
+             pub(crate) static {}: &[VllmOption] = {};\n",
+            constant(release),
+            list(rows.iter().map(|(name, takes)| format!("VllmOption {{ name: {name:?}, takes: {takes} }}")))
+        );
+        files.insert(format!("options/{name}.rs"), source);
+    }
+    files.insert("options/mod.rs".into(), index);
     Ok(())
+}
+
+fn option_row(line: &str) -> Result<(&str, &'static str), String> {
+    let (name, takes) = line.split_once(' ').ok_or_else(|| format!("{line:?} is not `name takes`"))?;
+    let takes = match takes {
+        "nothing" => "Nothing",
+        "integer" => "Integer",
+        "number" => "Number",
+        "text" => "Text",
+        _ => return Err(format!("{line:?}: an option takes nothing, integer, number or text")),
+    };
+    Ok((name, takes))
 }
 
 fn removed(mut presets: Vec<Removed>) -> String {
