@@ -101,6 +101,13 @@ pub enum PodFate {
         /// In the kubelet's words, such as `The node was low on resource: ephemeral-storage.`
         message: String,
     },
+    /// A node is given them and turns them away, as one does whose device plugin has lost its GPUs.
+    Rejected {
+        /// In one word, such as `UnexpectedAdmissionError`.
+        reason: String,
+        /// In the kubelet's words.
+        message: String,
+    },
     /// They are ready, and no address leads to them.
     NeverServes,
 }

@@ -283,8 +283,13 @@ impl World {
         changed
     }
 
+    /// From now on the API server creates no object of a kind, and says this: a quota, a policy, a right that is missing. `None` ends it.
+    pub fn refuse(&mut self, kind: Kind, words: Option<&str>) {
+        self.cluster.with_store(|store| store.refuse(kind, words));
+    }
+
     /// Installs the definition of a kind, or takes it away.
-    pub(super) fn serve(&mut self, kind: Kind, served: bool) {
+    pub fn serve(&mut self, kind: Kind, served: bool) {
         self.cluster.with_store(|store| store.serve(kind, served));
         (0..self.replicas.len()).for_each(|index| self.list_again(index, kind));
         if served {

@@ -71,9 +71,13 @@ pub(super) fn status(pod: &Pod, spec: &PodSpec, progress: &Progress, fate: &PodF
     if !init.is_empty() {
         status["initContainerStatuses"] = json!(init);
     }
-    if let (PodFate::Evicted { message }, Some(_)) = (fate, progress.pulled) {
-        status =
-            json!({"phase": "Failed", "reason": "Evicted", "message": message, "startTime": rfc3339(progress.start)});
+    let whole = match fate {
+        PodFate::Evicted { message } if progress.pulled.is_some() => Some(("Evicted", message)),
+        PodFate::Rejected { reason, message } => Some((reason.as_str(), message)),
+        _ => None,
+    };
+    if let Some((reason, message)) = whole {
+        status = json!({"phase": "Failed", "reason": reason, "message": message, "startTime": rfc3339(progress.start)});
     }
     canonical(status)
 }

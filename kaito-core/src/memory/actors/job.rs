@@ -7,6 +7,7 @@ use crate::driver::Planner;
 use crate::effect::{Effect, WriteMode, is_controlled_by};
 use crate::hash;
 use crate::kinds::Kind;
+use crate::memory::PodFate;
 use crate::object::ObjectKey;
 use crate::plan::{Outcome, Plan};
 use crate::read::{Freshness, Selector};
@@ -29,7 +30,16 @@ const LONGEST_PAUSE: i64 = 360;
 
 /// The Job controller, for Jobs of one pod.
 #[derive(Debug, Clone, Copy)]
-pub struct JobController;
+pub struct JobController {
+    makes: bool,
+}
+
+impl JobController {
+    /// One whose pods have this fate.
+    pub fn with_fate(fate: &PodFate) -> Self {
+        Self { makes: *fate != PodFate::NeverMade }
+    }
+}
 
 impl Planner for JobController {
     fn name(&self) -> &'static str {
@@ -56,7 +66,8 @@ impl Planner for JobController {
         let all = snapshot.list::<Pod>(Some(key.namespace()), selector, Freshness::Cached)?.items;
         let pods: Vec<&Pod> = all.into_iter().filter(|pod| is_controlled_by(&pod.metadata, &uid)).collect();
         let count = count(&pods);
-        if count.alive + count.succeeded == 0 && count.failed <= spec.backoff_limit.unwrap_or(BACKOFF_LIMIT) {
+        let is_due = self.makes && count.alive + count.succeeded == 0;
+        if is_due && count.failed <= spec.backoff_limit.unwrap_or(BACKOFF_LIMIT) {
             let last = pods.iter().map(|pod| created(&pod.metadata)).max();
             let next = last.map_or(now, |last| after(last, pause(count.failed)));
             if !wait_until(&mut plan, now, next) {

@@ -21,7 +21,7 @@ pub use stateful_set::StatefulSetController;
 use crate::driver::Planner;
 use crate::effect::{Effect, Owned};
 use crate::kinds::{Kind, Typed};
-use crate::memory::{Fate, Pace, PodFate};
+use crate::memory::{Fate, Pace};
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Outcome, Plan, StatusWrite, Wake};
 use crate::read::Freshness;
@@ -32,15 +32,13 @@ use serde_json::Value;
 
 /// Every actor that a cluster without any controllers needs, with what becomes of machines and pods.
 pub fn all(pace: Pace, fate: &Fate) -> Vec<Box<dyn Planner>> {
-    let mut actors: Vec<Box<dyn Planner>> = vec![Box::new(Cloud::with_fate(pace, fate.cloud.clone()))];
-    if fate.pods != PodFate::NeverMade {
-        let sets = StatefulSetController::with_fate(&fate.pods);
-        actors.extend([Box::new(sets) as Box<dyn Planner>, Box::new(JobController)]);
-    }
-    actors.extend([
-        Box::new(Kubelet::with_fate(pace, fate.pods.clone())) as Box<dyn Planner>,
+    let mut actors: Vec<Box<dyn Planner>> = vec![
+        Box::new(Cloud::with_fate(pace, fate.cloud.clone())),
+        Box::new(StatefulSetController::with_fate(&fate.pods)),
+        Box::new(JobController::with_fate(&fate.pods)),
+        Box::new(Kubelet::with_fate(pace, fate.pods.clone())),
         Box::new(EndpointSliceController::with_fate(&fate.pods)),
-    ]);
+    ];
     for kind in [Kind::ControllerRevision, Kind::EndpointSlice, Kind::Job, Kind::Pod, Kind::Service, Kind::StatefulSet]
     {
         actors.push(Box::new(GarbageCollector { kind }));

@@ -24,13 +24,17 @@ const REVISION: &str = "controller-revision-hash";
 /// The StatefulSet controller.
 #[derive(Debug, Clone, Copy)]
 pub struct StatefulSetController {
+    makes: bool,
     replaces: bool,
 }
 
 impl StatefulSetController {
-    /// One whose pods have this fate. What a node has evicted is made anew when the node is well again; before, no node would take it.
+    /// One whose pods have this fate. What a node has evicted or turned away is made anew when the node is well again; before, it would not be taken either.
     pub fn with_fate(fate: &PodFate) -> Self {
-        Self { replaces: !matches!(fate, PodFate::Evicted { .. }) }
+        Self {
+            makes: *fate != PodFate::NeverMade,
+            replaces: !matches!(fate, PodFate::Evicted { .. } | PodFate::Rejected { .. }),
+        }
     }
 }
 
@@ -58,7 +62,8 @@ impl Planner for StatefulSetController {
         let wanted = usize::try_from(spec.replicas.unwrap_or(1)).unwrap_or_default();
         let name = |ordinal: usize| format!("{}-{ordinal}", key.name);
 
-        for ordinal in (0..wanted).filter(|ordinal| !pods.iter().any(|pod| pod.name_any() == name(*ordinal))) {
+        let is_there = |ordinal: usize| pods.iter().any(|pod| pod.name_any() == name(ordinal));
+        for ordinal in (0..wanted).filter(|ordinal| self.makes && !is_there(*ordinal)) {
             let pod_key = ObjectKey::new(Kind::Pod, key.namespace(), name(ordinal));
             plan.push(
                 Effect::Ensure {

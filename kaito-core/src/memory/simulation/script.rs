@@ -76,6 +76,7 @@ fn pods(dice: &mut Dice) -> Fate {
         PodFate::OutOfMemory,
         PodFate::NeverReady,
         PodFate::Evicted { message: EVICTED.to_owned() },
+        PodFate::Rejected { reason: "UnexpectedAdmissionError".to_owned(), message: "no GPU is left".to_owned() },
         PodFate::NeverServes,
     ];
     Fate { pods: pick(dice, &fates), ..Fate::default() }

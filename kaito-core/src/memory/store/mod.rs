@@ -55,6 +55,8 @@ pub struct Store {
     changes: Vec<Change>,
     /// Kinds that are not served: their definition is not installed.
     unserved: BTreeSet<Kind>,
+    /// Kinds of which none is created, and what is said instead.
+    refused: BTreeMap<Kind, String>,
 }
 
 type Outcome<T> = Result<T, BackendError>;
@@ -66,7 +68,15 @@ fn refuse<T>(kind: ErrorKind, message: String) -> Outcome<T> {
 impl Store {
     /// An empty store.
     pub fn new(now: Timestamp) -> Self {
-        Self { objects: BTreeMap::new(), version: 0, uids: 0, now, changes: Vec::new(), unserved: BTreeSet::new() }
+        Self {
+            objects: BTreeMap::new(),
+            version: 0,
+            uids: 0,
+            now,
+            changes: Vec::new(),
+            unserved: BTreeSet::new(),
+            refused: BTreeMap::new(),
+        }
     }
 
     /// Moves the clock that creation times are taken from.
@@ -86,6 +96,14 @@ impl Store {
         } else {
             self.unserved.insert(kind)
         };
+    }
+
+    /// Creates no object of a kind from now on, and says this instead; `None` ends it.
+    pub fn refuse(&mut self, kind: Kind, words: Option<&str>) {
+        match words {
+            Some(words) => drop(self.refused.insert(kind, words.to_owned())),
+            None => drop(self.refused.remove(&kind)),
+        }
     }
 
     /// One object.
@@ -146,6 +164,9 @@ impl Store {
         self.served(key)?;
         if self.objects.contains_key(key) {
             return refuse(ErrorKind::AlreadyExists, format!("{} {:?} already exists", key.kind.plural(), key.name));
+        }
+        if let Some(words) = self.refused.get(&key.kind) {
+            return refuse(ErrorKind::Forbidden, format!("{} {:?} is forbidden: {words}", key.kind.plural(), key.name));
         }
         laws::check(key, body)?;
         let mut value = normalised(key, body)?;

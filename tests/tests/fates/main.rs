@@ -1,5 +1,7 @@
 //! Whatever goes wrong and stays so is told on the Workspace, in the words of whoever saw it (I10).
 
+mod catalogue; // every row of the failure catalogue, provoked
+
 use kaito_core::memory::{CloudFate, Fate, Pace, PodFate, World};
 use kaito_core::{Kind, ObjectKey, Settings};
 use kaito_tests::manifests;
