@@ -1,5 +1,6 @@
 //! What is simulated: small sets of objects, one set a run.
 
+use kaito_core::memory::EXAMPLE_MODEL;
 use kaito_core::{Kind, ObjectKey};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -146,6 +147,7 @@ pub fn builtin() -> Vec<(&'static str, Objects)> {
         ("a training", training()),
         ("settings of the runtime", with_settings()),
         ("a template of the user's own", own_template()),
+        ("a model of a hub", vec![preset("hub", EXAMPLE_MODEL, a10, "hub")]),
         ("the longest name", vec![preset(long, "phi-4-mini-instruct", a10, "long")]),
     ]
 }
