@@ -98,8 +98,8 @@ fn the_environment_names_cloud_registry_and_namespace() {
     let Ok(Command::Run(options)) = parse_with("", &variables) else { panic!("runs") };
     assert_eq!((options.settings.cloud, options.settings.registry.as_str()), (Cloud::Aws, "mcr.example/kaito"));
     assert_eq!(options.settings.release_namespace, "kaito");
-    let environment =
-        Environment { variable: &|_| Some("azure".to_owned()), namespace: Some("from-file\n".to_owned()) };
+    let variable = |name: &str| (name == "CLOUD_PROVIDER").then(|| "azure".to_owned());
+    let environment = Environment { variable: &variable, namespace: Some("from-file\n".to_owned()) };
     let Ok(Command::Run(options)) = Options::parse(&[], &environment) else { panic!("runs") };
     assert_eq!(options.settings.release_namespace, "from-file");
 }
@@ -129,6 +129,8 @@ fn the_hub_is_named_by_flag_or_environment() {
 
     let (hub, _) = with("", &[("HF_TOKEN", "s3same\n")]).unwrap();
     assert!(hub.token.is_some() && !format!("{hub:?}").contains("s3same"), "{hub:?}");
+    let refused = with("", &[("HF_ENDPOINT", "azure")]).unwrap_err();
+    assert!(refused.contains("HF_ENDPOINT: no address; expected one such as https://huggingface.co"), "{refused}");
     let refused = with("", &[("HF_TOKEN", "s3 same")]).unwrap_err();
     assert!(refused.contains("HF_TOKEN holds blanks") && !refused.contains("s3 same"), "{refused}");
 }

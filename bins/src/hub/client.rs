@@ -9,6 +9,7 @@ use super::exchange::{Answer, Exchange, TimeLimits, refusal};
 use super::token::{HubToken, TokenSource};
 use super::{CONFIGS, MOST_CONFIG};
 use async_trait::async_trait;
+use http::StatusCode;
 use kaito_core::hub::{ConfigFile, HubError, HubErrorKind, ModelHub, ModelQuery, Repository, RepositoryFile};
 use std::fmt;
 use std::sync::Arc;
@@ -108,7 +109,7 @@ impl Asker<'_> {
         let mut refused = Ok(None);
         for path in CONFIGS.into_iter().filter(|path| files.iter().any(|file| file.path == *path)) {
             let answer = self.get(&format!("{}/resolve/{}/{path}", about.id, about.commit), MOST_CONFIG).await?;
-            if answer.lacks_file() {
+            if answer.status == StatusCode::NOT_FOUND {
                 refused = answer.accepted(self.token).map(|_| None);
                 continue;
             }

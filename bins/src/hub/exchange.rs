@@ -60,12 +60,6 @@ impl Answer {
         refusal(HubErrorKind::Malformed, &self.address, complaint)
     }
 
-    /// Whether it says that the repository is there and this file is not.
-    pub(super) fn lacks_file(&self) -> bool {
-        let code = self.header("x-error-code").unwrap_or("EntryNotFound");
-        self.status == StatusCode::NOT_FOUND && code == "EntryNotFound"
-    }
-
     /// The answer, unless it is a refusal.
     pub(super) fn accepted(self, token: Option<&HubToken>) -> Result<Self, HubError> {
         let kind = match self.status.as_u16() {
