@@ -2,6 +2,7 @@
 
 use crate::admin::{self, BindAddress, Token};
 use crate::flags::Options;
+use crate::hub::{self, ClusterTokens};
 use crate::kube::{self, Operator};
 use crate::metrics::Metrics;
 use crate::recorder::FlightRecorder;
@@ -11,6 +12,7 @@ use kaito_core::record::Limits;
 use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +37,9 @@ pub async fn run(options: Options, shutdown: impl Future<Output = ()> + Send + '
     let config = kube::config(options.kubeconfig.as_deref()).await?;
     tracing::info!(version = crate::VERSION, server = %config.cluster_url, cloud = options.settings.cloud.as_str(), "starting");
     let client = kube::client(config, &format!("kaito-workspace/{}", crate::VERSION))?;
+    let tokens = ClusterTokens::new(kube::Requests::new(client.clone(), metrics.clone()), options.hub.token.clone());
     let operator = Operator::builder(client, options.settings)
+        .hub(hub::hub(options.hub, Arc::new(tokens)))
         .planner(Box::new(WorkspacePlanner))
         .concurrency(options.concurrency)
         .metrics(metrics)

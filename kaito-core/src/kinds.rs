@@ -177,7 +177,7 @@ pub const KINDS: &[KindUse] = &[
         kind: Kind::ControllerRevision,
         watch: Watch::Full,
         label: Some(labels::REVISION_WORKSPACE_NAME),
-        verbs: &["get", "list", "watch", "create", "delete"],
+        verbs: &["get", "list", "watch", "create", "patch", "delete"],
         subresources: &[],
         custom: false,
     },

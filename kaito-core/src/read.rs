@@ -1,5 +1,6 @@
 //! What a plan asks for.
 
+use crate::hub::ModelQuery;
 use crate::kinds::Kind;
 use crate::object::{ObjectKey, Seen};
 use crate::words;
@@ -104,6 +105,8 @@ pub enum Read {
     /// What a container has printed. Nobody watches that: it is always asked live, costs a request and a kubelet's time, and wakes nobody; so it is asked only by a plan that names a time to look
     /// again, and not in a state that lasts.
     Log(LogQuery),
+    /// What a repository of a hub of models holds. Answered at once with what is known; a hub is asked in the background, and when it has said something else, those who asked are woken.
+    Model(ModelQuery),
 }
 
 impl Read {
@@ -124,7 +127,7 @@ impl Read {
             Read::List { kind, namespace, selector, .. } => {
                 Read::List { kind, namespace, selector, freshness: Freshness::Live }
             }
-            log @ Read::Log(_) => log,
+            other @ (Read::Log(_) | Read::Model(_)) => other,
         }
     }
 
@@ -133,7 +136,7 @@ impl Read {
         match self {
             Read::Object { key, .. } => Some(key.kind),
             Read::List { kind, .. } => Some(*kind),
-            Read::Log(_) => None,
+            Read::Log(_) | Read::Model(_) => None,
         }
     }
 
@@ -142,6 +145,7 @@ impl Read {
         match self {
             Read::Object { freshness, .. } | Read::List { freshness, .. } => *freshness,
             Read::Log(_) => Freshness::Live,
+            Read::Model(_) => Freshness::Cached,
         }
     }
 
@@ -154,7 +158,7 @@ impl Read {
                     && namespace.as_ref().is_none_or(|wanted| seen.metadata().namespace.as_ref() == Some(wanted))
                     && selector.matches(&seen.labels())
             }
-            Read::Log(_) => false,
+            Read::Log(_) | Read::Model(_) => false,
         }
     }
 }
@@ -165,6 +169,7 @@ impl fmt::Display for Read {
             Read::Object { key, .. } => write!(f, "{key}"),
             Read::List { kind, selector, .. } => write!(f, "every {kind} with {selector}"),
             Read::Log(query) => write!(f, "{query}"),
+            Read::Model(query) => write!(f, "{query}"),
         }?;
         f.write_str(if self.freshness() == Freshness::Live { " (live)" } else { "" })
     }

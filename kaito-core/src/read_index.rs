@@ -2,6 +2,7 @@
 //!
 //! After each reconcile the root's read set is recorded. A change of an object wakes every root whose last reads match the object as it was or as it is.
 
+use crate::hub::ModelQuery;
 use crate::kinds::Kind;
 use crate::object::{ObjectKey, Seen};
 use crate::read::{Read, Selector};
@@ -14,6 +15,7 @@ pub struct ReadIndex {
     by_object: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
     /// Lists, by kind and by the first pair of their selector, so that a change looks at few of them.
     by_list: BTreeMap<ListSlot, BTreeSet<(ObjectKey, Read)>>,
+    by_model: BTreeMap<ModelQuery, BTreeSet<ObjectKey>>,
 }
 
 /// A kind, and the first pair of a selector.
@@ -37,6 +39,9 @@ impl ReadIndex {
                 }
                 // Nobody is told when a container prints something.
                 Read::Log(_) => {}
+                Read::Model(query) => {
+                    self.by_model.entry(query.clone()).or_default().insert(root.clone());
+                }
             }
         }
         self.by_root.insert(root.clone(), reads);
@@ -57,8 +62,14 @@ impl ReadIndex {
                     prune(&mut self.by_list, &slot, &(root.clone(), read.clone()));
                 }
                 Read::Log(_) => {}
+                Read::Model(query) => prune(&mut self.by_model, query, root),
             }
         }
+    }
+
+    /// The roots that asked about a repository.
+    pub fn asked_about(&self, query: &ModelQuery) -> BTreeSet<ObjectKey> {
+        self.by_model.get(query).cloned().unwrap_or_default()
     }
 
     /// The roots to look at again after a change. `old` is `None` for a creation, `new` for a deletion.

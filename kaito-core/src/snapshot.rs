@@ -4,6 +4,7 @@
 //! What was asked for is recorded: that record is the read set, and nobody maintains a map of dependencies by hand.
 
 use crate::effect::EffectError;
+use crate::hub::{ModelAnswer, ModelQuery};
 use crate::kinds::Typed;
 use crate::object::{Malformed, ObjectKey, Seen};
 use crate::read::{Freshness, LogQuery, Read, Selector};
@@ -23,6 +24,8 @@ pub enum Answer {
     NoSuchKind,
     /// To a question for a log: its text, or in the cluster's words why there is none. That is an answer and no error: pods, their containers and their kubelets come and go.
     Log(Result<String, String>),
+    /// To a question for a repository.
+    Model(ModelAnswer),
 }
 
 /// Questions that the snapshot holds no answer to yet.
@@ -163,7 +166,7 @@ impl Snapshot {
     pub fn seen(&self, key: ObjectKey, freshness: Freshness) -> Result<Option<&Seen>, Unread> {
         Ok(match self.ask(Read::Object { key, freshness })? {
             Answer::Object(seen) => seen.as_ref(),
-            Answer::List(_) | Answer::NoSuchKind | Answer::Log(_) => None,
+            Answer::List(_) | Answer::NoSuchKind | Answer::Log(_) | Answer::Model(_) => None,
         })
     }
 
@@ -171,7 +174,15 @@ impl Snapshot {
     pub fn log(&self, query: LogQuery) -> Result<Result<&str, &str>, Unread> {
         Ok(match self.ask(Read::Log(query))? {
             Answer::Log(log) => log.as_deref().map_err(String::as_str),
-            Answer::Object(_) | Answer::List(_) | Answer::NoSuchKind => Err("the answer is no log"),
+            Answer::Object(_) | Answer::List(_) | Answer::NoSuchKind | Answer::Model(_) => Err("the answer is no log"),
+        })
+    }
+
+    /// What is known of a repository of a hub.
+    pub fn model(&self, query: ModelQuery) -> Result<&ModelAnswer, Unread> {
+        Ok(match self.ask(Read::Model(query))? {
+            Answer::Model(answer) => answer,
+            Answer::Object(_) | Answer::List(_) | Answer::NoSuchKind | Answer::Log(_) => &ModelAnswer::Pending,
         })
     }
 
@@ -194,7 +205,7 @@ impl Snapshot {
                 }
             }
             Answer::NoSuchKind => listing.no_such_kind = true,
-            Answer::Object(_) | Answer::Log(_) => {}
+            Answer::Object(_) | Answer::Log(_) | Answer::Model(_) => {}
         }
         Ok(listing)
     }

@@ -42,6 +42,7 @@ pub fn answer(objects: &[Seen], read: &Read) -> Answer {
     match read {
         Read::Object { .. } => Answer::Object(found.next()),
         Read::List { .. } => Answer::List(found.collect()),
+        Read::Model(_) => Answer::Model(kaito_core::hub::ModelAnswer::Pending),
         Read::Log(_) => Answer::Log(Err("there is no such pod".to_owned())),
     }
 }

@@ -8,7 +8,7 @@ use kaito_core::cloud::Cloud;
 use kaito_core::manifest::{self, Input, Output, Tuning};
 use kaito_core::memory::World;
 use kaito_core::training::Results;
-use kaito_core::workspace::{Task, resolve};
+use kaito_core::workspace::{Looked, Task, resolve};
 use kaito_core::{Kind, ObjectKey, Seen, Settings, render};
 use kaito_tests::{manifests, normal, shared};
 use serde_json::{Value, json};
@@ -48,7 +48,8 @@ fn difference(row: &BTreeMap<String, String>, cloud: Cloud, size: &str) -> Optio
     manifest["tuning"]["method"] = json!(row["method"]);
     let (_, workspace) = kaito_api::workspace::decode(manifest).unwrap();
     let settings = Settings { cloud, ..Settings::default() };
-    let found = resolve(&workspace, &settings).map(|subject| subject.model().expect("a model").clone());
+    let found =
+        resolve(&workspace, &settings, &Looked::NotYet).map(|subject| subject.model().expect("a model").clone());
     let facts = match (found, row["error"].is_empty()) {
         // No published image serves these machines: refused in words, and no machine is paid for.
         (Err(failure), _) if failure.reason.name == "NoRuntimeForGpu" => return None,

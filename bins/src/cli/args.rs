@@ -1,11 +1,14 @@
 //! The words of the command line.
 
+use crate::hub::FolderHub;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kaito_api::vocabulary::ImageFamily;
 use kaito_core::Settings;
 use kaito_core::cloud::Cloud;
 use kaito_core::gates::Gates;
+use kaito_core::hub::{HubError, Repository};
 use kaito_core::memory::Faults;
+use std::path::PathBuf;
 
 /// What will happen to a model on Kubernetes, before anything is paid for.
 ///
@@ -60,7 +63,7 @@ pub struct Simulate {
     pub(super) replay: Option<u64>,
     /// Writes what every reconcile saw and decided to a file, for `kaito replay FILE`
     #[arg(long, value_name = "FILE")]
-    pub(super) record: Option<std::path::PathBuf>,
+    pub(super) record: Option<PathBuf>,
     #[command(flatten)]
     pub(super) operator: Operator,
     #[command(flatten)]
@@ -171,9 +174,17 @@ pub struct Operator {
     /// Who makes the machines
     #[arg(long, default_value = PROVISIONERS[0], value_parser = provisioner, value_name = "NAME")]
     node_provisioner: String,
+    /// A folder of models that are in no catalogue, as OWNER/NAME; without it, nothing is known of them
+    #[arg(long, value_name = "DIR")]
+    model_folder: Option<PathBuf>,
 }
 
 impl Operator {
+    /// What the folder of models holds of this one; `None` without a folder.
+    pub fn model(&self, id: &str) -> Option<Result<Repository, HubError>> {
+        self.model_folder.as_ref().map(|folder| FolderHub::new(folder).look(id))
+    }
+
     /// The settings that decisions depend on.
     pub fn settings(&self) -> Settings {
         Settings {

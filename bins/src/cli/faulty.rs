@@ -64,7 +64,8 @@ pub fn run(
     faults: Faults,
     console: &mut Console<'_>,
 ) -> Result<Verdict, Defect> {
-    let simulation = Simulation::new(intake.objects.clone(), &args.operator.settings(), faults);
+    let simulation =
+        Simulation::new(intake.objects.clone(), &args.operator.settings(), faults).with_models(intake.models.clone());
     let recorder = args.record.is_some().then(recorded::recorder);
     let look = console.look;
     let (run, told) = simulation.run_told(seed, recorder, |world| Told::of(world, intake, look));

@@ -5,9 +5,12 @@ use super::args::{Input, Operator};
 use super::console::{Console, Defect};
 use crate::input::{self, Document, Problem};
 use kaito_api::{FieldError, syntax};
+use kaito_core::hub::Repository;
 use kaito_core::memory::World;
+use kaito_core::workspace::asked_of_hub;
 use kaito_core::{Kind, ObjectKey, Settings, admission};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::io::Read;
 
 /// So many complaints are shown; after them, only their number.
@@ -21,6 +24,8 @@ pub struct Intake {
     pub objects: Vec<(ObjectKey, Value)>,
     /// The Workspaces of the input, in its order.
     pub workspaces: Vec<ObjectKey>,
+    /// Models that are in no catalogue, found for them in a folder.
+    pub models: Vec<Repository>,
     /// Why Workspaces would not be admitted.
     pub refusals: Vec<Problem>,
 }
@@ -54,6 +59,8 @@ pub fn read(
         return Ok(Err(Verdict::No));
     }
     let mut world = World::installed(&settings);
+    let models = models(&workspaces, operator, console);
+    models.iter().for_each(|model| world.publish_model(model.clone()));
     for document in all() {
         world.put(&document.key, &document.value).map_err(|error| Defect(format!("{}: {error}", document.key)))?;
     }
@@ -63,8 +70,23 @@ pub fn read(
         world,
         objects,
         workspaces: workspaces.into_iter().map(|document| document.key).collect(),
+        models,
         refusals,
     }))
+}
+
+/// The models of these Workspaces that are in no catalogue, from the folder of the options; what is not there is said.
+fn models(workspaces: &[Document], operator: &Operator, console: &mut Console<'_>) -> Vec<Repository> {
+    let read = workspaces.iter().filter_map(|document| admission::read(&document.value).ok());
+    let ids: BTreeSet<String> = read.filter_map(|(_, workspace)| asked_of_hub(&workspace).map(str::to_owned)).collect();
+    let mut models = Vec::new();
+    for found in ids.iter().filter_map(|id| operator.model(id)) {
+        match found {
+            Ok(repository) => models.push(repository),
+            Err(error) => console.remark(&error.to_string()),
+        }
+    }
+    models
 }
 
 /// Adds what no API server would take because of its name or its labels, where nothing is said of that yet. `false` when there is such a thing: then there is no cluster to simulate.

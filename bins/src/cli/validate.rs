@@ -1,15 +1,17 @@
 //! `kaito validate`: would it be admitted, as it is or as a change; if not, which field and why.
 
-use super::args::{Form, Validate};
+use super::args::{Form, Operator, Validate};
 use super::console::{Colour, Console, Defect, Look};
 use super::{Verdict, intake, output, reviews};
 use crate::input::{self, Document, Place, Problem, printable};
 use kaito_api::{FieldError, FieldErrorKind};
+use kaito_core::Kind;
 use kaito_core::admission;
-use kaito_core::{Kind, Settings};
+use kaito_core::workspace::Looked;
 use serde::Serialize;
 use serde_json::Value;
 use std::io::Read;
+use std::sync::Arc;
 
 /// The verdict on one document, told to a program.
 #[derive(Debug, Serialize)]
@@ -71,7 +73,7 @@ pub fn run(args: &Validate, stdin: &mut dyn Read, console: &mut Console<'_>) -> 
             return Ok(Verdict::Unreadable);
         }
     };
-    let judged: Vec<Judged> = documents.into_iter().map(|document| judge(document, &old, &settings)).collect();
+    let judged: Vec<Judged> = documents.into_iter().map(|document| judge(document, &old, &args.operator)).collect();
     let text = match args.output.form {
         Form::Table => judged.iter().map(|one| for_people(one, console.look)).collect(),
         form => output::one_or_list("Verdict", "VerdictList", judged.iter().map(told).collect(), form)?,
@@ -91,10 +93,16 @@ fn read(args: &Validate, stdin: &mut dyn Read) -> Result<(Vec<Document>, Vec<Doc
     if problems.is_empty() { Ok((new, old)) } else { Err(problems) }
 }
 
-fn judge(document: Document, old: &[Document], settings: &Settings) -> Judged {
+fn judge(document: Document, old: &[Document], operator: &Operator) -> Judged {
     let old = old.iter().find(|old| old.key == document.key).map(|old| &old.value);
     let verdict = match document.key.kind {
-        Kind::Workspace => admission::review(&document.value, old, settings),
+        Kind::Workspace => {
+            let models = |id: &str| match operator.model(id) {
+                Some(Ok(repository)) => Looked::at(Arc::new(repository)),
+                Some(Err(_)) | None => Looked::NotYet,
+            };
+            admission::review_with(&document.value, old, &operator.settings(), &models)
+        }
         // The input holds other kinds to their types, with the nearest names.
         _ => admission::Verdict::new(document.faults.clone(), Vec::new()),
     };

@@ -67,7 +67,7 @@ impl FolderHub {
             ))
         })?;
         let found = snapshot::read(&root, &place.files).map_err(malformed)?;
-        let commit = place.commit.or(found.commit).unwrap_or(found.fingerprint);
+        let commit = place.commit.or(found.commit).unwrap_or_else(|| format!("folder-{}", found.fingerprint));
         Ok(Repository { id: place.id.to_string(), commit, gated: false, files: found.files, config: found.config })
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Snapshot {
     pub(super) config: Option<ConfigFile>,
     /// The commit that a tool has written down.
     pub(super) commit: Option<String>,
-    /// 40 hexadecimal digits that are the same while paths, sizes and config are. Shaped like a commit and none: no hub knows it.
+    /// 40 hexadecimal digits that are the same while paths, sizes and config are; no hub knows them as a commit.
     pub(super) fingerprint: String,
 }
 

@@ -1,11 +1,13 @@
 //! The API server as a [`ClusterBackend`].
 
+use super::hub::Models;
 use super::requests::{Missing, Requests};
 use super::{events, writer};
 use async_trait::async_trait;
 use kaito_core::backend::{BackendError, ClusterBackend, Written};
 use kaito_core::cache::{Found, Stores};
 use kaito_core::effect::{Effect, WriteMode};
+use kaito_core::hub::NoHub;
 use kaito_core::plan::{Notice, StatusWrite};
 use kaito_core::read::Freshness;
 use kaito_core::snapshot::Answer;
@@ -17,13 +19,25 @@ use std::sync::Arc;
 pub struct KubeCluster {
     requests: Requests,
     stores: Arc<Stores>,
+    models: Models,
     manager: Arc<str>,
 }
 
 impl KubeCluster {
     /// A cluster over these stores. `manager` is the field manager of all writes, and must be the same for ever: fields written under another name stay behind.
     pub fn new(requests: Requests, stores: Arc<Stores>, manager: &str) -> Self {
-        Self { requests, stores, manager: manager.into() }
+        Self { requests, stores, models: Models::new(Arc::new(NoHub)), manager: manager.into() }
+    }
+
+    /// The same with a hub of models. It is asked only while [`Operator`](super::Operator) runs.
+    #[must_use]
+    pub(super) fn with_models(self, models: Models) -> Self {
+        Self { models, ..self }
+    }
+
+    /// What is known of models that are in no catalogue.
+    pub(super) fn models(&self) -> &Models {
+        &self.models
     }
 
     /// What the watches have told.
@@ -40,6 +54,7 @@ impl KubeCluster {
             Read::List { kind, namespace, selector, .. } => {
                 self.requests.list(*kind, namespace.as_deref(), &selector.to_string()).await.map(Answer::List)
             }
+            Read::Model(query) => return Ok(Answer::Model(self.models.answer(query))),
             Read::Log(query) => return self.requests.log(query).await.map(|text| Answer::Log(Ok(text))),
         };
         match answer {

@@ -9,6 +9,7 @@ mod cluster; // reads and writes as decisions know them
 mod connect; // a client without hidden retries
 mod controller; // one planner, its queue, its reconciles
 mod events; // what people see in `kubectl describe`
+mod hub; // models that are in no catalogue, asked for in the background
 mod kinds; // kinds as URLs and wire forms
 mod operator; // everything together
 mod readiness; // what is still missing

@@ -2,6 +2,7 @@
 
 use super::cluster::KubeCluster;
 use super::controller::Controller;
+use super::hub::Models;
 use super::readiness::Readiness;
 use super::requests::Requests;
 use super::watch::Keeper;
@@ -9,6 +10,7 @@ use crate::metrics::Metrics;
 use crate::recorder::FlightRecorder;
 use kaito_core::cache::Stores;
 use kaito_core::driver::Planner;
+use kaito_core::hub::{ModelHub, NoHub};
 use kaito_core::kinds::{KindUse, Watch};
 use kaito_core::{KINDS, Kind, Settings};
 use kube_client::Client;
@@ -59,6 +61,7 @@ pub struct OperatorBuilder {
     manager: String,
     metrics: Option<Metrics>,
     recorder: FlightRecorder,
+    hub: Arc<dyn ModelHub>,
 }
 
 impl OperatorBuilder {
@@ -104,6 +107,13 @@ impl OperatorBuilder {
         self
     }
 
+    /// Asks this hub for models that are in no catalogue; without one, they are refused in words.
+    #[must_use]
+    pub fn hub(mut self, hub: Arc<dyn ModelHub>) -> Self {
+        self.hub = hub;
+        self
+    }
+
     /// The operator. Nothing is sent yet.
     pub fn build(self) -> Operator {
         let rows =
@@ -113,7 +123,8 @@ impl OperatorBuilder {
         let requests = Requests::new(self.client, metrics.clone());
         Operator {
             planners: self.planners,
-            cluster: KubeCluster::new(requests.clone(), Arc::clone(&stores), &self.manager),
+            cluster: KubeCluster::new(requests.clone(), Arc::clone(&stores), &self.manager)
+                .with_models(Models::new(self.hub)),
             requests,
             rows,
             settings: Arc::new(self.settings),
@@ -143,6 +154,7 @@ impl Operator {
             manager,
             metrics: None,
             recorder: FlightRecorder::off(),
+            hub: Arc::new(NoHub),
         }
     }
 
@@ -201,7 +213,11 @@ impl Operator {
                 Ok(part)
             });
         }
-        drop(listeners);
+        let (models, stopped) = (self.cluster.models().clone(), stop.clone());
+        tasks.spawn(async move {
+            stopped.run_until_cancelled(models.run(listeners)).await;
+            Ok("the hub of models".to_owned())
+        });
         let ended = tokio::select! {
             () = shutdown => None,
             ended = tasks.join_next() => ended,

@@ -61,6 +61,8 @@ pub const RAG_ENGINE_REVISION: &str = "ragengine.kaito.io/revision";
 pub const RAG_ENGINE_HASH: &str = "ragengine.kaito.io/hash";
 /// When an upgrade of the base image began, RFC 3339 in UTC. Written by the automatic upgrade on Workspaces.
 pub const UPGRADE_START_TIME: &str = "kaito.sh/upgrade-start-time";
+/// What a hub has said of a model that is in no catalogue, and at which commit, in JSON: while it is there, no hub is asked. Written by the operator on ControllerRevisions.
+pub const RESOLVED_MODEL: &str = "kaito.sh/resolved-model";
 /// How often in a row, since when and why claims for machines went away before a machine came, in JSON. Written by the operator on Workspaces, and taken away when the machines are there.
 pub const NODE_CLAIMS_GIVEN_UP: &str = "kaito.sh/nodeclaims-given-up";
 /// `true` keeps Karpenter from consolidating a node. Written by the operator on NodeClaims.

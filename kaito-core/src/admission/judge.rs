@@ -3,6 +3,7 @@
 
 use super::rules::{Case, Late, On, RULES, annotation_path};
 use crate::failure::{self, Failure, Reason};
+use crate::words::quoted;
 use crate::workspace::{self, Facts, Subject};
 use kaito_api::vocabulary::annotations;
 use kaito_api::workspace::Version;
@@ -58,7 +59,7 @@ pub fn judge(case: &Case<'_>) -> Judgement {
         broken.extend(ask(case, On::LaterVersions));
     }
     broken.sort_by(|a, b| a.error.cmp(&b.error));
-    let subject = workspace::objections(case.new, case.settings);
+    let subject = workspace::objections(case.new, case.settings, case.looked);
     let (mut unused, warnings) = match &subject {
         Ok(subject) => (unused(case.new, subject), warnings(subject)),
         Err(_) => (Vec::new(), Vec::new()),
@@ -77,6 +78,10 @@ fn warnings(subject: &Subject) -> Vec<String> {
     let of_template = match subject {
         Subject::Model(_) => Vec::new(),
         Subject::Own(own) => workspace::doubts_about_template(own),
+        Subject::Unseen(unseen) => vec![format!(
+            "inference.preset.name: {} is in no catalogue; it is looked up at the hub of models when the Workspace is made, and a condition says what came of that",
+            quoted(&unseen.id)
+        )],
     };
     of_template.into_iter().chain(retirement(subject.sku())).collect()
 }
@@ -84,7 +89,8 @@ fn warnings(subject: &Subject) -> Vec<String> {
 /// What was asked for and has no effect: said, so that nobody waits for it.
 fn unused(workspace: &Workspace, subject: &Subject) -> Vec<String> {
     let mut unused = match subject {
-        Subject::Model(facts) => unused_beside_preset(workspace, facts),
+        Subject::Model(facts) => unused_beside_preset(workspace, Some(facts)),
+        Subject::Unseen(_) => unused_beside_preset(workspace, None),
         Subject::Own(own) => workspace::unused_beside_template(workspace, own),
     };
     if !workspace.resource().preferred_nodes.is_empty() {
@@ -93,13 +99,13 @@ fn unused(workspace: &Workspace, subject: &Subject) -> Vec<String> {
     unused
 }
 
-fn unused_beside_preset(workspace: &Workspace, facts: &Facts) -> Vec<String> {
+fn unused_beside_preset(workspace: &Workspace, facts: Option<&Facts>) -> Vec<String> {
     let Some(preset) = workspace.preset() else { return Vec::new() };
     let options = &preset.preset_options;
     let known = [annotations::RUNTIME_VLLM, annotations::RUNTIME_TRANSFORMERS];
     let runtime = workspace.annotation(annotations::RUNTIME).filter(|value| !known.contains(value));
-    let serves = facts.engine().is_some();
-    let asks_for_token = serves && facts.model.gated == Some(true) && options.model_access_secret.is_empty();
+    let is_gated = facts.is_some_and(|facts| facts.engine().is_some() && facts.model.gated == Some(true));
+    let asks_for_token = is_gated && options.model_access_secret.is_empty();
     [
         (!options.image.is_empty()).then(|| "presetOptions.image: the runtime image serves the model".to_owned()),
         (!options.image_pull_secrets.is_empty()).then(|| "presetOptions.imagePullSecrets".to_owned()),

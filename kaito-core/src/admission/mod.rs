@@ -20,7 +20,7 @@ pub(crate) use judge::retirement;
 pub use judge::{Broken, Judgement, judge};
 pub use metadata::check as check_metadata;
 pub use rules::{Case, Late, On, Place, RULES, Rule};
-pub use verdict::{Verdict, review};
+pub use verdict::{Verdict, review, review_with};
 pub use webhook::{NotAReview, answer};
 
 use crate::settings::Settings;

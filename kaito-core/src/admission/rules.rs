@@ -3,6 +3,7 @@
 //! Ids are those of the reference's admission rules. The shape rules themselves stand in `kaito-api` (`workspace/checks`), because the types carry them.
 
 use crate::settings::Settings;
+use crate::workspace::Looked;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kaito_api::vocabulary::{ImageFamily, annotations};
 use kaito_api::workspace::{AccessMode, PresetSpec, Version};
@@ -20,6 +21,8 @@ pub struct Case<'a> {
     pub old: Option<&'a Workspace>,
     /// What the operator was told at start.
     pub settings: &'a Settings,
+    /// What is known of a model that is in no catalogue; without a cluster, nothing.
+    pub looked: &'a Looked,
 }
 
 /// When a rule is asked.

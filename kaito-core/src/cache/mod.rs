@@ -9,6 +9,7 @@ mod shelf; // the objects of one kind
 use overlay::Overlay;
 use shelf::Shelf;
 
+use crate::hub::ModelQuery;
 use crate::kinds::{Kind, KindUse, Watch};
 use crate::object::{ObjectKey, Seen};
 use crate::read::{Read, Selector};
@@ -27,6 +28,8 @@ pub enum Change {
     },
     /// A kind became readable, or stopped being so.
     Kind(Kind),
+    /// Something else is known of a repository of a hub.
+    Model(ModelQuery),
 }
 
 /// How a kind stands.
@@ -217,7 +220,7 @@ impl Stores {
                 Phase::NoSuchKind => true,
                 Phase::Synced => cache.lists(selector),
             }),
-            Read::Log(_) => false,
+            Read::Log(_) | Read::Model(_) => false,
         }
     }
 
@@ -244,7 +247,7 @@ impl Stores {
                 _ => Found::AskServer,
             },
             Read::List { selector, .. } if !cache.lists(selector) => Found::AskServer,
-            Read::Log(_) => Found::AskServer,
+            Read::Log(_) | Read::Model(_) => Found::AskServer,
             Read::List { kind, namespace, selector, .. } => {
                 let cached = cache.objects.among(namespace.as_deref(), selector);
                 let mut found: BTreeMap<&ObjectKey, &Seen> = cached.filter(|(_, seen)| read.matches(seen)).collect();

@@ -98,6 +98,7 @@ impl Schedule {
         match change {
             // A definition was installed or removed, and every plan that read the kind may differ.
             Change::Kind(_) => all().into_iter().collect(),
+            Change::Model(query) => self.index.asked_about(query),
             Change::Object { old, new } => {
                 let mut woken = self.index.wakes(old.as_ref(), new.as_ref());
                 for seen in [old, new].into_iter().flatten() {
@@ -259,6 +260,7 @@ fn touched(reads: &BTreeSet<Read>, change: &Change) -> bool {
             [old, new].into_iter().flatten().any(|seen: &Seen| reads.iter().any(|read| read.matches(seen)))
         }
         Change::Kind(kind) => reads.iter().any(|read| read.kind() == Some(*kind)),
+        Change::Model(query) => reads.contains(&Read::Model(query.clone())),
     }
 }
 

@@ -64,6 +64,42 @@ reasons! {
         next "looks again when the Workspace changes; no machine is asked for",
         remedy "name a supported model: `kaito models` lists them";
 
+    /// The model is in no catalogue, and a hub is being asked what it is.
+    MODEL_METADATA_PENDING = "ModelMetadataPending" on ResourceReady, wait(10),
+        evidence "inference.preset.name of the Workspace, and what the controller logs of the hub: kubectl logs -n kaito-workspace deploy/kaito-workspace",
+        next "asks the hub in the background; a machine is chosen when the model is known",
+        remedy "see that the controller reaches the hub (--model-hub-endpoint, HTTPS_PROXY), or give it the model in a folder (--model-folder)";
+
+    /// The hub has no such repository.
+    MODEL_NOT_FOUND = "ModelNotFound" on ResourceReady, refuses(10),
+        evidence "inference.preset.name of the Workspace beside the page of that name at the hub",
+        next "asks the hub again within 5 minutes; no machine is asked for",
+        remedy "correct the name: it is owner/name, as on the page of the model; `kaito models` lists those that need no hub";
+
+    /// The hub gives the repository to nobody without a token, or not to this one.
+    MODEL_NOT_ACCESSIBLE = "ModelNotAccessible" on ResourceReady, refuses(10),
+        evidence "the hub's words, and the keys (never the values) of the Secret that presetOptions.modelAccessSecret names: kubectl describe secret SECRET -n NAMESPACE",
+        next "asks the hub again within 5 minutes; no machine is asked for",
+        remedy "accept the license of the model at the hub, and name a Secret with a token of that account under the key HF_TOKEN in presetOptions.modelAccessSecret; a name that is misspelt is refused alike";
+
+    /// The hub cannot be reached, asks for patience, or does not speak as a hub does.
+    MODEL_HUB_UNAVAILABLE = "ModelHubUnavailable" on ResourceReady, refuses(10),
+        evidence "the words of the hub, or of whoever answered in its place: kubectl logs -n kaito-workspace deploy/kaito-workspace",
+        next "asks the hub again within 10 minutes; no machine is asked for",
+        remedy "see that the controller reaches the hub (--model-hub-endpoint, HTTPS_PROXY), or give it the model in a folder (--model-folder)";
+
+    /// Models are looked up in a folder only, and this one is not there.
+    MODEL_NOT_AT_HAND = "ModelNotAtHand" on ResourceReady, refuses(10),
+        evidence "OWNER/NAME below the folder that --model-folder names",
+        next "looks into the folder again within 5 minutes; no machine is asked for",
+        remedy "put config.json and the weights, or their index, into that folder as OWNER/NAME, or let the controller ask a hub";
+
+    /// The repository is there, and no runtime can serve what it holds.
+    MODEL_NOT_SERVABLE = "ModelNotServable" on ResourceReady, refuses(60),
+        evidence "the files of the repository that the message names, at the hub",
+        next "looks again when the Workspace changes; no machine is asked for",
+        remedy "name a repository with config.json and weights as safetensors, of an architecture that vLLM serves";
+
     /// The machine size is not in the table of this cloud.
     UNKNOWN_INSTANCE_TYPE = "UnknownInstanceType" on ResourceReady, refuses(60),
         evidence "resource.instanceType of the Workspace beside the list of sizes: kaito skus --cloud CLOUD",

@@ -87,12 +87,17 @@ pub fn describe(repository: &Repository) -> Result<Model, Undescribed> {
         tuning: None,
         weights_artifact: None,
         pinned_revision: None,
-        revision: Some(repository.commit.clone().into()),
+        revision: is_commit(&repository.commit).then(|| repository.commit.clone().into()),
         architectures: architectures.into_iter().map(Cow::Owned).collect(),
         id: repository.id.clone().into(),
         key: key.into(),
         short_name: short_name.into(),
     })
+}
+
+/// Whether it names a commit: what a folder is called in its place, no hub knows.
+fn is_commit(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// As the reference: a repository is served like the catalogue's model of the same short name, by the runtime that serves nothing else.
@@ -184,6 +189,15 @@ mod tests {
             (falcon.dtype, falcon.formats.load, falcon.revision.as_deref()),
             ("bfloat16", "auto", Some("0123456789abcdef0123456789abcdef01234567"))
         );
+    }
+
+    #[test]
+    fn what_is_no_commit_is_no_revision() {
+        let folder = Repository {
+            commit: "folder-0123".to_owned(),
+            ..repository("a/b", &[("model.safetensors", 1)], r#"{"architectures": ["LlamaForCausalLM"]}"#)
+        };
+        assert_eq!(describe(&folder).unwrap().revision, None);
     }
 
     #[test]

@@ -5,17 +5,20 @@
 
 mod config; // what config.json says, whatever it calls it
 mod describe; // a repository as a model
+mod knowledge; // what a process knows, and when a hub is asked again
 mod literals; // JSON as Python writes it
 mod weights; // which files are weights
 
 pub use config::Config;
 pub use describe::{Undescribed, describe};
+pub use knowledge::Knowledge;
 pub use literals::standard_json;
 pub use weights::{Weights, weights};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Which repository, as of when, and with whose permission. No secret: only where the token lies (I11).
@@ -38,7 +41,7 @@ impl fmt::Display for ModelQuery {
 pub struct Repository {
     /// The repository in its own spelling, which may differ from the one that was asked for in case.
     pub id: String,
-    /// The commit that everything here was read at: 40 hexadecimal digits.
+    /// The commit that everything here was read at: 40 hexadecimal digits. Of a folder whose commit nobody has written down, something else that is another when what it holds is another.
     pub commit: String,
     /// Whether it is given to nobody without a token.
     pub gated: bool,
@@ -101,6 +104,45 @@ impl HubError {
     /// A refusal of a class, in words.
     pub fn new(kind: HubErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), retry_after: None }
+    }
+}
+
+/// What is known of a repository when a plan asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ModelAnswer {
+    /// Nothing yet: a hub is being asked.
+    Pending,
+    /// What its newest commit holds, as far as it matters ([`Repository::lean`]).
+    Known(#[serde(with = "shared")] Arc<Repository>),
+    /// Why the hub did not tell. It is asked again without anybody's doing.
+    Refused(HubError),
+}
+
+/// A shared repository is written down as one that is not.
+mod shared {
+    use super::Repository;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use std::sync::Arc;
+
+    pub(super) fn serialize<S: Serializer>(shared: &Arc<Repository>, serializer: S) -> Result<S::Ok, S::Error> {
+        shared.as_ref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Repository>, D::Error> {
+        Repository::deserialize(deserializer).map(Arc::new)
+    }
+}
+
+/// No hub at all: what an operator has that was given none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoHub;
+
+#[async_trait]
+impl ModelHub for NoHub {
+    async fn repository(&self, query: &ModelQuery) -> Result<Repository, HubError> {
+        let message = format!("{query} is not in the catalogue, and this program was given no hub to look it up at");
+        Err(HubError::new(HubErrorKind::Offline, message))
     }
 }
 

@@ -131,7 +131,12 @@ fn weights_args(serving: &Serving<'_>) -> Vec<Arg> {
         }
         WeightsSource::OciArtifact => Vec::new(),
         WeightsSource::HubDownload => {
-            vec![Arg::of("model", model.download_id()), Arg::of("download-dir", profile.weights_dir)]
+            let mut args = vec![Arg::of("model", model.download_id()), Arg::of("download-dir", profile.weights_dir)];
+            if let Some(commit) = &model.revision {
+                // Not `code-revision`, as the reference does for a commit: code that a model takes from another repository has no such commit, and its own code follows `revision`.
+                args.extend([Arg::of("revision", commit), Arg::of("tokenizer-revision", commit)]);
+            }
+            args
         }
     }
 }
@@ -179,6 +184,7 @@ fn transformers(serving: &Serving<'_>) -> String {
                 Arg::of("pretrained_model_name_or_path", model.download_id()),
                 Arg::bare("allow_remote_files"),
             ]);
+            args.extend(model.revision.as_ref().map(|commit| Arg::of("revision", commit)));
         }
     }
     let launcher: Vec<String> =

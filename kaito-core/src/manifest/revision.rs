@@ -28,6 +28,8 @@ pub struct Numbered<'a> {
     pub data: Value,
     /// One more than the revision before.
     pub number: i64,
+    /// What a hub has said of its model, where that is in no catalogue.
+    pub resolved: Option<String>,
 }
 
 /// A revision of a Workspace.
@@ -37,7 +39,12 @@ pub fn controller_revision(numbered: &Numbered<'_>) -> ControllerRevision {
         name: Some(numbered.name.to_owned()),
         namespace: Some(numbered.namespace.to_owned()),
         labels: Some([(labels::REVISION_WORKSPACE_NAME.to_owned(), workspace)].into()),
-        annotations: Some([(annotations::WORKSPACE_HASH.to_owned(), numbered.hash.to_owned())].into()),
+        annotations: Some(
+            [(annotations::WORKSPACE_HASH.to_owned(), numbered.hash.to_owned())]
+                .into_iter()
+                .chain(numbered.resolved.clone().map(|text| (annotations::RESOLVED_MODEL.to_owned(), text)))
+                .collect(),
+        ),
         owner_references: Some(vec![numbered.owner.clone()]),
         ..ObjectMeta::default()
     };

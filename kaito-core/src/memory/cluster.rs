@@ -1,5 +1,6 @@
 //! The store as a [`ClusterBackend`]: reads are answered at once, cached or live alike, and every write is counted.
 
+use super::hub::Hub;
 use super::logs;
 use super::store::{Change, Store, Verb};
 use crate::backend::{BackendError, ClusterBackend, ErrorKind, Written};
@@ -28,6 +29,7 @@ pub struct Published {
 #[derive(Debug)]
 struct Inner {
     store: Store,
+    hub: Hub,
     events: Vec<Published>,
     writes: BTreeMap<(Verb, Kind), u64>,
     now: Timestamp,
@@ -42,7 +44,8 @@ pub struct MemoryCluster {
 impl MemoryCluster {
     /// An empty cluster.
     pub fn new(now: Timestamp) -> Self {
-        Self { inner: Mutex::new(Inner { store: Store::new(now), events: Vec::new(), writes: BTreeMap::new(), now }) }
+        let (store, hub) = (Store::new(now), Hub::new());
+        Self { inner: Mutex::new(Inner { store, hub, events: Vec::new(), writes: BTreeMap::new(), now }) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -53,6 +56,11 @@ impl MemoryCluster {
     /// Looks at the store, or changes it as a user or a test does.
     pub fn with_store<T>(&self, look: impl FnOnce(&mut Store) -> T) -> T {
         look(&mut self.lock().store)
+    }
+
+    /// Looks at the hub of models, or changes it.
+    pub(super) fn with_hub<T>(&self, look: impl FnOnce(&mut Hub) -> T) -> T {
+        look(&mut self.lock().hub)
     }
 
     /// Moves the clock.
@@ -94,6 +102,7 @@ impl MemoryCluster {
             Read::List { kind, namespace, selector, .. } => {
                 Answer::List(inner.store.list(*kind, namespace.as_deref(), selector))
             }
+            Read::Model(query) => Answer::Model(inner.hub.answer(query)),
             Read::Log(query) => Answer::Log(logs::printed(inner.store.get(&logs::pod(query)), query)),
         }
     }

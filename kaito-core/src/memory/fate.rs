@@ -1,14 +1,35 @@
 //! What goes wrong in a simulated world, and stays so: plain data, so that a fault is an input like any other.
 
+use crate::hub::HubErrorKind;
 use serde::Serialize;
 
-/// What becomes of machines and of pods. By default, all goes well.
+/// What becomes of machines, of pods and of questions. By default, all goes well.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Fate {
     /// Of machines.
     pub cloud: CloudFate,
     /// Of pods.
     pub pods: PodFate,
+    /// Of those who ask for models.
+    pub hub: HubFate,
+}
+
+/// What becomes of those who ask a hub for a model.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub enum HubFate {
+    /// They are told.
+    #[default]
+    Well,
+    /// Nobody answers, not even that there is no answer.
+    Silent,
+    /// It refuses.
+    Refuses {
+        /// In which way.
+        kind: HubErrorKind,
+        /// In its own words.
+        message: String,
+    },
 }
 
 /// What becomes of the machines that are asked for.

@@ -44,6 +44,7 @@ faults! {
     Foreign = "foreign", "objects of others have the names that we need";
     Definitions = "definitions", "a definition is missing for a while";
     Clock = "clock", "the clock of a process steps, forwards or backwards";
+    Hub = "hub", "the hub of models does not answer";
     Upgrade = "upgrade", "when all has come to rest, a newer program takes over, which would build everything from another registry";
 }
 

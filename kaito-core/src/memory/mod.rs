@@ -12,6 +12,7 @@ mod cluster; // the store as a `ClusterBackend`
 pub mod explore; // every order of the effects, at a small scope
 mod fate; // what goes wrong in it
 mod faults; // what can go wrong, and the dice
+mod hub; // a hub of models
 mod installed; // what a fresh cluster with the chart holds
 mod laws; // what a server refuses
 mod logs; // what containers print
@@ -24,8 +25,9 @@ mod turn; // what happens next
 mod world; // clock, processes, actors
 
 pub use cluster::{MemoryCluster, Published};
-pub use fate::{CloudFate, Fate, PodFate};
+pub use fate::{CloudFate, Fate, HubFate, PodFate};
 pub use faults::{Fault, Faults};
+pub use hub::EXAMPLE_MODEL;
 pub use installed::installed;
 pub use logs::PRINTS;
 pub use pace::Pace;

@@ -5,6 +5,7 @@
 use super::store::{Change as Stored, Store};
 use crate::cache::{Change, Found, Stores};
 use crate::driver::{Planner, Reconciliation, Schedule};
+use crate::hub::{Knowledge, ModelQuery};
 use crate::kinds::{KINDS, Kind, KindUse, Watch};
 use crate::object::{ObjectKey, Seen};
 use crate::read::Read;
@@ -38,6 +39,10 @@ pub(super) struct Replica {
     pub(super) schedule: Schedule,
     pub(super) running: Vec<Work>,
     inbox: BTreeMap<Kind, VecDeque<(Duration, News)>>,
+    /// What it knows of a hub of models.
+    pub(super) models: Knowledge,
+    /// What it has asked a hub, and when that answers.
+    pub(super) fetching: Vec<(Duration, ModelQuery)>,
     /// Stands still until then: a long pause of the process, or of its machine.
     pub(super) asleep_until: Duration,
     /// How far its clock is off.
@@ -59,6 +64,8 @@ impl Replica {
             schedule: Schedule::default(),
             running: Vec::new(),
             inbox: BTreeMap::new(),
+            models: Knowledge::default(),
+            fetching: Vec::new(),
             asleep_until: Duration::ZERO,
             skew: SignedDuration::ZERO,
             deaf: BTreeSet::new(),
@@ -79,6 +86,8 @@ impl Replica {
         self.schedule = if self.safety { Schedule::default() } else { Schedule::without_safety() };
         self.running.clear();
         self.inbox.clear();
+        self.models = Knowledge::default();
+        self.fetching.clear();
     }
 
     /// Asks for a list of a kind, which arrives at `due`.
@@ -122,6 +131,7 @@ impl Replica {
             *due = (*due).min(now);
         }
         self.running.iter_mut().for_each(|work| work.due = work.due.min(now));
+        self.fetching.iter_mut().for_each(|(due, _)| *due = (*due).min(now));
         self.asleep_until = self.asleep_until.min(now);
     }
 
@@ -142,6 +152,7 @@ impl Replica {
     pub(super) fn concerned(&self, change: &Change) -> BTreeSet<ObjectKey> {
         let kind = match change {
             Change::Kind(kind) => Some(*kind),
+            Change::Model(_) => None,
             Change::Object { old, new } => new.as_ref().or(old.as_ref()).map(Seen::kind),
         };
         if kind.is_some_and(|kind| self.deaf.contains(&kind)) {
@@ -165,7 +176,8 @@ impl Replica {
         // Until every kind has been listed once, a plan would take for absent what has only not been seen.
         let own = if self.stores.settled() {
             let work = self.running.iter().map(|work| work.due).min();
-            [work, self.schedule.next(), self.sweep].into_iter().flatten().min()
+            let hub = self.fetching.iter().map(|(due, _)| *due).min();
+            [work, self.schedule.next(), self.sweep, hub, self.models.next()].into_iter().flatten().min()
         } else {
             None
         };
@@ -174,7 +186,11 @@ impl Replica {
 
     /// Whether nothing is under way, and only periodic looks are left.
     pub(super) fn is_calm(&self) -> bool {
-        self.running.is_empty() && self.schedule.is_calm() && self.inbox.values().all(VecDeque::is_empty)
+        let waits_for_hub = self.models.pending() || !self.fetching.is_empty();
+        self.running.is_empty()
+            && self.schedule.is_calm()
+            && self.inbox.values().all(VecDeque::is_empty)
+            && !waits_for_hub
     }
 
     /// Whether a cached read needs no request.

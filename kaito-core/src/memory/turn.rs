@@ -9,6 +9,7 @@ use crate::backend::{BackendError, Written};
 use crate::cache::{Change, Found};
 use crate::driver::{Reconciliation, Report, Wish};
 use crate::effect::Effect;
+use crate::hub::{HubError, HubErrorKind, ModelQuery};
 use crate::kinds::{Kind, Watch};
 use crate::object::Seen;
 use crate::plan::StatusWrite;
@@ -18,6 +19,9 @@ use std::time::Duration;
 
 /// How often roots are looked for that nobody waits for.
 const SWEEP: Duration = Duration::from_secs(600);
+
+/// When it is seen whether a hub is still silent.
+const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Whose turn it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +35,7 @@ fn kind_of(change: &Change) -> Option<Kind> {
     match change {
         Change::Object { old, new } => [new, old].into_iter().flatten().next().map(Seen::kind),
         Change::Kind(kind) => Some(*kind),
+        Change::Model(_) => None,
     }
 }
 
@@ -95,6 +100,14 @@ impl World {
             let work = replica.running.swap_remove(at);
             return self.go_on(index, work.machine);
         }
+        if let Some(at) = replica.fetching.iter().position(|(due, _)| *due <= now) {
+            let (_, query) = replica.fetching.swap_remove(at);
+            return self.hub_answers(index, &query);
+        }
+        if let Some(query) = replica.models.take(now) {
+            let takes = self.dice.as_mut().map_or(Duration::ZERO, super::faults::Dice::latency);
+            return self.replicas[index].fetching.push((now + takes, query));
+        }
         if replica.sweep.is_some_and(|due| due <= now) {
             let known = replica.stores.roots(replica.planner.as_ref());
             replica.schedule.sweep(known, now, 0.5);
@@ -107,6 +120,23 @@ impl World {
             let expected = replica.schedule.expected(&root).filter(|read| replica.stores.holds(read));
             let machine = Reconciliation::new(root.clone(), clock).expecting(expected);
             self.go_on(index, machine);
+        }
+    }
+
+    /// A hub answers what a process has asked it in the background.
+    fn hub_answers(&mut self, index: usize, query: &ModelQuery) {
+        if self.cluster.with_hub(|hub| hub.is_silent()) {
+            return self.replicas[index].fetching.push((self.now + A_DAY, query.clone()));
+        }
+        let entropy = self.dice.as_mut().map_or(0.5, |dice| dice.rng().f64());
+        let silent = self.dice.as_mut().is_some_and(|dice| dice.strikes(Fault::Hub));
+        let said = if silent {
+            Err(HubError::new(HubErrorKind::Unavailable, format!("the hub gave no answer for {query}")))
+        } else {
+            self.cluster.with_hub(|hub| hub.said(query))
+        };
+        if self.replicas[index].models.told(query, said, self.now, entropy) {
+            self.wake(index, &Change::Model(query.clone()));
         }
     }
 
@@ -176,6 +206,9 @@ impl World {
     }
 
     fn answer(&mut self, index: usize, read: &Read) -> Result<Answer, BackendError> {
+        if let Read::Model(query) = read {
+            return Ok(Answer::Model(self.replicas[index].models.read(query, self.now)));
+        }
         if read.freshness() == Freshness::Cached {
             match self.replicas[index].find(read) {
                 Found::Object(seen) => return Ok(Answer::Object(seen)),

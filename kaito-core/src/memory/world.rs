@@ -11,6 +11,7 @@ use super::{Fate, Pace, Timeline, actors};
 use crate::backend::BackendError;
 use crate::driver::Planner;
 use crate::effect::Effect;
+use crate::hub::Repository;
 use crate::kinds::Kind;
 use crate::object::{ObjectKey, Seen};
 use crate::record::Recorder;
@@ -100,6 +101,7 @@ impl World {
             recorder: None,
             later: Vec::new(),
         };
+        world.cluster.with_hub(|hub| hub.set_fate(fate.hub.clone()));
         world.start_process(0);
         for (key, body) in installed(settings) {
             // A fresh store takes each of the fixed objects once.
@@ -244,8 +246,14 @@ impl World {
             && self.actors.iter().all(Actor::is_calm)
     }
 
-    /// From now on machines and pods have another fate.
+    /// Puts a model on the hub of this world.
+    pub fn publish_model(&mut self, repository: Repository) {
+        self.cluster.with_hub(|hub| hub.publish(repository));
+    }
+
+    /// From now on machines, pods and questions have another fate.
     pub fn set_fate(&mut self, fate: &Fate) {
+        self.cluster.with_hub(|hub| hub.set_fate(fate.hub.clone()));
         self.actors = actors::all(self.pace, fate).into_iter().map(Actor::new).collect();
         self.actors.iter_mut().for_each(|actor| actor.look_at_all(&self.cluster, self.now));
     }

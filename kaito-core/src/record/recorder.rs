@@ -137,6 +137,7 @@ impl Recorder {
             Answer::List(all) => Found::List(all.iter().map(&mut hold).collect()),
             Answer::NoSuchKind => Found::NoSuchKind,
             Answer::Log(log) => Found::Log(log.clone()),
+            Answer::Model(answer) => Found::Model(answer.clone()),
         }
     }
 

@@ -172,6 +172,7 @@ impl<'a> Resolver<'a> {
             Found::List(names) => Answer::List(names.into_iter().map(&mut object).collect::<Result<_, _>>()?),
             Found::NoSuchKind => Answer::NoSuchKind,
             Found::Log(log) => Answer::Log(log),
+            Found::Model(answer) => Answer::Model(answer),
         };
         Ok((read, answer))
     }

@@ -4,6 +4,7 @@ use crate::backend::{BackendError, ErrorKind};
 use crate::driver::Carried;
 use crate::effect::{Effect, EffectError};
 use crate::hash::sha256_hex;
+use crate::hub::ModelAnswer;
 use crate::kinds::Kind;
 use crate::object::{Malformed, ObjectKey, Seen};
 use crate::read::Read;
@@ -62,6 +63,7 @@ pub(super) enum Found {
     List(Vec<Name>),
     NoSuchKind,
     Log(Result<String, String>),
+    Model(ModelAnswer),
 }
 
 /// One reconcile. The fields after `first` are for people; of them, replay reads `mishaps` and `told`.

@@ -2,13 +2,17 @@
 
 use super::adapters;
 use super::draft::{Draft, Flow};
-use super::facts::{self, Facts, Subject, Task};
+use super::facts::{self, Facts, Looked, Subject, Task};
+use super::models;
 use super::own::OwnServer;
 use super::view::View;
 use crate::admission::{self, Case, Judgement};
-use crate::failure::{self, Failure};
+use crate::failure::{self, Failure, Waiting};
+use crate::hash::sha256_hex;
 use crate::snapshot::Unread;
+use crate::words::quoted;
 use kaito_api::Workspace;
+use kaito_api::vocabulary::{ConditionType, annotations};
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let workspace = match view.workspace {
@@ -19,7 +23,10 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
             );
         }
     };
-    let judged = admission::judge(&Case { new: workspace, version: None, old: None, settings: view.settings });
+    let looked = models::look(view, workspace)?;
+    let case = Case { new: workspace, version: None, old: None, settings: view.settings, looked: &looked };
+    let judged = admission::judge(&case);
+    draft.model_is_unknown = facts::asked_of_hub(workspace).is_some() && !matches!(looked, Looked::Found { .. });
     let blocking = judged.blocking();
     if !blocking.is_empty() {
         let failure = Failure::new(&failure::INVALID_WORKSPACE, blocking.join("; "));
@@ -29,10 +36,27 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         draft.remark("warning", failure.cause.as_str());
         draft.refused = Some(failure);
     }
+    if let Looked::Found { repository, .. } = looked {
+        draft.repository = Some(repository);
+    }
     match &judged.subject {
+        Ok(Subject::Unseen(unseen)) => {
+            let what = format!("{} is in no catalogue, and the hub is asked what it is", quoted(&unseen.id));
+            if runs_as_asked(view, workspace)? {
+                draft.remark("waiting", what);
+                return Ok(Flow::Next);
+            }
+            let since = view.not_since(ConditionType::ResourceReady);
+            draft.waits.push(Waiting::new(&failure::MODEL_METADATA_PENDING, what, since));
+            Ok(if view.has_children()? { Flow::Next } else { Flow::Stop })
+        }
         Ok(subject) => {
             describe(view, workspace, draft, subject, &judged);
             draft.subject = Some(subject.clone());
+            Ok(Flow::Next)
+        }
+        Err(failures) if draft.model_is_unknown && runs_as_asked(view, workspace)? => {
+            draft.remark("warning", failures.first().map(|failure| failure.cause.as_str()).unwrap_or_default());
             Ok(Flow::Next)
         }
         // Machines that are there stay looked after; without facts, nothing new is built.
@@ -47,10 +71,18 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     }
 }
 
+/// Whether what runs is what is asked for. Then it does not matter that a hub is silent: nothing is to be made, and the model is as ready as it was. Only what nobody has recorded of it, such as a
+/// revision of the Go operator's, is asked again.
+fn runs_as_asked(view: &View<'_>, workspace: &Workspace) -> Result<bool, Unread> {
+    let hash = sha256_hex(&kaito_api::workspace::revision_bytes(workspace));
+    Ok(view.annotation(annotations::WORKSPACE_HASH) == Some(hash.as_str()) && view.workload_revision()?.is_some())
+}
+
 fn describe(view: &View<'_>, workspace: &Workspace, draft: &mut Draft, subject: &Subject, judged: &Judgement) {
     match subject {
         Subject::Model(facts) => describe_model(view, workspace, draft, facts),
         Subject::Own(own) => describe_own(draft, own),
+        Subject::Unseen(_) => {}
     }
     let unused: Vec<String> = judged.unused.iter().cloned().chain(judged.telling()).collect();
     if !unused.is_empty() {
@@ -68,9 +100,11 @@ fn describe_model(view: &View<'_>, workspace: &Workspace, draft: &mut Draft, fac
         Task::Inference { .. } => "preset".to_owned(),
         Task::Tuning { method, .. } => format!("{} of preset", method.as_str()),
     };
+    let commit =
+        facts.model.revision.as_ref().map(|commit| format!(" at commit {}", quoted(commit))).unwrap_or_default();
     draft.remark(
         "admitted",
-        format!("{work} {name}, {dtype} ({}, compute capability {})", facts.sku.gpu_model, facts.capability),
+        format!("{work} {name}{commit}, {dtype} ({}, compute capability {})", facts.sku.gpu_model, facts.capability),
     );
     if facts.engine().is_some_and(|engine| engine != facts::engine(workspace, view.settings)) {
         draft.remark("admitted", adapters::remark(facts.profile));

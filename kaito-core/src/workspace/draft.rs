@@ -7,12 +7,14 @@ use super::tuning::Progress;
 use crate::diff;
 use crate::effect::{self, Effect, EffectId, Owned, Step, WriteMode, is_dying};
 use crate::failure::{self, Failure, Waiting};
+use crate::hub::Repository;
 use crate::kinds::{Kind, Typed};
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Notice, Remark};
 use crate::snapshot::Lookup;
 use kube_core::ResourceExt;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Whether the next step runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +65,10 @@ pub(super) struct Draft {
     /// The finalizer is off, or about to be: no status any more.
     pub(super) released: bool,
     pub(super) subject: Option<Subject>,
+    /// What is known of its model, where that is in no catalogue: kept with the revision.
+    pub(super) repository: Option<Arc<Repository>>,
+    /// The model is in no catalogue, and what it is is not known.
+    pub(super) model_is_unknown: bool,
     /// Why it would not be admitted today, where children are there already: they stay, and nothing is begun anew.
     pub(super) refused: Option<Failure>,
     pub(super) revision: Option<Revision>,

@@ -4,11 +4,14 @@ use super::adapters;
 use super::own::{self, OwnServer};
 use crate::cloud::Cloud;
 use crate::failure::{self, Failure};
+use crate::hub::{self, Repository};
 use crate::settings::Settings;
+use crate::words::quoted;
 use kaito_api::Workspace;
 use kaito_api::vocabulary::annotations;
 use kaito_api::workspace::{TuningMethod, TuningSpec};
-use kaito_presets::{ComputeCapability, GpuVendor, Image, ModelRef, RuntimeProfile, Sku, TuningParams};
+use kaito_presets::{ComputeCapability, GpuVendor, Image, Model, ModelRef, RuntimeProfile, Sku, TuningParams};
+use std::sync::Arc;
 
 /// Which server runs the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +48,48 @@ pub enum Subject {
     Model(Facts),
     /// A server of the user's own making.
     Own(OwnServer),
+    /// A model that is in no catalogue, and of which nobody has told anything yet.
+    Unseen(Unseen),
+}
+
+/// What is known of a Workspace whose model nobody has looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unseen {
+    /// The repository, in the user's spelling.
+    pub id: String,
+    /// The machine size; there is a runtime for its GPUs.
+    pub sku: &'static Sku,
+}
+
+/// What is known of a model that is in no catalogue.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Looked {
+    /// Nothing: nobody has asked, or nobody has answered. Of a model that is in the catalogue, nothing else needs to be known.
+    #[default]
+    NotYet,
+    /// This is what its repository holds.
+    Found {
+        /// The raw facts.
+        repository: Arc<Repository>,
+        /// What follows from them.
+        model: Arc<Model>,
+    },
+    /// It cannot be had.
+    Failed(Failure),
+}
+
+impl Looked {
+    /// What a repository holds, described.
+    pub fn at(repository: Arc<Repository>) -> Self {
+        match hub::describe(&repository) {
+            Ok(model) => Looked::Found { model: Arc::new(model), repository },
+            Err(why) => {
+                let (id, commit) = (quoted(&repository.id), quoted(&repository.commit));
+                let cause = format!("inference.preset.name: {id} at commit {commit} cannot be served: {why}");
+                Looked::Failed(Failure::new(&failure::MODEL_NOT_SERVABLE, cause))
+            }
+        }
+    }
 }
 
 /// What a Workspace with a preset names, looked up.
@@ -70,7 +115,7 @@ impl Subject {
     pub fn model(&self) -> Option<&Facts> {
         match self {
             Subject::Model(facts) => Some(facts),
-            Subject::Own(_) => None,
+            Subject::Own(_) | Subject::Unseen(_) => None,
         }
     }
 
@@ -79,6 +124,7 @@ impl Subject {
         match self {
             Subject::Model(facts) => facts.sku,
             Subject::Own(own) => own.sku,
+            Subject::Unseen(unseen) => unseen.sku,
         }
     }
 
@@ -86,7 +132,7 @@ impl Subject {
     pub fn serves(&self) -> bool {
         match self {
             Subject::Model(facts) => facts.engine().is_some(),
-            Subject::Own(_) => true,
+            Subject::Own(_) | Subject::Unseen(_) => true,
         }
     }
 
@@ -94,7 +140,7 @@ impl Subject {
     pub fn start_seconds(&self) -> u64 {
         match self {
             Subject::Model(facts) => facts.start_seconds(),
-            Subject::Own(_) => own::START_SECONDS,
+            Subject::Own(_) | Subject::Unseen(_) => own::START_SECONDS,
         }
     }
 
@@ -102,7 +148,7 @@ impl Subject {
     pub fn disk_request_gib(&self) -> u64 {
         match self {
             Subject::Model(facts) => facts.disk_request_gib(),
-            Subject::Own(_) => UNKNOWN_DISK_GIB,
+            Subject::Own(_) | Subject::Unseen(_) => UNKNOWN_DISK_GIB,
         }
     }
 }
@@ -131,16 +177,37 @@ impl Facts {
     }
 }
 
-/// Looks up what a Workspace names. The one place where a preset, a size and a runtime are judged: the controller, the CLI and later the webhook call it.
-pub fn resolve(workspace: &Workspace, settings: &Settings) -> Result<Subject, Failure> {
-    match workspace.inference().and_then(|served| served.template.as_ref()) {
-        Some(template) => own::resolve(workspace, template, settings).map(Subject::Own),
-        None => of_model(workspace, settings).map(Subject::Model),
+/// The repository that is to be looked up before anything can be said: of a preset that is in no catalogue and could be one of a hub. Only such a model is served; what is tuned is in the catalogue.
+pub fn asked_of_hub(workspace: &Workspace) -> Option<&str> {
+    let served = workspace.inference().filter(|served| served.template.is_none())?;
+    let name = served.preset.as_ref()?.name.as_str();
+    let unknown = kaito_presets::model(name).err()?;
+    (unknown.removed.is_none() && kaito_presets::is_hub_id(name)).then_some(name)
+}
+
+/// Looks up what a Workspace names. The one place where a preset, a size and a runtime are judged: the controller, the CLI and later the webhook call it. `looked` is what is known of a model that
+/// is in no catalogue.
+pub fn resolve(workspace: &Workspace, settings: &Settings, looked: &Looked) -> Result<Subject, Failure> {
+    if let Some(template) = workspace.inference().and_then(|served| served.template.as_ref()) {
+        return own::resolve(workspace, template, settings).map(Subject::Own);
+    }
+    match (asked_of_hub(workspace), looked) {
+        (None, _) => facts(workspace, settings, catalogued(workspace)?).map(Subject::Model),
+        (Some(_), Looked::Found { model, .. }) => {
+            whole_machines(workspace)?;
+            facts(workspace, settings, ModelRef::Hub(Arc::clone(model))).map(Subject::Model)
+        }
+        (Some(_), Looked::Failed(failure)) => Err(failure.clone()),
+        (Some(id), Looked::NotYet) => {
+            whole_machines(workspace)?;
+            let sku = sku(workspace, settings)?;
+            profile(sku)?;
+            Ok(Subject::Unseen(Unseen { id: id.to_owned(), sku }))
+        }
     }
 }
 
-fn of_model(workspace: &Workspace, settings: &Settings) -> Result<Facts, Failure> {
-    let model = model(workspace)?;
+fn facts(workspace: &Workspace, settings: &Settings, model: ModelRef) -> Result<Facts, Failure> {
     let sku = sku(workspace, settings)?;
     let (capability, profile) = profile(sku)?;
     let task = match workspace.tuning().filter(|_| workspace.inference().is_none()) {
@@ -155,14 +222,14 @@ fn of_model(workspace: &Workspace, settings: &Settings) -> Result<Facts, Failure
 }
 
 /// As [`resolve`], with everything that stands in the way: what `resolve` says, and the machine size where that is wrong beside it.
-pub(crate) fn objections(workspace: &Workspace, settings: &Settings) -> Result<Subject, Vec<Failure>> {
-    resolve(workspace, settings).map_err(|first| {
+pub(crate) fn objections(workspace: &Workspace, settings: &Settings, looked: &Looked) -> Result<Subject, Vec<Failure>> {
+    resolve(workspace, settings, looked).map_err(|first| {
         let beside = sku(workspace, settings).err().filter(|other| *other != first);
         std::iter::once(first).chain(beside).collect()
     })
 }
 
-fn model(workspace: &Workspace) -> Result<ModelRef, Failure> {
+fn catalogued(workspace: &Workspace) -> Result<ModelRef, Failure> {
     if workspace.inference().is_none() {
         return tuned_model(workspace);
     }

@@ -18,6 +18,7 @@ mod facts; // model, machine and runtime that the Workspace names, or its own se
 mod former; // what an older operator has made is taken over as it is
 mod given_up; // claims that went away before a machine came
 mod joined; // the Nodes that came, and whether they can be used
+mod models; // what is recorded of models that are in no catalogue, or a hub says
 mod network; // the Services
 mod nodes; // ask for machines, read what came
 mod orphans; // machines of a Workspace that is gone
@@ -35,7 +36,7 @@ mod view; // the Workspace and its children, as read
 mod workload; // the pods that serve
 
 pub(crate) use facts::objections;
-pub use facts::{Engine, Facts, Subject, Task, resolve};
+pub use facts::{Engine, Facts, Looked, Subject, Task, Unseen, asked_of_hub, resolve};
 pub use own::{Asks, OwnServer};
 pub(crate) use own::{doubts as doubts_about_template, unused as unused_beside_template};
 pub(crate) use size::forecast;

@@ -18,7 +18,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         Some(Subject::Own(_)) => {
             view.workspace.is_ok_and(|workspace| facts::engine(workspace, view.settings) == Engine::Vllm)
         }
-        None => return Ok(Flow::Next),
+        Some(Subject::Unseen(_)) | None => return Ok(Flow::Next),
     };
     let exposure = Exposure {
         name: view.name(),

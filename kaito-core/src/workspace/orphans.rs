@@ -87,6 +87,7 @@ mod tests {
                     Answer::List((*kind == Kind::NodeClaim).then(|| claim.clone()).into_iter().collect())
                 }
                 Read::Log(_) => Answer::Log(Err("no log".to_owned())),
+                Read::Model(_) => Answer::Model(crate::hub::ModelAnswer::Pending),
             }));
         }
         live

@@ -2,9 +2,10 @@
 
 use super::draft::{Draft, Flow, Revision};
 use super::former;
+use super::models;
 use super::view::View;
 use crate::compat;
-use crate::effect::{Effect, Owned, WriteMode};
+use crate::effect::{self, Effect, MetadataPatch, Owned, WriteMode};
 use crate::failure::{self, Failure};
 use crate::hash::sha256_hex;
 use crate::kinds::Typed;
@@ -27,6 +28,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let asked_for = workspace::revision_data(asked);
     let named = history.iter().find(|revision| revision.metadata.name.as_deref() == Some(&name));
     let known = named.or_else(|| history.iter().find(|revision| former::records(revision, &asked_for)));
+    let resolved = draft.repository.as_ref().and_then(|repository| models::record(asked, repository));
     let recorded = known.and_then(|known| known.metadata.creation_timestamp.as_ref()).map(|time| time.0);
     let number = match known {
         Some(known) if named.is_some() && recorded_hash(known) != Some(hash.as_str()) => {
@@ -34,7 +36,12 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
             return Ok(draft.stop(Failure::new(&failure::NAME_TAKEN, cause)));
         }
         // Going back to an earlier request goes back to its number.
-        Some(known) => compat::revision_number(known),
+        Some(known) => {
+            amend(view, draft, known, resolved);
+            compat::revision_number(known)
+        }
+        // A model of which nothing is known is not numbered: the number would be of a request that nobody can tell from the next.
+        None if draft.model_is_unknown => return Ok(Flow::Next),
         None => {
             let number = unrecorded(view, &hash, &history)?;
             let made = manifest::controller_revision(&manifest::Numbered {
@@ -45,6 +52,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
                 hash: &hash,
                 data: asked_for,
                 number,
+                resolved,
             });
             draft.push(Effect::ensure(&made.into_object(), WriteMode::CreateOnly, None));
             forget_oldest(view, draft, &history);
@@ -69,6 +77,22 @@ fn unrecorded(view: &View<'_>, hash: &str, history: &[&ControllerRevision]) -> R
     let last = history.last().map_or(0, |last| compat::revision_number(last));
     let running = view.workload_revision()?;
     Ok([Some(last), annotated, running].into_iter().flatten().max().unwrap_or_default().saturating_add(1).max(1))
+}
+
+/// Adds what the model is to a revision that does not say so: one of the Go operator, or of a time at which that was not known.
+fn amend(view: &View<'_>, draft: &mut Draft, known: &ControllerRevision, resolved: Option<String>) {
+    let ours = effect::is_controlled_by(&known.metadata, view.uid());
+    let Some(text) = resolved.filter(|_| ours && !models::is_recorded(known)) else { return };
+    let seen = Seen::Decoded(known.clone().into_object());
+    draft.push(Effect::Metadata {
+        key: seen.key(),
+        uid: known.metadata.uid.clone().unwrap_or_default(),
+        resource_version: known.metadata.resource_version.clone(),
+        patch: MetadataPatch {
+            annotations: [(annotations::RESOLVED_MODEL.to_owned(), Some(text))].into(),
+            ..MetadataPatch::default()
+        },
+    });
 }
 
 fn recorded_hash(revision: &ControllerRevision) -> Option<&str> {

@@ -130,6 +130,7 @@ fn transformers_shortage(facts: &Facts, asked: u32) -> Option<String> {
 fn compute(subject: &Subject, context: Option<u32>, asked: u32) -> Result<(u32, String), Failure> {
     match subject {
         Subject::Model(facts) => for_model(facts, context, asked),
+        Subject::Unseen(_) => Ok((asked, "nothing is known of the model yet".to_owned())),
         Subject::Own(_) => {
             Ok((asked, format!("{}, as asked for (a template of the user's own is not sized)", counted(asked, "node"))))
         }
@@ -201,7 +202,7 @@ mod tests {
             "inference": {"preset": {"name": model}},
         }))
         .ok()?;
-        super::super::resolve(&workspace, &Settings::default()).ok()?.model().cloned()
+        super::super::resolve(&workspace, &Settings::default(), &super::super::Looked::NotYet).ok()?.model().cloned()
     }
 
     #[test]

@@ -108,6 +108,7 @@ fn pods<'a>(
     found: Lookup<'_, StatefulSet>,
 ) -> Result<Option<Pods<'a>>, Unread> {
     match subject {
+        Subject::Unseen(_) => Ok(None),
         Subject::Model(facts) => {
             let Task::Inference { engine } = facts.task else { return Ok(None) };
             let (Some(room), Ok(adapters)) = (draft.room, adapters::of(view)) else { return Ok(None) };

@@ -227,7 +227,7 @@ fn cached(read: &Read) -> Read {
         Read::List { kind, namespace, selector, .. } => {
             Read::List { kind, namespace, selector, freshness: Freshness::Cached }
         }
-        log @ Read::Log(_) => log,
+        other @ (Read::Log(_) | Read::Model(_)) => other,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::corpus;
 use kaito_core::cloud::Cloud;
+use kaito_core::memory::EXAMPLE_MODEL;
 use kaito_core::{Kind, ObjectKey, Settings};
 use serde_json::{Value, json};
 
@@ -120,6 +121,7 @@ pub fn builtin() -> Vec<(&'static str, Objects)> {
         ("a training", training()),
         ("settings of the runtime", with_settings()),
         ("a template of the user's own", own_template()),
+        ("a model of a hub", vec![preset("hub", EXAMPLE_MODEL, a10, "hub")]),
         ("the longest name", vec![preset(long, "phi-4-mini-instruct", a10, "long")]),
     ]
 }

@@ -2,7 +2,7 @@
 
 use super::plan_from;
 use kaito_core::failure::{self, CATALOGUE, Class, Reason};
-use kaito_core::memory::{CloudFate, Fate, Halt, Pace, PodFate, World};
+use kaito_core::memory::{CloudFate, EXAMPLE_MODEL, Fate, Halt, HubFate, Pace, PodFate, World};
 use kaito_core::{Kind, ObjectKey, Seen, Settings, render};
 use kaito_tests::manifests::{self, PLANTED};
 use kaito_tests::normal;
@@ -82,6 +82,7 @@ fn stuck() -> Vec<(&'static Reason, Fate)> {
     let cloud = |cloud| Fate { cloud, ..Fate::default() };
     let pods = |pods| Fate { pods, ..Fate::default() };
     vec![
+        (&failure::MODEL_METADATA_PENDING, Fate { hub: HubFate::Silent, ..Fate::default() }),
         (&failure::CLAIMS_PENDING, cloud(CloudFate::NeverLaunches)),
         (&failure::NODES_PENDING, cloud(CloudFate::NodeNeverReady { message: "no network".to_owned() })),
         (&failure::GPUS_PENDING, cloud(CloudFate::GpusNeverAppear)),
@@ -125,6 +126,9 @@ fn i8_a_world_that_is_stuck_says_what_it_waits_for_and_after_the_deadline_what_c
         let mut manifest = if is_training { manifests::tuning("phi") } else { manifests::phi_4_mini("phi") };
         if is_training {
             manifest["tuning"]["output"] = json!({"volumeSource": {"emptyDir": {}}});
+        }
+        if *row == failure::MODEL_METADATA_PENDING {
+            manifest["inference"]["preset"]["name"] = json!(EXAMPLE_MODEL);
         }
         world.put(&key, &manifest).unwrap();
         if *row == failure::TERMINATING {

@@ -166,7 +166,7 @@ impl Explorer {
             foreign,
             start,
             most_states: scope.most_states,
-            calm: Calm::of(&all, settings),
+            calm: Calm::of(&all, &[], settings),
             watched: BTreeSet::new(),
             concluded: BTreeSet::new(),
         }

@@ -7,6 +7,7 @@ use crate::backend::{BackendError, Written};
 use crate::effect::Effect;
 use crate::kinds::Kind;
 use crate::memory::MemoryCluster;
+use crate::memory::hub::Hub;
 use crate::memory::logs;
 use crate::memory::store::Entry;
 use crate::object::{ObjectKey, Seen};
@@ -145,7 +146,7 @@ impl Space {
         }
         let about = match read {
             Read::Object { key, .. } => Some(self.key_id(key)),
-            Read::List { .. } => None,
+            Read::List { .. } | Read::Model(_) => None,
             Read::Log(query) => Some(self.key_id(&logs::pod(query))),
         };
         let id = number(self.reads.len());
@@ -195,6 +196,8 @@ impl Space {
         match &self.reads[read as usize].0 {
             Read::Object { .. } => Answer::Object(seen.next()),
             Read::List { .. } => Answer::List(seen.collect()),
+            // What a hub holds does not change here.
+            Read::Model(query) => Answer::Model(Hub::new().answer(query)),
             Read::Log(query) => Answer::Log(logs::printed(seen.next().as_ref(), query)),
         }
     }

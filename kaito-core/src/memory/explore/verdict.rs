@@ -48,7 +48,7 @@ impl Explorer {
         let wished: Vec<(ObjectKey, Value)> =
             remaining.map(|(_, object)| object.clone()).chain(self.others.iter().cloned()).collect();
         let mut judge = Judge::new(&self.calm);
-        judge.conclude(&mut world, &Calm::of(&wished, &self.settings));
+        judge.conclude(&mut world, &Calm::of(&wished, &[], &self.settings));
         judge.upgrade(&mut world);
         judge.stays_quiet(&mut world);
         words(&judge)

@@ -1,5 +1,6 @@
 //! How the objects would have ended without faults.
 
+use crate::hub::Repository;
 use crate::kinds::Kind;
 use crate::memory::{Pace, World};
 use crate::object::ObjectKey;
@@ -22,8 +23,9 @@ pub(in crate::memory) struct Calm {
 
 impl Calm {
     /// Runs the objects in a world in which all goes well.
-    pub(in crate::memory) fn of(objects: &[(ObjectKey, Value)], settings: &Settings) -> Self {
+    pub(in crate::memory) fn of(objects: &[(ObjectKey, Value)], models: &[Repository], settings: &Settings) -> Self {
         let mut world = World::with_pace(settings, Pace::instant());
+        models.iter().for_each(|model| world.publish_model(model.clone()));
         for (key, body) in objects {
             // What a server would refuse, the simulated one refuses every time.
             let _ = world.put(key, body);

@@ -13,6 +13,7 @@ pub use judge::Violation;
 use super::faults::{Dice, Fault, Faults};
 use super::{Fate, Halt, Pace, World};
 use crate::driver::Planner;
+use crate::hub::Repository;
 use crate::kinds::Kind;
 use crate::object::ObjectKey;
 use crate::record::Recorder;
@@ -40,6 +41,8 @@ pub struct Simulation {
     settings: Settings,
     planner: Arc<dyn Planner>,
     faults: Faults,
+    /// What is on the hub, beside what is always there.
+    models: Vec<Repository>,
     calm: Calm,
     /// Calm ends of other wishes that runs came to; most come to few.
     ends: Mutex<BTreeMap<String, Arc<Calm>>>,
@@ -69,12 +72,13 @@ impl Simulation {
     /// They are put in an order of their own, what Workspaces may refer to before them: a seed means the same run in whatever order they come.
     pub fn new(mut objects: Vec<(ObjectKey, Value)>, settings: &Settings, faults: Faults) -> Self {
         objects.sort_by_cached_key(|(key, _)| (key.kind == Kind::Workspace, key.clone()));
-        let calm = Calm::of(&objects, settings);
+        let calm = Calm::of(&objects, &[], settings);
         Self {
             objects,
             settings: settings.clone(),
             planner: Arc::new(WorkspacePlanner),
             faults,
+            models: Vec::new(),
             calm,
             ends: Mutex::default(),
         }
@@ -86,11 +90,18 @@ impl Simulation {
         Self { planner, ..self }
     }
 
+    /// The same with these models on the hub.
+    #[must_use]
+    pub fn with_models(self, models: Vec<Repository>) -> Self {
+        let calm = Calm::of(&self.objects, &models, &self.settings);
+        Self { models, calm, ..self }
+    }
+
     /// How these wishes end in a calm world.
     fn end_of(&self, wished: &[(ObjectKey, Value)]) -> Arc<Calm> {
         let name: String = wished.iter().map(|(key, body)| format!("{key} {body}")).collect();
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(ends.entry(name).or_insert_with(|| Arc::new(Calm::of(wished, &self.settings))))
+        Arc::clone(ends.entry(name).or_insert_with(|| Arc::new(Calm::of(wished, &self.models, &self.settings))))
     }
 
     /// One run.
@@ -105,6 +116,7 @@ impl Simulation {
         let mut script = Script::write(&mut dice, &self.objects);
         let played: Vec<Fault> = dice.played().collect();
         let mut world = World::with_planner(&self.settings, pace, &Fate::default(), Arc::clone(&self.planner));
+        self.models.iter().for_each(|model| world.publish_model(model.clone()));
         world.dice = Some(dice);
         world.recorder = recorder;
         world.start_process(0);
