@@ -1,22 +1,64 @@
-//! `cargo xtask gen-docs [--check]`: the page of `docs/` that says what the failure catalogue says.
+//! `cargo xtask gen-docs [--check]`: the pages of `docs/` that say what the failure catalogue and the table of capabilities say.
 
 use std::fs;
 use std::path::Path;
 
-/// The page, from the root of the repository.
-const PAGE: &str = "docs/reasons.md";
+/// A page: its path from the root of the repository, and what makes it.
+type Page = (&'static str, fn() -> Result<String, String>);
 
-/// Writes the page, or with `--check` only says whether it is stale.
+const PAGES: &[Page] = &[("docs/reasons.md", || Ok(kaito_core::failure::page())), ("docs/parity.md", parity)];
+
+/// Writes the pages, or with `--check` only says which are stale.
 pub fn run(arguments: &[String]) -> Result<(), String> {
     let check = match arguments {
         [] => false,
         [only] if only == "--check" => true,
         _ => return Err("usage: cargo xtask gen-docs [--check]".to_owned()),
     };
-    let (file, wanted) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(PAGE), kaito_core::failure::page());
-    match fs::read_to_string(&file) {
-        Ok(found) if found == wanted => Ok(()),
-        _ if check => Err(format!("stale: {PAGE}; run `cargo xtask gen-docs` and commit the result")),
-        _ => fs::write(&file, wanted).map_err(|error| format!("{PAGE}: {error}")),
+    let mut stale = Vec::new();
+    for (path, page) in PAGES {
+        let (file, wanted) = (root().join(path), page()?);
+        match fs::read_to_string(&file) {
+            Ok(found) if found == wanted => {}
+            _ if check => stale.push(*path),
+            _ => fs::write(&file, wanted).map_err(|error| format!("{path}: {error}"))?,
+        }
     }
+    match stale[..] {
+        [] => Ok(()),
+        _ => Err(format!("stale: {}; run `cargo xtask gen-docs` and commit the result", stale.join(", "))),
+    }
+}
+
+fn root() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The table of capabilities, which stands beside the tests that it names.
+const CAPABILITIES: &str = "tests/parity.txt";
+
+/// `docs/parity.md`. That the table is whole, and its tests exist, is held by `tests/tests/parity.rs`.
+fn parity() -> Result<String, String> {
+    let text = fs::read_to_string(root().join(CAPABILITIES)).map_err(|error| format!("{CAPABILITIES}: {error}"))?;
+    let mut page = format!(
+        "<!-- DO NOT EDIT. Written by `cargo xtask gen-docs` from {CAPABILITIES}. -->\n\
+         # What the reference can do, and how we stand\n\n\
+         The capabilities of KAITO v0.12.0 that concern Workspaces, and the tests that hold each here.\n\
+         *holds*: as there. *differs*: on purpose; Δ stands for a row in ARCHITECTURE.md. *image*: done by the published images; what they are told is held. *docs*: nothing to build. *not yet*: said openly.\n"
+    );
+    for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        if let Some(heading) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            page += &format!("\n## {heading}\n| | capability | state | | held by |\n|---|---|---|---|---|\n");
+            continue;
+        }
+        let columns: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [number, state, capability, note, proofs] = columns[..] else {
+            return Err(format!("{CAPABILITIES}: not five columns: {line}"));
+        };
+        let state = if state == "not yet" { "**not yet**" } else { state };
+        let proofs: Vec<String> =
+            proofs.split(", ").filter(|proof| !proof.is_empty()).map(|proof| format!("`{proof}`")).collect();
+        page += &format!("| {number} | {capability} | {state} | {note} | {} |\n", proofs.join("<br>"));
+    }
+    Ok(page)
 }

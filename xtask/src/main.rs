@@ -40,7 +40,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "gen-docs",
-        about: "docs/reasons.md from the failure catalogue; --check only compares",
+        about: "docs/reasons.md and docs/parity.md from their tables; --check only compares",
         run: gen_docs::run,
     },
     Command {

@@ -11,7 +11,7 @@ use super::view::View;
 use super::{adapters, asked, former};
 use crate::compat;
 use crate::effect::{self, is_dying};
-use crate::failure;
+use crate::failure::{self, Failure};
 use crate::kinds::{Kind, Typed};
 use crate::manifest::{self, Adapter, Own, Serving};
 use crate::object::ObjectKey;
@@ -48,7 +48,11 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     if let (Some(subject), Some(revision)) = (subject, draft.revision.clone()) {
         let is_wanted = match found {
             Lookup::Absent => draft.machines.nodes_ready,
-            Lookup::Found(set) => effect::is_controlled_by(&set.metadata, view.uid()),
+            // What is refused stops nothing that runs: its pods wait for a request that can be served.
+            Lookup::Found(set) => {
+                let follows = !draft.failures.iter().any(Failure::forbids_machines);
+                effect::is_controlled_by(&set.metadata, view.uid()) && (follows || keeps_template(view, set, number))
+            }
             Lookup::Malformed(_) => true,
         };
         if is_wanted && let Some(pods) = pods(view, draft, &subject, revision.number, found)? {
