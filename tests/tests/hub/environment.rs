@@ -7,6 +7,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::process::Command;
 
 const ENDPOINT: &str = "KAITO_TEST_ENDPOINT";
 
@@ -19,10 +20,10 @@ async fn asks_as_its_environment_says() {
 
 /// What a process with this environment, and no other, is told.
 async fn told(endpoint: &str, variables: &[(&str, &str)]) -> String {
-    let mut process = tokio::process::Command::new(std::env::current_exe().unwrap());
+    let mut process = Command::new(std::env::current_exe().unwrap());
     process.args(["--exact", "environment::asks_as_its_environment_says", "--ignored", "--nocapture"]);
     process.env_clear().env(ENDPOINT, endpoint).envs(variables.iter().copied());
-    let output = process.output().await.unwrap();
+    let output = tokio::task::spawn_blocking(move || process.output()).await.unwrap().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
