@@ -51,7 +51,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
             // What is refused stops nothing that runs: its pods wait for a request that can be served.
             Lookup::Found(set) => {
                 let follows = !draft.failures.iter().any(Failure::forbids_machines);
-                effect::is_controlled_by(&set.metadata, view.uid()) && (follows || keeps_template(view, set, number))
+                effect::is_controlled_by(&set.metadata, view.uid()) && (follows || keeps_template(view, set, &revision))
             }
             Lookup::Malformed(_) => true,
         };
