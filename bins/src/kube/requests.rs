@@ -405,7 +405,7 @@ mod tests {
         });
         let requests = Requests::new(Client::new(service, "default"), Metrics::unread());
         let [namespace, pod, container] = ["a", "phi-0", "phi"].map(str::to_owned);
-        let query = LogQuery { namespace, pod, container, previous: true, lines: 500, bytes: 1000 };
+        let query = LogQuery { namespace, pod, container, previous: true, lines: 500, holding: None, bytes: 1000 };
         let text = requests.log(&query).await.expect("a log");
         assert!(text.ends_with('\u{fffd}') && text.len() < LOG_BYTES, "{}", text.len());
     }

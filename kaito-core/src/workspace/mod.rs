@@ -5,10 +5,11 @@
 //! follows from the failures that are in the draft then (`Draft::may_buy`): what forbids one is a row of the catalogue, and every step that can find such a failure runs before `nodes`.
 //!
 //! Not here: how objects look (`crate::manifest`), how much memory a model takes (`crate::sizing`), who calls us (`crate::driver`).
-//! Not here yet: the benchmark, parts of GPUs, nodes that are brought along; a Workspace that asks for such nodes or parts is told so in words, before a machine is paid for.
+//! Not here yet: parts of GPUs, nodes that are brought along; a Workspace that asks for such nodes or parts is told so in words, before a machine is paid for.
 
 mod adapters; // LoRA adapters beside the model
 mod admit; // would this be admitted today? late validation, in words
+mod benchmark; // what a start has measured
 mod claims; // which NodeClaim fills which slot
 mod config; // the user's ConfigMap
 mod deletion; // give everything back, then let go
@@ -16,11 +17,14 @@ mod draft; // what the steps have found and want
 mod facts; // model, machine and runtime that the Workspace names, or its own server
 mod given_up; // claims that went away before a machine came
 mod joined; // the Nodes that came, and whether they can be used
+mod last_words; // what a container printed before it ended
+mod measurement; // the result of a benchmark, out of a log
 mod network; // the Services
 mod nodes; // ask for machines, read what came
 mod orphans; // machines of a Workspace that is gone
 mod own; // a server of the user's own making
 mod pods; // what is wrong with pods, in the kubelet's words
+mod release; // machines of a training that is over
 mod revision; // number what was asked for
 mod secrets; // Secrets that are named
 mod serving; // whether a client can use the model, and if not, why
@@ -68,6 +72,7 @@ const STEPS: &[Step] = &[
     Step::Decides(training::step),
     Step::Observes(nodes::step),
     Step::Decides(workload::step),
+    Step::Decides(benchmark::step),
     Step::Decides(tuning::step),
 ];
 
