@@ -1,7 +1,7 @@
 //! The API server as a [`ClusterBackend`].
 
 use super::requests::{Missing, Requests};
-use super::{events, writer};
+use super::{events, logs, writer};
 use async_trait::async_trait;
 use kaito_core::backend::{BackendError, ClusterBackend, Written};
 use kaito_core::cache::{Found, Stores};
@@ -40,7 +40,7 @@ impl KubeCluster {
             Read::List { kind, namespace, selector, .. } => {
                 self.requests.list(*kind, namespace.as_deref(), &selector.to_string()).await.map(Answer::List)
             }
-            Read::Log(query) => return self.requests.log(query).await.map(|text| Answer::Log(Ok(text))),
+            Read::Log(query) => return logs::last_lines(&self.requests, query).await.map(|text| Answer::Log(Ok(text))),
         };
         match answer {
             Ok(answer) => Ok(answer),

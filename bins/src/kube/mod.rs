@@ -10,6 +10,7 @@ mod connect; // a client without hidden retries
 mod controller; // one planner, its queue, its reconciles
 mod events; // what people see in `kubectl describe`
 mod kinds; // kinds as URLs and wire forms
+mod logs; // what containers have printed
 mod operator; // everything together
 mod readiness; // what is still missing
 mod requests; // one request, once, with a time limit
