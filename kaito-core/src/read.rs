@@ -56,6 +56,8 @@ pub struct LogQuery {
     pub previous: bool,
     /// How many lines at most, counted from the end.
     pub lines: u32,
+    /// Of these, only those with this word in them; the others are not even kept.
+    pub holding: Option<String>,
     /// How many bytes of these lines are kept at most, counted from the end.
     pub bytes: u32,
 }
@@ -64,12 +66,13 @@ impl LogQuery {
     /// What may be known of a log (I11): its last lines as far as the query goes, without control characters and without what looks like a secret. Said twice, it is the same.
     #[must_use]
     pub fn keep(&self, text: &str) -> String {
-        let wanted = usize::try_from(self.lines).unwrap_or(usize::MAX);
-        let first = text.trim_end_matches('\n').rmatch_indices('\n').nth(wanted.saturating_sub(1));
-        let text = first.map_or(text, |(before, _)| &text[before + 1..]);
-        let clean = words::clean_lines(if wanted == 0 { "" } else { text });
-        let limit = usize::try_from(self.bytes).unwrap_or(usize::MAX);
-        clean[clean.ceil_char_boundary(clean.len().saturating_sub(limit))..].to_owned()
+        let most = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
+        let is_wanted = |line: &&str| self.holding.as_ref().is_none_or(|word| line.contains(word));
+        let last = text.trim_end().lines().rev().take(most(self.lines)).filter(is_wanted);
+        let mut lines: Vec<String> = last.map(words::clean).collect();
+        lines.reverse();
+        let text = lines.join("\n");
+        text[text.ceil_char_boundary(text.len().saturating_sub(most(self.bytes)))..].to_owned()
     }
 }
 
@@ -181,7 +184,7 @@ mod tests {
 
     fn query(lines: u32, bytes: u32) -> LogQuery {
         let [namespace, pod, container] = ["a", "phi-0", "phi"].map(str::to_owned);
-        LogQuery { namespace, pod, container, previous: false, lines, bytes }
+        LogQuery { namespace, pod, container, previous: false, lines, holding: None, bytes }
     }
 
     #[test]
@@ -202,6 +205,13 @@ mod tests {
             assert_eq!(query.keep(said), kept);
             assert_eq!(query.keep(kept), kept, "said twice");
         }
+    }
+
+    #[test]
+    fn of_the_last_lines_those_with_a_word_are_kept() {
+        let query = LogQuery { holding: Some("RESULT".to_owned()), ..query(3, 100) };
+        assert_eq!(query.keep("RESULT 1\nRESULT 2\nwho asked what\nRESULT 3\n"), "RESULT 2\nRESULT 3");
+        assert_eq!(query.keep("nothing of that"), "");
     }
 
     #[test]

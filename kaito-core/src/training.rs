@@ -2,7 +2,9 @@
 //!
 //! The text is the user's `training_config.yaml`, or the template that the chart ships. The trainer reads it itself; only what the pod's form depends on is looked at here.
 
-use kaito_api::workspace::TuningMethod;
+use crate::admission::nearest::nearest;
+use crate::words::quoted;
+use kaito_api::workspace::{TuningMethod, TuningSpec};
 use kaito_presets::{RuntimeProfile, paths};
 use serde_json::{Value, json};
 
@@ -13,6 +15,10 @@ const TRAINER_HOME: &str = "/workspace/tfs";
 /// Where transformers (4.48 and later) writes when nothing is said.
 const UNSAID: &str = "trainer_output";
 
+/// The sections of the settings: a class of the trainer each (spec/01 §8, spec/03 §14).
+const SECTIONS: [&str; 6] =
+    ["ModelConfig", "QuantizationConfig", "LoraConfig", "TrainingArguments", "DatasetConfig", "DataCollator"];
+
 /// Why settings cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrainingError {
@@ -22,12 +28,29 @@ pub enum TrainingError {
     /// No map of sections below `training_config`.
     #[error("key training_config.yaml: expected a map `training_config` of sections, each a map of settings")]
     NotSections,
+    /// A section that the trainer does not know, and refuses after the machine has come.
+    #[error("training_config.{section}: unknown section; the trainer knows {}{near}", SECTIONS.join(", "))]
+    UnknownSection {
+        /// Its name.
+        section: String,
+        /// The nearest that it knows, in words; empty where none is near.
+        near: String,
+    },
     /// The result would be lost, or lie over something else.
     #[error("TrainingArguments.output_dir is {0}: expected a directory of its own below /mnt, such as /mnt/results")]
     Output(String),
     /// Cannot be written as YAML again.
     #[error("cannot be written: {0}")]
     Unwritable(String),
+}
+
+/// Volumes whose content goes with the machine or with the pod.
+const OF_THE_MACHINE: [&str; 3] = ["emptyDir", "ephemeral", "hostPath"];
+
+/// The kind of the volume on which the result of a training stays, where that goes with the machine; an image is pushed before the Job succeeds.
+pub fn stays_on_machine(tuning: &TuningSpec) -> Option<&'static str> {
+    let volume = tuning.output.as_ref()?.volume_source.as_ref()?;
+    OF_THE_MACHINE.into_iter().find(|kind| volume.0.get(kind).is_some_and(|source| !source.is_null()))
 }
 
 /// Where the result lies.
@@ -53,9 +76,15 @@ impl TrainingConfig {
     pub fn parse(yaml: &str) -> Result<Self, TrainingError> {
         let root: Value = serde_saphyr::from_str(yaml).map_err(|error| TrainingError::NotYaml(error.to_string()))?;
         let is_section = |value: &Value| value.is_object() || value.is_null();
-        match root.get("training_config").and_then(Value::as_object) {
-            Some(sections) if sections.values().all(is_section) => Ok(Self { root }),
-            _ => Err(TrainingError::NotSections),
+        let sections = root.get("training_config").and_then(Value::as_object);
+        let sections =
+            sections.filter(|sections| sections.values().all(is_section)).ok_or(TrainingError::NotSections)?;
+        match sections.keys().find(|section| !SECTIONS.contains(&section.as_str())) {
+            None => Ok(Self { root }),
+            Some(unknown) => {
+                let near = nearest(unknown, SECTIONS).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+                Err(TrainingError::UnknownSection { section: quoted(unknown), near })
+            }
         }
     }
 
@@ -174,6 +203,17 @@ mod tests {
 
     fn config(text: &str) -> TrainingConfig {
         TrainingConfig::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_section_that_the_trainer_does_not_know_is_named_with_the_nearest() {
+        let error = TrainingConfig::parse("training_config: {LoraConfig: {r: 8}, TrainingArgument: {}}").unwrap_err();
+        let words = error.to_string();
+        assert!(words.contains("training_config.TrainingArgument: unknown section"), "{words}");
+        assert!(words.ends_with("did you mean TrainingArguments?"), "{words}");
+        assert!(
+            TrainingConfig::parse("training_config: {DataCollator: {mlm: true}, ModelConfig: null}\nother: 1").is_ok()
+        );
     }
 
     #[test]

@@ -27,12 +27,6 @@ pub(crate) fn clean(text: &str) -> String {
     without_secrets(&words.collect::<Vec<_>>().join(" "))
 }
 
-/// A text of several lines, each without control characters and secrets; empty ones at the end are left out.
-pub(crate) fn clean_lines(text: &str) -> String {
-    let lines: Vec<String> = text.lines().map(clean).collect();
-    lines.join("\n").trim_end_matches('\n').to_owned()
-}
-
 /// The same of the last line that says something: where a program ends with a stack trace, that line is the cause.
 pub(crate) fn last_line(text: &str) -> String {
     quoted(text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default())

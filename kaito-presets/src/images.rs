@@ -39,6 +39,14 @@ pub struct Image {
 }
 
 impl Image {
+    /// Whether a reference means this image, whatever registry it comes from and whatever digest it is pinned to.
+    #[must_use]
+    pub fn is_called(&self, reference: &str) -> bool {
+        let tagged = reference.split_once('@').map_or(reference, |(tagged, _)| tagged);
+        let last = tagged.rsplit_once('/').map_or(tagged, |(_, last)| last);
+        last.split_once(':') == Some((self.name, self.tag))
+    }
+
     /// `registry/name:tag`.
     #[must_use]
     pub fn reference(&self, registry: &str) -> String {

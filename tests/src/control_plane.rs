@@ -73,6 +73,7 @@ pub struct ControlPlane {
     server: String,
     audit: bool,
     authority: Authority,
+    kubelets: Option<u16>,
     family: Family,
 }
 
@@ -212,6 +213,11 @@ impl ControlPlane {
             input.write_all(text.as_bytes()).at("kubectl's input")?;
         }
         success(&arguments, &child.wait_with_output().at("kubectl")?)
+    }
+
+    /// The port of this machine on which kwok plays the kubelets, where there is kwok.
+    pub fn kubelets(&self) -> Option<u16> {
+        self.kubelets
     }
 
     /// What the log of every Pod on a kwok Node shows from now on.

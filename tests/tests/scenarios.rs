@@ -17,6 +17,17 @@ scenarios! {
         world.expect_quiet();
     }
 
+    fn what_the_start_of_a_server_has_measured_reaches_its_status(world) {
+        world.put(&manifests::phi_4_mini("phi"));
+        world.until("the figure is told", &|world| {
+            let workspace = world.get(Kind::Workspace, "phi").unwrap_or_default();
+            workspace["status"]["performance"]["metrics"]["peakTokensPerMinute"]["value"] == "12345.5"
+        });
+        assert!(is_true(world, "phi", "BenchmarkCompleted"));
+        world.until_ready("phi");
+        world.expect_quiet();
+    }
+
     fn deleting_a_workspace_leaves_nothing(world) {
         world.put(&manifests::phi_3_mini("phi"));
         world.until_ready("phi");

@@ -2,7 +2,7 @@
 
 use super::hub::Models;
 use super::requests::{Missing, Requests};
-use super::{events, writer};
+use super::{events, logs, writer};
 use async_trait::async_trait;
 use kaito_core::backend::{BackendError, ClusterBackend, Written};
 use kaito_core::cache::{Found, Stores};
@@ -55,7 +55,7 @@ impl KubeCluster {
                 self.requests.list(*kind, namespace.as_deref(), &selector.to_string()).await.map(Answer::List)
             }
             Read::Model(query) => return Ok(Answer::Model(self.models.answer(query))),
-            Read::Log(query) => return self.requests.log(query).await.map(|text| Answer::Log(Ok(text))),
+            Read::Log(query) => return logs::last_lines(&self.requests, query).await.map(|text| Answer::Log(Ok(text))),
         };
         match answer {
             Ok(answer) => Ok(answer),

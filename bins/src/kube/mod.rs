@@ -11,6 +11,7 @@ mod controller; // one planner, its queue, its reconciles
 mod events; // what people see in `kubectl describe`
 mod hub; // models that are in no catalogue, asked for in the background
 mod kinds; // kinds as URLs and wire forms
+mod logs; // what containers have printed
 mod operator; // everything together
 mod readiness; // what is still missing
 mod requests; // one request, once, with a time limit

@@ -4,7 +4,6 @@ use super::kinds;
 use crate::metrics::Metrics;
 use http::{HeaderMap, Method, Request, header};
 use kaito_core::backend::{BackendError, ErrorKind};
-use kaito_core::read::LogQuery;
 use kaito_core::{Kind, ObjectKey, Seen};
 use kube_client::client::Body as HttpBody;
 use kube_client::{Client, Error};
@@ -16,8 +15,6 @@ use std::time::Duration;
 const TIME_LIMIT: Duration = Duration::from_secs(15);
 /// How many objects one page of a list holds.
 const PAGE: usize = 500;
-/// How many bytes of a log are taken in at most.
-const LOG_BYTES: usize = 1 << 20;
 /// The reason of a refusal that is no Status: from a proxy, or for a path that the server does not know.
 const NO_STATUS: &str = "NoStatus";
 
@@ -100,24 +97,11 @@ impl Requests {
         }
     }
 
-    /// What a container has printed. Whatever stands in the way is an error here; the driver makes an answer of it.
-    pub(super) async fn log(&self, query: &LogQuery) -> Result<String, BackendError> {
-        let mut lines = query.lines;
-        loop {
-            let (tail, most) = (lines.to_string(), LOG_BYTES.to_string());
-            let mut pairs = vec![("container", query.container.as_str()), ("tailLines", &tail), ("limitBytes", &most)];
-            pairs.extend(query.previous.then_some(("previous", "true")));
-            let pod = ObjectKey::new(Kind::Pod, &query.namespace, &query.pod);
-            let url = with_query(&format!("{}/log", kinds::object(&pod)), &pairs, None);
-            let text = self.text(Method::GET, url, None).await;
-            self.metrics.request("get", "PodLog", text.as_ref().map_or_else(Refusal::label, |_| "ok"));
-            let text = text.map_err(|refusal| refusal.error)?;
-            // The server counts its bytes from the first of the lines: what is cut off is the end, which is what is wanted.
-            if text.len() < LOG_BYTES || lines <= 1 {
-                return Ok(text);
-            }
-            lines /= 4;
-        }
+    /// The text behind a URL that is no object, such as a log.
+    pub(super) async fn text_of(&self, label: &'static str, url: String) -> Result<String, BackendError> {
+        let text = self.text(Method::GET, url, None).await;
+        self.metrics.request("get", label, text.as_ref().map_or_else(Refusal::label, |_| "ok"));
+        text.map_err(|refusal| refusal.error)
     }
 
     /// A write; `verb` is the word for the metric.
@@ -386,26 +370,6 @@ mod tests {
             };
             assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Unavailable, body));
         }
-    }
-
-    #[tokio::test]
-    async fn a_log_is_its_last_lines_also_where_they_are_more_than_is_taken_in() {
-        let service = tower::service_fn(|request: Request<HttpBody>| async move {
-            let url = request.uri().to_string();
-            let wanted = "/api/v1/namespaces/a/pods/phi-0/log?container=phi&tailLines=";
-            let lines = url.strip_prefix(wanted).and_then(|rest| rest.split_once('&')).expect("the URL of a log");
-            assert_eq!(lines.1, "limitBytes=1048576&previous=true");
-            let lines: usize = lines.0.parse().expect("a number");
-            // Lines of 16 KiB, cut off after what is asked for, and no UTF-8.
-            let mut text = vec![b'x'; (lines * (16 << 10)).min(LOG_BYTES)];
-            text.extend((text.len() < LOG_BYTES).then_some(0xff));
-            http::Response::builder().body(HttpBody::from(text))
-        });
-        let requests = Requests::new(Client::new(service, "default"), Metrics::unread());
-        let [namespace, pod, container] = ["a", "phi-0", "phi"].map(str::to_owned);
-        let query = LogQuery { namespace, pod, container, previous: true, lines: 500, bytes: 1000 };
-        let text = requests.log(&query).await.expect("a log");
-        assert!(text.ends_with('\u{fffd}') && text.len() < LOG_BYTES, "{}", text.len());
     }
 
     #[test]

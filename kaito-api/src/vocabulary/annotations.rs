@@ -22,6 +22,8 @@ pub const ENABLE_LOAD_BALANCER: &str = "kaito.sh/enablelb";
 pub const ENABLE_LOAD_BALANCER_ON: &str = "True";
 /// Exactly `true`: no benchmark after the model is loaded. Set by users, copied from an InferenceSet to its Workspaces.
 pub const DISABLE_BENCHMARK: &str = "kaito.sh/disable-benchmark";
+/// `true`: the machines of a training are given back when its Job has succeeded or given up; `false`, or nothing: they stay until the Workspace is deleted. Set by users; not upstream.
+pub const RELEASE_NODES_WHEN_DONE: &str = "kaito.sh/release-nodes-when-done";
 /// What vLLM is tuned for: one of [`PERFORMANCE_MODES`]. Set by users.
 pub const PERFORMANCE_MODE: &str = "kaito.sh/performance-mode";
 /// Values of [`PERFORMANCE_MODE`]; the first is the default.

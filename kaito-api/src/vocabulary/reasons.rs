@@ -20,6 +20,9 @@ pub const NODE_CLAIM_NOT_READY: &str = "NodeClaimNotReady";
 /// Reason of a NodeClaim's own condition that says no more than: not looked at yet. Written by the provisioner; any other reason is worth more.
 pub const AWAITING_RECONCILIATION: &str = "AwaitingReconciliation";
 
+/// `NodeClaimReady`, `NodesReady` and `ResourceReady` are False: the training is over, and its machines were given back because the user asks for that.
+pub const NODES_RELEASED: &str = "NodesReleased";
+
 // Reasons of `ResourceReady`.
 
 /// `ResourceReady` is True.

@@ -3,6 +3,7 @@
 //! Ids are those of the reference's admission rules. The shape rules themselves stand in `kaito-api` (`workspace/checks`), because the types carry them.
 
 use crate::settings::Settings;
+use crate::training;
 use crate::workspace::Looked;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kaito_api::vocabulary::{ImageFamily, annotations};
@@ -57,7 +58,7 @@ pub enum Place {
 /// One rule.
 #[derive(Debug)]
 pub struct Rule {
-    /// The id of the reference's rule.
+    /// The id of the reference's rule; `K-` and a number for one of ours.
     pub id: &'static str,
     /// When it is asked.
     pub on: On,
@@ -101,6 +102,12 @@ pub const RULES: &[Rule] = &[
     Rule { id: "W-8", on: On::LaterVersions, late: Late::Warns, place: Place::Annotation(annotations::USE_LOCAL_WEIGHTS), kind: FieldErrorKind::Value,
            when: |c| annotation(c, annotations::USE_LOCAL_WEIGHTS).is_some_and(|local| !TRUTHS.contains(&local)),
            say: |c| not_one_of(c, annotations::USE_LOCAL_WEIGHTS, &TRUTHS) },
+    Rule { id: "K-1", on: On::Object, late: Late::Warns, place: Place::Annotation(annotations::RELEASE_NODES_WHEN_DONE), kind: FieldErrorKind::Value,
+           when: |c| annotation(c, annotations::RELEASE_NODES_WHEN_DONE).is_some_and(|release| !TRUTHS.contains(&release)),
+           say: |c| not_one_of(c, annotations::RELEASE_NODES_WHEN_DONE, &TRUTHS) },
+    Rule { id: "K-2", on: On::Object, late: Late::Warns, place: Place::Annotation(annotations::RELEASE_NODES_WHEN_DONE), kind: FieldErrorKind::Value,
+           when: |c| annotation(c, annotations::RELEASE_NODES_WHEN_DONE) == Some("true") && lost_with_machine(c).is_some(),
+           say: |c| format!("the result would go with the machine, for tuning.output.volumeSource is of the kind {}; name a claim or an image", lost_with_machine(c).unwrap_or_default()) },
     Rule { id: "A-6", on: On::Object, late: Late::Warns, place: Place::Field("inference.preset.presetOptions.image"), kind: FieldErrorKind::Missing,
            when: |c| c.version == Some(Version::V1alpha1) && served(c.new).is_some_and(|preset| preset.access_mode == Some(AccessMode::Private) && preset.preset_options.image.is_empty()),
            say: |_| "missing; accessMode private needs an image".to_owned() },
@@ -164,6 +171,10 @@ fn differs<'a, T: PartialEq>(case: &Case<'a>, part: impl Fn(&'a Workspace) -> T)
 /// Whether a part is there before and after, so that a rule about what is in it has something to compare.
 fn both<'a, T>(case: &Case<'a>, part: impl Fn(&'a Workspace) -> Option<T>) -> bool {
     part(case.new).is_some() && case.old.and_then(part).is_some()
+}
+
+fn lost_with_machine(case: &Case<'_>) -> Option<&'static str> {
+    case.new.tuning().and_then(training::stays_on_machine)
 }
 
 fn not_one_of(case: &Case<'_>, key: &str, known: &[&str]) -> String {

@@ -316,6 +316,18 @@ reasons! {
         next "waits for the model server to answer",
         remedy "see the pods' events and logs";
 
+    /// The model answers, and no result of its benchmark has been read from the log of its first pod.
+    BENCHMARK_PENDING = "BenchmarkPending" on BenchmarkCompleted, wait(10),
+        evidence "the lines with KAITO_BENCHMARK in the log of the first pod: kubectl logs NAME-0 -n NAMESPACE --container=NAME | grep KAITO_BENCHMARK; the right to read it: kubectl auth can-i get pods/log --as=system:serviceaccount:RELEASE-NAMESPACE:SERVICE-ACCOUNT",
+        next "looks for it in the log for ten minutes, and again when the pod becomes ready anew",
+        remedy "delete the pod to measure again, or set the annotation kaito.sh/disable-benchmark: \"true\"; the model serves without it";
+
+    /// The benchmark has printed something that is no result.
+    BENCHMARK_FAILED = "BenchmarkFailed" on BenchmarkCompleted, warns(60),
+        evidence "the lines with KAITO_BENCHMARK in the log of the first pod: kubectl logs NAME-0 -n NAMESPACE --container=NAME | grep KAITO_BENCHMARK",
+        next "looks for a result when the pod becomes ready anew",
+        remedy "delete the pod to measure again, or set the annotation kaito.sh/disable-benchmark: \"true\"; the model serves without it";
+
     /// Children are going away before the Workspace may.
     TERMINATING = "workspaceDeleted" on WorkspaceDeleting, wait(30),
         evidence "metadata.deletionTimestamp and metadata.finalizers of the NodeClaims: kubectl get nodeclaim -l kaito.sh/workspace=NAME,kaito.sh/workspacenamespace=NAMESPACE -o yaml",
@@ -339,8 +351,10 @@ pub struct Milestone {
 pub static MILESTONES: &[Milestone] = &[
     Milestone { name: reasons::NODE_CLAIMS_READY, condition: ConditionType::NodeClaimReady, meaning: "Every machine that is needed has been made and is ready." },
     Milestone { name: reasons::NODES_READY, condition: ConditionType::NodesReady, meaning: "Every node that is needed has joined, is Ready, and advertises its GPUs." },
+    Milestone { name: reasons::NODES_RELEASED, condition: ConditionType::NodeClaimReady, meaning: "The training is over, and its machines were given back, because the annotation kaito.sh/release-nodes-when-done asks for that." },
     Milestone { name: reasons::RESOURCE_SUCCESS, condition: ConditionType::ResourceReady, meaning: "Everything that the workload stands on is ready." },
     Milestone { name: reasons::INFERENCE_SUCCESS, condition: ConditionType::InferenceReady, meaning: "Every pod is ready, and the model answers at the Service of the Workspace." },
+    Milestone { name: reasons::BENCHMARK_COMPLETED, condition: ConditionType::BenchmarkCompleted, meaning: "The result of the benchmark stands in status.performance." },
     Milestone { name: reasons::JOB_STARTED, condition: ConditionType::JobStarted, meaning: "The Job of the training has made its pod; it stays so when the training has succeeded." },
     Milestone { name: reasons::WORKSPACE_SUCCEEDED, condition: ConditionType::WorkspaceSucceeded, meaning: "The Workspace does what it is for; of a training, that its result is where it was asked for." },
 ];

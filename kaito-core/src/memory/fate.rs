@@ -131,4 +131,16 @@ pub enum PodFate {
     },
     /// They are ready, and no address leads to them.
     NeverServes,
+    /// Their first container prints this and ends with an error; the kubelet says no more than the number.
+    Ends {
+        /// With which it ends.
+        exit_code: i32,
+        /// What it prints; nothing, where it is lost.
+        text: String,
+    },
+    /// They become ready, and print this and nothing else.
+    Prints {
+        /// What they print; nothing, where it is lost.
+        text: String,
+    },
 }

@@ -78,7 +78,7 @@ mod tests {
     fn asked(pod: Option<Value>, container: &str, previous: bool) -> Result<String, String> {
         let seen = pod.map(|pod| Seen::decode(Kind::Pod, pod));
         let [namespace, pod, container] = ["a", "phi-0", container].map(str::to_owned);
-        printed(seen.as_ref(), &LogQuery { namespace, pod, container, previous, lines: 10, bytes: 1000 })
+        printed(seen.as_ref(), &LogQuery { namespace, pod, container, previous, lines: 10, holding: None, bytes: 1000 })
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::kinds::{Kind, Typed};
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Notice, Remark};
 use crate::snapshot::Lookup;
+use jiff::SignedDuration;
+use kaito_api::workspace::Metric;
 use kube_core::ResourceExt;
 use serde_json::Value;
 use std::sync::Arc;
@@ -53,6 +55,20 @@ pub(super) struct Workload {
     pub(super) ready: bool,
 }
 
+/// What is known of the benchmark.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Benchmark {
+    /// Nothing new: what the status says stays.
+    #[default]
+    AsBefore,
+    /// There is none, and nothing is said of one.
+    None,
+    /// It has no result; a failure or a wait of the draft says why.
+    Unknown,
+    /// It has this one.
+    Measured(Box<Metric>),
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub(super) steps: Vec<Step>,
@@ -83,6 +99,9 @@ pub(super) struct Draft {
     pub(super) training: Option<Training>,
     /// How far the training of this revision is.
     pub(super) progress: Progress,
+    pub(super) benchmark: Benchmark,
+    /// When to look again although nothing has happened, where that is sooner than failures and waits want it.
+    pub(super) again: Option<SignedDuration>,
 }
 
 impl Draft {
@@ -95,6 +114,11 @@ impl Draft {
     pub(super) fn push_after(&mut self, effect: Effect, requires: Option<EffectId>) -> EffectId {
         self.steps.push(Step { effect, requires: requires.into_iter().collect() });
         EffectId(self.steps.len() - 1)
+    }
+
+    /// Sees to it that the Workspace is looked at again so soon.
+    pub(super) fn look_again(&mut self, after: SignedDuration) {
+        self.again = Some(self.again.map_or(after, |again| again.min(after)));
     }
 
     /// Whether a machine may be paid for: something is still to be done with it, and nothing that is known says that it cannot be done.

@@ -5,11 +5,12 @@
 //! follows from the failures that are in the draft then (`Draft::may_buy`): what forbids one is a row of the catalogue, and every step that can find such a failure runs before `nodes`.
 //!
 //! Not here: how objects look (`crate::manifest`), how much memory a model takes (`crate::sizing`), who calls us (`crate::driver`).
-//! Not here yet: the benchmark, parts of GPUs, nodes that are brought along; a Workspace that asks for such nodes or parts is told so in words, before a machine is paid for.
+//! Not here yet: parts of GPUs, nodes that are brought along; a Workspace that asks for such nodes or parts is told so in words, before a machine is paid for.
 
 mod adapters; // LoRA adapters beside the model
 mod admit; // would this be admitted today? late validation, in words
 mod asked; // what is asked for by annotation
+mod benchmark; // what a start has measured
 mod claims; // which NodeClaim fills which slot
 mod config; // the user's ConfigMap
 mod deletion; // give everything back, then let go
@@ -19,11 +20,14 @@ mod former; // what an older operator has made is taken over as it is
 mod given_up; // claims that went away before a machine came
 mod joined; // the Nodes that came, and whether they can be used
 mod models; // what is recorded of models that are in no catalogue, or a hub says
+mod last_words; // what a container printed before it ended
+mod measurement; // the result of a benchmark, out of a log
 mod network; // the Services
 mod nodes; // ask for machines, read what came
 mod orphans; // machines of a Workspace that is gone
 mod own; // a server of the user's own making
 mod pods; // what is wrong with pods, in the kubelet's words
+mod release; // machines of a training that is over
 mod revision; // number what was asked for
 mod secrets; // Secrets that are named
 mod serving; // whether a client can use the model, and if not, why
@@ -71,6 +75,7 @@ const STEPS: &[Step] = &[
     Step::Decides(training::step),
     Step::Observes(nodes::step),
     Step::Decides(workload::step),
+    Step::Decides(benchmark::step),
     Step::Decides(tuning::step),
 ];
 

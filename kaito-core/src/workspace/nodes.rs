@@ -43,6 +43,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
     let workers = workers(view, draft, &claims)?;
     workers.iter().for_each(|node| mark_accelerator(draft, node));
     super::joined::observe(view, draft, &slots, &workers, told);
+    super::release::step(view, draft)?;
     // Nobody waits for the machine of what is over, or for one that nobody asks for.
     if draft.progress.is_over() || (!draft.may_buy() && slots.filled.is_empty() && slots.dying.is_empty()) {
         draft.waits.clear();

@@ -41,18 +41,58 @@ pub(super) fn is_over(pod: &Pod) -> bool {
     matches!(status(pod).and_then(|status| status.phase.as_deref()), Some("Succeeded" | "Failed"))
 }
 
+/// How a pod ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct End {
+    /// In words that name the pod.
+    pub(super) words: String,
+    /// Whose log may say more, where the kubelet says no more than a number.
+    pub(super) silent: Option<Silent>,
+}
+
+/// A container that left no message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Silent {
+    pub(super) pod: String,
+    pub(super) container: String,
+}
+
 /// How the youngest of some pods failed that nobody starts again.
-pub(super) fn failure_of_last(pods: &[&Pod]) -> Option<String> {
+pub(super) fn failure_of_last(pods: &[&Pod]) -> Option<End> {
     let made = |pod: &&&Pod| (pod.metadata.creation_timestamp.clone().map(|time| time.0), pod.metadata.name.clone());
     let last = *pods.iter().max_by_key(made)?;
     let ended = || {
         containers(last).find_map(|container| {
             let end = container.ends().find(|end| end.exit_code != 0)?;
-            let said = end.message.as_deref().map(last_line);
-            Some(container.says(&format!("exit code {}", end.exit_code), said.as_deref()))
+            let said = end.message.as_deref().map(last_line).filter(|said| !said.is_empty());
+            let silent = said.is_none().then(|| Silent {
+                pod: last.metadata.name.clone().unwrap_or_default(),
+                container: container.status.name.clone(),
+            });
+            Some(End { words: container.says(&exit(end.exit_code), said.as_deref()), silent })
         })
     };
-    classify(&[last]).map(|cause| cause.words).or_else(ended)
+    classify(&[last]).map(|cause| End { words: cause.words, silent: None }).or_else(ended)
+}
+
+/// Signals that end programs, by their numbers on Linux.
+const SIGNALS: [(i32, &str); 8] = [
+    (1, "SIGHUP"),
+    (2, "SIGINT"),
+    (4, "SIGILL"),
+    (6, "SIGABRT"),
+    (7, "SIGBUS"),
+    (9, "SIGKILL"),
+    (11, "SIGSEGV"),
+    (15, "SIGTERM"),
+];
+
+/// `exit code 1`, `exit code 139 (SIGSEGV)`: a shell and a container runtime add 128 to the signal that ended a program.
+fn exit(code: i32) -> String {
+    match SIGNALS.iter().find(|(signal, _)| signal + 128 == code) {
+        Some((_, signal)) => format!("exit code {code} ({signal})"),
+        None => format!("exit code {code}"),
+    }
 }
 
 fn is_ready(pod: &Pod) -> bool {

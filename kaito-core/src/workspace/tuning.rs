@@ -6,7 +6,9 @@
 use super::draft::{Draft, Flow};
 use super::facts::Task;
 use super::former;
+use super::last_words;
 use super::pods;
+use super::release;
 use super::secrets::{self, Need};
 use super::training::Training;
 use super::view::View;
@@ -52,7 +54,16 @@ pub(super) enum Progress {
 impl Progress {
     /// Whether nothing more will happen.
     pub(super) fn is_over(self) -> bool {
-        matches!(self, Progress::Succeeded | Progress::Failed)
+        self.end().is_some()
+    }
+
+    /// The state of a Workspace whose training is over.
+    pub(super) fn end(self) -> Option<&'static str> {
+        match self {
+            Progress::Succeeded => Some("Succeeded"),
+            Progress::Failed => Some("Failed"),
+            Progress::Nothing | Progress::Former { .. } | Progress::Created | Progress::Started => None,
+        }
     }
 }
 
@@ -210,13 +221,20 @@ fn observe(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, Job>) -> Result
         return Ok(());
     }
     match draft.progress {
+        Progress::Succeeded if release::is_wanted(view) => draft.remark("succeeded", "the machine is given back"),
         Progress::Succeeded => draft.remark("succeeded", "the machine stays until the Workspace is deleted"),
         Progress::Failed => {
             let words = job.and_then(|job| condition(job.status.as_ref()?, "Failed")).unwrap_or_default();
-            let cause = format!("tuning job failed: {words} ({}){}", counted(job), last(&failed));
+            let cause = format!("tuning job failed: {words} ({}){}", counted(job), last(view, &failed)?);
             draft.failures.push(Failure::new(&failure::JOB_FAILED, cause));
         }
-        Progress::Started => draft.waits.push(training(job, &failed, &alive, made)),
+        Progress::Started => {
+            let again = match job.and_then(|job| job.status.as_ref()?.failed) {
+                Some(1..) => format!("; {}, Kubernetes tries again{}", counted(job), last(view, &failed)?),
+                _ => String::new(),
+            };
+            draft.waits.push(training(job, &again, &alive, made));
+        }
         Progress::Former { works } => {
             let does = if works { "still runs" } else { "is still there" };
             let refusal = draft.failures.iter().find(|failure| failure.forbids_machines());
@@ -264,7 +282,7 @@ fn attempts<'a>(view: &View<'a>, draft: &Draft, job: Option<&Job>) -> Result<Att
 }
 
 /// The wait for a training that has begun: each attempt has its own time.
-fn training(job: Option<&Job>, failed: &[&Pod], alive: &[&Pod], made: Timestamp) -> Waiting {
+fn training(job: Option<&Job>, again: &str, alive: &[&Pod], made: Timestamp) -> Waiting {
     let status = job.and_then(|job| job.status.as_ref());
     let started = status.and_then(|status| status.start_time.as_ref()).map_or(made, |time| time.0);
     let attempt = alive.iter().filter_map(|pod| pod.metadata.creation_timestamp.as_ref()).map(|time| time.0).max();
@@ -276,18 +294,15 @@ fn training(job: Option<&Job>, failed: &[&Pod], alive: &[&Pod], made: Timestamp)
         let seconds = i64::try_from(TuningRuntime::READINESS_TIMEOUT_SECONDS).unwrap_or(1800);
         ("workspace has not completed yet, the pod of the tuning job is not ready", SignedDuration::from_secs(seconds))
     };
-    let again = match status.and_then(|status| status.failed) {
-        Some(1..) => format!("; {}, Kubernetes tries again{}", counted(job), last(failed)),
-        _ => String::new(),
-    };
     let mut wait = Waiting::new(&failure::TRAINING, format!("{what}{again}"), started);
     wait.deadline = Some(deadline);
     wait
 }
 
 /// `; the last: pod tune-x: container tune: exit code 1: no such file`, where that is known.
-fn last(failed: &[&Pod]) -> String {
-    pods::failure_of_last(failed).map(|words| format!("; the last: {words}")).unwrap_or_default()
+fn last(view: &View<'_>, failed: &[&Pod]) -> Result<String, Unread> {
+    let end = pods::failure_of_last(failed).map(|end| last_words::of(view, end)).transpose()?;
+    Ok(end.map(|words| format!("; the last: {words}")).unwrap_or_default())
 }
 
 /// `1 attempt failed`, `2 attempts failed`.

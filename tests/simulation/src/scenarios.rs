@@ -65,6 +65,15 @@ pub fn training() -> Objects {
     vec![secret("registry", "kubernetes.io/dockerconfigjson", ".dockerconfigjson"), workspace]
 }
 
+/// The same, which gives its machine back when it is over.
+fn released() -> Objects {
+    let mut objects = training();
+    for (_, body) in objects.iter_mut().filter(|(key, _)| key.kind == Kind::Workspace) {
+        body["metadata"]["annotations"] = json!({"kaito.sh/release-nodes-when-done": "true"});
+    }
+    objects
+}
+
 /// A server of the user's own, with a field that is newer than the types of this build.
 fn own_template() -> Objects {
     let mut workspace = preset("own", "", "Standard_NV36ads_A10_v5", "own");
@@ -119,6 +128,7 @@ pub fn builtin() -> Vec<(&'static str, Objects)> {
         ),
         ("a token for the weights", gated()),
         ("a training", training()),
+        ("a training that gives its machine back", released()),
         ("settings of the runtime", with_settings()),
         ("a template of the user's own", own_template()),
         ("a model of a hub", vec![preset("hub", EXAMPLE_MODEL, a10, "hub")]),

@@ -67,7 +67,8 @@ fn attempt(assets: Assets, options: &Options) -> Result<ControlPlane, Error> {
         start.until_open(KWOK, kubelet_port)?;
     }
     let family = start.family;
-    Ok(ControlPlane { assets, folder, server, audit: options.audit, authority, family })
+    let kubelets = options.kwok.then_some(kubelet_port);
+    Ok(ControlPlane { assets, folder, server, audit: options.audit, authority, kubelets, family })
 }
 
 /// A control plane that is coming up.

@@ -20,6 +20,12 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const PATIENCE_UNDER_FIRE: Duration = Duration::from_secs(240);
 /// How many requests of the controller fail on the stage that is under fire.
 const ODDS: f64 = 0.1;
+/// What every pod prints: the same as in the memory world.
+const BENCHMARKED: [&str; 3] = [
+    "INFO started",
+    "KAITO_BENCHMARK_CONFIG 2026-01-01T00:00:00Z {\"duration_sec\": 60, \"input_tokens\": 2048, \"output_tokens\": 256, \"max_concurrency\": 32}",
+    "KAITO_BENCHMARK_RESULT 2026-01-01T00:00:00Z {\"vllm_total_tpm\": 12345.5, \"ttft_avg_ms\": 850.2, \"tpot_avg_ms\": 31.4}",
+];
 /// What decides which; `KAITO_SEED` is another one.
 const SEED: u64 = 1;
 
@@ -81,6 +87,7 @@ impl Operated {
         for object in [role, binding] {
             plane.apply_text(&object.to_string()).expect("the role is taken");
         }
+        plane.set_pod_log(&BENCHMARKED).expect("the log is written");
         let faults = match &controller {
             Controller::UnderFire(faults) => Some(faults.clone()),
             Controller::Well | Controller::Absent => None,
@@ -113,18 +120,20 @@ impl Operated {
     /// Runs the cloud, and the controller where it is wanted, in a thread of their own until the process ends.
     fn run_parts(&self, controller: Controller) {
         let (admin, identity) = (self.plane.kubeconfig(), self.identity());
+        let cloud = Cloud::new(Pace::instant()).with_kubelets(self.plane.kubelets().expect("kwok runs"));
         std::thread::spawn(move || {
             let _ = rustls::crypto::ring::default_provider().install_default();
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
             runtime.block_on(async move {
                 let admin = config(Some(&admin)).await.expect("a kubeconfig");
-                let cloud = Operator::builder(client(admin, "simulated-cloud").expect("a client"), Settings::default())
-                    .planner(Box::new(Cloud::new(Pace::instant())))
-                    .kinds([Kind::NodeClaim, Kind::Node])
-                    .manager("simulated-cloud")
-                    .run(std::future::pending());
-                let ended = tokio::join!(cloud, control(controller, &identity));
+                let clouds =
+                    Operator::builder(client(admin, "simulated-cloud").expect("a client"), Settings::default())
+                        .planner(Box::new(cloud))
+                        .kinds([Kind::NodeClaim, Kind::Node])
+                        .manager("simulated-cloud")
+                        .run(std::future::pending());
+                let ended = tokio::join!(clouds, control(controller, &identity));
                 panic!("the operators ended: {ended:?}");
             });
         });

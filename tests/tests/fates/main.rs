@@ -162,6 +162,20 @@ fn fates_of_trainings() -> Vec<(PodFate, &'static str, &'static str, [&'static s
             "Failed",
         ),
         (
+            PodFate::Ends { exit_code: 139, text: format!("epoch 1\n{message}\n") },
+            "JobStarted",
+            "WorkspaceTuningJobStatusFailed",
+            ["container tune: exit code 139 (SIGSEGV)", "; it printed last: «epoch 1 | the cable of rack 7 is out»"],
+            "Failed",
+        ),
+        (
+            PodFate::Ends { exit_code: 1, text: String::new() },
+            "JobStarted",
+            "WorkspaceTuningJobStatusFailed",
+            ["container tune: exit code 1; its log cannot be read: ", "no such file"],
+            "Failed",
+        ),
+        (
             PodFate::InitCrashLoop { exit_code: 9, message },
             "JobStarted",
             "WorkspaceTuningJobStatusFailed",

@@ -90,6 +90,7 @@ fn stuck() -> Vec<(&'static Reason, Fate)> {
         (&failure::ENDPOINT_PENDING, pods(PodFate::NeverServes)),
         (&failure::JOB_PENDING, pods(PodFate::NeverMade)),
         (&failure::TRAINING, pods(PodFate::NeverReady)),
+        (&failure::BENCHMARK_PENDING, pods(PodFate::Prints { text: String::new() })),
         (&failure::TERMINATING, cloud(CloudFate::NeverTerminates)),
     ]
 }

@@ -184,7 +184,7 @@ struct Curious;
 impl Curious {
     fn query(container: &str) -> LogQuery {
         let [namespace, pod, container] = ["default", "one-0", container].map(str::to_owned);
-        LogQuery { namespace, pod, container, previous: false, lines: 5, bytes: 1000 }
+        LogQuery { namespace, pod, container, previous: false, lines: 5, holding: None, bytes: 1000 }
     }
 }
 

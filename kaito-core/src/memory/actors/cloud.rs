@@ -28,6 +28,8 @@ const CLAIM: &str = "simulated.kaito.sh/nodeclaim";
 pub struct Cloud {
     pace: Pace,
     fate: CloudFate,
+    /// Where a program that plays the kubelets listens, beside a real API server.
+    kubelets: Option<u16>,
 }
 
 impl Cloud {
@@ -38,7 +40,13 @@ impl Cloud {
 
     /// A cloud with this pace and fate.
     pub fn with_fate(pace: Pace, fate: CloudFate) -> Self {
-        Self { pace, fate }
+        Self { pace, fate, kubelets: None }
+    }
+
+    /// The same beside a real API server, which asks the kubelets of its Nodes for logs: on this port of this machine.
+    #[must_use]
+    pub fn with_kubelets(self, port: u16) -> Self {
+        Self { kubelets: Some(port), ..self }
     }
 
     /// Why it gives no machine to a claim: reason and words.
@@ -130,7 +138,11 @@ impl Cloud {
             CloudFate::NodeNeverReady { message } => Some(message.as_str()),
             _ => None,
         };
-        let body = node_body(&name, key, claim, trouble, now);
+        let mut body = node_body(&name, key, claim, trouble, now);
+        if let Some(port) = self.kubelets {
+            body["status"]["addresses"] = json!([{"type": "InternalIP", "address": "127.0.0.1"}]);
+            body["status"]["daemonEndpoints"] = json!({"kubeletEndpoint": {"Port": port}});
+        }
         let key = ObjectKey::cluster(Kind::Node, name);
         plan.push(Effect::Ensure { key, body, mode: WriteMode::CreateOnly, uid: None }, None);
     }

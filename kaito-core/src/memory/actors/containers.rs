@@ -143,6 +143,7 @@ impl Here<'_> {
             PodFate::CrashLoop { exit_code, message } if is_first => {
                 self.failing(container, at, *exit_code, "Error", message)
             }
+            PodFate::Ends { exit_code, .. } if is_first => self.failing(container, at, *exit_code, "Error", ""),
             PodFate::OutOfMemory if is_first => self.failing(container, at, 137, "OOMKilled", ""),
             _ => match self.missing {
                 Some(missing) => said(container, false, &waiting("CreateContainerConfigError", Some(missing))),

@@ -6,7 +6,7 @@ use super::{after, delete_dependant, empty, root, scheduler, set_status, wait_un
 use crate::driver::Planner;
 use crate::effect::{Effect, WriteMode};
 use crate::kinds::Kind;
-use crate::memory::{Pace, PodFate};
+use crate::memory::{PRINTS, Pace, PodFate};
 use crate::object::{ObjectKey, SecretFacts};
 use crate::plan::{Outcome, Plan};
 use crate::read::{Freshness, Selector};
@@ -114,7 +114,10 @@ impl Kubelet {
         };
         match node {
             Some(node) => {
-                let body = json!({"spec": {"nodeName": node.name_any()}});
+                let mut body = json!({"spec": {"nodeName": node.name_any()}});
+                if let PodFate::Prints { text } | PodFate::Ends { text, .. } = &self.fate {
+                    body["metadata"] = json!({"annotations": {PRINTS: text}});
+                }
                 plan.push(Effect::Ensure { key: key.clone(), body, mode: WriteMode::Apply, uid: pod.uid() }, None);
             }
             None => {

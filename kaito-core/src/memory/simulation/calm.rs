@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub(in crate::memory) struct Calm {
     /// `status.state` of each Workspace.
     pub(super) states: BTreeMap<ObjectKey, String>,
-    /// How many machines each Workspace has.
+    /// How many machines each Workspace has, or had before it was over.
     pub(super) machines: BTreeMap<ObjectKey, usize>,
     /// What the product has made, in comparable form.
     pub(super) objects: BTreeMap<String, Value>,
@@ -46,6 +46,10 @@ impl Calm {
             let key = ObjectKey::new(Kind::Workspace, label(labels::WORKSPACE_NAMESPACE), label(labels::WORKSPACE));
             *machines.entry(key).or_insert(0) += 1;
         }
+        // A training that is over may have given back those that it had.
+        for (key, target) in over(world) {
+            machines.entry(key).or_insert(target);
+        }
         let objects = made.into_iter().map(comparable).collect();
         Self { states: states(world), machines, objects }
     }
@@ -65,10 +69,24 @@ pub(super) fn states(world: &World) -> BTreeMap<ObjectKey, String> {
     })
 }
 
+/// The Workspaces whose training is over, and how many machines each asked for.
+fn over(world: &World) -> Vec<(ObjectKey, usize)> {
+    let target = |key: &ObjectKey| {
+        world.cluster().with_store(|store| store.value(key)?["status"]["targetNodeCount"].as_u64()?.try_into().ok())
+    };
+    let over = states(world).into_iter().filter(|(_, state)| is_end(state));
+    over.filter_map(|(key, _)| target(&key).map(|target| (key, target))).collect()
+}
+
+/// Whether a Workspace of this state is done.
+pub(super) fn is_end(state: &str) -> bool {
+    matches!(state, "Succeeded" | "Failed")
+}
+
 impl Calm {
     /// Whether the object of this name belongs to a training that is over.
     pub(super) fn is_over(&self, name: &str) -> bool {
-        let over = self.states.iter().filter(|(_, state)| matches!(state.as_str(), "Succeeded" | "Failed"));
+        let over = self.states.iter().filter(|(_, state)| is_end(state));
         over.map(|(key, _)| &key.name).any(|workspace| name.split(' ').next_back() == Some(workspace))
     }
 }

@@ -5,13 +5,14 @@ use crate::kinds::{Kind, Typed};
 use crate::memory::{Fault, World};
 use crate::object::{ObjectKey, Seen};
 use crate::read::Selector;
+use crate::training;
 use jiff::SignedDuration;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kaito_api::Workspace;
-use kaito_api::vocabulary::{ConditionType, labels, names};
+use kaito_api::vocabulary::{ConditionType, annotations, labels, names};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -123,6 +124,7 @@ impl<'a> Judge<'a> {
                 continue;
             }
             self.is_current(world, &key, workspace);
+            self.is_given_back(world, &key, workspace);
             let says = workspace.is_true(ConditionType::WorkspaceSucceeded);
             let lie = if workspace.inference().is_some() { unusable(world, &key) } else { None };
             match (says, lie) {
@@ -144,6 +146,20 @@ impl<'a> Judge<'a> {
         };
         if !all(world, Kind::NodeClaim).iter().any(is_of) {
             self.blame(world, "I8", format!("{key} is deleted, has nothing left, and does not go"));
+        }
+    }
+
+    /// I7: of a training that is over no machine is paid for that was to be given back.
+    fn is_given_back(&mut self, world: &World, key: &ObjectKey, workspace: &Workspace) {
+        let asked = workspace.annotation(annotations::RELEASE_NODES_WHEN_DONE) == Some("true");
+        let is_over = calm::states(world).get(key).is_some_and(|state| calm::is_end(state));
+        let may_go = workspace.tuning().is_some_and(|tuning| training::stays_on_machine(tuning).is_none());
+        let is_kept = |claim: &Seen| {
+            claim.labels().get(labels::WORKSPACE_UID) == workspace.metadata.uid.as_ref()
+                && claim.metadata().deletion_timestamp.is_none()
+        };
+        if asked && is_over && may_go && all(world, Kind::NodeClaim).iter().any(is_kept) {
+            self.blame(world, "I7", format!("{key} is over, and its machine is still paid for"));
         }
     }
 

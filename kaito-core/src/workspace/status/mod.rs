@@ -1,20 +1,23 @@
 //! Conditions, state and numbers, from what was seen; one place for all of them.
 
+mod benchmark; // of what its start has measured
 mod inference; // of a model that is served
 mod tuning; // of a training
 
 use super::draft::Draft;
+use super::release;
 use super::view::View;
 use crate::backend::ErrorKind;
 use crate::conditions::{self, Finding};
 use crate::failure::{self, Failure, Waiting};
 use crate::kinds::Kind;
 use crate::plan::{Outcome, Plan, StatusWrite, Wake};
-use kaito_api::vocabulary::{ConditionType, reasons};
+use kaito_api::vocabulary::{ConditionType, annotations, reasons};
 use serde_json::{Value, json};
 
 /// The conditions that this planner speaks for.
 const OURS: &[ConditionType] = &[
+    ConditionType::BenchmarkCompleted,
     ConditionType::InferenceReady,
     ConditionType::JobStarted,
     ConditionType::NodeClaimReady,
@@ -29,7 +32,9 @@ pub(super) fn finish(view: &View<'_>, mut draft: Draft) -> Plan {
     draft.failures.extend(refused_writes(view));
     let status = if draft.released { None } else { status(view, &draft) };
     let overdue = draft.waits.iter().map(|wait| wait.wake(view.now()));
-    let wake = draft.failures.iter().map(Failure::wake).chain(overdue).fold(Wake::OnChange, Wake::or_earlier);
+    let again = draft.again.map(Wake::After);
+    let wake =
+        draft.failures.iter().map(Failure::wake).chain(overdue).chain(again).fold(Wake::OnChange, Wake::or_earlier);
     let outcome = if draft.released { Outcome::Gone } else { failure::outcome(&draft.failures, &draft.waits) };
     Plan {
         steps: draft.steps,
@@ -83,6 +88,7 @@ fn status(view: &View<'_>, draft: &Draft) -> Option<StatusWrite> {
         if let Some(target) = draft.target {
             fields.insert("targetNodeCount".into(), json!(target));
         }
+        benchmark::performance(&draft.benchmark, fields);
     }
     (status != view.status).then(|| StatusWrite {
         key: view.key.clone(),
@@ -102,18 +108,24 @@ fn deleting(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
 fn findings(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
     let trouble = |condition| trouble(view, draft, condition);
     let refusal = draft.failures.iter().find(|failure| failure.forbids_machines());
+    let is_released = draft.progress.is_over() && release::is_wanted(view);
     let nothing_asked = match refusal {
+        _ if is_released => format!(
+            "the training is over, and its machines are given back, as the annotation {} asks",
+            annotations::RELEASE_NODES_WHEN_DONE
+        ),
         _ if draft.progress.is_over() => "the training is over, no machine is waited for".to_owned(),
         Some(refusal) => format!("no machine is asked for yet: {}", refusal.message()),
         None => "no machine is asked for yet".to_owned(),
     };
+    let unasked = |reason| if is_released { reasons::NODES_RELEASED } else { reason };
     let claims = trouble(ConditionType::NodeClaimReady).unwrap_or_else(|| match draft.machines.claims_ready {
         true => Finding::yes(ConditionType::NodeClaimReady, reasons::NODE_CLAIMS_READY, "Enough NodeClaims are ready"),
-        false => Finding::no(ConditionType::NodeClaimReady, failure::CLAIMS_PENDING.name, &*nothing_asked),
+        false => Finding::no(ConditionType::NodeClaimReady, unasked(failure::CLAIMS_PENDING.name), &*nothing_asked),
     });
     let nodes = trouble(ConditionType::NodesReady).unwrap_or_else(|| match draft.machines.nodes_ready {
         true => Finding::yes(ConditionType::NodesReady, reasons::NODES_READY, "Enough Nodes are ready"),
-        false => Finding::no(ConditionType::NodesReady, failure::NODES_PENDING.name, &*nothing_asked),
+        false => Finding::no(ConditionType::NodesReady, unasked(failure::NODES_PENDING.name), &*nothing_asked),
     });
     let resource = trouble(ConditionType::ResourceReady).unwrap_or_else(|| {
         match [&claims, &nodes].iter().find(|finding| !finding.holds) {
@@ -128,7 +140,9 @@ fn findings(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
         None => inference::findings(view, draft, &resource),
         Some(_) => tuning::findings(view, draft, &resource),
     };
-    vec![claims, nodes, resource, work, succeeded]
+    let mut findings = vec![claims, nodes, resource, work, succeeded];
+    findings.extend(benchmark::finding(view, draft));
+    findings
 }
 
 /// What is wrong or awaited on a condition: failures before waits, the first of each.
