@@ -18,6 +18,7 @@ mod facts; // model, machine and runtime that the Workspace names, or its own se
 mod former; // what an older operator has made is taken over as it is
 mod given_up; // claims that went away before a machine came
 mod joined; // the Nodes that came, and whether they can be used
+mod migration; // from a Deployment of an older version to the set of pods
 mod network; // the Services
 mod nodes; // ask for machines, read what came
 mod orphans; // machines of a Workspace that is gone

@@ -8,7 +8,7 @@ use super::facts::{Engine, Facts, Subject, Task};
 use super::secrets::{self, Need};
 use super::size::Room;
 use super::view::View;
-use super::{adapters, asked, former};
+use super::{adapters, asked, former, migration};
 use crate::compat;
 use crate::effect::{self, is_dying};
 use crate::failure;
@@ -51,7 +51,10 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
             Lookup::Found(set) => effect::is_controlled_by(&set.metadata, view.uid()),
             Lookup::Malformed(_) => true,
         };
-        if is_wanted && let Some(pods) = pods(view, draft, &subject, revision.number, found)? {
+        if is_wanted
+            && let Some(pods) = pods(view, draft, &subject, revision.number, found)?
+            && (found.found().is_some() || migration::step(view, draft)?)
+        {
             ensure(view, draft, found, &revision, &pods);
         }
         if subject.model().is_some() {
