@@ -16,7 +16,7 @@ pub const LEAST: &[(&str, &str, usize, &str)] = &[
     ("create", "services", 2, "address and headless address"),
     ("patch", "nodes", 1, "the accelerator label"),
     ("create", "statefulsets", 1, "the pods"),
-    ("patch", "workspaces/status", 2, "asked for; ready"),
+    ("patch", "workspaces/status", 3, "asked for; the machine is ready; the model answers"),
 ];
 
 /// Requests by verb and resource.
@@ -41,6 +41,15 @@ impl Requests {
     pub fn since(&self, before: &Self) -> Self {
         let made = |key| self.0.get(key).copied().unwrap_or_default() - before.0.get(key).copied().unwrap_or_default();
         Self(self.0.keys().map(|key| (key.clone(), made(key))).filter(|(_, count)| *count > 0).collect())
+    }
+
+    /// Verbs and resources of which there were more than the least.
+    pub fn beyond_least(&self) -> Vec<&(String, String)> {
+        let least = |verb: &str, resource: &str| {
+            let row = LEAST.iter().find(|(v, r, ..)| *v == verb && *r == resource);
+            row.map_or(0, |(.., count, _)| *count)
+        };
+        self.0.iter().filter(|((verb, resource), made)| **made > least(verb, resource)).map(|(key, _)| key).collect()
     }
 
     /// All together.
