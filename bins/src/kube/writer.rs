@@ -154,15 +154,17 @@ fn now(kind: Kind, value: Value) -> Written {
     Written::Now(Box::new(Seen::decode(kind, value)))
 }
 
-/// The field manager of the Go operator, after its program (`docker/workspace/Dockerfile`: `-o manager`). Other operators share the name; on objects whose owner is ours it is that one.
+/// The field manager of the Go operator, after its program (`docker/workspace/Dockerfile`: `-o manager`). Others may share the name: it is the one who made the object, and said whose it is.
 const FORMER: &str = "manager";
 
 /// The patch that turns the fields of a creation, ours or the Go operator's, into fields of our applies; `None` where there is no such entry.
 fn take_over(object: &Value, manager: &str) -> Option<Value> {
     let entries = object.pointer("/metadata/managedFields")?.as_array()?;
     let is_main = |entry: &Value| entry.get("subresource").and_then(Value::as_str).is_none_or(str::is_empty);
+    let is_former =
+        |entry: &Value| entry["manager"] == FORMER && entry.pointer("/fieldsV1/f:metadata/f:ownerReferences").is_some();
     let is_written = |entry: &Value| {
-        is_main(entry) && entry["operation"] == "Update" && (entry["manager"] == manager || entry["manager"] == FORMER)
+        is_main(entry) && entry["operation"] == "Update" && (entry["manager"] == manager || is_former(entry))
     };
     let is_applied = |entry: &Value| is_main(entry) && entry["operation"] == "Apply" && entry["manager"] == manager;
     let mut taken = entries.iter().find(|entry| is_written(entry))?.clone();
@@ -216,17 +218,23 @@ mod tests {
     fn the_fields_of_the_go_operator_become_fields_of_our_applies_too() {
         let entry = |manager: &str, operation: &str, fields: Value| json!({"manager": manager, "operation": operation, "fieldsV1": fields});
         let spec = |field: &str| json!({"f:spec": {field: {}}});
+        let made = json!({"f:metadata": {"f:ownerReferences": {}}, "f:spec": {"f:old": {}}});
         let fields = [
-            entry("manager", "Update", spec("f:old")),
+            entry("manager", "Update", made.clone()),
             entry("kaito-workspace", "Update", spec("f:annotated")),
             entry("kaito-workspace", "Apply", spec("f:new")),
             entry("kubectl-edit", "Update", spec("f:x")),
         ];
-        let object = json!({"metadata": {"uid": "u", "resourceVersion": "7", "managedFields": fields}});
-        let both = json!({"f:spec": {"f:old": {}, "f:annotated": {}}});
+        let object =
+            |fields: &[Value]| json!({"metadata": {"uid": "u", "resourceVersion": "7", "managedFields": fields}});
+        let mut both = made;
+        both["f:spec"]["f:annotated"] = json!({});
+        let taken = take_over(&object(&fields), "kaito-workspace").unwrap();
         assert_eq!(
-            take_over(&object, "kaito-workspace").unwrap()["metadata"]["managedFields"],
+            taken["metadata"]["managedFields"],
             json!([entry("kubectl-edit", "Update", spec("f:x")), entry("kaito-workspace", "Apply", both)])
         );
+        let namesake = [entry("manager", "Update", spec("f:theirs"))];
+        assert!(take_over(&object(&namesake), "kaito-workspace").is_none(), "another operator of that name");
     }
 }
