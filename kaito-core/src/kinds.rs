@@ -104,6 +104,8 @@ kinds! {
     EndpointSlice = discovery::EndpointSlice, "discovery.k8s.io", "v1", "endpointslices", Namespaced;
     /// The pods that serve a model.
     StatefulSet = apps::StatefulSet, "apps", "v1", "statefulsets", Namespaced;
+    /// The pods that served a model up to upstream's 0.7.
+    Deployment = apps::Deployment, "apps", "v1", "deployments", Namespaced;
     /// The pod that tunes a model, until it has succeeded or failed for good.
     Job = batch::Job, "batch", "v1", "jobs", Namespaced;
     /// What a Workspace asked for at one time.
@@ -230,6 +232,15 @@ pub const KINDS: &[KindUse] = &[
         label: None,
         // `create`: the default settings of a training are copied beside the Workspace.
         verbs: &["get", "list", "watch", "create"],
+        subresources: &[],
+        custom: false,
+    },
+    KindUse {
+        // Asked for where a pod shows that there is one of an older version; it gives way to a StatefulSet.
+        kind: Kind::Deployment,
+        watch: Watch::Poll,
+        label: None,
+        verbs: &["get", "delete"],
         subresources: &[],
         custom: false,
     },

@@ -181,6 +181,7 @@ plain_wire!(
     k8s_openapi::api::core::v1::ConfigMap,
     k8s_openapi::api::core::v1::Namespace,
     k8s_openapi::api::apps::v1::StatefulSet,
+    k8s_openapi::api::apps::v1::Deployment,
     k8s_openapi::api::batch::v1::Job,
     k8s_openapi::api::apps::v1::ControllerRevision,
     k8s_openapi::api::discovery::v1::EndpointSlice,

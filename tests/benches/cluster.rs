@@ -1,27 +1,12 @@
 //! The programs, measured: `kaito simulate` as a process, and `kaito-workspace` on a real API server, counted from the audit log. Run by `cargo xtask bench`.
 
 use kaito_core::Kind;
+use kaito_tests::budget::Requests;
 use kaito_tests::manifests;
-use kaito_tests::stage::{Operated, RealStage, Stage, USER, state};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use kaito_tests::stage::{Operated, RealStage, Stage, state};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// What one Workspace on one machine needs at least, object by object: (verb, resource, count, why).
-const LEAST: &[(&str, &str, usize, &str)] = &[
-    ("patch", "workspaces", 1, "finalizer and revision annotations, in one patch"),
-    ("create", "controllerrevisions", 1, "what was asked for"),
-    ("get", "workspaces", 1, "money: the Workspace itself, live"),
-    ("list", "nodeclaims", 1, "money: its claims, live"),
-    ("create", "nodeclaims", 1, "the machine"),
-    ("create", "services", 2, "address and headless address"),
-    ("patch", "workspaces/status", 2, "asked for; ready"),
-    ("patch", "nodes", 1, "the accelerator label"),
-    ("create", "statefulsets", 1, "the pods"),
-    ("create", "events", 2, "NodeClaimCreated; InstanceTypeRetiring for a withdrawn size"),
-];
 
 fn main() {
     simulate();
@@ -90,49 +75,15 @@ fn controller(operated: &'static Operated, binary: &PathBuf) {
         .expect("it starts");
     let mut stage = RealStage::new(operated, "bench");
     std::thread::sleep(Duration::from_secs(3));
-    let before = requests(operated);
+    let before = Requests::so_far(operated);
     stage.put(&manifests::phi_3_mini("w0"));
     (&mut stage as &mut dyn Stage).until_ready("w0");
     std::thread::sleep(Duration::from_secs(3));
-    budget(&before, &requests(operated));
+    let made = Requests::so_far(operated).since(&before);
+    println!("\nrequests of one Workspace from apply to ready; one more event, for its size is withdrawn\n{made}");
     crowd(operated, &mut stage, &mut child, size);
     let _ = child.kill();
     let _ = child.wait();
-}
-
-/// The controller's own requests so far, by verb and resource; watches and the lists that begin them aside.
-fn requests(operated: &Operated) -> BTreeMap<(String, String), usize> {
-    let mut counts = BTreeMap::new();
-    for line in operated.audit().iter().filter(|line| line["user"]["username"] == USER && line["verb"] != "watch") {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let sub = line["objectRef"]["subresource"].as_str().map_or(String::new(), |name| format!("/{name}"));
-        *counts.entry((text(&line["verb"]), format!("{}{sub}", text(&line["objectRef"]["resource"])))).or_default() +=
-            1;
-    }
-    counts
-}
-
-fn budget(before: &BTreeMap<(String, String), usize>, after: &BTreeMap<(String, String), usize>) {
-    let spent: BTreeMap<&(String, String), usize> = after
-        .iter()
-        .map(|(key, count)| (key, count - before.get(key).copied().unwrap_or_default()))
-        .filter(|(_, count)| *count > 0)
-        .collect();
-    println!(
-        "\nrequests of one Workspace from apply to ready\n{:<8} {:<22} {:>5} {:>6}  why",
-        "verb", "resource", "made", "least"
-    );
-    for (verb, resource, least, why) in LEAST {
-        let made = spent.get(&((*verb).to_owned(), (*resource).to_owned())).copied().unwrap_or_default();
-        println!("{verb:<8} {resource:<22} {made:>5} {least:>6}  {why}");
-    }
-    for ((verb, resource), made) in
-        spent.iter().filter(|((verb, resource), _)| !LEAST.iter().any(|(v, r, ..)| v == verb && r == resource))
-    {
-        println!("{verb:<8} {resource:<22} {made:>5} {:>6}", 0);
-    }
-    let (made, least) = (spent.values().sum::<usize>(), LEAST.iter().map(|(.., count, _)| count).sum::<usize>());
-    println!("together {made}, least {least}: {:.2} × (promise 1.3)", made as f64 / least as f64);
 }
 
 fn crowd(operated: &Operated, stage: &mut RealStage, child: &mut Child, size: u64) {
@@ -150,16 +101,10 @@ fn crowd(operated: &Operated, stage: &mut RealStage, child: &mut Child, size: u6
         state(stage, "w19")
     );
     std::thread::sleep(Duration::from_secs(20));
-    let before = requests(operated);
+    let before = Requests::so_far(operated);
     std::thread::sleep(Duration::from_secs(45));
-    let after = requests(operated);
-    let changed: Vec<String> = after
-        .iter()
-        .filter(|(key, count)| before.get(key) != Some(count))
-        .map(|((verb, resource), count)| format!("{verb} {resource} {count}"))
-        .collect();
-    let requests_made: usize = after.values().sum::<usize>() - before.values().sum::<usize>();
-    println!("quiet, 20 ready Workspaces, 45 s: {requests_made} requests but watch renewals (promise 0) {changed:?}");
+    let made = Requests::so_far(operated).since(&before);
+    println!("quiet, 20 ready Workspaces, 45 s: {} requests but watch renewals (promise 0) {made:?}", made.total());
     println!(
         "kaito-workspace: {:.1} MB resident (promise 20), binary {:.1} MB (promise 14)",
         megabytes(memory(child.id(), "VmRSS")),

@@ -98,6 +98,14 @@ impl<'a> Comparison<'a> {
         }
     }
 
+    /// Counts what another comparison with the same rows has found.
+    pub fn add(&mut self, other: Self) {
+        self.wrong.extend(other.wrong);
+        for ((_, uses), (_, more)) in self.rows.rows.iter_mut().zip(other.rows.rows) {
+            *uses += more;
+        }
+    }
+
     /// What differs and is not meant, in words.
     pub fn wrong(&self) -> &[String] {
         &self.wrong

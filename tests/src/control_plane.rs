@@ -205,14 +205,26 @@ impl ControlPlane {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn apply_text(&self, text: &str) -> Result<String, Error> {
-        let arguments = ["apply", "--server-side", "-f", "-"];
-        let mut command = self.kubectl_command(&self.kubeconfig(), &arguments);
+        self.feed(&["apply", "--server-side", "-f", "-"], text)
+    }
+
+    /// Creates what the text holds, with that field manager. Only the server looks at it: kubectl refuses `null` where a revision records that nothing was asked for.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn create_text(&self, text: &str, manager: &str) -> Result<String, Error> {
+        self.feed(&["create", "--validate=ignore", &format!("--field-manager={manager}"), "-f", "-"], text)
+    }
+
+    /// Runs kubectl as admin with text on its standard input.
+    fn feed(&self, arguments: &[&str], text: &str) -> Result<String, Error> {
+        let mut command = self.kubectl_command(&self.kubeconfig(), arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().at("kubectl")?;
         if let Some(mut input) = child.stdin.take() {
             input.write_all(text.as_bytes()).at("kubectl's input")?;
         }
-        success(&arguments, &child.wait_with_output().at("kubectl")?)
+        success(arguments, &child.wait_with_output().at("kubectl")?)
     }
 
     /// The port of this machine on which kwok plays the kubelets, where there is kwok.

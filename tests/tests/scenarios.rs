@@ -265,6 +265,22 @@ scenarios! {
         world.expect_quiet();
     }
 
+    fn an_annotation_that_comes_later_rolls_out(world) {
+        world.put(&manifests::phi_4_mini("phi"));
+        world.until_ready("phi");
+        let container = |world: &dyn Stage| world.get(Kind::StatefulSet, "phi").unwrap()["spec"]["template"]["spec"]["containers"][0].clone();
+        assert!(container(world)["startupProbe"]["exec"].is_object() && container(world).to_string().contains("vllm"));
+        // A probe of another kind: what stood there before must go.
+        world.patch(Kind::Workspace, "phi", &json!({"metadata": {"annotations": {"kaito.sh/disable-benchmark": "true", "kaito.sh/performance-mode": "throughput"}}}));
+        world.until("the pods are as the annotations say", &|world| container(world)["startupProbe"]["httpGet"].is_object());
+        world.until_ready("phi");
+        assert!(container(world)["startupProbe"]["exec"].is_null() && container(world).to_string().contains("--performance-mode=throughput"));
+        let pod = world.get(Kind::Pod, "phi-0").unwrap();
+        assert!(pod.to_string().contains("--performance-mode=throughput"), "the pod is a new one");
+        assert_eq!(world.list(Kind::NodeClaim).len(), 1, "the machine stays");
+        world.expect_quiet();
+    }
+
     fn a_template_of_the_users_own_is_served_and_an_edit_of_it_rolls_out(world) {
         world.put(&manifests::own_template("own"));
         world.until_ready("own");

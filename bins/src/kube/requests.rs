@@ -59,6 +59,12 @@ impl Requests {
         self.client.clone()
     }
 
+    /// One object as the server has it, with what nothing is decided from.
+    pub(super) async fn whole(&self, key: &ObjectKey) -> Result<Value, BackendError> {
+        let read = self.send("get", key.kind, Method::GET, kinds::object(key), None).await;
+        read.map_err(|refusal| refusal.error)
+    }
+
     /// One object; `None` when it is not there. `Err(None)` when the kind is not there.
     pub(super) async fn get(&self, key: &ObjectKey) -> Result<Option<Seen>, Missing> {
         match self.send("get", key.kind, Method::GET, kinds::object(key), None).await {

@@ -43,10 +43,16 @@ pub(super) async fn apply(
     let mut body = body.clone();
     body["metadata"]["uid"] = json!(uid);
     let url = with_query(&kinds::object(key), &[("fieldManager", manager), ("force", "true")], None);
-    let value = requests.write("apply", key.kind, Method::PATCH, url.clone(), (Body::Apply, &body)).await?;
-    let Some(patch) = take_over(&value, manager) else { return Ok(now(key.kind, value)) };
-    // The first apply to an object that we created by POST: fields that we no longer wish for are still held by that creation. From now on they belong to our applies,
-    // so that this one, once more, lets them go. A conflict here means: look again, and apply again.
+    let applied = requests.write("apply", key.kind, Method::PATCH, url.clone(), (Body::Apply, &body)).await;
+    let held = match &applied {
+        Ok(value) => take_over(value, manager),
+        // What the creation still holds may contradict what is applied: a probe can have one handler only.
+        Err(refused) if refused.kind == ErrorKind::Invalid => take_over(&requests.whole(key).await?, manager),
+        Err(_) => None,
+    };
+    let Some(patch) = held else { return applied.map(|value| now(key.kind, value)) };
+    // The first apply to an object that we created by POST, or that the Go operator wrote: fields that we no longer wish for are still held by that. From now on they belong
+    // to our applies, so that this one, once more, lets them go. A conflict here means: look again, and apply again.
     requests
         .write("patch", key.kind, Method::PATCH, with_query(&kinds::object(key), &[], None), (Body::MergePatch, &patch))
         .await?;
@@ -54,12 +60,12 @@ pub(super) async fn apply(
     Ok(now(key.kind, value))
 }
 
-/// Deletes the object with this uid, its dependants after it; of a Job, its pods before it, so that it is gone only when nothing of it works any more.
+/// Deletes the object with this uid, its dependants after it; of a Job or a Deployment, its pods before it, so that it is gone only when nothing of it works any more.
 ///
 /// *Gone already*: told as not found; the wish is fulfilled. *A namesake in its place*: a conflict; the driver looks again. An object that others hold on to
 /// is answered with its deletion time; it is there until they let go.
 pub(super) async fn delete(requests: &Requests, key: &ObjectKey, uid: &str) -> Result<Written, BackendError> {
-    let order = if key.kind == Kind::Job { "Foreground" } else { "Background" };
+    let order = if matches!(key.kind, Kind::Job | Kind::Deployment) { "Foreground" } else { "Background" };
     let options =
         json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": order, "preconditions": {"uid": uid}});
     let value = requests.write("delete", key.kind, Method::DELETE, kinds::object(key), (Body::Json, &options)).await?;
@@ -148,21 +154,40 @@ fn now(kind: Kind, value: Value) -> Written {
     Written::Now(Box::new(Seen::decode(kind, value)))
 }
 
-/// The patch that turns the fields of our creation into fields of our applies; `None` where there is no such entry.
+/// The field manager of the Go operator, after its program (`docker/workspace/Dockerfile`: `-o manager`). Others may share the name: it is the one who made the object, and said whose it is.
+const FORMER: &str = "manager";
+
+/// The patch that turns the fields of a creation, ours or the Go operator's, into fields of our applies; `None` where there is no such entry.
 fn take_over(object: &Value, manager: &str) -> Option<Value> {
     let entries = object.pointer("/metadata/managedFields")?.as_array()?;
-    let is_ours = |entry: &Value, operation: &str| {
-        entry["manager"] == manager
-            && entry["operation"] == operation
-            && entry.get("subresource").and_then(Value::as_str).is_none_or(str::is_empty)
+    let is_main = |entry: &Value| entry.get("subresource").and_then(Value::as_str).is_none_or(str::is_empty);
+    let is_former =
+        |entry: &Value| entry["manager"] == FORMER && entry.pointer("/fieldsV1/f:metadata/f:ownerReferences").is_some();
+    let is_written = |entry: &Value| {
+        is_main(entry) && entry["operation"] == "Update" && (entry["manager"] == manager || is_former(entry))
     };
-    let mut created = entries.iter().find(|entry| is_ours(entry, "Update"))?.clone();
-    created["operation"] = json!("Apply");
-    let others = entries.iter().filter(|entry| !is_ours(entry, "Update") && !is_ours(entry, "Apply")).cloned();
-    let all: Vec<Value> = others.chain([created]).collect();
+    let is_applied = |entry: &Value| is_main(entry) && entry["operation"] == "Apply" && entry["manager"] == manager;
+    let mut taken = entries.iter().find(|entry| is_written(entry))?.clone();
+    taken["manager"] = json!(manager);
+    taken["operation"] = json!("Apply");
+    for entry in entries.iter().filter(|entry| is_written(entry)) {
+        unite(&mut taken["fieldsV1"], &entry["fieldsV1"]);
+    }
+    let others = entries.iter().filter(|entry| !is_written(entry) && !is_applied(entry)).cloned();
+    let all: Vec<Value> = others.chain([taken]).collect();
     Some(json!({"metadata": {
         "uid": object.pointer("/metadata/uid"), "resourceVersion": object.pointer("/metadata/resourceVersion"), "managedFields": all,
     }}))
+}
+
+/// Adds fields to a set of fields.
+fn unite(fields: &mut Value, more: &Value) {
+    for (field, below) in more.as_object().into_iter().flatten() {
+        unite(&mut fields[field], below);
+        if fields[field].is_null() {
+            fields[field] = below.clone();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -187,5 +212,29 @@ mod tests {
             json!([entry("kubectl", "Update", "f:x"), status, entry("kaito-workspace", "Apply", "f:old")])
         );
         assert!(take_over(&object, "kaito-other").is_none());
+    }
+
+    #[test]
+    fn the_fields_of_the_go_operator_become_fields_of_our_applies_too() {
+        let entry = |manager: &str, operation: &str, fields: Value| json!({"manager": manager, "operation": operation, "fieldsV1": fields});
+        let spec = |field: &str| json!({"f:spec": {field: {}}});
+        let made = json!({"f:metadata": {"f:ownerReferences": {}}, "f:spec": {"f:old": {}}});
+        let fields = [
+            entry("manager", "Update", made.clone()),
+            entry("kaito-workspace", "Update", spec("f:annotated")),
+            entry("kaito-workspace", "Apply", spec("f:new")),
+            entry("kubectl-edit", "Update", spec("f:x")),
+        ];
+        let object =
+            |fields: &[Value]| json!({"metadata": {"uid": "u", "resourceVersion": "7", "managedFields": fields}});
+        let mut both = made;
+        both["f:spec"]["f:annotated"] = json!({});
+        let taken = take_over(&object(&fields), "kaito-workspace").unwrap();
+        assert_eq!(
+            taken["metadata"]["managedFields"],
+            json!([entry("kubectl-edit", "Update", spec("f:x")), entry("kaito-workspace", "Apply", both)])
+        );
+        let namesake = [entry("manager", "Update", spec("f:theirs"))];
+        assert!(take_over(&object(&namesake), "kaito-workspace").is_none(), "another operator of that name");
     }
 }

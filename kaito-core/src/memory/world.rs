@@ -140,6 +140,11 @@ impl World {
         self.steps
     }
 
+    /// The product starts again, with nothing in memory: as after an update of its image, or where another operator was before.
+    pub fn start_again(&mut self) {
+        (0..self.replicas.len()).for_each(|index| self.start_process(index));
+    }
+
     /// Lets the product crash once, after so many of its effects from now: the reconcile ends there, and a new process starts with nothing in memory.
     pub fn crash_after(&mut self, effects: u64) {
         self.crash = Some(effects);

@@ -19,9 +19,10 @@ mod facts; // model, machine and runtime that the Workspace names, or its own se
 mod former; // what an older operator has made is taken over as it is
 mod given_up; // claims that went away before a machine came
 mod joined; // the Nodes that came, and whether they can be used
-mod models; // what is recorded of models that are in no catalogue, or a hub says
 mod last_words; // what a container printed before it ended
 mod measurement; // the result of a benchmark, out of a log
+mod migration; // from a Deployment of an older version to the set of pods
+mod models; // what is recorded of models that are in no catalogue, or a hub says
 mod network; // the Services
 mod nodes; // ask for machines, read what came
 mod orphans; // machines of a Workspace that is gone

@@ -2,6 +2,7 @@
 
 use super::draft::{Draft, Flow};
 use super::facts::{self, Engine, Subject};
+use super::migration;
 use super::view::View;
 use crate::manifest::{self, Exposure};
 use crate::snapshot::Unread;
@@ -30,6 +31,10 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     for service in [manifest::service(&exposure), manifest::headless_service(&exposure)] {
         let name = service.metadata.name.clone().unwrap_or_default();
         let found = view.snapshot.get(view.namespace(), &name)?;
+        // What leads to the pods of a Deployment goes on doing so until there are others.
+        if found.found().is_some() && migration::is_ahead(view)? {
+            continue;
+        }
         draft.ensure(found, service, view.uid());
     }
     Ok(Flow::Next)

@@ -36,9 +36,8 @@ impl<'a> View<'a> {
         settings: &'a Settings,
     ) -> Result<Option<Self>, Unread> {
         let root = snapshot.seen(key.clone(), Freshness::Cached);
-        // Of a Workspace that is not known yet, everything that it may need is asked for at once.
-        let may_tune = root.map_or(true, |root| root.is_some_and(tunes));
-        snapshot.need(first_reads(key).into_iter().chain(may_tune.then(|| named(key, Kind::Job, &key.name))))?;
+        let tunes = root.is_ok_and(|root| root.is_some_and(tunes));
+        snapshot.need(first_reads(key).into_iter().chain(tunes.then(|| named(key, Kind::Job, &key.name))))?;
         let (metadata, workspace, status, conditions) = match snapshot.seen(key.clone(), Freshness::Cached)? {
             None => return Ok(None),
             Some(seen @ Seen::Malformed(malformed)) => {

@@ -8,7 +8,7 @@ use super::facts::{Engine, Facts, Subject, Task};
 use super::secrets::{self, Need};
 use super::size::Room;
 use super::view::View;
-use super::{adapters, asked, former};
+use super::{adapters, asked, former, migration};
 use crate::compat;
 use crate::effect::{self, is_dying};
 use crate::failure::{self, Failure};
@@ -55,7 +55,10 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
             }
             Lookup::Malformed(_) => true,
         };
-        if is_wanted && let Some(pods) = pods(view, draft, &subject, revision.number, found)? {
+        if is_wanted
+            && let Some(pods) = pods(view, draft, &subject, revision.number, found)?
+            && (found.found().is_some() || migration::step(view, draft)?)
+        {
             ensure(view, draft, found, &revision, &pods);
         }
         if subject.model().is_some() {

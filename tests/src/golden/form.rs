@@ -32,7 +32,7 @@ fn revision_by_number(object: &Value) -> Option<String> {
 }
 
 /// With the namespace where a capture has a word for it.
-fn named(value: Value, namespace: &str) -> Value {
+pub(super) fn named(value: Value, namespace: &str) -> Value {
     match value {
         Value::String(text) if text == "NS" => json!(namespace),
         Value::String(text) => json!(text.replace(".NS.", &format!(".{namespace}."))),

@@ -2,22 +2,29 @@
 //!
 //! - [`cases`]: the manifests of which the reference made what it meant to make.
 //! - [`DIFFERENCES`]: what we do otherwise, with the reason; one table for every place where ours is made.
+//! - [`former`]: the same as objects of a cluster in which the reference has run until now.
+//! - [`Cluster`]: all of them on one real API server.
 //! - [`ours`], [`theirs`]: objects in a form in which the two can be compared.
 
+mod cluster;
 mod differences;
 mod form;
+pub mod former;
 
+pub use cluster::{Cluster, There};
 pub use differences::DIFFERENCES;
 pub use form::{ours, theirs};
 
 use crate::shared;
 use kaito_core::cloud::Cloud;
+use kaito_core::driver::Planner;
 use kaito_core::kinds::Scope;
-use kaito_core::memory::World;
+use kaito_core::memory::{Fate, Pace, World};
 use kaito_core::{Kind, ObjectKey, Settings};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Folders of captures, with what the reference ran as. Captures of other provisioners and controllers belong to other issues.
 const FOLDERS: [(Cloud, &str); 3] = [(Cloud::Azure, "azure"), (Cloud::Aws, "aws"), (Cloud::Arc, "arc")];
@@ -87,11 +94,17 @@ impl Case {
     }
 
     /// A fresh cluster in memory for it.
-    ///
-    /// # Panics
-    /// When the chart's StorageClass is not there.
     pub fn world(&self) -> World {
-        let mut world = World::installed(&self.settings());
+        self.in_world(World::installed(&self.settings()))
+    }
+
+    /// The same with another planner in the place of the product's.
+    pub fn world_with(&self, planner: Arc<dyn Planner>) -> World {
+        self.in_world(World::with_planner(&self.settings(), Pace::default(), &Fate::default(), planner))
+    }
+
+    /// Without what the case's cluster lacks.
+    fn in_world(&self, mut world: World) -> World {
         if self.lacks_local_disks() {
             let class = kaito_api::vocabulary::names::LOCAL_NVME_CLASS;
             world.delete(&ObjectKey::cluster(Kind::StorageClass, class)).expect("the chart brings it");
@@ -118,16 +131,7 @@ impl Step {
     /// # Panics
     /// When the cluster does not take it.
     pub fn put(&self, world: &mut World, namespace: &str) {
-        for object in self.objects(namespace) {
-            let text = |field: &str| object[field].as_str().unwrap_or_default();
-            let Some(kind) = Kind::named(text("apiVersion"), text("kind")) else { continue };
-            let name = object["metadata"]["name"].as_str().expect("a name");
-            let key = match kind.scope() {
-                Scope::Namespaced => ObjectKey::new(kind, namespace, name),
-                Scope::Cluster => ObjectKey::cluster(kind, name),
-            };
-            world.put(&key, &object).expect("the cluster takes it");
-        }
+        put(world, namespace, &self.objects(namespace));
     }
 
     /// What it is about, for [`DIFFERENCES`]: its file, and what it has in common with others.
@@ -145,6 +149,23 @@ impl Step {
 
     fn mentions(&self, word: &str) -> bool {
         self.documents.iter().any(|document| document["tuning"]["output"]["imagePushSecret"] == word)
+    }
+}
+
+/// Puts objects into a cluster in memory, as far as that knows their kinds.
+///
+/// # Panics
+/// When the cluster does not take one.
+pub fn put(world: &mut World, namespace: &str, objects: &[Value]) {
+    for object in objects {
+        let text = |field: &str| object[field].as_str().unwrap_or_default();
+        let Some(kind) = Kind::named(text("apiVersion"), text("kind")) else { continue };
+        let name = object["metadata"]["name"].as_str().expect("a name");
+        let key = match kind.scope() {
+            Scope::Namespaced => ObjectKey::new(kind, namespace, name),
+            Scope::Cluster => ObjectKey::cluster(kind, name),
+        };
+        world.put(&key, object).expect("the cluster takes it");
     }
 }
 

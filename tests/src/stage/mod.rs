@@ -1,8 +1,10 @@
 //! Where a scenario plays: the memory world, or a real API server with kwok. A scenario is told once, to a [`Stage`].
 
+mod clouds;
 mod memory;
 mod real;
 
+pub use clouds::Clouds;
 pub use memory::MemoryStage;
 pub use real::{Operated, RealStage, USER};
 
@@ -178,7 +180,7 @@ impl dyn Stage + '_ {
 }
 
 /// The StatefulSet controller of Kubernetes keeps revisions of its own.
-fn is_of_a_stateful_set(object: &Value) -> bool {
+pub fn is_of_a_stateful_set(object: &Value) -> bool {
     object["metadata"]["ownerReferences"].as_array().into_iter().flatten().any(|owner| owner["kind"] == "StatefulSet")
 }
 

@@ -1,5 +1,6 @@
 //! A real API server as a stage: kwok plays the kubelets, our own cloud the machines, and the controller runs under exactly the generated ClusterRole.
 
+use super::clouds::{Clouds, InClouds};
 use super::{Stage, belongs};
 use crate::control_plane::{ControlPlane, Options};
 use crate::faults::FaultLayer;
@@ -64,7 +65,16 @@ impl Operated {
         Self::begin(if controller { Controller::Well } else { Controller::Absent })
     }
 
+    /// Starts one with the controller, in which each of these namespaces lies in a cloud of its own.
+    pub fn in_clouds(clouds: Clouds) -> Option<Operated> {
+        Self::begin_in(clouds, Controller::Well)
+    }
+
     fn begin(controller: Controller) -> Option<Operated> {
+        Self::begin_in(Clouds::new(), controller)
+    }
+
+    fn begin_in(clouds: Clouds, controller: Controller) -> Option<Operated> {
         let options = Options { controller_manager: true, kwok: true, calm: true, audit: true, ..Options::default() };
         let plane = ControlPlane::start_or_skip(options).unwrap_or_else(|error| panic!("no control plane: {error}"))?;
         let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/kaito.sh_workspaces.yaml");
@@ -93,7 +103,7 @@ impl Operated {
             Controller::Well | Controller::Absent => None,
         };
         let operated = Operated { plane, faults };
-        operated.run_parts(controller);
+        operated.run_parts(clouds, controller);
         Some(operated)
     }
 
@@ -117,25 +127,28 @@ impl Operated {
         self.plane.identity(USER, &[]).expect("a certificate")
     }
 
+    /// Runs the controller in this process from now on, where it did not run before.
+    pub fn start_controller(&self) {
+        let identity = self.identity();
+        in_a_thread(async move {
+            let ended = control(Clouds::new(), Controller::Well, &identity).await;
+            panic!("the operator ended: {ended:?}");
+        });
+    }
+
     /// Runs the cloud, and the controller where it is wanted, in a thread of their own until the process ends.
-    fn run_parts(&self, controller: Controller) {
+    fn run_parts(&self, clouds: Clouds, controller: Controller) {
         let (admin, identity) = (self.plane.kubeconfig(), self.identity());
         let cloud = Cloud::new(Pace::instant()).with_kubelets(self.plane.kubelets().expect("kwok runs"));
-        std::thread::spawn(move || {
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            let runtime =
-                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-            runtime.block_on(async move {
-                let admin = config(Some(&admin)).await.expect("a kubeconfig");
-                let clouds =
-                    Operator::builder(client(admin, "simulated-cloud").expect("a client"), Settings::default())
-                        .planner(Box::new(cloud))
-                        .kinds([Kind::NodeClaim, Kind::Node])
-                        .manager("simulated-cloud")
-                        .run(std::future::pending());
-                let ended = tokio::join!(clouds, control(controller, &identity));
-                panic!("the operators ended: {ended:?}");
-            });
+        in_a_thread(async move {
+            let admin = config(Some(&admin)).await.expect("a kubeconfig");
+            let cloud = Operator::builder(client(admin, "simulated-cloud").expect("a client"), Settings::default())
+                .planner(Box::new(InClouds { planner: cloud, clouds: clouds.clone() }))
+                .kinds([Kind::NodeClaim, Kind::Node])
+                .manager("simulated-cloud")
+                .run(std::future::pending());
+            let ended = tokio::join!(cloud, control(clouds, controller, &identity));
+            panic!("the operators ended: {ended:?}");
         });
     }
 
@@ -148,8 +161,18 @@ impl Operated {
     }
 }
 
+/// Runs something that never ends in a thread of its own.
+fn in_a_thread(work: impl Future<Output = ()> + Send + 'static) {
+    std::thread::spawn(move || {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        runtime.block_on(work);
+    });
+}
+
 /// Runs the controller under its own identity, if it runs here.
-async fn control(controller: Controller, identity: &Path) -> Result<(), OperatorError> {
+async fn control(clouds: Clouds, controller: Controller, identity: &Path) -> Result<(), OperatorError> {
     let config = config(Some(identity)).await.expect("a kubeconfig");
     let client = match controller {
         Controller::Absent => std::future::pending().await,
@@ -159,7 +182,8 @@ async fn control(controller: Controller, identity: &Path) -> Result<(), Operator
         }
     };
     let operator = Operator::builder(client.expect("a client"), Settings::default());
-    operator.planner(Box::new(WorkspacePlanner)).run(std::future::pending()).await
+    let planner = InClouds { planner: WorkspacePlanner, clouds };
+    operator.planner(Box::new(planner)).run(std::future::pending()).await
 }
 
 /// One namespace of it.
