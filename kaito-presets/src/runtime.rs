@@ -298,9 +298,15 @@ impl QuantizationSupport {
     /// Whether weights quantised so can be served on GPUs of that capability.
     #[must_use]
     pub fn allows(&self, quantization: &Quantization, capability: ComputeCapability) -> bool {
+        self.allows_method(quantization.method, capability)
+    }
+
+    /// The same for a method by its name.
+    #[must_use]
+    pub fn allows_method(&self, name: &str, capability: ComputeCapability) -> bool {
         match self {
             Self::Any => true,
-            Self::Only(rows) => rows.iter().any(|(method, min)| *method == quantization.method && capability >= *min),
+            Self::Only(rows) => rows.iter().any(|(method, min)| *method == name && capability >= *min),
         }
     }
 }

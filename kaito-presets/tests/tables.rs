@@ -112,7 +112,11 @@ fn what_a_release_of_vllm_can_be_told_is_found_by_name() {
         let flags = profile.vllm_flags.iter().map(|(flag, _)| flag.split('.').next().unwrap_or(flag));
         for flag in flags {
             let positive = flag.strip_prefix("no-").unwrap_or(flag);
-            assert!(profile.option(positive).is_some(), "{}: {flag} is passed, and its vLLM does not know it", profile.id);
+            assert!(
+                profile.option(positive).is_some(),
+                "{}: {flag} is passed, and its vLLM does not know it",
+                profile.id
+            );
         }
     }
 }

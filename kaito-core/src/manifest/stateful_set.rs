@@ -1,6 +1,6 @@
 //! How many pods, and under which names.
 
-use super::{Serving, headless_name, pod, volumes};
+use super::{Serving, headless_name, pod, weights};
 use crate::compat;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
@@ -24,10 +24,14 @@ pub fn around(serving: &Serving<'_>, template: PodTemplateSpec) -> StatefulSet {
         }),
         selector: LabelSelector { match_labels: Some(serving.pod_labels.clone()), match_expressions: None },
         template,
-        volume_claim_templates: volumes::claim_templates(serving),
+        volume_claim_templates: weights::claims(serving),
         ..StatefulSetSpec::default()
     };
-    compat::stateful_set(metadata(serving.name, serving.namespace, &serving.owner, serving.revision), spec)
+    let mut metadata = metadata(serving.name, serving.namespace, &serving.owner, serving.revision);
+    let digest = serving.config.as_ref().and_then(|config| config.digest.clone());
+    let digest = digest.map(|digest| (annotations::INFERENCE_CONFIG_DIGEST.to_owned(), digest));
+    metadata.annotations.get_or_insert_default().extend(digest);
+    compat::stateful_set(metadata, spec)
 }
 
 /// What a set is called, whose it is, and which revision of the Workspace its pods are made from.
