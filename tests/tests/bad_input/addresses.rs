@@ -20,6 +20,7 @@ fn an_address_that_is_none_is_refused_with_its_field_and_others_are_unharmed() {
         "https://data.example.com/$(touch /tmp/ran)",
         "https://data.example.com/a\nhttps://data.example.com/b",
         "https://data.example.com/$(HF_TOKEN)",
+        "https://data.example.com/$(id)",
         "-o/etc/passwd",
         "file:///etc/passwd",
         "https:///a",
@@ -38,11 +39,9 @@ fn an_address_that_is_none_is_refused_with_its_field_and_others_are_unharmed() {
 
 #[test]
 fn an_address_with_signs_of_a_shell_arrives_as_it_is() {
-    for address in [
-        "https://data.example.com/$(id)`id`",
-        "https://data.example.com/a'b\"c;d&e|f>g*?",
-        "https://data.example.com/$$",
-    ] {
+    for address in
+        ["https://data.example.com/`id`", "https://data.example.com/a'b\"c;d&e|f>g*?", "https://data.example.com/$$"]
+    {
         let mut stage = world(&Fate::default());
         stage.put(&manifests::registry_secret("my-push-secret"));
         stage.put(&training(address));
@@ -55,6 +54,5 @@ fn an_address_with_signs_of_a_shell_arrives_as_it_is() {
         // A kubelet makes one dollar of two, and puts the value of a variable for `$(NAME)`.
         let arrived: Vec<String> = urls.map(|value| value.replace("$$", "$")).collect();
         assert_eq!(arrived, [address]);
-        assert!(!job.to_string().replace("$$", "").contains("$(id)"), "{job}");
     }
 }

@@ -59,7 +59,7 @@ fn bytes() -> Value {
 
 /// Options that nobody knows, and one value that is wrong.
 fn nonsense() -> String {
-    let unknown: String = (0..20_000).map(|n| format!("  option-of-nobody-with-a-long-name-{n}: {n}\n")).collect();
+    let unknown: String = (0..4_000).map(|n| format!("  option-of-nobody-with-a-long-name-{n}: {n}\n")).collect();
     format!("vllm:\n  dtype: x\n{unknown}")
 }
 
