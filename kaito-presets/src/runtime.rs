@@ -4,7 +4,7 @@
 //! [`profile`]`("current")` and a warning.
 
 use crate::generated::runtimes::PROFILES;
-use crate::{ComputeCapability, Flag, Image, Quantization};
+use crate::{ComputeCapability, Flag, Image, Quantization, VllmOption};
 
 /// A runtime image and everything that depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,28 +121,6 @@ pub struct Versions {
     pub cuda: &'static str,
     /// transformers.
     pub transformers: &'static str,
-}
-
-/// Something that a server of vLLM can be told on its command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VllmOption {
-    /// Its name in dashes, without those in front.
-    pub name: &'static str,
-    /// What comes after it.
-    pub takes: Takes,
-}
-
-/// What comes after an option.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Takes {
-    /// Nothing: it is a switch, and most have a `--no-…` too.
-    Nothing,
-    /// A whole number; some are written as `8k` too.
-    Integer,
-    /// A number.
-    Number,
-    /// A word, a list, or JSON.
-    Text,
 }
 
 /// An image that can stand in.
