@@ -56,6 +56,37 @@ fn what_is_good_is_allowed_and_what_is_not_is_shown_at_its_place() {
 }
 
 #[test]
+fn settings_of_the_runtime_are_judged_where_both_are_in_the_input() {
+    let text = |settings: &str| {
+        let workspace = good_but("inference:", "inference:\n  config: tuned");
+        format!(
+            "{workspace}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: tuned}}\ndata:\n  inference_config.yaml: |\n    vllm:\n      {settings}\n"
+        )
+    };
+    let (code, good) = verdict(&text("max-num-sequences: 16"), &[]);
+    let config = &good["items"][1];
+    assert_eq!((code, &config["allowed"]), (0, &json!(true)), "{good}");
+    assert!(config["warnings"][0].as_str().unwrap().contains("(did you mean max-num-seqs?)"), "{good}");
+    let (code, bad) = verdict(&text("port: 8000"), &[]);
+    let wrong = &bad["items"][1]["errors"][0];
+    assert_eq!(
+        (code, &bad["items"][0]["allowed"], &wrong["rule"]),
+        (1, &json!(true), &json!("InferenceConfigNotUsable")),
+        "{bad}"
+    );
+    assert!(
+        wrong["detail"]
+            .as_str()
+            .unwrap()
+            .contains("line 2: vllm.port is 8000, and the Service and the probes ask port 5000"),
+        "{bad}"
+    );
+    assert!(wrong["line"].as_u64() > Some(10), "{bad}");
+    // Nobody reads it: nothing is said of it.
+    assert_eq!(verdict(&text("port: 8000").replace("config: tuned", "config: other"), &[]).0, 0);
+}
+
+#[test]
 fn every_kind_of_mistake_is_told_with_its_path_type_and_value() {
     let table: &[(String, &str, &str, Value)] = &[
         (

@@ -25,6 +25,7 @@
 //! |---|---|
 //! | [`workspace`] | the planner of Workspaces, step by step |
 //! | [`manifest`] | how objects look |
+//! | [`runtime_config`] | what a user tells the server, and what is wrong with it |
 //! | [`sizing`] | how many machines a model needs |
 //! | [`failure`] | every failure and wait, with its deadline and remedy |
 //! | [`admission`] | whether an object would be admitted, with the nearest known name; rules as rows |
@@ -61,6 +62,7 @@ pub mod read;
 pub mod read_index;
 pub mod record;
 pub mod render;
+pub mod runtime_config;
 pub mod settings;
 pub mod sizing;
 pub mod snapshot;

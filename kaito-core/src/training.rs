@@ -144,20 +144,22 @@ impl TrainingConfig {
         })
     }
 
-    /// Where the settings say something else than the method of the Workspace.
+    /// Where the settings say something else than the method of the Workspace: the result would not be what was asked for, and may need another GPU.
     pub fn contradiction(&self, method: TuningMethod) -> Option<String> {
-        let is_quantized = ["load_in_4bit", "load_in_8bit"]
-            .iter()
-            .any(|key| self.setting("QuantizationConfig", key) == Some(&json!(true)));
-        match (method, is_quantized) {
-            (TuningMethod::Lora, true) => {
-                Some("tuning.method is lora, and QuantizationConfig quantises the model: it is tuned as qlora".into())
-            }
-            (TuningMethod::Qlora, false) => Some(
-                "tuning.method is qlora, and QuantizationConfig does not quantise the model: it is tuned as lora"
-                    .into(),
+        let on = |key: &&&str| self.setting("QuantizationConfig", key) == Some(&json!(true));
+        let quantized: Vec<&str> = ["load_in_4bit", "load_in_8bit"].iter().filter(on).copied().collect();
+        match (method, quantized.as_slice()) {
+            (TuningMethod::Lora, [first, ..]) => Some(format!(
+                "is for another method: QuantizationConfig.{first} is true, and tuning.method is lora; leave it out, or take qlora"
+            )),
+            (TuningMethod::Qlora, []) => Some(
+                "is for another method: QuantizationConfig quantises nothing, and tuning.method is qlora; set load_in_4bit: true, or take lora"
+                    .to_owned(),
             ),
-            _ => None,
+            (TuningMethod::Qlora, [_, _, ..]) => Some(
+                "sets both QuantizationConfig.load_in_4bit and load_in_8bit; a model is loaded in one of them".to_owned(),
+            ),
+            (TuningMethod::Lora, []) | (TuningMethod::Qlora, [_]) => None,
         }
     }
 }

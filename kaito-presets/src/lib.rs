@@ -17,6 +17,7 @@ mod catalogue; // find a model by any of its names; say what was meant when ther
 mod generated; // the tables
 mod model; // what a model is
 mod nearest; // names that look alike
+mod options; // what a server of vLLM can be told
 mod removed; // names that once were presets
 mod runtime; // which image serves which GPU, and how it wants to be spoken to
 mod sku; // machine sizes by cloud
@@ -28,11 +29,12 @@ pub use model::{
     Attention, Features, Flag, Formats, Model, ModelRef, Quantization, Shape, Text, TransformersParams, TuningMethod,
     TuningParams,
 };
+pub use options::{Takes, VllmOption};
 pub use removed::{Removed, removed, removed_presets};
 pub use runtime::{
     Confidence, Dtypes, FallbackImage, GpuMemoryRule, Lora, MaxModelLenRule, QuantizationSupport, RuntimeProfile,
-    Supports, Takes, TransformersDialect, TransformersRuntime, TuningRuntime, Versions, VllmDialect, VllmOption,
-    WeightsSource, profile, profile_for, profiles,
+    Supports, TransformersDialect, TransformersRuntime, TuningRuntime, Versions, VllmDialect, WeightsSource, profile,
+    profile_for, profiles,
 };
 pub use sku::{Cloud, GpuVendor, Retirement, Sku, nearest_skus, sku, skus};
 

@@ -4,7 +4,7 @@
 //! [`profile`]`("current")` and a warning.
 
 use crate::generated::runtimes::PROFILES;
-use crate::{ComputeCapability, Flag, Image, Quantization};
+use crate::{ComputeCapability, Flag, Image, Quantization, VllmOption};
 
 /// A runtime image and everything that depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,28 +121,6 @@ pub struct Versions {
     pub cuda: &'static str,
     /// transformers.
     pub transformers: &'static str,
-}
-
-/// Something that a server of vLLM can be told on its command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VllmOption {
-    /// Its name in dashes, without those in front.
-    pub name: &'static str,
-    /// What comes after it.
-    pub takes: Takes,
-}
-
-/// What comes after an option.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Takes {
-    /// Nothing: it is a switch, and most have a `--no-…` too.
-    Nothing,
-    /// A whole number; some are written as `8k` too.
-    Integer,
-    /// A number.
-    Number,
-    /// A word, a list, or JSON.
-    Text,
 }
 
 /// An image that can stand in.
@@ -298,9 +276,15 @@ impl QuantizationSupport {
     /// Whether weights quantised so can be served on GPUs of that capability.
     #[must_use]
     pub fn allows(&self, quantization: &Quantization, capability: ComputeCapability) -> bool {
+        self.allows_method(quantization.method, capability)
+    }
+
+    /// The same for a method by its name.
+    #[must_use]
+    pub fn allows_method(&self, name: &str, capability: ComputeCapability) -> bool {
         match self {
             Self::Any => true,
-            Self::Only(rows) => rows.iter().any(|(method, min)| *method == quantization.method && capability >= *min),
+            Self::Only(rows) => rows.iter().any(|(method, min)| *method == name && capability >= *min),
         }
     }
 }

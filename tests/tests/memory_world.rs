@@ -41,6 +41,78 @@ fn a_missing_pull_secret_of_an_adapter_is_told_while_the_pods_start() {
 }
 
 #[test]
+fn weights_that_lie_on_the_node_are_read_there_by_every_runtime_and_none_are_brought() {
+    let mut slow = manifests::preset("w", "phi-3.5-mini-instruct", "Standard_NV36ads_A10_v5");
+    slow["metadata"]["annotations"] = json!({"kaito.sh/runtime": "transformers"});
+    let rows = [
+        (
+            manifests::preset("w", "phi-4-mini-instruct", "Standard_NC24ads_A100_v4"),
+            "--load-format=runai_streamer --max-model-len=auto --model=/opt/kaito/models/phi-4-mini-instruct ",
+        ),
+        (manifests::phi_3_mini("w"), "--model=/opt/kaito/models/phi-3-mini-4k-instruct --"),
+        (slow, "--pretrained_model_name_or_path=/opt/kaito/models/phi-3.5-mini-instruct --"),
+    ];
+    for (mut manifest, flag) in rows {
+        let brought = pods_of(&manifest);
+        manifest["metadata"]["annotations"]["kaito.sh/use-local-weights"] = json!("true");
+        let set = pods_of(&manifest);
+        let (pod, server) = (&set["spec"]["template"]["spec"], &set["spec"]["template"]["spec"]["containers"][0]);
+        let line = server["command"][2].as_str().unwrap();
+        assert!(line.contains(flag) && !line.contains("download-dir") && !line.contains("load_format"), "{line}");
+        let directory =
+            flag.split_once("/opt").map(|(_, rest)| format!("/opt{}", rest.split(' ').next().unwrap())).unwrap();
+        let mounted =
+            server["volumeMounts"].as_array().unwrap().iter().find(|mount| mount["mountPath"] == directory.as_str());
+        assert_eq!(mounted.map(|mount| &mount["readOnly"]), Some(&json!(true)), "{server}");
+        assert!(pod["volumes"].to_string().contains(&format!("\"path\":\"{directory}\"")), "{pod}");
+        assert!(pod["initContainers"].is_null() && set["spec"]["volumeClaimTemplates"].is_null(), "{set}");
+        assert!(
+            !set.to_string().contains("model-weights-volume") && brought.to_string().contains("model-weights-volume")
+        );
+    }
+    let artefact = pods_of(&manifests::phi_3_mini("w"));
+    assert_eq!(artefact["spec"]["template"]["spec"]["initContainers"][0]["name"], "model-weights-downloader");
+}
+
+/// The set that a Workspace `w` comes to.
+fn pods_of(manifest: &serde_json::Value) -> serde_json::Value {
+    let mut stage = stage();
+    stage.put(manifest);
+    (&mut stage as &mut dyn Stage).until_ready("w");
+    stage.get(Kind::StatefulSet, "w").unwrap()
+}
+
+/// A set of the Go operator, or of an older version of this one, remembers nothing of the settings that its pods were made with.
+#[test]
+fn a_set_that_is_taken_over_learns_its_settings_without_a_restart_and_follows_the_next_edit() {
+    const DIGEST: &str = "kaito.sh/inference-config-digest";
+    let settings = |yaml: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "my-settings"}, "data": {"inference_config.yaml": yaml}});
+    let mut manifest = manifests::phi_4_mini("phi");
+    manifest["inference"]["config"] = json!("my-settings");
+    for remembered in [json!(null), json!("v0.made-in-another-way")] {
+        let mut stage = stage();
+        stage.put(&settings("vllm: {max-model-len: 4096}\n"));
+        stage.put(&manifest);
+        (&mut stage as &mut dyn Stage).until_ready("phi");
+        let before = stage.get(Kind::StatefulSet, "phi").unwrap()["spec"].clone();
+        let uid = |stage: &MemoryStage| stage.get(Kind::Pod, "phi-0").unwrap()["metadata"]["uid"].clone();
+        let pod = uid(&stage);
+        stage.patch(Kind::StatefulSet, "phi", &json!({"metadata": {"annotations": {DIGEST: remembered}}}));
+        (&mut stage as &mut dyn Stage).until("it remembers", &|stage| {
+            let set = stage.get(Kind::StatefulSet, "phi").unwrap();
+            set["metadata"]["annotations"][DIGEST].as_str().is_some_and(|digest| digest.starts_with("v1."))
+        });
+        (&mut stage as &mut dyn Stage).expect_quiet();
+        assert_eq!((stage.get(Kind::StatefulSet, "phi").unwrap()["spec"].clone(), uid(&stage)), (before, pod.clone()));
+        stage.put(&settings("vllm: {max-model-len: 2048}\n"));
+        (&mut stage as &mut dyn Stage).until("another pod", &|stage| {
+            stage.get(Kind::Pod, "phi-0").is_some_and(|now| now["metadata"]["uid"] != pod)
+        });
+        (&mut stage as &mut dyn Stage).until_ready("phi");
+    }
+}
+
+#[test]
 fn pods_that_run_are_left_alone_when_an_adapter_is_changed_to_one_that_cannot_be() {
     let mut stage = stage();
     stage.put(&manifests::adapters("lora"));

@@ -117,6 +117,49 @@ scenarios! {
         world.until_ready("set");
     }
 
+    fn an_edit_of_the_settings_makes_the_pods_anew_exactly_once(world) {
+        let settings = |yaml: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "my-settings"}, "data": {"inference_config.yaml": yaml}});
+        let digests = |world: &dyn Stage| {
+            let set = world.get(Kind::StatefulSet, "set").unwrap();
+            let of = |pointer: &str| set.pointer(&format!("{pointer}/metadata/annotations/kaito.sh~1inference-config-digest")).cloned();
+            (of("").unwrap(), of("/spec/template"))
+        };
+        let mut manifest = manifests::phi_4_mini("set");
+        manifest["inference"]["config"] = json!("my-settings");
+        world.put(&settings("vllm:\n  max-model-len: 4096\n"));
+        world.put(&manifest);
+        world.until_ready("set");
+        let first = world.get(Kind::StatefulSet, "set").unwrap()["spec"].clone();
+        let (remembered, on_pods) = digests(world);
+        assert_eq!(on_pods, None, "a new set has the template of the reference");
+
+        // The server is told the same, in other words.
+        world.put(&settings("# as before\nvllm: {max_model_len: '4096'}\n"));
+        world.expect_quiet();
+        assert_eq!(world.get(Kind::StatefulSet, "set").unwrap()["spec"], first);
+
+        world.put(&settings("vllm:\n  max-model-len: 2048\n"));
+        world.until("the pods are made anew", &|world| digests(world).1.is_some());
+        world.until_ready("set");
+        let second = world.get(Kind::StatefulSet, "set").unwrap()["spec"].clone();
+        let (now, on_pods) = digests(world);
+        assert_eq!(Some(&now), on_pods.as_ref());
+        assert_ne!(now, remembered);
+        let mut but_for_the_mark = second.clone();
+        but_for_the_mark["template"]["metadata"]["annotations"] = first["template"]["metadata"]["annotations"].clone();
+        if first["template"]["metadata"]["annotations"].is_null() {
+            but_for_the_mark["template"]["metadata"].as_object_mut().unwrap().remove("annotations");
+        }
+        assert_eq!(but_for_the_mark, first, "nothing but the mark of the edit");
+        world.until("the pod has it too", &|world| {
+            let pod = world.get(Kind::Pod, "set-0");
+            pod.is_some_and(|pod| pod["metadata"]["annotations"]["kaito.sh/inference-config-digest"] == now)
+        });
+        world.expect_quiet();
+        assert_eq!(world.get(Kind::StatefulSet, "set").unwrap()["spec"], second, "once");
+        assert_eq!(world.list(Kind::NodeClaim).len(), 1, "the machine stays");
+    }
+
     fn the_longest_name_is_served_and_one_letter_more_is_refused_before_a_machine_is_paid_for(world) {
         let (longest, longer) = ("n".repeat(52), "n".repeat(53));
         world.put(&manifests::phi_4_mini(&longest));
@@ -190,7 +233,7 @@ scenarios! {
     }
 
     fn the_users_own_template_is_never_overwritten(world) {
-        let text = "training_config:\n  ModelConfig:\n    torch_dtype: float16\n    pretrained_model_name_or_path: /workspace/weights\n  TrainingArguments:\n    output_dir: /mnt/mine\n";
+        let text = "training_config:\n  ModelConfig:\n    torch_dtype: float16\n    pretrained_model_name_or_path: /workspace/weights\n  QuantizationConfig:\n    load_in_4bit: true\n  TrainingArguments:\n    output_dir: /mnt/mine\n";
         let own = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "qlora-params-template-volta-turing"}, "data": {"training_config.yaml": text}});
         world.put(&own);
         world.put(&manifests::registry_secret("my-push-secret"));
@@ -210,6 +253,22 @@ scenarios! {
         world.until_refused("tune", "ResourceReady", "TuningConfigNotUsable", "ModelConfig.torch_dtype is bfloat16");
         world.expect_quiet();
         assert!(world.list(Kind::NodeClaim).is_empty() && world.get(Kind::Job, "tune").is_none());
+    }
+
+    fn settings_for_another_method_are_refused_before_a_machine_is_paid_for(world) {
+        let settings = |text: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": {"training_config.yaml": text}});
+        let weights = "  ModelConfig:\n    torch_dtype: float16\n    pretrained_model_name_or_path: /workspace/weights\n";
+        world.put(&settings(&format!("training_config:\n{weights}")));
+        world.put(&manifests::registry_secret("my-push-secret"));
+        let mut manifest = manifests::tuning("tune");
+        manifest["tuning"]["config"] = json!("mine");
+        world.put(&manifest);
+        world.put(&manifests::phi_4_mini("good"));
+        world.until_refused("tune", "ResourceReady", "TuningConfigNotUsable", "QuantizationConfig quantises nothing, and tuning.method is qlora");
+        world.until_ready("good");
+        assert!(world.get(Kind::Job, "tune").is_none() && world.list(Kind::NodeClaim).len() == 1);
+        world.put(&settings(&format!("training_config:\n{weights}  QuantizationConfig:\n    load_in_4bit: true\n")));
+        world.until_state("tune", "Succeeded");
     }
 
     fn a_placeholder_left_in_a_tuning_is_named_before_a_machine_is_paid_for(world) {

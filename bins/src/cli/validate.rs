@@ -5,9 +5,9 @@ use super::console::{Colour, Console, Defect, Look};
 use super::{Verdict, intake, output, reviews};
 use crate::input::{self, Document, Place, Problem, printable};
 use kaito_api::{FieldError, FieldErrorKind};
-use kaito_core::Kind;
 use kaito_core::admission;
 use kaito_core::workspace::Looked;
+use kaito_core::{Kind, ObjectKey, Settings};
 use serde::Serialize;
 use serde_json::Value;
 use std::io::Read;
@@ -73,7 +73,14 @@ pub fn run(args: &Validate, stdin: &mut dyn Read, console: &mut Console<'_>) -> 
             return Ok(Verdict::Unreadable);
         }
     };
-    let judged: Vec<Judged> = documents.into_iter().map(|document| judge(document, &old, &args.operator)).collect();
+    // What a ConfigMap means to a Workspace of the same input can be said, too.
+    let workspaces: Vec<(ObjectKey, Value)> = documents
+        .iter()
+        .filter(|document| document.key.kind == Kind::Workspace)
+        .map(|document| (document.key.clone(), document.value.clone()))
+        .collect();
+    let judged = documents.into_iter().map(|document| judge(document, &old, &workspaces, &args.operator));
+    let judged: Vec<Judged> = judged.collect();
     let text = match args.output.form {
         Form::Table => judged.iter().map(|one| for_people(one, console.look)).collect(),
         form => output::one_or_list("Verdict", "VerdictList", judged.iter().map(told).collect(), form)?,
@@ -93,7 +100,7 @@ fn read(args: &Validate, stdin: &mut dyn Read) -> Result<(Vec<Document>, Vec<Doc
     if problems.is_empty() { Ok((new, old)) } else { Err(problems) }
 }
 
-fn judge(document: Document, old: &[Document], operator: &Operator) -> Judged {
+fn judge(document: Document, old: &[Document], workspaces: &[(ObjectKey, Value)], operator: &Operator) -> Judged {
     let old = old.iter().find(|old| old.key == document.key).map(|old| &old.value);
     let verdict = match document.key.kind {
         Kind::Workspace => {
@@ -103,10 +110,25 @@ fn judge(document: Document, old: &[Document], operator: &Operator) -> Judged {
             };
             admission::review_with(&document.value, old, &operator.settings(), &models)
         }
+        Kind::ConfigMap if document.faults.is_empty() => settings_of(&document, workspaces, &operator.settings()),
         // The input holds other kinds to their types, with the nearest names.
         _ => admission::Verdict::new(document.faults.clone(), Vec::new()),
     };
     Judged { is_update: old.is_some(), verdict, document }
+}
+
+/// What the Workspaces of the input make of a ConfigMap that they name.
+fn settings_of(document: &Document, workspaces: &[(ObjectKey, Value)], settings: &Settings) -> admission::Verdict {
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    for (key, workspace) in workspaces.iter().filter(|(key, _)| key.namespace == document.key.namespace) {
+        let Some(verdict) = admission::runtime_settings(workspace, &document.value, settings) else { continue };
+        errors.extend(verdict.errors.into_iter().map(|error| {
+            let detail = format!("for Workspace {}: {}", key.name, error.detail);
+            FieldError { detail, ..error }
+        }));
+        warnings.extend(verdict.warnings.iter().map(|warning| format!("for Workspace {}: {warning}", key.name)));
+    }
+    admission::Verdict::new(errors, warnings)
 }
 
 fn told(judged: &Judged) -> Told {

@@ -67,5 +67,7 @@ pub const UPGRADE_START_TIME: &str = "kaito.sh/upgrade-start-time";
 pub const RESOLVED_MODEL: &str = "kaito.sh/resolved-model";
 /// How often in a row, since when and why claims for machines went away before a machine came, in JSON. Written by the operator on Workspaces, and taken away when the machines are there.
 pub const NODE_CLAIMS_GIVEN_UP: &str = "kaito.sh/nodeclaims-given-up";
+/// A digest of the settings of `inference.config` that pods read at their start. Written by the operator on StatefulSets, and on their pod template when an edit of the ConfigMap has made the pods anew.
+pub const INFERENCE_CONFIG_DIGEST: &str = "kaito.sh/inference-config-digest";
 /// `true` keeps Karpenter from consolidating a node. Written by the operator on NodeClaims.
 pub const KARPENTER_DO_NOT_DISRUPT: &str = "karpenter.sh/do-not-disrupt";

@@ -10,13 +10,15 @@ pub const DATA_DOWNLOADER: &str = "data-downloader";
 pub const WEIGHTS_DOWNLOADER: &str = "model-weights-downloader";
 /// Brings the compiler that some kernels need.
 pub const CUDA_PROVISIONER: &str = "cuda-toolkit-provisioner";
+/// Asks for the prefill before a server decodes (`consts.go`).
+pub const ROUTING_SIDECAR: &str = "llm-d-routing-sidecar";
 /// Pushes the result of a training.
 pub const PUSHER: &str = "pusher";
 /// Holds the processes of a training's pod together.
 pub const PAUSE: &str = "pause";
 
 /// Those that may stand beside a model that is served, without its adapters' pullers.
-pub const BESIDE_SERVER: [&str; 2] = [CUDA_PROVISIONER, WEIGHTS_DOWNLOADER];
+pub const BESIDE_SERVER: [&str; 3] = [CUDA_PROVISIONER, WEIGHTS_DOWNLOADER, ROUTING_SIDECAR];
 /// Those that may stand beside a trainer.
 pub const BESIDE_TRAINER: [&str; 5] = [DATA_DOWNLOADER, PULLER, PUSHER, PAUSE, WEIGHTS_DOWNLOADER];
 

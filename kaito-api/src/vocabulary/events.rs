@@ -25,3 +25,5 @@ pub const COMPONENT_DRIFT: &str = "drift-controller";
 pub const COMPONENT_MULTI_ROLE_INFERENCE: &str = "KAITO-MultiRoleInference-controller";
 /// Warning on a Workspace: its machine size is being withdrawn by the cloud; another one is named.
 pub const INSTANCE_TYPE_RETIRING: &str = "InstanceTypeRetiring";
+/// Normal, on a Workspace: the settings of its runtime have changed, and its pods are made anew with them.
+pub const INFERENCE_CONFIG_CHANGED: &str = "InferenceConfigChanged";

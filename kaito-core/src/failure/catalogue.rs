@@ -274,16 +274,22 @@ reasons! {
         next "the kubelet starts it again, at least every five minutes",
         remedy "see what it said before it ended: kubectl logs POD --container=CONTAINER --previous";
 
-    /// A pod had to go for lack of disk.
+    /// The hub does not give the weights: the token is missing, wrong, or its owner has not been let in.
+    MODEL_ACCESS_DENIED = "ModelAccessDenied" on InferenceReady, fails(5),
+        evidence "what the server said before it ended: kubectl logs POD -n NAMESPACE --container=CONTAINER --previous",
+        next "the kubelet starts the server again, at least every five minutes; a token is read at each start",
+        remedy "ask the owner of the repository for access, and name a Secret with a token that has it (key HF_TOKEN) in presetOptions.modelAccessSecret";
+
+    /// A pod had to go for lack of disk, or its node is short of it.
     NODE_DISK_PRESSURE = "NodeDiskPressure" on InferenceReady, fails(5),
         evidence "the message of the evicted pod, and the node's condition DiskPressure: kubectl describe node NODE",
-        next "the pod is made anew when the node has room",
+        next "waits for room on the node; a pod that had to go is made anew then",
         remedy "choose a machine size with a larger disk";
 
-    /// A pod had to go for lack of main memory.
+    /// A pod had to go for lack of main memory, or its node is short of it.
     NODE_MEMORY_PRESSURE = "NodeMemoryPressure" on InferenceReady, fails(5),
         evidence "the message of the evicted pod, and the node's condition MemoryPressure: kubectl describe node NODE",
-        next "the pod is made anew when the node has room",
+        next "waits for room on the node; a pod that had to go is made anew then",
         remedy "choose a machine size with more main memory";
 
     /// A pod had to go for another cause.

@@ -7,7 +7,7 @@ use super::command::Arg;
 use super::puller::{self, Pull};
 use super::quote::quote;
 use super::volumes::mount;
-use super::{Serving, fitting};
+use super::{Serving, fitting, pod};
 use crate::workspace::Engine;
 use k8s_openapi::api::core::v1::{Container, EmptyDirVolumeSource, EnvVar, LocalObjectReference, Volume, VolumeMount};
 use kaito_api::vocabulary::containers;
@@ -132,9 +132,7 @@ fn strengths<'a>(serving: &'a Serving<'_>) -> impl Iterator<Item = (&'a str, &'a
 
 /// The transformers runtime finds an adapter's strength in a variable of the adapter's name.
 pub(super) fn env(serving: &Serving<'_>) -> Vec<EnvVar> {
-    strengths(serving)
-        .map(|(name, strength)| EnvVar { name: name.to_owned(), value: Some(strength.to_owned()), ..EnvVar::default() })
-        .collect()
+    strengths(serving).map(|(name, strength)| pod::plain(name, strength)).collect()
 }
 
 /// What stands before the launcher: the shell of the image drops variables whose names are none of its own kind, such as `my-adapter`, and so they are given again behind it.

@@ -4,12 +4,12 @@
 //! happens once, at the end. Arguments are sorted by flag: their order means nothing to the servers, and a stable text is a quiet controller.
 
 use super::quote::quote;
-use super::{Layout, Serving, adapters};
+use super::{Layout, Serving, adapters, role, weights};
 use crate::sizing;
 use crate::workspace::Engine;
 use std::fmt;
 
-use kaito_presets::{Flag, VllmDialect, WeightsSource, paths, ports};
+use kaito_presets::{Flag, VllmDialect, paths, ports};
 
 /// One argument: a flag without its dashes, and its value, bare of quotes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,13 +71,18 @@ fn distributed(serving: &Serving<'_>) -> String {
     format!("if [ \"${{POD_INDEX}}\" = \"0\" ]; then {leader}; {}; else {worker}; fi", vllm(serving))
 }
 
-fn vllm_args(serving: &Serving<'_>) -> Vec<Arg> {
+/// What the operator tells vLLM.
+pub(crate) fn vllm_args(serving: &Serving<'_>) -> Vec<Arg> {
     let profile = serving.facts.profile;
     let mut args: Vec<Arg> = profile.vllm_flags.iter().map(Arg::given).collect();
     args.extend(model_args(serving));
-    args.extend(weights_args(serving));
+    args.extend(weights::of(serving).vllm_args(serving));
     args.extend(layout_args(serving));
     args.extend(adapters::vllm_args(serving));
+    let port = role::port(serving);
+    if port != ports::INFERENCE {
+        args.push(Arg::of("port", port));
+    }
     args.push(Arg::of("served-model-name", &serving.served_name));
     let hundredths = sizing::gpu_memory_hundredths(profile, serving.facts.sku);
     args.push(Arg::of("gpu-memory-utilization", format!("0.{hundredths:02}")));
@@ -85,7 +90,7 @@ fn vllm_args(serving: &Serving<'_>) -> Vec<Arg> {
         Some(tokens) => args.push(Arg::of("max-model-len", tokens)),
         None => args.push(Arg::of("max-model-len", "auto")),
     }
-    if serving.config_map.is_some() {
+    if serving.config.is_some() {
         args.push(Arg::of("kaito-config-file", paths::INFERENCE_CONFIG));
     }
     if let Some(mode) = serving.performance_mode.filter(|_| profile.supports.performance_mode) {
@@ -109,8 +114,10 @@ fn model_args(serving: &Serving<'_>) -> Vec<Arg> {
         }
     }
     if profile.vllm_dialect == VllmDialect::Vllm025 {
+        if weights::of(serving).are_brought() {
+            args.push(Arg::of("load_format", model.formats.load));
+        }
         args.extend([
-            Arg::of("load_format", model.formats.load),
             Arg::of("config_format", model.formats.config),
             Arg::of("tokenizer_mode", model.formats.tokenizer),
         ]);
@@ -121,24 +128,6 @@ fn model_args(serving: &Serving<'_>) -> Vec<Arg> {
         );
     }
     args
-}
-
-fn weights_args(serving: &Serving<'_>) -> Vec<Arg> {
-    let (model, profile) = (&serving.facts.model, serving.facts.profile);
-    match super::volumes::weights_source(serving) {
-        WeightsSource::OciArtifact if profile.supports.explicit_model_path => {
-            vec![Arg::of("model", profile.weights_dir)]
-        }
-        WeightsSource::OciArtifact => Vec::new(),
-        WeightsSource::HubDownload => {
-            let mut args = vec![Arg::of("model", model.download_id()), Arg::of("download-dir", profile.weights_dir)];
-            if let Some(commit) = &model.revision {
-                // Not `code-revision`, as the reference does for a commit: code that a model takes from another repository has no such commit, and its own code follows `revision`.
-                args.extend([Arg::of("revision", commit), Arg::of("tokenizer-revision", commit)]);
-            }
-            args
-        }
-    }
 }
 
 fn layout_args(serving: &Serving<'_>) -> Vec<Arg> {
@@ -175,18 +164,7 @@ fn transformers(serving: &Serving<'_>) -> String {
     if runtime.served_model_name {
         args.push(Arg::of("served_model_name", &model.short_name));
     }
-    match super::volumes::weights_source(serving) {
-        WeightsSource::OciArtifact => {
-            args.push(Arg::of("pretrained_model_name_or_path", serving.facts.profile.weights_dir));
-        }
-        WeightsSource::HubDownload => {
-            args.extend([
-                Arg::of("pretrained_model_name_or_path", model.download_id()),
-                Arg::bare("allow_remote_files"),
-            ]);
-            args.extend(model.revision.as_ref().map(|commit| Arg::of("revision", commit)));
-        }
-    }
+    args.extend(weights::of(serving).transformers_args(serving));
     let launcher: Vec<String> =
         Runtime::ACCELERATE_PARAMS.iter().map(|(flag, value)| format!("--{flag}={value}")).collect();
     let server = command_line(Runtime::MAIN_FILE, args);

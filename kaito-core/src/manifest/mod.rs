@@ -17,13 +17,17 @@ mod puller; // files out of a container image
 mod pusher; // the result of a training into an image
 mod quote; // words for a shell
 mod revision; // what was asked for, numbered
+mod role; // prefill and decode in different pods
 mod services; // its addresses
 pub mod shell_line; // command lines, as far as their order means something
 mod stateful_set; // how many of it
 mod tuning; // the pod that tunes
-mod volumes; // what is mounted where, and where weights come from
+mod volumes; // what is mounted where
+mod weights; // where weights come from, and what follows from it
 
 pub use adapters::{Adapter, AdapterSource};
+pub use command::Arg;
+pub(crate) use command::vllm_args;
 pub(crate) use immutable::keep_immutable;
 pub use job::job;
 pub use layout::Layout;
@@ -37,6 +41,7 @@ pub(crate) use services::{Exposure, headless_name, headless_service, service};
 pub(crate) use stateful_set::around;
 pub use stateful_set::stateful_set;
 pub use tuning::{Input, Output, Tuning};
+pub(crate) use weights::{are_downloaded, on_node};
 
 use crate::workspace::{Engine, Facts};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -66,7 +71,7 @@ pub struct Serving<'a> {
     /// Labels that nodes must have, in the user's words.
     pub node_labels: BTreeMap<String, String>,
     /// The user's ConfigMap with settings of the runtime.
-    pub config_map: Option<&'a str>,
+    pub config: Option<MountedConfig<'a>>,
     /// The Secret with the token of the model's repository.
     pub access_secret: Option<&'a str>,
     /// LoRA adapters, in the order of the Workspace.
@@ -79,12 +84,25 @@ pub struct Serving<'a> {
     pub benchmark: bool,
     /// Context length in tokens; `None` lets the engine measure.
     pub max_model_len: Option<u64>,
-    /// Whether the weights lie on a claimed local disk; else on an `emptyDir`.
+    /// The directory of the node where the weights lie already, where they are not to be brought.
+    pub local_weights: Option<String>,
+    /// Whether weights that are brought lie on a claimed local disk; else on an `emptyDir`.
     pub claim_local_disk: bool,
     /// Where images come from.
     pub registry: &'a str,
     /// Whether spot machines of Azure are tolerated.
     pub azure_spot: bool,
+}
+
+/// Settings of the runtime as pods mount them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountedConfig<'a> {
+    /// The ConfigMap.
+    pub name: &'a str,
+    /// What the pods read in it, as a digest: remembered on the set. `None` where it cannot be read.
+    pub digest: Option<String>,
+    /// The digest that the pod template carries: none until an edit of the ConfigMap has made the pods anew.
+    pub rolled: Option<String>,
 }
 
 impl Serving<'_> {

@@ -1,6 +1,7 @@
 //! The pod that serves.
 
-use super::{Serving, adapters, command, probes, volumes};
+use super::quote::literal;
+use super::{Serving, adapters, command, probes, role, volumes, weights};
 use crate::workspace::Engine;
 use k8s_openapi::api::core::v1::{
     Affinity, Container, ContainerPort, EnvVar, EnvVarSource, NodeAffinity, NodeSelector, NodeSelectorRequirement,
@@ -9,7 +10,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kaito_api::vocabulary::{labels, names};
+use kaito_api::vocabulary::{annotations, labels, names};
 use kaito_presets::{paths, ports};
 use std::collections::BTreeMap;
 
@@ -20,14 +21,19 @@ pub(super) fn template(serving: &Serving<'_>) -> PodTemplateSpec {
     let pull_secrets = adapters::pull_secrets(serving);
     let spec = PodSpec {
         affinity: Some(affinity(serving.name, serving.namespace, &serving.node_labels)),
-        containers: vec![server(serving, image)],
+        containers: std::iter::once(server(serving, image)).chain(role::sidecar(serving)).collect(),
         init_containers: (!before.is_empty()).then_some(before),
         image_pull_secrets: (!pull_secrets.is_empty()).then_some(pull_secrets),
         tolerations: Some(tolerations(serving.azure_spot)),
         volumes: Some(volumes::volumes(serving)),
         ..PodSpec::default()
     };
-    let metadata = ObjectMeta { labels: Some(serving.pod_labels.clone()), ..ObjectMeta::default() };
+    let rolled = serving.config.as_ref().and_then(|config| config.rolled.clone());
+    let metadata = ObjectMeta {
+        labels: Some(serving.pod_labels.clone()),
+        annotations: rolled.map(|digest| [(annotations::INFERENCE_CONFIG_DIGEST.to_owned(), digest)].into()),
+        ..ObjectMeta::default()
+    };
     PodTemplateSpec { metadata: Some(metadata), spec: Some(spec) }
 }
 
@@ -44,6 +50,8 @@ fn server(serving: &Serving<'_>, image: String) -> Container {
         startup_probe: Some(probes.startup),
         liveness_probe: Some(probes.liveness),
         readiness_probe: Some(probes.readiness),
+        // What a server says at its end is then in the status of its pod, and so in ours.
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         volume_mounts: Some(volumes::mounts(serving)),
         ..Container::default()
     }
@@ -63,12 +71,12 @@ fn container_ports(serving: &Serving<'_>) -> Vec<ContainerPort> {
         ..ContainerPort::default()
     };
     let events = serving.engine == Engine::Vllm && serving.facts.profile.supports.kv_events;
-    [port("http", ports::INFERENCE)].into_iter().chain(events.then(|| port("kv-events", ports::KV_EVENTS))).collect()
+    [port("http", role::port(serving))].into_iter().chain(events.then(|| port("kv-events", ports::KV_EVENTS))).collect()
 }
 
-/// A variable with a value.
+/// A variable with a value, which arrives as it is.
 pub(super) fn plain(name: &str, value: &str) -> EnvVar {
-    EnvVar { name: name.to_owned(), value: Some(value.to_owned()), value_from: None }
+    EnvVar { name: name.to_owned(), value: Some(literal(value).into_owned()), value_from: None }
 }
 
 fn env(serving: &Serving<'_>) -> Vec<EnvVar> {
@@ -83,6 +91,8 @@ fn env(serving: &Serving<'_>) -> Vec<EnvVar> {
     if volumes::needs_cuda_toolkit(serving) {
         env.push(plain("CUDA_HOME", paths::CUDA_HOME));
     }
+    env.extend(weights::of(serving).env());
+    env.extend(role::env(serving));
     env.extend(serving.access_secret.map(|secret| EnvVar {
         name: names::HF_TOKEN_KEY.to_owned(),
         value: None,

@@ -1,6 +1,7 @@
 //! When a pod is alive and ready.
 
-use super::Serving;
+use super::quote::quote;
+use super::{Serving, role};
 use k8s_openapi::api::core::v1::{ExecAction, HTTPGetAction, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kaito_presets::ports;
@@ -23,6 +24,7 @@ pub(super) fn of(serving: &Serving<'_>) -> Probes {
 
 /// One server, asked by HTTP; its start may be a benchmark.
 fn single(serving: &Serving<'_>) -> Probes {
+    let http = || http(role::port(serving));
     let startup = if serving.benchmarks() {
         Probe { timeout_seconds: Some(600), ..exec(["python3", BENCHMARK]) }
     } else {
@@ -38,8 +40,10 @@ fn single(serving: &Serving<'_>) -> Probes {
 /// Several pods, one server: every pod asks its leader. A worker passes its start at once, else a rolling update would wait for itself.
 fn distributed(serving: &Serving<'_>) -> Probes {
     let leader = serving.leader();
+    let leader = quote(&leader);
     let alive = format!("python3 {HEALTH_CHECK} liveness --leader-address={leader} --ray-port={}", ports::RAY);
-    let ready = format!("python3 {HEALTH_CHECK} readiness --leader-address={leader} --vllm-port={}", ports::INFERENCE);
+    let ready =
+        format!("python3 {HEALTH_CHECK} readiness --leader-address={leader} --vllm-port={}", role::port(serving));
     let readiness =
         Probe { initial_delay_seconds: Some(0), timeout_seconds: Some(1), failure_threshold: Some(1), ..shell(&ready) };
     let startup = if serving.benchmarks() {
@@ -66,10 +70,10 @@ fn patience(serving: &Serving<'_>) -> i32 {
     i32::try_from(serving.facts.start_seconds().div_ceil(10)).unwrap_or(i32::MAX)
 }
 
-fn http() -> Probe {
+fn http(port: u16) -> Probe {
     let action = HTTPGetAction {
         path: Some("/health".to_owned()),
-        port: IntOrString::Int(i32::from(ports::INFERENCE)),
+        port: IntOrString::Int(i32::from(port)),
         ..HTTPGetAction::default()
     };
     Probe { http_get: Some(action), period_seconds: Some(PERIOD), ..Probe::default() }

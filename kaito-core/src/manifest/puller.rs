@@ -3,6 +3,7 @@
 //! The image carries its files in `/data`. It is pulled without credentials first, then with each of the credentials that are mounted; its layers are laid over each other in
 //! order, and `/data` becomes the content of the directory. A layer cannot delete what an earlier one brought: whiteouts are not processed, as in the reference.
 
+use super::quote::literal;
 use super::volumes::mount;
 use k8s_openapi::api::core::v1::{
     Container, KeyToPath, ProjectedVolumeSource, SecretProjection, Volume, VolumeMount, VolumeProjection,
@@ -31,7 +32,8 @@ pub struct Pull<'a> {
 
 /// The init container that pulls.
 pub fn init_container(pull: Pull<'_>) -> Container {
-    let args = [SCRIPT, containers::PULLER, pull.image, pull.target, &auth_dir(), pull.must_hold.unwrap_or_default()];
+    let (image, target) = (literal(pull.image), literal(pull.target));
+    let args = [SCRIPT, containers::PULLER, &image, &target, &auth_dir(), pull.must_hold.unwrap_or_default()];
     Container {
         name: pull.name,
         image: Some(images::SKOPEO_PULLER.to_owned()),

@@ -1,6 +1,6 @@
 //! How many pods, and under which names.
 
-use super::{Serving, headless_name, pod, volumes};
+use super::{Serving, headless_name, pod, weights};
 use crate::compat;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
@@ -24,12 +24,14 @@ pub fn around(serving: &Serving<'_>, template: PodTemplateSpec) -> StatefulSet {
         }),
         selector: LabelSelector { match_labels: Some(serving.pod_labels.clone()), match_expressions: None },
         template,
-        volume_claim_templates: volumes::claim_templates(serving),
+        volume_claim_templates: weights::claims(serving),
         ..StatefulSetSpec::default()
     };
     let mut metadata = metadata(serving.name, serving.namespace, &serving.owner, serving.revision);
+    let digest = serving.config.as_ref().and_then(|config| config.digest.clone());
+    let digest = digest.map(|digest| (annotations::INFERENCE_CONFIG_DIGEST.to_owned(), digest));
     let asked = (annotations::ASKED_BY_ANNOTATION.to_owned(), serving.asked_by_annotation.clone());
-    metadata.annotations.get_or_insert_default().extend([asked]);
+    metadata.annotations.get_or_insert_default().extend(digest.into_iter().chain([asked]));
     compat::stateful_set(metadata, spec)
 }
 

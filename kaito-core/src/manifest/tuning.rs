@@ -1,6 +1,6 @@
 //! The pod that tunes: the trainer, what brings its weights and data before it, and what takes the result away beside it.
 
-use super::{data, pod, pusher, volumes};
+use super::{data, pod, pusher, volumes, weights};
 use crate::training::Results;
 use crate::workspace::Facts;
 use k8s_openapi::api::core::v1::{
@@ -100,7 +100,7 @@ impl<'a> Tuning<'a> {
 
 /// The pod template.
 pub(super) fn template(tuning: &Tuning<'_>) -> PodTemplateSpec {
-    let weights = volumes::weights_downloader(tuning.weights, tuning.registry, tuning.facts.profile.weights_dir);
+    let weights = weights::downloader(tuning.weights, tuning.registry, tuning.facts.profile.weights_dir);
     let sidecars = pusher::containers(tuning);
     let pushes = !sidecars.is_empty();
     let spec = PodSpec {
@@ -144,7 +144,7 @@ fn env(params: &TuningParams) -> Vec<EnvVar> {
 fn mounts(tuning: &Tuning<'_>) -> Vec<VolumeMount> {
     [
         volumes::mount(volumes::SHARED_MEMORY, paths::SHARED_MEMORY),
-        volumes::mount(volumes::WEIGHTS, tuning.facts.profile.weights_dir),
+        volumes::mount(weights::VOLUME, tuning.facts.profile.weights_dir),
         volumes::mount(volumes::CONFIG, paths::CONFIG_DIR),
         volumes::mount(RESULTS, &tuning.results.directory),
     ]
@@ -157,7 +157,7 @@ fn mounts(tuning: &Tuning<'_>) -> Vec<VolumeMount> {
 fn all_volumes(tuning: &Tuning<'_>) -> Vec<Volume> {
     [
         volumes::scratch(volumes::SHARED_MEMORY, true),
-        volumes::scratch(volumes::WEIGHTS, false),
+        volumes::scratch(weights::VOLUME, false),
         volumes::config_volume(tuning.config_map),
         // The user's own source takes the place of this one, where there is one.
         volumes::scratch(RESULTS, false),

@@ -1,49 +1,7 @@
 //! How long a context may be, and how much of a GPU the engine is told to take.
 
 use crate::units::Bytes;
-use crate::words::quoted;
 use kaito_presets::{GpuMemoryRule, MaxModelLenRule, Model, RuntimeProfile, Sku};
-use serde_json::Value;
-
-/// Why a user's runtime configuration cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ContextError {
-    /// Not YAML.
-    #[error("key inference_config.yaml is not YAML: {0}")]
-    NotYaml(String),
-    /// Not a map of sections, or `vllm` is none.
-    #[error("key inference_config.yaml: expected a map with a section `vllm`, itself a map of flags and values")]
-    NotSections,
-    /// `vllm.max-model-len` is neither a positive number nor `auto`.
-    #[error("vllm.max-model-len is {0}: expected a positive whole number")]
-    NotANumber(String),
-}
-
-/// The context length that a user's `inference_config.yaml` names, if it names one.
-pub fn user_context(yaml: &str) -> Result<Option<u32>, ContextError> {
-    let config: Value = serde_saphyr::from_str(yaml).map_err(|error| ContextError::NotYaml(first_line(&error)))?;
-    let is_section = |value: &Value| value.is_object() || value.is_null();
-    if !is_section(&config) || !config.get("vllm").is_none_or(is_section) {
-        return Err(ContextError::NotSections);
-    }
-    let named = config.get("vllm").and_then(|vllm| vllm.get("max-model-len").or_else(|| vllm.get("max_model_len")));
-    match named {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(auto)) if auto == "auto" => Ok(None),
-        Some(value) => {
-            let number = value.as_u64().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
-            let in_range = number.and_then(|tokens| u32::try_from(tokens).ok()).filter(|tokens| *tokens > 0);
-            in_range.map(Some).ok_or_else(|| ContextError::NotANumber(quoted(&value.to_string())))
-        }
-    }
-}
-
-/// What a parser says first; below it shows the lines of the file, which may be long and are nobody else's business.
-fn first_line(error: &impl std::fmt::Display) -> String {
-    let said = error.to_string();
-    let first = said.lines().next().unwrap_or_default();
-    quoted(first.strip_prefix("error: ").unwrap_or(first))
-}
 
 /// `--gpu-memory-utilization`, in hundredths.
 pub fn gpu_memory_hundredths(profile: &RuntimeProfile, sku: &Sku) -> u32 {
@@ -96,14 +54,5 @@ mod tests {
             assert_eq!(gpu_memory_hundredths(volta, sku), 90);
             assert_eq!(max_model_len(volta, model(name).unwrap(), sku, 1), Ok(tokens), "{name} on {size}");
         }
-    }
-
-    #[test]
-    fn a_users_length_is_read_and_nonsense_is_refused() {
-        assert_eq!(user_context("vllm:\n  max-model-len: 8192 # short\n"), Ok(Some(8192)));
-        assert_eq!(user_context("vllm:\n  max-model-len: auto\n"), Ok(None));
-        assert_eq!(user_context("max_probe_steps: 6\n"), Ok(None));
-        assert_eq!(user_context("vllm:\n  max-model-len: -1\n"), Err(ContextError::NotANumber("-1".into())));
-        assert!(matches!(user_context("vllm: [\n"), Err(ContextError::NotYaml(_))));
     }
 }

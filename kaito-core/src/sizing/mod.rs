@@ -5,7 +5,7 @@
 
 mod context;
 
-pub use context::{ContextError, gpu_memory_hundredths, max_model_len, user_context};
+pub use context::{gpu_memory_hundredths, max_model_len};
 
 use crate::units::{Bytes, GIB};
 

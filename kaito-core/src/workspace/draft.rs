@@ -1,6 +1,8 @@
 //! What the steps have found and want. The draft is a step's only output: no early status, no logging, no counters.
 
+use super::config::Settled;
 use super::facts::{Facts, Subject};
+use super::pods::Cause;
 use super::size::Room;
 use super::training::Training;
 use super::tuning::Progress;
@@ -47,6 +49,8 @@ pub(super) struct Machines {
     pub(super) ready_since: Option<jiff::Timestamp>,
     /// When the first of the claims in a row went away before its machine came: a wait for machines goes on since then, however often one is asked for anew.
     pub(super) given_up_since: Option<jiff::Timestamp>,
+    /// What the kubelet of one of them says it is short of.
+    pub(super) pressure: Option<Cause>,
 }
 
 /// How the workload stands, as observed.
@@ -91,6 +95,10 @@ pub(super) struct Draft {
     /// The write of the finalizer, where one is needed: nothing that costs money happens before it.
     pub(super) stamp: Option<EffectId>,
     pub(super) target: Option<u32>,
+    /// The user's settings of the runtime, where they are named and can be used.
+    pub(super) config: Option<Settled>,
+    /// Whether this round makes the pods of the set anew: what is seen of it is of the past then.
+    pub(super) rolls: bool,
     /// How a model that is served lies on them; `None` where it does not fit.
     pub(super) room: Option<Room>,
     pub(super) machines: Machines,
@@ -190,8 +198,8 @@ impl Draft {
     }
 
     /// Applies to the object with this uid.
-    pub(super) fn apply(&mut self, key: ObjectKey, body: Value, uid: Option<String>) {
-        self.push_after(Effect::Ensure { key, body, mode: WriteMode::Apply, uid }, self.stamp);
+    pub(super) fn apply(&mut self, key: ObjectKey, body: Value, uid: Option<String>) -> EffectId {
+        self.push_after(Effect::Ensure { key, body, mode: WriteMode::Apply, uid }, self.stamp)
     }
 
     /// Deletes what is proven to be ours.

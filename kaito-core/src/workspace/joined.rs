@@ -2,9 +2,10 @@
 
 use super::claims::Slots;
 use super::draft::Draft;
+use super::pods::Cause;
 use super::view::View;
 use crate::effect::is_dying;
-use crate::failure::{self, Waiting};
+use crate::failure::{self, Reason, Waiting};
 use crate::units;
 use crate::words::quoted;
 use jiff::Timestamp;
@@ -18,6 +19,11 @@ pub(super) fn observe(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, wor
     let (ready, unready): (Vec<&Node>, Vec<&Node>) = workers.iter().copied().partition(|node| is_ready(node));
     let (complete, without): (Vec<&Node>, Vec<&Node>) =
         ready.iter().copied().partition(|node| advertised_gpus(node) >= gpus);
+    draft.machines.pressure = workers.iter().find_map(|node| pressure(node));
+    if let Some(pressure) = &draft.machines.pressure {
+        let words = pressure.words.clone();
+        draft.remark("warning", words);
+    }
     draft.machines.nodes_ready = complete.len() >= target as usize;
     draft.machines.ready_since = complete.iter().filter_map(|node| changed(node)).max();
     if draft.machines.nodes_ready {
@@ -70,6 +76,21 @@ fn complaint(node: &Node) -> Option<(String, Option<String>)> {
     }
     let reason = if reason.is_empty() { "not ready".to_owned() } else { quoted(reason) };
     Some((format!("node {}: {reason}", node.name_any()), message))
+}
+
+/// Conditions of a Node that a kubelet sets when something runs out (spec/06 row 15).
+static PRESSURES: [(&str, &Reason); 2] =
+    [("MemoryPressure", &failure::NODE_MEMORY_PRESSURE), ("DiskPressure", &failure::NODE_DISK_PRESSURE)];
+
+/// `node gpu-1: MemoryPressure: kubelet has insufficient memory available`.
+fn pressure(node: &Node) -> Option<Cause> {
+    let conditions = node.status.as_ref()?.conditions.as_ref()?;
+    PRESSURES.iter().find_map(|(type_, row)| {
+        let found = conditions.iter().find(|condition| condition.type_ == *type_ && condition.status == "True")?;
+        let message = found.message.as_deref().filter(|message| !message.is_empty());
+        let said = message.map(|message| format!(": {}", quoted(message))).unwrap_or_default();
+        Some(Cause { row, words: format!("node {}: {type_}{said}", node.name_any()) })
+    })
 }
 
 fn lacks(node: &Node, gpus: u32) -> String {

@@ -20,8 +20,8 @@ pub(super) struct Cause {
 }
 
 /// From the most telling sign to the least; each is looked for in all pods before the next.
-const CHECKS: [fn(&Pod) -> Option<Cause>; 7] =
-    [out_of_memory, cannot_pull, cannot_start, crash_loop, evicted, failed, unschedulable];
+const CHECKS: [fn(&Pod) -> Option<Cause>; 8] =
+    [out_of_memory, cannot_pull, cannot_start, refused_by_hub, crash_loop, evicted, failed, unschedulable];
 
 /// The first sign of trouble. A pod that is ready has none, whatever became of it before.
 pub(super) fn classify(pods: &[&Pod]) -> Option<Cause> {
@@ -204,6 +204,35 @@ fn cannot_start(pod: &Pod) -> Option<Cause> {
     containers(pod).find_map(|each| each.waits(&failure::CONTAINER_START_ERROR, &reasons::WAITING_CONTAINER_START))
 }
 
+/// What the client of the hub says where it is not let in, in small letters (huggingface_hub: `utils/_http.py`, `errors.py`).
+const REFUSALS: [&str; 7] = [
+    "gatedrepoerror",
+    "cannot access gated repo",
+    "401 client error",
+    "403 client error",
+    "invalid credentials in authorization header",
+    "invalid user token",
+    "is restricted. you must have access to it",
+];
+
+/// Whether words of a server say that the hub has not let it in.
+pub(super) fn is_refusal_of_hub(words: &str) -> bool {
+    let lower = words.to_lowercase();
+    REFUSALS.iter().any(|refusal| lower.contains(refusal))
+}
+
+/// A server that ended because the hub did not give it the weights. Only what the container left as its last words is known here.
+fn refused_by_hub(pod: &Pod) -> Option<Cause> {
+    containers(pod).filter(|container| !container.is_init).find_map(|container| {
+        let end = container.ends().find(|end| end.exit_code != 0)?;
+        let said = end.message.as_deref().filter(|said| is_refusal_of_hub(said))?;
+        // The line that says it; after it come advice and the end of a stack trace.
+        let line = said.lines().find(|line| is_refusal_of_hub(line)).unwrap_or(said);
+        let words = container.says(&format!("exit code {}", end.exit_code), Some(line));
+        Some(Cause { row: &failure::MODEL_ACCESS_DENIED, words })
+    })
+}
+
 fn crash_loop(pod: &Pod) -> Option<Cause> {
     const LOOPS: &str = "CrashLoopBackOff";
     containers(pod).find_map(|container| {
@@ -251,7 +280,19 @@ fn unschedulable(pod: &Pod) -> Option<Cause> {
         && scheduled.status == "False"
         && scheduled.reason.as_deref() == Some("Unschedulable");
     let message = scheduled.message.as_deref().unwrap_or("no node takes it");
-    waits.then(|| Cause { row: &failure::UNSCHEDULABLE, words: format!("{}: {}", told(pod), quoted(message)) })
+    let words = || format!("{}: {}{}", told(pod), quoted(message), claims(pod, message).unwrap_or_default());
+    waits.then(|| Cause { row: &failure::UNSCHEDULABLE, words: words() })
+}
+
+/// Which claims a scheduler may mean that speaks of claims and names none.
+fn claims(pod: &Pod, message: &str) -> Option<String> {
+    if !message.to_lowercase().contains("persistentvolumeclaim") {
+        return None;
+    }
+    let volumes = pod.spec.as_ref()?.volumes.as_deref().unwrap_or_default();
+    let claims = volumes.iter().filter_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.as_str()));
+    let names: Vec<&str> = claims.filter(|name| !message.contains(name)).collect();
+    (!names.is_empty()).then(|| format!("; its claims: {}", quoted(&names.join(", "))))
 }
 
 #[cfg(test)]

@@ -52,6 +52,9 @@ fn table() -> Vec<(Value, Option<&'static Reason>, &'static str)> {
     looping["last"] = ended("Error", 1, "Traceback\n  File\nValueError: no such model\n");
     let mut silent = waiting("CrashLoopBackOff", "back-off 5m0s");
     silent["last"] = ended("Error", 134, "");
+    let mut locked_out = waiting("CrashLoopBackOff", "back-off 5m0s");
+    let last_words = "Traceback\nhuggingface_hub.errors.GatedRepoError: 401 Client Error.\n\nAccess to model a/b is restricted and you are not in the list.\n";
+    locked_out["last"] = ended("Error", 1, last_words);
     let mut hungry = waiting("CrashLoopBackOff", "back-off 5m0s");
     hungry["last"] = ended("OOMKilled", 137, "");
     let mut table = vec![
@@ -65,6 +68,16 @@ fn table() -> Vec<(Value, Option<&'static Reason>, &'static str)> {
             with(&looping),
             Some(&failure::CONTAINER_CRASH_LOOP),
             "pod a: container web: CrashLoopBackOff (exit code 1): ValueError: no such model",
+        ),
+        (
+            with(&locked_out),
+            Some(&failure::MODEL_ACCESS_DENIED),
+            "pod a: container web: exit code 1: huggingface_hub.errors.GatedRepoError: 401 Client Error.",
+        ),
+        (
+            container("initContainerStatuses", "puller-style", &locked_out),
+            Some(&failure::CONTAINER_CRASH_LOOP),
+            "Access to model a/b is restricted",
         ),
         (with(&silent), Some(&failure::CONTAINER_CRASH_LOOP), "container web: CrashLoopBackOff (exit code 134)"),
         (
@@ -135,6 +148,7 @@ fn what_a_kubelet_says_becomes_the_row_that_it_belongs_to_in_its_own_words() {
         &failure::IMAGE_PULL_ERROR,
         &failure::CONTAINER_START_ERROR,
         &failure::CONTAINER_CRASH_LOOP,
+        &failure::MODEL_ACCESS_DENIED,
         &failure::NODE_DISK_PRESSURE,
         &failure::NODE_MEMORY_PRESSURE,
         &failure::POD_EVICTED,

@@ -22,7 +22,7 @@ pub(super) fn observe(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, Stat
     let wanted = draft.target.and_then(|target| i32::try_from(target).ok()).unwrap_or(1);
     let ready = set.and_then(|set| set.status.as_ref()?.ready_replicas).unwrap_or_default();
     let stands = set.is_some_and(|set| is_current(view, draft, set)) && ready >= wanted;
-    draft.workload.ready = stands && is_served(view)?;
+    draft.workload.ready = stands && !draft.rolls && is_served(view)?;
     if draft.workload.ready || (set.is_none() && !draft.machines.nodes_ready) {
         return Ok(()); // Machines come first, and their own wait is told.
     }
@@ -30,10 +30,13 @@ pub(super) fn observe(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, Stat
         Some(uid) => pods::of(view, uid)?,
         None => Vec::new(),
     };
-    if stands {
+    if stands && !draft.rolls {
         draft.waits.push(for_address(view, &pods));
     } else if let Some(cause) = pods::classify(&pods) {
         draft.failures.push(Failure::new(cause.row, cause.words));
+    } else if let Some(pressure) = draft.machines.pressure.clone() {
+        // A kubelet that is short of something starts nothing, and says no more about a pod than that it waits.
+        draft.failures.push(Failure::new(pressure.row, pressure.words));
     } else {
         let what = format!("{ready} of {wanted} pods are ready");
         draft.waits.push(for_pods(view, draft, set, &pods, what));

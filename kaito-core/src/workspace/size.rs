@@ -6,6 +6,7 @@ use super::facts::{Engine, Facts, Subject, Task};
 use super::view::View;
 use crate::failure::{self, Failure};
 use crate::manifest::Layout;
+use crate::runtime_config::RuntimeConfig;
 use crate::sizing::{self, Demand};
 use crate::snapshot::Unread;
 use crate::units::Bytes;
@@ -21,12 +22,9 @@ pub(super) struct Room {
 }
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
-    let found = match &draft.subject {
+    let found = match draft.subject.clone() {
         Some(Subject::Own(_)) => Ok(None), // What serves there is not ours to configure.
-        subject => {
-            let model = subject.as_ref().and_then(Subject::model);
-            config::context(view, model.map(|facts| facts.model.token_limit))?
-        }
+        subject => config::judge(view, draft, subject.as_ref().and_then(Subject::model))?,
     };
     let context = match found {
         Ok(context) => context,
@@ -57,7 +55,11 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         (None, Ok(None)) => draft.target = None,
         (None, Err(failure)) => return Ok(draft.stop(failure)),
     }
-    match draft.model().zip(draft.target).map(|(facts, nodes)| room(&facts, nodes)) {
+    let room = draft.model().zip(draft.target).map(|(facts, nodes)| {
+        let room = room(&facts, nodes)?;
+        config::beyond(view, draft, &room.layout, &facts).map_or(Ok(room), Err)
+    });
+    match room {
         None => {}
         Some(Ok(room)) => draft.room = Some(room),
         // Nothing has been begun: nothing is.
@@ -106,6 +108,18 @@ pub(crate) fn forecast(workspace: &Workspace, subject: &Subject) -> Result<(), F
     } else {
         for_model(facts, None, asked(workspace)).and_then(|(nodes, _)| room(facts, nodes)).map(|_| ())
     }
+}
+
+/// The same, where the settings of the runtime are known: why the model cannot be served with them.
+pub(crate) fn forecast_with(
+    workspace: &Workspace,
+    facts: &Facts,
+    config: &RuntimeConfig,
+    context: Option<u32>,
+) -> Result<(), String> {
+    let (nodes, _) = for_model(facts, context, asked(workspace)).map_err(|failure| failure.cause)?;
+    let room = room(facts, nodes).map_err(|failure| failure.cause)?;
+    config.beyond(&room.layout, facts).map_or(Ok(()), |finding| Err(finding.to_string()))
 }
 
 fn asked(workspace: &Workspace) -> u32 {

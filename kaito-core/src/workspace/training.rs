@@ -126,13 +126,13 @@ fn settle(
     if let Some(objection) = config.objection(facts.profile, &gpu) {
         return Ok(Err(fail(objection)));
     }
+    if let Some(contradiction) = config.contradiction(method) {
+        return Ok(Err(fail(contradiction)));
+    }
     let results = match config.results() {
         Ok(results) => results,
         Err(error) => return Ok(Err(fail(error.to_string()))),
     };
-    if let Some(words) = config.contradiction(method) {
-        draft.remark("warning", words);
-    }
     draft.remark("training", format!("settings of ConfigMap {name}, result in {}", results.directory));
     let copied = copied.map(|effect| draft.push_after(effect, draft.stamp));
     Ok(Ok(Training { config_map: name, results, copied }))

@@ -3,6 +3,8 @@
 //! The StatefulSet is made when the machines are ready, and stays looked after when they are not. Its pod template moves only with the revision of the Workspace: a new
 //! version of this program never restarts a running model by itself.
 
+use super::adapters;
+use super::config;
 use super::draft::{Draft, Flow, Revision};
 use super::facts::{Engine, Facts, Subject, Task};
 use super::secrets::{self, Need};
@@ -15,11 +17,12 @@ use crate::failure::{self, Failure};
 use crate::kinds::{Kind, Typed};
 use crate::manifest::{self, Adapter, Own, Serving};
 use crate::object::ObjectKey;
+use crate::plan::Notice;
 use crate::snapshot::{Lookup, Unread};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::api::storage::v1::StorageClass;
-use kaito_api::vocabulary::{ImageFamily, annotations, labels, names};
+use kaito_api::vocabulary::{ImageFamily, annotations, events, labels, names};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -59,10 +62,15 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
             && let Some(pods) = pods(view, draft, &subject, revision.number, found)?
             && (found.found().is_some() || migration::step(view, draft)?)
         {
+            if let Pods::Preset(serving) = &pods
+                && let Some(words) = config::overrules(view, draft, serving)
+            {
+                draft.remark("config", words);
+            }
             ensure(view, draft, found, &revision, &pods);
         }
-        if subject.model().is_some() {
-            secrets(view, draft)?;
+        if let Some(facts) = subject.model() {
+            secrets(view, draft, facts)?;
         }
     }
     super::serving::observe(view, draft, found)?;
@@ -96,10 +104,17 @@ impl Pods<'_> {
         }
     }
 
-    /// The pod template of a set that runs, as it is to be applied with the rest and without a change.
-    fn template(&self, running: PodTemplateSpec) -> Value {
+    /// The pod template of a set that runs, as it is to be applied with the rest: without a change, or with nothing but the mark of an edit of the settings.
+    fn template(&self, mut running: PodTemplateSpec) -> Value {
         match self {
-            Pods::Preset(_) => serde_json::to_value(running).unwrap_or_default(),
+            Pods::Preset(serving) => {
+                if let Some(digest) = serving.config.as_ref().and_then(|config| config.rolled.clone()) {
+                    let metadata = running.metadata.get_or_insert_default();
+                    let all = metadata.annotations.get_or_insert_default();
+                    all.insert(annotations::INFERENCE_CONFIG_DIGEST.to_owned(), digest);
+                }
+                serde_json::to_value(running).unwrap_or_default()
+            }
             // What was read lacks the fields that this build does not know; applied without them, they would go.
             Pods::Own(own) => manifest::own_template(own),
         }
@@ -120,6 +135,7 @@ fn pods<'a>(
             let Task::Inference { engine } = facts.task else { return Ok(None) };
             let (Some(room), Ok(adapters)) = (draft.room, adapters::of(view)) else { return Ok(None) };
             let serving = serving(view, (facts, engine), room, revision, adapters, found)?;
+            let serving = Serving { config: config::mounted(view, draft, found), ..serving };
             Ok(Some(Pods::Preset(Box::new(serving))))
         }
         Subject::Own(server) => Ok(draft.target.map(|nodes| {
@@ -159,13 +175,23 @@ pub(super) fn keeps_template(view: &View<'_>, running: &StatefulSet, revision: &
 fn look_after(draft: &mut Draft, key: ObjectKey, running: &StatefulSet, pods: &Pods<'_>) {
     let mut frame = running.clone();
     let template = compat::take_template(&mut frame);
-    if let Some(mut body) = draft.differing(Kind::StatefulSet, pods.around(), &frame.to_wire()) {
-        body["spec"]["template"] = pods.template(template);
-        draft.apply(key, body, running.metadata.uid.clone());
+    let Some(mut body) = draft.differing(Kind::StatefulSet, pods.around(), &frame.to_wire()) else { return };
+    body["spec"]["template"] = pods.template(template);
+    let applied = draft.apply(key, body, running.metadata.uid.clone());
+    if let Some(config) = pods.edited(running) {
+        draft.rolls = true;
+        let note = format!("ConfigMap {config} has changed since the pods were made: they are made anew with it");
+        draft.remark("config", note.as_str());
+        draft.notices.push(Notice {
+            warning: false,
+            reason: events::INFERENCE_CONFIG_CHANGED,
+            note,
+            after: Some(applied),
+        });
     }
 }
 
-/// Everything that the pods' builder needs to know, worked out.
+/// Everything that the pods' builder needs to know, worked out; but for the settings of the runtime.
 fn serving<'a>(
     view: &'a View<'a>,
     (facts, engine): (&Facts, Engine),
@@ -174,7 +200,7 @@ fn serving<'a>(
     adapters: Vec<Adapter<'a>>,
     found: Lookup<'_, StatefulSet>,
 ) -> Result<Serving<'a>, Unread> {
-    let inference = view.workspace.ok().and_then(|workspace| workspace.inference());
+    let local_weights = view.workspace.ok().and_then(local_weights);
     Ok(Serving {
         name: view.name(),
         namespace: view.namespace(),
@@ -186,7 +212,7 @@ fn serving<'a>(
         layout: room.layout,
         pod_labels: pod_labels(view),
         node_labels: user_labels(view),
-        config_map: inference.map(|inference| inference.config.as_str()).filter(|name| !name.is_empty()),
+        config: None,
         access_secret: access_secret(view),
         adapters,
         served_name: served_name(view, facts),
@@ -195,20 +221,33 @@ fn serving<'a>(
             .filter(|mode| !mode.is_empty() && *mode != "balanced"),
         benchmark: view.annotation(annotations::DISABLE_BENCHMARK) != Some("true"),
         max_model_len: room.max_model_len,
-        claim_local_disk: claims_local_disk(view, facts, found)?,
+        claim_local_disk: claims_local_disk(view, facts, local_weights.is_none(), found)?,
+        local_weights,
         registry: &view.settings.registry,
         azure_spot: crate::cloud::row(view.settings.cloud).azure_spot_taint,
     })
 }
 
 /// Whether the weights lie on a claimed local disk. Settled when the set is made: a claim template cannot change.
-fn claims_local_disk(view: &View<'_>, facts: &Facts, found: Lookup<'_, StatefulSet>) -> Result<bool, Unread> {
+fn claims_local_disk(
+    view: &View<'_>,
+    facts: &Facts,
+    brings: bool,
+    found: Lookup<'_, StatefulSet>,
+) -> Result<bool, Unread> {
     if let Lookup::Found(running) = found {
         let claims = compat::stateful_set_spec(running).and_then(|spec| spec.volume_claim_templates.as_ref());
         return Ok(claims.is_some_and(|claims| !claims.is_empty()));
     }
-    Ok(facts.sku.nvme
+    Ok(brings
+        && facts.sku.nvme
         && !matches!(view.snapshot.get_surely::<StorageClass>("", names::LOCAL_NVME_CLASS)?, Lookup::Absent))
+}
+
+/// The directory of the node with the weights, where the user says that they are there.
+pub(crate) fn local_weights(workspace: &kaito_api::Workspace) -> Option<String> {
+    let says = workspace.annotation(annotations::USE_LOCAL_WEIGHTS) == Some("true");
+    manifest::on_node(&workspace.preset().filter(|_| says)?.name)
 }
 
 /// The name under which clients ask for the model.
@@ -245,8 +284,10 @@ fn access_secret<'a>(view: &View<'a>) -> Option<&'a str> {
 }
 
 /// A missing Secret does not keep us from making the pods, but they will not get what they need: said at once, not after the start has timed out.
-fn secrets(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
-    let access = access_secret(view).map(|name| Need {
+fn secrets(view: &View<'_>, draft: &mut Draft, facts: &Facts) -> Result<(), Unread> {
+    // Weights that no hub is asked for need no token.
+    let asks = manifest::are_downloaded(facts) && view.workspace.ok().and_then(local_weights).is_none();
+    let access = access_secret(view).filter(|_| asks).map(|name| Need {
         field: "inference.preset.presetOptions.modelAccessSecret".to_owned(),
         name,
         key: names::HF_TOKEN_KEY,

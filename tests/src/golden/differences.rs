@@ -41,6 +41,11 @@ pub const DIFFERENCES: &[Allowed] = &[
         "annotations that pods are made from, so that their change rolls out (S3-B4)",
     ),
     row(
+        "*",
+        "StatefulSet.metadata.annotations.kaito.sh/inference-config-digest",
+        "the settings that the pods were made with, so that an edit of the ConfigMap rolls out (S3-B4)",
+    ),
+    row(
         "inference.template",
         "StatefulSet.metadata.annotations",
         "the set carries its revision, so that an edit of the template rolls out (S3-B5, D24)",
@@ -64,7 +69,6 @@ pub const DIFFERENCES: &[Allowed] = &[
         "ControllerRevision.metadata",
         "its placeholders are replaced, so its hash is another: as they stand they are refused in words (Δ10)",
     ),
-    row("local-weights-id.yaml", "StatefulSet.spec", "weights that lie on the node are not served yet"),
     // What the reference takes and forgets rolls out.
     row("step-adapter-added.2.yaml", "StatefulSet.spec.template.spec", "--enable-lora and pull secrets (S3-B4, D25)"),
     row("step-config-named.2.yaml", "StatefulSet.spec.template.spec.containers", "--kaito-config-file (S3-B4, D25)"),

@@ -54,6 +54,10 @@ const PLACEHOLDERS: &[(&str, &str)] = &[
     ("ACR_REGISTRY_SECRET_HERE", "push-secret"),
 ];
 
+/// Settings of a training that are for another method, which the reference's own webhook refuses too: the file, and what stands there instead. No object depends on it.
+const OF_ANOTHER_METHOD: (&str, &str, &str) =
+    ("tune-lora-volume-volume-config", "load_in_4bit: true", "load_in_4bit: false");
+
 /// A manifest that is applied, with what the reference had made when it was at rest.
 #[derive(Debug, Clone)]
 pub struct Step {
@@ -232,5 +236,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 fn read(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    PLACEHOLDERS.iter().fold(text, |text, (placeholder, word)| text.replace(placeholder, word))
+    let text = PLACEHOLDERS.iter().fold(text, |text, (placeholder, word)| text.replace(placeholder, word));
+    let (file, wrong, right) = OF_ANOTHER_METHOD;
+    if path.file_stem().is_some_and(|stem| stem == file) { text.replace(wrong, right) } else { text }
 }

@@ -4,10 +4,12 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
+mod addresses; // what a shell would take for more
 mod clock; // a clock that goes backwards
 mod former; // a training in place of another
 mod lost; // machines that go away, and those that stay
 mod names; // names at the limits of their length
+mod pressure; // nodes that are short of something
 mod references; // ConfigMaps, Secrets, StorageClasses, images
 mod standing; // a status that was stripped, or is absurd
 

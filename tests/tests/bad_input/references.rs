@@ -53,6 +53,16 @@ fn with_adapter() -> Value {
     manifest
 }
 
+fn bytes() -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "my-settings"}, "binaryData": {"inference_config.yaml": "dmxsbToge30="}})
+}
+
+/// Options that nobody knows, and one value that is wrong.
+fn nonsense() -> String {
+    let unknown: String = (0..4_000).map(|n| format!("  option-of-nobody-with-a-long-name-{n}: {n}\n")).collect();
+    format!("vllm:\n  dtype: x\n{unknown}")
+}
+
 /// Nine anchors, each ten times the one before.
 fn bomb() -> String {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
@@ -113,7 +123,39 @@ fn rows() -> Vec<Row> {
         ("a long key that is wrong", Some(settings(&format!("{long}: [\n"))), &["is not YAML"]),
         ("a bomb of aliases", Some(settings(&bomb())), &["is not YAML"]),
         ("ten thousand brackets", Some(settings(&deep)), &["is not YAML"]),
-        ("a section twice", Some(settings("vllm: {}\nvllm: {}\n")), &["is not YAML"]),
+        (
+            "a section twice",
+            Some(settings("vllm: {}\nvllm: {}\n")),
+            &["is not YAML: line 2", "duplicate mapping key: vllm"],
+        ),
+        ("nothing at all", Some(settings("# to be done\n")), &["key inference_config.yaml: expected a map"]),
+        (
+            "an empty section",
+            Some(settings("max_probe_steps: 6\nvllm:\n")),
+            &["inference_config.yaml, line 2: expected a map"],
+        ),
+        ("bytes for text", Some(bytes()), &["has key inference_config.yaml as binaryData"]),
+        (
+            "a list for a value",
+            Some(settings("vllm:\n  seed: 1\n  served-model-name: [a, b]\n")),
+            &["line 3: vllm.served-model-name is a list: expected one value"],
+        ),
+        (
+            "two switches, with which the server does not start",
+            Some(settings("vllm:\n  enforce-eager: true\n  enable-prefix-caching: true\n")),
+            &["line 3: vllm.enable-prefix-caching is a second switch after enforce-eager in line 2"],
+        ),
+        (
+            "a port that nobody asks",
+            Some(settings("vllm: {port: 8000}\n")),
+            &["line 1: vllm.port is 8000, and the Service and the probes ask port 5000"],
+        ),
+        (
+            "more GPUs than there are",
+            Some(settings("vllm: {tensor-parallel-size: 4}\n")),
+            &["vllm.tensor-parallel-size asks for 4 GPUs (tensor-parallel-size 4); 1 on 1 machine of"],
+        ),
+        ("a megabyte of nonsense", Some(settings(&nonsense())), &["line 2: vllm.dtype is x; ", "takes bfloat16"]),
     ];
     for (story, instead, mentions) in configs {
         let told = ("ResourceReady", "InferenceConfigNotUsable");
@@ -151,6 +193,11 @@ fn rows() -> Vec<Row> {
         "no pull secret",
         None,
         &["inference.adapters[0].source.imagePullSecrets[0]: Secret my-registry does not exist"],
+    ));
+    rows.push(pull(
+        "a password for a pull secret",
+        Some(secret("my-registry", "Opaque", &["username", "password"])),
+        &["inference.adapters[0].source.imagePullSecrets[0]: Secret my-registry has no key .dockerconfigjson"],
     ));
     rows.push(pull(
         "an old pull secret",
@@ -212,7 +259,6 @@ fn losses() -> Vec<(&'static str, Value, Value, Option<Value>)> {
             good_settings(),
             Some(settings("vllm: {max-model-len: 99999999}\n")),
         ),
-        ("a ConfigMap changes", with_config(), good_settings(), Some(settings("vllm: {max-model-len: 2048}\n"))),
         ("a token vanishes", with_token(), secret("hub", "Opaque", &["HF_TOKEN"]), None),
         (
             "a token loses its key",
@@ -249,7 +295,7 @@ fn a_model_that_runs_goes_on_when_what_it_was_made_from_is_lost() {
         expect_quiet(&mut stage);
         assert_eq!((workload(&stage, BAD), machines(&stage, BAD), workload(&stage, GOOD)), before, "{story}");
         assert!(is_ready(&stage, GOOD), "{story}");
-        if good["kind"] == "ConfigMap" && story != "a ConfigMap changes" {
+        if good["kind"] == "ConfigMap" {
             // The pods still serve; but none of them could start again.
             expect_told(&stage, story, "ResourceReady", "InferenceConfigNotUsable", &["my-settings"]);
         } else {
@@ -259,6 +305,23 @@ fn a_model_that_runs_goes_on_when_what_it_was_made_from_is_lost() {
         until_ready(&mut stage, BAD);
         assert_eq!((workload(&stage, BAD), machines(&stage, BAD)), (before.0, before.1), "{story}");
     }
+}
+
+#[test]
+fn an_option_that_is_not_known_is_passed_on_and_told_with_the_nearest() {
+    let mut stage = world(&Fate::default());
+    stage.put(&settings("vllm:\n  max-num-sequences: 16\n"));
+    stage.put(&with_config());
+    until_ready(&mut stage, BAD);
+    let now = stage.world().now();
+    let (_, report) = look(&mut stage, BAD, now);
+    let told = report.remarks.iter().find(|remark| remark.topic == "warning").map(|remark| remark.text.as_str());
+    assert_eq!(
+        told,
+        Some(
+            "inference.config: ConfigMap my-settings, line 2: vllm.max-num-sequences is no option of vLLM 0.25.1 (did you mean max-num-seqs?); it is passed on, and the server will probably not start"
+        )
+    );
 }
 
 /// What a kubelet says of a pod whose puller cannot bring an image.

@@ -117,6 +117,22 @@ fn what_is_wrong_with_the_users_own_pods_is_told_in_the_same_words() {
     }
 }
 
+#[test]
+fn a_volume_that_cannot_be_bound_is_told_with_the_claim_that_the_scheduler_does_not_name() {
+    for (message, mention) in [
+        (
+            "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
+            "PersistentVolumeClaims.; its claims: law; next:",
+        ),
+        ("persistentvolumeclaim \"law\" not found", "persistentvolumeclaim \"law\" not found; next:"),
+    ] {
+        let mut stage = stage(&pods(PodFate::Unschedulable { message: message.to_owned() }));
+        stage.put(&manifests::secret("my-registry", "kubernetes.io/dockerconfigjson", &[".dockerconfigjson"]));
+        stage.put(&manifests::adapters("phi"));
+        (&mut stage as &mut dyn Stage).until_refused("phi", "InferenceReady", "Unschedulable", mention);
+    }
+}
+
 /// What goes wrong with the pods of a training, the condition that tells it, its reason, parts of its words, and the state.
 fn fates_of_trainings() -> Vec<(PodFate, &'static str, &'static str, [&'static str; 2], &'static str)> {
     let message = WORDS.to_owned();

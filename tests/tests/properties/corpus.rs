@@ -10,7 +10,8 @@
 use super::commands::{answered, placed};
 use kaito_api::syntax::{self, ImageReference};
 use kaito_core::memory::{Faults, World};
-use kaito_core::{Kind, ObjectKey, Seen, Settings, render, sizing, units};
+use kaito_core::runtime_config::RuntimeConfig;
+use kaito_core::{Kind, ObjectKey, Seen, Settings, render, units};
 use kaito_tests::command::kaito;
 use kaito_tests::manifests;
 use serde_json::{Value, json};
@@ -61,9 +62,10 @@ fn play_manifests() {
 fn settings_are_read_or_refused_as_their_names_say() {
     for (name, bytes) in files("settings", 10) {
         let text = String::from_utf8_lossy(&bytes);
-        let read = sizing::user_context(&text);
+        let read = RuntimeConfig::read(&text).map_err(|error| error.to_string());
+        let read = read.and_then(|config| config.context().map_err(|finding| finding.to_string()));
         assert_eq!(read.is_ok(), name.starts_with("good-"), "{name}: {read:?}");
-        let words = read.err().map(|error| error.to_string()).unwrap_or_default();
+        let words = read.err().unwrap_or_default();
         assert!(words.len() < 600 && !words.contains(char::is_control), "{name}: {words:?}");
         let mut world = World::installed(&Settings::default());
         let config = json!({"data": {"inference_config.yaml": text}});

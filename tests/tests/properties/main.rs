@@ -9,6 +9,7 @@ mod admission; // what is admitted can be served
 mod commands; // the command line
 mod corpus; // hard inputs that were found before
 mod decoder; // objects
+mod shell; // no text of a user leaves its word
 mod words; // small grammars
 
 use proptest::collection::{btree_map, vec};

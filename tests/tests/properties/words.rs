@@ -6,13 +6,16 @@ use kaito_api::syntax::{self, ImageReference};
 use kaito_api::vocabulary::ConditionType;
 use kaito_core::conditions::{self, Finding};
 use kaito_core::memory::{Fault, Faults};
-use kaito_core::{sizing, units};
-use kaito_tests::cases;
+use kaito_core::runtime_config::{RuntimeConfig, told};
+use kaito_core::workspace::{Facts, resolve};
+use kaito_core::{Settings, units};
 use kaito_tests::edits::{edited, edits};
+use kaito_tests::{cases, manifests};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use std::net::Ipv4Addr;
+use std::sync::OnceLock;
 
 /// Text out of the characters that these grammars care for.
 fn text() -> impl Strategy<Value = String> {
@@ -69,6 +72,23 @@ fn findings() -> impl Strategy<Value = Vec<Finding>> {
             .map(|(condition, (holds, message))| Finding { condition, holds, reason: "Because".to_owned(), message })
             .collect()
     })
+}
+
+/// A model on the newest image, and one on an older one.
+fn machines() -> &'static [Facts] {
+    static MACHINES: OnceLock<Vec<Facts>> = OnceLock::new();
+    MACHINES.get_or_init(|| {
+        let found = [manifests::phi_4_mini("a"), manifests::phi_3_mini("a")].map(|manifest| {
+            let (_, workspace) = kaito_api::workspace::decode(manifest).unwrap();
+            resolve(&workspace, &Settings::default()).unwrap().model().copied().unwrap()
+        });
+        found.to_vec()
+    })
+}
+
+fn in_a_line(words: &str, most: usize) -> Result<(), TestCaseError> {
+    prop_assert!(words.len() < most && !words.contains(char::is_control), "{words:?}");
+    Ok(())
 }
 
 proptest! {
@@ -154,11 +174,18 @@ proptest! {
     fn settings_of_a_runtime_are_read_or_refused_in_a_line(text in any::<String>(), edits in edits(), tokens in any::<u64>()) {
         let good = format!("vllm:\n  max-model-len: {tokens}\n  swap-space: 4\nmax_probe_steps: 6\n");
         let wanted = u32::try_from(tokens).ok().filter(|tokens| *tokens > 0);
-        prop_assert_eq!(sizing::user_context(&good).ok().flatten(), wanted);
+        let context = RuntimeConfig::read(&good).ok().and_then(|config| config.context().ok());
+        prop_assert_eq!(context.flatten(), wanted);
         for text in [&text, &edited(&good, &edits)] {
-            if let Err(error) = sizing::user_context(text) {
-                let words = error.to_string();
-                prop_assert!(words.len() < 600 && !words.contains(char::is_control), "{words:?}");
+            match RuntimeConfig::read(text) {
+                Err(error) => in_a_line(&error.to_string(), 600)?,
+                Ok(config) => {
+                    for facts in machines() {
+                        let judged = config.judge(facts);
+                        in_a_line(&told(&judged.errors), 4000)?;
+                        in_a_line(&told(&judged.warnings), 4000)?;
+                    }
+                }
             }
         }
     }

@@ -142,7 +142,7 @@ fn pod_body(
     });
     json!({
         "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": key.name, "namespace": key.namespace, "labels": pod_labels, "ownerReferences": [owner]},
+        "metadata": {"name": key.name, "namespace": key.namespace, "labels": pod_labels, "annotations": template["metadata"]["annotations"], "ownerReferences": [owner]},
         "spec": template.get("spec").cloned().unwrap_or_default(),
         "status": {"phase": "Pending"},
     })

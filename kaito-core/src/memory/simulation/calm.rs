@@ -101,7 +101,7 @@ fn is_made(key: &ObjectKey, value: &Value) -> bool {
     }
 }
 
-/// Keyed by kind and name; without what a history leaves behind: the number of the revision, and what others add.
+/// Keyed by kind and name; without what a history leaves behind: the number of the revision, the mark of an edit of the settings, and what others add.
 fn comparable(mut value: Value) -> (String, Value) {
     let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let owner = text(&format!("/metadata/labels/{}", labels::WORKSPACE.replace('/', "~1")));
@@ -109,6 +109,14 @@ fn comparable(mut value: Value) -> (String, Value) {
     for pointer in ["/metadata/annotations", "/spec/template/metadata/annotations"] {
         if let Some(found) = value.pointer_mut(pointer).and_then(Value::as_object_mut) {
             found.remove(annotations::WORKSPACE_REVISION);
+        }
+    }
+    if let Some(template) = value.pointer_mut("/spec/template/metadata").and_then(Value::as_object_mut)
+        && let Some(found) = template.get_mut("annotations").and_then(Value::as_object_mut)
+    {
+        found.remove(annotations::INFERENCE_CONFIG_DIGEST);
+        if found.is_empty() {
+            template.remove("annotations");
         }
     }
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {

@@ -7,6 +7,7 @@ use crate::object::{ObjectKey, Seen};
 use crate::read::Selector;
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{Node, Pod};
+use kaito_api::vocabulary::names;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +21,12 @@ pub(super) enum Change {
     Adapter,
     /// Adds a label of her own.
     Label,
+    /// Adds a setting to the ConfigMap that the Workspace names, or takes it away.
+    Setting,
 }
 
 impl Change {
-    pub(super) const ALL: &'static [Change] = &[Change::LoadBalancer, Change::Adapter, Change::Label];
+    pub(super) const ALL: &'static [Change] = &[Change::LoadBalancer, Change::Adapter, Change::Label, Change::Setting];
 }
 
 /// One thing that goes wrong, or that a person does in the middle. A replica that is not there means the first.
@@ -243,6 +246,21 @@ fn edit(world: &mut World, key: &ObjectKey, change: Change) -> Option<String> {
             toggle(&mut body["inference"], "adapters", ours);
         }
         Change::Adapter => return None,
+        Change::Setting => {
+            let config = body["inference"]["config"].as_str().filter(|name| !name.is_empty())?;
+            return set(world, &ObjectKey::new(Kind::ConfigMap, key.namespace(), config));
+        }
     }
     world.put(key, &body).ok().map(|()| format!("{key} is edited: {change:?}"))
+}
+
+/// One setting more in a ConfigMap, or one less.
+fn set(world: &mut World, key: &ObjectKey) -> Option<String> {
+    const SETTING: &str = "  max-num-seqs: 16\n";
+    let mut body = world.cluster().with_store(|store| store.value(key).cloned())?;
+    let text = body["data"].get_mut(names::INFERENCE_CONFIG_KEY)?;
+    let there = text.as_str().filter(|yaml| yaml.starts_with("vllm:\n"))?;
+    let edited = if there.contains(SETTING) { there.replace(SETTING, "") } else { format!("{there}{SETTING}") };
+    *text = json!(edited);
+    world.put(key, &body).ok().map(|()| format!("{key} is edited"))
 }

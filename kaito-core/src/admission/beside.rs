@@ -1,0 +1,52 @@
+//! What the ConfigMap that a Workspace names would tell its server: for whoever has both, such as the command line. A webhook that sees the Workspace alone cannot; the controller says it late.
+
+use super::read;
+use super::verdict::Verdict;
+use crate::failure;
+use crate::kinds::{Kind, Typed};
+use crate::object::Object;
+use crate::runtime_config::{RuntimeConfig, first};
+use crate::settings::Settings;
+use crate::workspace::{self, Engine, Subject};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kaito_api::vocabulary::names;
+use kaito_api::{FieldError, FieldErrorKind, FieldPath};
+use serde_json::Value;
+
+/// Judges a ConfigMap as the settings of the runtime of a Workspace in its namespace; `None` where this Workspace does not read it, or cannot be read itself.
+///
+/// ```
+/// use kaito_core::{Settings, admission};
+/// use serde_json::json;
+///
+/// let workspace = json!({
+///     "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": "phi"},
+///     "resource": {"instanceType": "Standard_NC24ads_A100_v4", "labelSelector": {"matchLabels": {"apps": "phi"}}},
+///     "inference": {"preset": {"name": "phi-4-mini-instruct"}, "config": "my-settings"},
+/// });
+/// let text = "vllm:\n  max-model-len: many\n";
+/// let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "my-settings"}, "data": {"inference_config.yaml": text}});
+/// let verdict = admission::runtime_settings(&workspace, &config, &Settings::default()).unwrap();
+/// assert_eq!(verdict.message, r#"data["inference_config.yaml"]: line 2: vllm.max-model-len is "many": expected a positive whole number"#);
+/// ```
+pub fn runtime_settings(workspace: &Value, config: &Value, settings: &Settings) -> Option<Verdict> {
+    let (_, workspace) = read(workspace).ok()?;
+    let Ok(Subject::Model(facts)) = workspace::resolve(&workspace, settings) else { return None };
+    let named = &workspace.inference()?.config;
+    let is_read = facts.engine() == Some(Engine::Vllm) && config.pointer("/metadata/name")? == named.as_str();
+    let object = is_read.then(|| Object::decode_as(Kind::ConfigMap, config).ok())??;
+    let error = |says: String| {
+        let path = FieldPath::from("data").key(names::INFERENCE_CONFIG_KEY);
+        FieldError::new(path, FieldErrorKind::Value, says).rule(failure::CONFIG_NOT_USABLE.name)
+    };
+    let config = match RuntimeConfig::of(ConfigMap::of(&object)?) {
+        Ok(config) => config,
+        Err(unreadable) => return Some(Verdict::new(vec![error(unreadable.to_string())], Vec::new())),
+    };
+    let judged = config.judge(&facts);
+    let mut errors: Vec<FieldError> = first(&judged.errors).into_iter().map(error).collect();
+    if errors.is_empty() {
+        errors.extend(workspace::forecast_with(&workspace, &facts, &config, judged.context).err().map(error));
+    }
+    Some(Verdict::new(errors, first(&judged.warnings)))
+}
