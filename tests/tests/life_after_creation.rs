@@ -1,6 +1,6 @@
 //! What becomes of a Workspace after it was made: what an edit does, what is repaired, what stays. `docs/life-after-creation.md` says the same, row by row.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use kaito_core::memory::{Pace, World};
 use kaito_core::{Kind, Settings, admission};

@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_api::vocabulary::{containers, labels, names};
 use kaito_presets::{Image, WeightsSource, images, paths};
+use serde_json::Value;
 
 pub(super) const CONFIG: &str = "config-volume";
 pub(super) const WEIGHTS: &str = "model-weights-volume";
@@ -94,6 +95,11 @@ pub(super) fn scratch(name: &str, in_memory: bool) -> Volume {
     let medium = in_memory.then(|| "Memory".to_owned());
     let source = EmptyDirVolumeSource { medium, ..Default::default() };
     Volume { name: name.to_owned(), empty_dir: Some(source), ..Volume::default() }
+}
+
+/// A volume in its wire form.
+pub(super) fn wire(volume: &Volume) -> Value {
+    serde_json::to_value(volume).unwrap_or_default()
 }
 
 /// The ConfigMap with settings of the runtime.
