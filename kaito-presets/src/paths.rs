@@ -26,6 +26,10 @@ pub const CUDA_PROVISION_SCRIPT: &str = "/workspace/cuda-provision.sh";
 pub const LOCAL_WEIGHTS_DIR: &str = "/opt/kaito/models";
 /// Starts Ray: `leader` or `worker` comes after it.
 pub const MULTI_NODE_SCRIPT: &str = "/workspace/vllm/multi-node-serving.sh";
+/// Tells of a Ray cluster whether it is alive or ready: `liveness` or `readiness` comes after it.
+pub const MULTI_NODE_HEALTH_CHECK: &str = "/workspace/vllm/multi-node-health-check.py";
+/// Waits for the vLLM server and measures it once.
+pub const BENCHMARK: &str = "/workspace/vllm/benchmark_entrypoint.py";
 /// The vLLM server, started as `python3 <this>` in every image.
 pub const VLLM_SERVER: &str = "/workspace/vllm/inference_api.py";
 /// The transformers server.

@@ -276,7 +276,7 @@ impl QuantizationSupport {
     /// Whether weights quantised so can be served on GPUs of that capability.
     #[must_use]
     pub fn allows(&self, quantization: &Quantization, capability: ComputeCapability) -> bool {
-        self.allows_method(quantization.method, capability)
+        self.allows_method(&quantization.method, capability)
     }
 
     /// The same for a method by its name.

@@ -174,7 +174,7 @@ fn what_the_reference_says_of_settings_of_the_runtime_is_what_we_say() {
         if !name.starts_with("ws-ic-") || case.get("reference_bug").is_some() {
             continue;
         }
-        let beside = admission::runtime_settings(&case["object"], config, &settings);
+        let beside = admission::runtime_settings(&case["object"], config, &settings, &|_| Default::default());
         let ours = verdict(&case, &settings).allowed && beside.as_ref().is_none_or(|verdict| verdict.allowed);
         if ours == case["allowed"].as_bool().unwrap() {
             equal += 1;

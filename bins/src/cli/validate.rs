@@ -7,7 +7,7 @@ use crate::input::{self, Document, Place, Problem, printable};
 use kaito_api::{FieldError, FieldErrorKind};
 use kaito_core::admission;
 use kaito_core::workspace::Looked;
-use kaito_core::{Kind, ObjectKey, Settings};
+use kaito_core::{Kind, ObjectKey};
 use serde::Serialize;
 use serde_json::Value;
 use std::io::Read;
@@ -104,24 +104,31 @@ fn judge(document: Document, old: &[Document], workspaces: &[(ObjectKey, Value)]
     let old = old.iter().find(|old| old.key == document.key).map(|old| &old.value);
     let verdict = match document.key.kind {
         Kind::Workspace => {
-            let models = |id: &str| match operator.model(id) {
-                Some(Ok(repository)) => Looked::at(Arc::new(repository)),
-                Some(Err(_)) | None => Looked::NotYet,
-            };
-            admission::review_with(&document.value, old, &operator.settings(), &models)
+            admission::review_with(&document.value, old, &operator.settings(), &|id| looked(operator, id))
         }
-        Kind::ConfigMap if document.faults.is_empty() => settings_of(&document, workspaces, &operator.settings()),
+        Kind::ConfigMap if document.faults.is_empty() => settings_of(&document, workspaces, operator),
         // The input holds other kinds to their types, with the nearest names.
         _ => admission::Verdict::new(document.faults.clone(), Vec::new()),
     };
     Judged { is_update: old.is_some(), verdict, document }
 }
 
+/// What is known of a model that is in no catalogue.
+fn looked(operator: &Operator, id: &str) -> Looked {
+    match operator.model(id) {
+        Some(Ok(repository)) => Looked::at(Arc::new(repository)),
+        Some(Err(_)) | None => Looked::NotYet,
+    }
+}
+
 /// What the Workspaces of the input make of a ConfigMap that they name.
-fn settings_of(document: &Document, workspaces: &[(ObjectKey, Value)], settings: &Settings) -> admission::Verdict {
+fn settings_of(document: &Document, workspaces: &[(ObjectKey, Value)], operator: &Operator) -> admission::Verdict {
+    let settings = operator.settings();
+    let models = |id: &str| looked(operator, id);
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     for (key, workspace) in workspaces.iter().filter(|(key, _)| key.namespace == document.key.namespace) {
-        let Some(verdict) = admission::runtime_settings(workspace, &document.value, settings) else { continue };
+        let verdict = admission::runtime_settings(workspace, &document.value, &settings, &models);
+        let Some(verdict) = verdict else { continue };
         errors.extend(verdict.errors.into_iter().map(|error| {
             let detail = format!("for Workspace {}: {}", key.name, error.detail);
             FieldError { detail, ..error }

@@ -7,13 +7,13 @@ use crate::kinds::{Kind, Typed};
 use crate::object::Object;
 use crate::runtime_config::{RuntimeConfig, first};
 use crate::settings::Settings;
-use crate::workspace::{self, Engine, Subject};
+use crate::workspace::{self, Engine, Looked, Subject};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kaito_api::vocabulary::names;
 use kaito_api::{FieldError, FieldErrorKind, FieldPath};
 use serde_json::Value;
 
-/// Judges a ConfigMap as the settings of the runtime of a Workspace in its namespace; `None` where this Workspace does not read it, or cannot be read itself.
+/// Judges a ConfigMap as the settings of the runtime of a Workspace in its namespace; `None` where this Workspace does not read it, or cannot be read itself. `models` says what is known of a model that is in no catalogue.
 ///
 /// ```
 /// use kaito_core::{Settings, admission};
@@ -26,12 +26,18 @@ use serde_json::Value;
 /// });
 /// let text = "vllm:\n  max-model-len: many\n";
 /// let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "my-settings"}, "data": {"inference_config.yaml": text}});
-/// let verdict = admission::runtime_settings(&workspace, &config, &Settings::default()).unwrap();
+/// let verdict = admission::runtime_settings(&workspace, &config, &Settings::default(), &|_| Default::default()).unwrap();
 /// assert_eq!(verdict.message, r#"data["inference_config.yaml"]: line 2: vllm.max-model-len is "many": expected a positive whole number"#);
 /// ```
-pub fn runtime_settings(workspace: &Value, config: &Value, settings: &Settings) -> Option<Verdict> {
+pub fn runtime_settings(
+    workspace: &Value,
+    config: &Value,
+    settings: &Settings,
+    models: &dyn Fn(&str) -> Looked,
+) -> Option<Verdict> {
     let (_, workspace) = read(workspace).ok()?;
-    let Ok(Subject::Model(facts)) = workspace::resolve(&workspace, settings) else { return None };
+    let looked = workspace::asked_of_hub(&workspace).map(models).unwrap_or_default();
+    let Ok(Subject::Model(facts)) = workspace::resolve(&workspace, settings, &looked) else { return None };
     let named = &workspace.inference()?.config;
     let is_read = facts.engine() == Some(Engine::Vllm) && config.pointer("/metadata/name")? == named.as_str();
     let object = is_read.then(|| Object::decode_as(Kind::ConfigMap, config).ok())??;

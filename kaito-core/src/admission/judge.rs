@@ -104,13 +104,15 @@ fn unused_beside_preset(workspace: &Workspace, facts: Option<&Facts>) -> Vec<Str
     let options = &preset.preset_options;
     let known = [annotations::RUNTIME_VLLM, annotations::RUNTIME_TRANSFORMERS];
     let runtime = workspace.annotation(annotations::RUNTIME).filter(|value| !known.contains(value));
-    let serves = facts.is_some_and(|facts| facts.engine().is_some());
+    let engine = facts.and_then(Facts::engine);
+    let serves = engine.is_some();
     let on_node = workspace::local_weights(workspace).is_some();
     let downloads = serves && !on_node && facts.is_some_and(crate::manifest::are_downloaded);
     let has_token = !options.model_access_secret.is_empty();
     let asks_for_token = downloads && facts.is_some_and(|facts| facts.model.gated == Some(true)) && !has_token;
     let config = workspace.inference().is_some_and(|served| !served.config.is_empty());
     let mode = workspace.annotation(annotations::PERFORMANCE_MODE).filter(|_| serves);
+    let has_modes = facts.is_some_and(|facts| facts.profile.supports.performance_mode);
     [
         (!options.image.is_empty()).then(|| "presetOptions.image: the runtime image serves the model".to_owned()),
         (!options.image_pull_secrets.is_empty()).then(|| "presetOptions.imagePullSecrets".to_owned()),
@@ -125,9 +127,9 @@ fn unused_beside_preset(workspace: &Workspace, facts: Option<&Facts>) -> Vec<Str
             let source = if on_node { "lie on the node" } else { "come as an image" };
             format!("presetOptions.modelAccessSecret: the weights {source}, and no hub is asked for them")
         }),
-        (config && facts.engine() == Some(Engine::Transformers))
+        (config && engine == Some(Engine::Transformers))
             .then(|| "inference.config: the transformers runtime reads no settings".to_owned()),
-        mode.filter(|_| facts.engine() != Some(Engine::Vllm) || !facts.profile.supports.performance_mode)
+        mode.filter(|_| engine != Some(Engine::Vllm) || !has_modes)
             .map(|_| format!("annotation {}: this runtime has no modes", annotations::PERFORMANCE_MODE)),
         asks_for_token
             .then(|| "no modelAccessSecret is named, and the repository of this model asks for a token".to_owned()),

@@ -4,9 +4,11 @@ use super::puller::{self, Pull};
 use super::tuning::Input;
 use super::{pod, volumes};
 use k8s_openapi::api::core::v1::{Container, Volume, VolumeMount};
+use kaito_api::FieldError;
 use kaito_api::syntax;
 use kaito_api::vocabulary::containers;
 use kaito_presets::{images, paths};
+use serde_json::Value;
 
 /// The volume with the data.
 pub(super) const VOLUME: &str = "data-volume";
@@ -41,11 +43,14 @@ pub(super) fn mounts(input: &Input<'_>) -> Vec<VolumeMount> {
     credentials.into_iter().chain([volumes::mount(VOLUME, paths::DATA_DIR)]).collect()
 }
 
-/// The data, and the credentials with which it is pulled.
-pub(super) fn volumes(input: &Input<'_>) -> Vec<Volume> {
-    let credentials = credentials(input).map(|(volume, _)| volume);
-    // The user's own source takes the place of this one, where there is one.
-    credentials.into_iter().chain([volumes::scratch(VOLUME, false)]).collect()
+/// The credentials with which the data is pulled, and the data; in their wire form, for the user's own volume keeps every field.
+pub(super) fn volumes(input: &Input<'_>) -> Result<Vec<Value>, FieldError> {
+    let data = match input {
+        Input::Volume(source) => source.named(VOLUME)?,
+        Input::Urls(_) | Input::Image { .. } => volumes::wire(&volumes::scratch(VOLUME, false)),
+    };
+    let credentials = credentials(input).map(|(volume, _)| volumes::wire(&volume));
+    Ok(credentials.into_iter().chain([data]).collect())
 }
 
 /// The credentials of an image.

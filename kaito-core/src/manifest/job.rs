@@ -22,12 +22,6 @@ pub fn job(tuning: &Tuning<'_>) -> Result<Value, FieldError> {
     };
     let spec = JobSpec { template: tuning::template(tuning), ..JobSpec::default() };
     let mut body = crate::kinds::Typed::into_object(Job { metadata, spec: Some(spec), status: None }).to_value();
-    for (name, source) in tuning.own_volumes() {
-        let named = source.named(name)?;
-        let volumes = body.pointer_mut("/spec/template/spec/volumes").and_then(Value::as_array_mut);
-        if let Some(volume) = volumes.into_iter().flatten().find(|volume| volume["name"] == name) {
-            *volume = named;
-        }
-    }
+    body["spec"]["template"]["spec"]["volumes"] = tuning::volumes(tuning)?.into();
     Ok(body)
 }

@@ -4,12 +4,11 @@ use super::quote::quote;
 use super::{Serving, role};
 use k8s_openapi::api::core::v1::{ExecAction, HTTPGetAction, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kaito_presets::paths::{BENCHMARK, MULTI_NODE_HEALTH_CHECK as HEALTH_CHECK};
 use kaito_presets::ports;
 
 /// Seconds between two looks.
 const PERIOD: i32 = 10;
-const HEALTH_CHECK: &str = "/workspace/vllm/multi-node-health-check.py";
-const BENCHMARK: &str = "/workspace/vllm/benchmark_entrypoint.py";
 
 /// The three probes of the main container: startup, liveness, readiness.
 pub(super) struct Probes {

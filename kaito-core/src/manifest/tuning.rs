@@ -4,13 +4,14 @@ use super::{data, pod, pusher, volumes, weights};
 use crate::training::Results;
 use crate::workspace::Facts;
 use k8s_openapi::api::core::v1::{
-    Affinity, Container, ContainerPort, EnvVar, LocalObjectReference, PodSpec, PodTemplateSpec, Toleration, Volume,
-    VolumeMount,
+    Affinity, Container, ContainerPort, EnvVar, LocalObjectReference, PodSpec, PodTemplateSpec, Toleration, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kaito_api::FieldError;
 use kaito_api::raw::RawVolumeSource;
 use kaito_api::vocabulary::labels;
 use kaito_presets::{Image, TuningParams, TuningRuntime, paths, ports};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The volume that receives the result.
@@ -83,22 +84,7 @@ pub struct Tuning<'a> {
     pub azure_spot: bool,
 }
 
-impl<'a> Tuning<'a> {
-    /// The user's own volumes, by the names that they have in the pod.
-    pub(super) fn own_volumes(&self) -> Vec<(&'static str, &'a RawVolumeSource)> {
-        let input = match self.input {
-            Input::Volume(source) => Some((data::VOLUME, source)),
-            Input::Urls(_) | Input::Image { .. } => None,
-        };
-        let output = match self.output {
-            Output::Volume(source) => Some((RESULTS, source)),
-            Output::Image { .. } => None,
-        };
-        input.into_iter().chain(output).collect()
-    }
-}
-
-/// The pod template.
+/// The pod template, but for its [`volumes`].
 pub(super) fn template(tuning: &Tuning<'_>) -> PodTemplateSpec {
     let weights = weights::downloader(tuning.weights, tuning.registry, tuning.facts.profile.weights_dir);
     let sidecars = pusher::containers(tuning);
@@ -112,7 +98,6 @@ pub(super) fn template(tuning: &Tuning<'_>) -> PodTemplateSpec {
         // The pusher looks whether the trainer still runs.
         share_process_namespace: pushes.then_some(true),
         tolerations: Some(tolerations(tuning)),
-        volumes: Some(all_volumes(tuning)),
         ..PodSpec::default()
     };
     let labels = [(labels::WORKSPACE.to_owned(), tuning.name.to_owned())];
@@ -154,18 +139,20 @@ fn mounts(tuning: &Tuning<'_>) -> Vec<VolumeMount> {
     .collect()
 }
 
-fn all_volumes(tuning: &Tuning<'_>) -> Vec<Volume> {
-    [
+/// The volumes of the pod, in their wire form: the user's own have every field that they were written with.
+pub(super) fn volumes(tuning: &Tuning<'_>) -> Result<Vec<Value>, FieldError> {
+    let ours = [
         volumes::scratch(volumes::SHARED_MEMORY, true),
         volumes::scratch(weights::VOLUME, false),
         volumes::config_volume(tuning.config_map),
-        // The user's own source takes the place of this one, where there is one.
-        volumes::scratch(RESULTS, false),
-    ]
-    .into_iter()
-    .chain(data::volumes(&tuning.input))
-    .chain(pusher::volume(tuning))
-    .collect()
+    ];
+    let results = match tuning.output {
+        Output::Volume(source) => source.named(RESULTS)?,
+        Output::Image { .. } => volumes::wire(&volumes::scratch(RESULTS, false)),
+    };
+    let credentials = pusher::volume(tuning).as_ref().map(volumes::wire);
+    let data = data::volumes(&tuning.input)?;
+    Ok(ours.iter().map(volumes::wire).chain([results]).chain(data).chain(credentials).collect())
 }
 
 /// Only the machine that was made for this very Workspace: another one with the same labels of the user's may have other GPUs.

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{
 };
 use kaito_api::vocabulary::containers;
 use kaito_presets::paths;
+use serde_json::Value;
 
 pub(super) const CONFIG: &str = "config-volume";
 pub(super) const SHARED_MEMORY: &str = "dshm";
@@ -72,6 +73,11 @@ pub(super) fn scratch(name: &str, in_memory: bool) -> Volume {
     let medium = in_memory.then(|| "Memory".to_owned());
     let source = EmptyDirVolumeSource { medium, ..Default::default() };
     Volume { name: name.to_owned(), empty_dir: Some(source), ..Volume::default() }
+}
+
+/// A volume in its wire form.
+pub(super) fn wire(volume: &Volume) -> Value {
+    serde_json::to_value(volume).unwrap_or_default()
 }
 
 /// The ConfigMap with settings of the runtime.

@@ -11,8 +11,8 @@ fn facts(model: &str, size: &str) -> Facts {
         "inference": {"preset": {"name": model}},
     });
     let (_, workspace) = kaito_api::workspace::decode(workspace).unwrap();
-    let subject = crate::workspace::resolve(&workspace, &Settings::default()).unwrap();
-    subject.model().copied().unwrap()
+    let subject = crate::workspace::resolve(&workspace, &Settings::default(), &Default::default()).unwrap();
+    subject.model().cloned().unwrap()
 }
 
 fn on_a100(yaml: &str) -> Judged {

@@ -42,9 +42,9 @@ fn observe(view: &View<'_>, draft: &mut Draft) -> Result<Benchmark, Unread> {
         return Ok(Benchmark::None);
     }
     let facts = match &draft.subject {
-        Some(Subject::Model(facts)) if facts.task == (Task::Inference { engine: Engine::Vllm }) => *facts,
+        Some(Subject::Model(facts)) if facts.task == (Task::Inference { engine: Engine::Vllm }) => facts.clone(),
         Some(Subject::Model(_) | Subject::Own(_)) => return Ok(Benchmark::None),
-        None => return Ok(Benchmark::AsBefore),
+        Some(Subject::Unseen(_)) | None => return Ok(Benchmark::AsBefore),
     };
     let found = view.stateful_set()?.found();
     let Some(set) = found.filter(|set| effect::is_controlled_by(&set.metadata, view.uid())) else {
@@ -142,7 +142,7 @@ fn metric(facts: &Facts, container: &Container, measured: Measurement) -> Metric
     config.insert(words::ENGINE.to_owned(), annotations::RUNTIME_VLLM.to_owned());
     config.insert(
         words::QUANTIZATION.to_owned(),
-        facts.model.quantization.map_or("", |quantization| quantization.method).to_owned(),
+        facts.model.quantization.as_ref().map_or("", |quantization| &quantization.method).to_owned(),
     );
     // The version of the image that runs: pods may be older than this program.
     let image = container.image.as_deref().unwrap_or_default();

@@ -10,7 +10,7 @@ use super::facts::{Engine, Facts, Subject, Task};
 use super::secrets::{self, Need};
 use super::size::Room;
 use super::view::View;
-use super::{adapters, asked, former, migration};
+use super::{asked, former, migration};
 use crate::compat;
 use crate::effect::{self, is_dying};
 use crate::failure::{self, Failure};
@@ -84,6 +84,13 @@ enum Pods<'a> {
 }
 
 impl Pods<'_> {
+    /// The ConfigMap whose edit is to make the pods of a running set anew.
+    fn edited(&self, running: &StatefulSet) -> Option<&str> {
+        let Pods::Preset(serving) = self else { return None };
+        let config = serving.config.as_ref()?;
+        (config.rolled.is_some() && config.rolled != config::rolled_to(running)).then_some(config.name)
+    }
+
     /// The whole set. What runs already and does the same is not written anew.
     fn set(&self, running: Option<&StatefulSet>) -> Value {
         match self {

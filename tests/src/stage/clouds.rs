@@ -30,7 +30,7 @@ impl<P: Planner> Planner for InClouds<P> {
     fn plan(&self, root: &ObjectKey, snapshot: &Snapshot, settings: &Settings) -> Result<Plan, Unread> {
         // A request for a machine names the namespace of its Workspace.
         let namespace = match &root.namespace {
-            Some(namespace) => Some(namespace.to_string()),
+            Some(namespace) => Some(namespace.clone()),
             None => {
                 let seen = snapshot.seen(root.clone(), Freshness::Cached)?;
                 seen.and_then(|seen| seen.labels().get(labels::WORKSPACE_NAMESPACE).cloned())

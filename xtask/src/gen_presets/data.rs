@@ -217,7 +217,7 @@ pub struct Versions {
     pub transformers: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Debug)]
 pub enum VllmDialect {
     #[serde(rename = "vllm-0.25")]
     Vllm025,

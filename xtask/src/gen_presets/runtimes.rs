@@ -3,7 +3,7 @@
 use kaito_presets::GIB;
 
 use super::Files;
-use super::data::{FallbackImage, GpuMemory, MaxModelLen, Runtime, VllmDialect};
+use super::data::{FallbackImage, GpuMemory, MaxModelLen, Runtime};
 use super::models::image;
 use super::rust::{capability, constant, flags, list, option, pair, strings, wrap};
 
@@ -26,15 +26,12 @@ fn profile(runtime: &Runtime) -> Result<String, String> {
     let below = runtime.capability.below.as_deref().map(capability).transpose()?;
     let versions = &runtime.versions;
     let env: Vec<String> = runtime.vllm_env.iter().map(|text| pair(text)).collect::<Result<_, _>>()?;
-    let dialect = match runtime.vllm_dialect {
-        VllmDialect::Vllm025 => "Vllm025",
-        VllmDialect::Vllm08V0 => "Vllm08V0",
-    };
+    let dialect = &runtime.vllm_dialect;
     let lora = runtime.lora.as_ref().map(|lora| format!("Lora {{ max_rank: {} }}", option(lora.max_rank.as_ref())));
     Ok(format!(
         "RuntimeProfile {{ id: {:?}, min_capability: {}, below_capability: {}, image: {}, fallback_images: {}, \
          versions: Versions {{ vllm: {:?}, torch: {:?}, cuda: {:?}, transformers: {:?} }}, \
-         vllm_dialect: VllmDialect::{dialect}, dtypes: Dtypes {{ allowed: {}, forced: {} }}, \
+         vllm_dialect: VllmDialect::{dialect:?}, dtypes: Dtypes {{ allowed: {}, forced: {} }}, \
          gpu_memory: {}, max_model_len: {}, vllm_flags: {}, vllm_env: {}, \
          supports: {}, lora: {}, architectures: architectures::{}, options: options::{}, bfloat16_only: {}, {} {} \
          readiness_floor_seconds: {}, confidence: Confidence::{:?}, note: {:?} }}",
