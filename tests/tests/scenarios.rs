@@ -1,6 +1,7 @@
 //! Short stories of a user and a cluster: told once, played in the memory world and on a real API server, with the same end.
 
 use kaito_core::Kind;
+use kaito_core::memory::EXAMPLE_MODEL;
 use kaito_tests::manifests;
 use kaito_tests::stage::{Operated, RealStage, Stage, condition, is_true, state};
 use kaito_tests::{scenarios, under_fire};
@@ -46,6 +47,17 @@ scenarios! {
         assert_eq!(workspace["status"]["workerNodes"].as_array().unwrap().len(), 2);
         let set = world.get(Kind::StatefulSet, "llama").unwrap();
         assert_eq!(set["spec"]["replicas"], 2);
+        world.expect_quiet();
+    }
+
+    fn a_model_of_a_hub_becomes_ready_at_the_commit_that_was_found_and_what_was_found_is_kept(world) {
+        world.put(&manifests::preset("llama", EXAMPLE_MODEL, "Standard_NV36ads_A10_v5"));
+        world.until_ready("llama");
+        let set = world.get(Kind::StatefulSet, "llama").unwrap();
+        let command = set["spec"]["template"]["spec"]["containers"][0]["command"][2].as_str().unwrap().to_owned();
+        assert!(command.contains("--revision=c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00"), "{command}");
+        let revisions = world.list(Kind::ControllerRevision);
+        assert!(revisions.iter().any(|revision| revision["metadata"]["annotations"]["kaito.sh/resolved-model"].is_string()));
         world.expect_quiet();
     }
 

@@ -92,7 +92,7 @@ reasons! {
     MODEL_NOT_AT_HAND = "ModelNotAtHand" on ResourceReady, refuses(10),
         evidence "OWNER/NAME below the folder that --model-folder names",
         next "looks into the folder again within 5 minutes; no machine is asked for",
-        remedy "put config.json and the weights, or their index, into that folder as OWNER/NAME, or let the controller ask a hub";
+        remedy "put config.json and the weights (their pointers of large-file storage are enough) as OWNER/NAME into the folder that --model-folder names, or ask a hub";
 
     /// The repository is there, and no runtime can serve what it holds.
     MODEL_NOT_SERVABLE = "ModelNotServable" on ResourceReady, refuses(60),

@@ -1,7 +1,8 @@
 //! The hub of models of a world: repositories that were put there by hand, and what becomes of those who ask.
 
 use super::HubFate;
-use crate::hub::{ConfigFile, HubError, HubErrorKind, ModelAnswer, ModelQuery, Repository, RepositoryFile};
+use crate::hub::{ConfigFile, HubError, HubErrorKind, ModelAnswer, ModelHub, ModelQuery, Repository, RepositoryFile};
+use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -58,6 +59,17 @@ impl Hub {
             Ok(repository) => ModelAnswer::Known(Arc::new(repository)),
             Err(error) => ModelAnswer::Refused(error),
         }
+    }
+}
+
+/// The hub of a fresh world for who has no world: an operator on a cluster of tests.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ExampleHub;
+
+#[async_trait]
+impl ModelHub for ExampleHub {
+    async fn repository(&self, query: &ModelQuery) -> Result<Repository, HubError> {
+        Hub::new().said(query)
     }
 }
 

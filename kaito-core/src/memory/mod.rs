@@ -27,7 +27,7 @@ mod world; // clock, processes, actors
 pub use cluster::{MemoryCluster, Published};
 pub use fate::{CloudFate, Fate, HubFate, PodFate};
 pub use faults::{Fault, Faults};
-pub use hub::EXAMPLE_MODEL;
+pub use hub::{EXAMPLE_MODEL, ExampleHub};
 pub use installed::installed;
 pub use logs::PRINTS;
 pub use pace::Pace;

@@ -5,12 +5,12 @@ use super::{Stage, belongs};
 use crate::control_plane::{ControlPlane, Options};
 use crate::faults::FaultLayer;
 use kaito_core::kinds::Scope;
-use kaito_core::memory::{Pace, actors::Cloud, installed};
+use kaito_core::memory::{ExampleHub, Pace, actors::Cloud, installed};
 use kaito_core::{Kind, Settings, WorkspacePlanner};
 use kaito_operator::kube::{Operator, OperatorError, client, client_builder, config};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// The user that the controller is.
@@ -183,7 +183,7 @@ async fn control(clouds: Clouds, controller: Controller, identity: &Path) -> Res
     };
     let operator = Operator::builder(client.expect("a client"), Settings::default());
     let planner = InClouds { planner: WorkspacePlanner, clouds };
-    operator.planner(Box::new(planner)).run(std::future::pending()).await
+    operator.planner(Box::new(planner)).hub(Arc::new(ExampleHub)).run(std::future::pending()).await
 }
 
 /// One namespace of it.
