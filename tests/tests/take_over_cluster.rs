@@ -52,7 +52,7 @@ fn a_cluster_of_the_reference_is_taken_over_without_a_restart_and_later_edits_re
     let is_taken = |there: &There| {
         let asked = |set: &&Value| set["metadata"]["annotations"][annotations::WORKSPACE_REVISION].is_string();
         let sets: Vec<&Value> = there.objects.values().filter(|object| object["kind"] == "StatefulSet").collect();
-        ["Ready", "Succeeded"].contains(&there.state()) && sets.iter().all(|set| asked(set))
+        ["Ready", "Succeeded"].contains(&there.state()) && sets.iter().all(asked)
     };
     until(&cluster, &all, "every Workspace is ready again", |all| all.iter().all(is_taken));
     std::thread::sleep(Duration::from_secs(3));
