@@ -324,7 +324,7 @@ reasons! {
 
     /// The model answers, and no result of its benchmark has been read from the log of its first pod.
     BENCHMARK_PENDING = "BenchmarkPending" on BenchmarkCompleted, wait(10),
-        evidence "the lines with KAITO_BENCHMARK in the log of the first pod: kubectl logs NAME-0 -n NAMESPACE --container=NAME | grep KAITO_BENCHMARK; the right to read it: kubectl auth can-i get pods/log --as=system:serviceaccount:RELEASE-NAMESPACE:SERVICE-ACCOUNT",
+        evidence "the lines with KAITO_BENCHMARK in the log of the first pod, and the right to read it: kubectl logs NAME-0 -n NAMESPACE --container=NAME | grep KAITO_BENCHMARK; kubectl auth can-i get pods/log --as=system:serviceaccount:RELEASE-NAMESPACE:SERVICE-ACCOUNT",
         next "looks for it in the log for ten minutes, and again when the pod becomes ready anew",
         remedy "delete the pod to measure again, or set the annotation kaito.sh/disable-benchmark: \"true\"; the model serves without it";
 

@@ -10,13 +10,12 @@ use super::measurement::{self, Flaw, Measurement};
 use super::pods;
 use super::view::View;
 use crate::compat;
-use crate::conditions;
 use crate::effect::{self, is_dying};
 use crate::failure::{self, Failure, Waiting};
 use crate::read::LogQuery;
 use crate::snapshot::Unread;
 use crate::units::rfc3339;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Container, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -28,6 +27,8 @@ const LINES: u32 = 2000;
 /// What the lines that count have in common, and how many bytes of them are kept.
 const HOLDING: &str = "KAITO_BENCHMARK_";
 const BYTES: u32 = 16 << 10;
+/// What upstream says of a result.
+const RECORDED: &str = "benchmark result has been recorded";
 /// Between two looks at the log: as long as half of what was waited already, within these bounds.
 const SOONEST: SignedDuration = SignedDuration::from_secs(10);
 const LATEST: SignedDuration = SignedDuration::from_mins(2);
@@ -88,19 +89,11 @@ fn look(
 ) -> Result<Benchmark, Unread> {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let made = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
-    let since = pods::ready_since(pod).or(made).unwrap_or(view.now());
-    let recorded = conditions::since(view.conditions(), ConditionType::BenchmarkCompleted, true);
-    match recorded {
-        // Another one than that of which the status tells. Said first, so that it is told since when the next result stands.
-        Some(recorded) if made.is_some_and(|made| recorded < made) => {
-            let what = format!("pod {name} is new, and its benchmark has not been read");
-            draft.waits.push(Waiting::new(&failure::BENCHMARK_PENDING, what, since));
-            draft.look_again(SignedDuration::from_secs(1));
-            return Ok(Benchmark::Unknown);
-        }
-        Some(_) if is_told(view) => return Ok(Benchmark::AsBefore),
-        _ => {}
+    let words = recorded(name, made);
+    if is_recorded(view, &words) {
+        return Ok(Benchmark::AsBefore);
     }
+    let since = pods::ready_since(pod).or(made).unwrap_or(view.now());
     let wait =
         Waiting::new(&failure::BENCHMARK_PENDING, format!("no result of the benchmark of pod {name} is known"), since);
     if is_given_up(view, &wait) {
@@ -108,7 +101,7 @@ fn look(
     }
     let why = match view.snapshot.log(query(view, container, name))? {
         Ok(log) => match measurement::of(log) {
-            Ok(measured) => return Ok(Benchmark::Measured(Box::new(metric(facts, container, measured)))),
+            Ok(measured) => return Ok(Benchmark::Measured(Box::new(metric(facts, container, measured)), words)),
             Err(flaw) => Why::Flaw(flaw),
         },
         Err(words) => Why::Log(words.to_owned()),
@@ -117,7 +110,20 @@ fn look(
     Ok(Benchmark::Unknown)
 }
 
-/// Whether the status tells the figure.
+/// The words of the condition. They name the pod, so that another one is known; no clock does, for clocks differ.
+fn recorded(pod: &str, made: Option<Timestamp>) -> String {
+    let made = made.map(|made| format!(", which was made at {}", rfc3339(made))).unwrap_or_default();
+    format!("{RECORDED}; measured on pod {pod}{made}")
+}
+
+/// Whether the status tells the figure of this pod, or one that upstream has recorded: it does not say of which pod, and stands until another request is rolled out.
+fn is_recorded(view: &View<'_>, words: &str) -> bool {
+    let is_ours = |condition: &&Condition| condition.type_ == ConditionType::BenchmarkCompleted.as_str();
+    let told = view.conditions().iter().find(is_ours).filter(|told| told.status == "True");
+    told.is_some_and(|told| told.message == words || told.message == RECORDED) && is_told(view)
+}
+
+/// Whether the status tells a figure.
 fn is_told(view: &View<'_>) -> bool {
     view.status
         .pointer(&format!("/performance/metrics/{}/value", words::METRIC))
@@ -164,7 +170,7 @@ enum Why {
 fn missing(view: &View<'_>, draft: &mut Draft, wait: Waiting, why: &Why) {
     if view.now() < wait.due() {
         let waited = view.now().duration_since(wait.since);
-        draft.look_again((waited / 2).clamp(SOONEST, LATEST));
+        draft.look_again(if waited.is_negative() { LATEST } else { (waited / 2).clamp(SOONEST, LATEST) });
         draft.waits.push(wait);
         return;
     }

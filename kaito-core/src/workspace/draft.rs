@@ -69,8 +69,8 @@ pub(super) enum Benchmark {
     None,
     /// It has no result; a failure or a wait of the draft says why.
     Unknown,
-    /// It has this one.
-    Measured(Box<Metric>),
+    /// It has this one, with the words of the condition.
+    Measured(Box<Metric>, String),
 }
 
 #[derive(Debug, Default)]

@@ -103,7 +103,7 @@ fn a_megabyte_of_conditions_of_others_stays_and_keeps_nothing_from_going_on() {
     write_status(&mut stage, Kind::Workspace, BAD, &status);
     until_ready(&mut stage, BAD);
     let kept = stage.get(Kind::Workspace, BAD).unwrap()["status"]["conditions"].as_array().unwrap().len();
-    assert_eq!(kept, MANY + 5);
+    assert_eq!(kept, MANY + 6);
     expect_quiet(&mut stage);
 }
 

@@ -9,12 +9,10 @@ use serde_json::{Map, Value};
 /// `BenchmarkCompleted`, where there is a benchmark.
 pub(super) fn finding(view: &View<'_>, draft: &Draft) -> Option<Finding> {
     const ABOUT: ConditionType = ConditionType::BenchmarkCompleted;
-    match draft.benchmark {
+    match &draft.benchmark {
         Benchmark::None => None,
         Benchmark::Unknown => trouble(view, draft, ABOUT),
-        Benchmark::Measured(_) => {
-            Some(Finding::yes(ABOUT, reasons::BENCHMARK_COMPLETED, "benchmark result has been recorded"))
-        }
+        Benchmark::Measured(_, words) => Some(Finding::yes(ABOUT, reasons::BENCHMARK_COMPLETED, words.as_str())),
         Benchmark::AsBefore => {
             let told = view.conditions().iter().find(|told| told.type_ == ABOUT.as_str())?;
             Some(Finding {
@@ -32,7 +30,7 @@ pub(super) fn performance(known: &Benchmark, status: &mut Map<String, Value>) {
     let metric = match known {
         Benchmark::AsBefore | Benchmark::Unknown => return,
         Benchmark::None => None,
-        Benchmark::Measured(metric) => serde_json::to_value(metric).ok(),
+        Benchmark::Measured(metric, _) => serde_json::to_value(metric).ok(),
     };
     let mut performance = take(status, "performance");
     let mut metrics = take(&mut performance, "metrics");
