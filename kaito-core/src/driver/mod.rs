@@ -27,7 +27,7 @@ use jiff::Timestamp;
 use std::collections::BTreeSet;
 
 /// How often a plan may ask for more before something must be wrong with it.
-pub const MAX_ROUNDS: usize = 8;
+pub const MAX_ROUNDS: usize = 9;
 
 /// A decision: from facts to a plan, with no clock, no IO, and no way to fail.
 pub trait Planner: Send + Sync {

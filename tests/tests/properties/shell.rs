@@ -5,7 +5,7 @@
 
 use kaito_core::manifest::{self, Adapter, AdapterSource, Input, Layout, Output, Serving, Tuning};
 use kaito_core::training::Results;
-use kaito_core::workspace::{Engine, Facts, Task, resolve};
+use kaito_core::workspace::{Engine, Facts, Looked, Task, resolve};
 use kaito_core::{Settings, kinds::Typed};
 use kaito_presets::images;
 use kaito_tests::{cases, manifests};
@@ -178,7 +178,7 @@ fn holds(object: &Value, texts: &[&str]) -> Result<usize, TestCaseError> {
 
 fn facts(manifest: Value) -> Facts {
     let (_, workspace) = kaito_api::workspace::decode(manifest).unwrap();
-    resolve(&workspace, &Settings::default()).unwrap().model().copied().unwrap()
+    resolve(&workspace, &Settings::default(), &Looked::NotYet).unwrap().model().cloned().unwrap()
 }
 
 /// A model on one machine, on two, on an older image; the transformers runtime.
@@ -206,7 +206,8 @@ fn serving<'a>(facts: &Facts, nodes: u32, texts: &'a [String]) -> Serving<'a> {
         namespace: &texts[1],
         owner: Default::default(),
         revision: 1,
-        facts: *facts,
+        asked_by_annotation: String::new(),
+        facts: facts.clone(),
         engine: facts.engine().unwrap(),
         layout: Layout::choose(facts, nodes),
         pod_labels: BTreeMap::from([("kaito.sh/workspace".to_owned(), texts[0].clone())]),
@@ -235,7 +236,7 @@ fn training(texts: &[String]) -> Value {
         namespace: &texts[3],
         owner: Default::default(),
         revision: 1,
-        facts,
+        facts: &facts,
         params,
         weights,
         preset: &texts[4],

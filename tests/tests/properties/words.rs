@@ -7,7 +7,7 @@ use kaito_api::vocabulary::ConditionType;
 use kaito_core::conditions::{self, Finding};
 use kaito_core::memory::{Fault, Faults};
 use kaito_core::runtime_config::{RuntimeConfig, told};
-use kaito_core::workspace::{Facts, resolve};
+use kaito_core::workspace::{Facts, Looked, resolve};
 use kaito_core::{Settings, units};
 use kaito_tests::edits::{edited, edits};
 use kaito_tests::{cases, manifests};
@@ -80,7 +80,7 @@ fn machines() -> &'static [Facts] {
     MACHINES.get_or_init(|| {
         let found = [manifests::phi_4_mini("a"), manifests::phi_3_mini("a")].map(|manifest| {
             let (_, workspace) = kaito_api::workspace::decode(manifest).unwrap();
-            resolve(&workspace, &Settings::default()).unwrap().model().copied().unwrap()
+            resolve(&workspace, &Settings::default(), &Looked::NotYet).unwrap().model().cloned().unwrap()
         });
         found.to_vec()
     })
