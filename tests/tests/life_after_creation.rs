@@ -141,7 +141,7 @@ fn edits() -> Vec<Edit> {
         Edit {
             beside: || vec![settings(2048)],
             instead: Some(settings(4096)),
-            ..of("the content of that ConfigMap", configured, json!({}), ALLOWED, NOTHING)
+            ..of("the content of that ConfigMap", configured, json!({}), ALLOWED, ANEW)
         },
         of("`inference.preset.name`", phi, inference(json!({"preset": {"name": "phi-4"}})), REFUSED, ANEW),
         of(
@@ -184,21 +184,28 @@ fn edits() -> Vec<Edit> {
             || manifests::preset("x", "phi-4", "Standard_NC24ads_A100_v4"),
             annotation("kaito.sh/runtime", "transformers"),
             ALLOWED,
-            NOTHING,
+            ANEW,
         ),
         of(
             "annotation `kaito.sh/performance-mode`",
             phi,
             annotation("kaito.sh/performance-mode", "throughput"),
             ALLOWED,
-            NOTHING,
+            ANEW,
         ),
         of(
             "annotation `kaito.sh/disable-benchmark`",
             phi,
             annotation("kaito.sh/disable-benchmark", "true"),
             ALLOWED,
-            NOTHING,
+            ANEW,
+        ),
+        of(
+            "annotation `kaito.sh/use-local-weights`",
+            phi,
+            annotation("kaito.sh/use-local-weights", "true"),
+            ALLOWED,
+            ANEW,
         ),
         of("annotation `kaito.sh/enablelb`", phi, annotation("kaito.sh/enablelb", "True"), ALLOWED, SERVICE),
         of(

@@ -7,7 +7,12 @@ use kaito_api::vocabulary::annotations;
 use serde_json::{Map, Value, json};
 
 /// Annotations that the pod template depends on.
-const OF_PODS: [&str; 3] = [annotations::DISABLE_BENCHMARK, annotations::PERFORMANCE_MODE, annotations::RUNTIME];
+const OF_PODS: [&str; 4] = [
+    annotations::DISABLE_BENCHMARK,
+    annotations::PERFORMANCE_MODE,
+    annotations::RUNTIME,
+    annotations::USE_LOCAL_WEIGHTS,
+];
 
 /// Those of them that the Workspace has, in JSON.
 pub(super) fn by_annotation(view: &View<'_>) -> String {
