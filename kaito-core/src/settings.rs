@@ -18,6 +18,8 @@ pub struct Settings {
     pub registry: String,
     /// The namespace that the operator runs in, which holds the ConfigMap templates.
     pub release_namespace: String,
+    /// The mirror of the hub of models that servers download from too (`--model-hub-endpoint`, `HF_ENDPOINT`); Hugging Face itself where none is named.
+    pub hub: Option<String>,
     /// The image family of nodes that name none (`--default-node-image-family`).
     pub image_family: ImageFamily,
 }
@@ -40,6 +42,7 @@ impl Default for Settings {
             gates: Gates::default(),
             registry: kaito_presets::images::DEFAULT_REGISTRY.to_owned(),
             release_namespace: "kaito-workspace".to_owned(),
+            hub: None,
             image_family: ImageFamily::Ubuntu,
         }
     }

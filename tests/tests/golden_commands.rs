@@ -90,6 +90,7 @@ fn launched(facts: &Facts) -> (u32, String, Value) {
         local_weights: None,
         claim_local_disk: false,
         registry: images::DEFAULT_REGISTRY,
+        hub: None,
         azure_spot: true,
     };
     let set = manifest::stateful_set(&serving);

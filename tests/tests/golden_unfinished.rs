@@ -5,10 +5,10 @@ use kaito_core::render;
 use kaito_tests::golden;
 use serde_json::Value;
 
-/// (manifest, what becomes of it here, words that are said). The manifests of Arc name sizes of Azure, or a placeholder; GPUs in part come with the issue "Nodes", models of the hub with its client.
+/// (manifest, what becomes of it here, words that are said). The manifests of Arc name sizes of Azure, or a placeholder; GPUs in part come with the issue "Nodes"; in this world no hub can be reached.
 const ENDS: &[(&str, &str, &str)] = &[
     ("config-longer-than-gpu.yaml", "ResourceReady ModelDoesNotFit", "KV cache 48.0 GiB"),
-    ("hub-id-not-catalogued.yaml", "ResourceReady UnknownPreset", "someone/some-model-7b"),
+    ("hub-id-not-catalogued.yaml", "ResourceReady ModelNotAtHand", "someone/some-model-7b"),
     (
         "inference-phi-3-mini-128k-adapters.yaml",
         "ResourceReady InvalidWorkspace",
@@ -35,7 +35,7 @@ const ENDS: &[(&str, &str, &str)] = &[
     ("tune-config-absent.yaml", "ResourceReady TuningConfigNotUsable", "ConfigMap not-there does not exist"),
     ("tune-method-capitals.yaml", "Succeeded", ""),
     ("tune-mistral.yaml", "Succeeded", ""),
-    ("tune-output-outside.yaml", "ResourceReady TuningConfigNotUsable", "/mnt/../etc"),
+    ("tune-output-outside.yaml", "ResourceReady TuningConfigNotUsable", "bad-training is for another method"),
     ("tune-untunable.yaml", "ResourceReady ModelNotTunable", "these can: "),
     ("tuning-phi-3-mini-128k-qlora.yaml", "Succeeded", ""),
     ("tuning-phi-3-mini-4k-qlora.yaml", "Succeeded", ""),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+use jiff::SignedDuration;
 use kaito_core::memory::{Pace, World};
 use kaito_core::{Kind, Settings, admission};
 use kaito_tests::manifests;
@@ -88,7 +89,7 @@ fn trained() -> Value {
 
 fn training_settings(epochs: u32) -> Value {
     let text = format!(
-        "training_config:\n  ModelConfig:\n    torch_dtype: float16\n    pretrained_model_name_or_path: /workspace/weights\n  TrainingArguments:\n    output_dir: /mnt/results\n    num_train_epochs: {epochs}\n"
+        "training_config:\n  ModelConfig:\n    torch_dtype: float16\n    pretrained_model_name_or_path: /workspace/weights\n  QuantizationConfig:\n    load_in_4bit: true\n  TrainingArguments:\n    output_dir: /mnt/results\n    num_train_epochs: {epochs}\n"
     );
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"training_config.yaml": text}})
 }
@@ -395,6 +396,25 @@ fn a_claim_that_is_made_is_an_event() {
     let events = stage.world().cluster().events();
     let told = events.iter().find(|event| event.notice.reason == "NodeClaimCreated").expect("it is told");
     assert!(!told.notice.warning && told.notice.note.contains("default/x"), "{told:?}");
+}
+
+#[test]
+fn a_claim_that_the_api_server_refuses_is_an_event_once() {
+    let mut stage = stage();
+    stage.world().refuse(Kind::NodeClaim, Some("no more machines for this team"));
+    stage.put(&phi());
+    let told = |stage: &mut MemoryStage| {
+        stage.world().advance(SignedDuration::from_mins(30));
+        let events = stage.world().cluster().events();
+        let told = events.into_iter().map(|event| event.notice);
+        told.filter(|notice| notice.reason == "NodeClaimCreationFailed").collect::<Vec<_>>()
+    };
+    let first = told(&mut stage);
+    assert!(
+        matches!(&first[..], [one] if one.warning && one.note.contains("no more machines for this team")),
+        "{first:?}"
+    );
+    assert_eq!(told(&mut stage).len(), 1, "it is tried again, and nothing new is said");
 }
 
 #[test]

@@ -81,6 +81,23 @@ fn a_model_of_a_hub_is_served_at_the_commit_that_was_found() {
 }
 
 #[test]
+fn servers_download_from_the_mirror_that_the_operator_asks() {
+    let settings = Settings { hub: Some("https://mirror.example/hf".to_owned()), ..Settings::default() };
+    let mut stage = MemoryStage::of(World::with_pace(&settings, Pace::default()));
+    stage.put(&example("llama"));
+    stage.put(&manifests::phi_3_mini("phi"));
+    let endpoint = |stage: &MemoryStage, name: &str| {
+        let set = stage.get(Kind::StatefulSet, name).expect("it serves");
+        let env = set["spec"]["template"]["spec"]["containers"][0]["env"].as_array().cloned().unwrap_or_default();
+        env.into_iter().find(|variable| variable["name"] == "HF_ENDPOINT").map(|variable| variable["value"].clone())
+    };
+    (&mut stage as &mut dyn Stage).until_ready("llama");
+    (&mut stage as &mut dyn Stage).until_ready("phi");
+    assert_eq!(endpoint(&stage, "llama"), Some(json!("https://mirror.example/hf")));
+    assert_eq!(endpoint(&stage, "phi"), None, "its weights come as an image");
+}
+
+#[test]
 fn a_model_that_runs_needs_no_hub_any_more_and_keeps_its_commit() {
     let mut stage = stage();
     stage.put(&example("llama"));

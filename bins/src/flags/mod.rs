@@ -175,10 +175,11 @@ impl Options {
             let why = "with --model-folder, nothing is asked over the network";
             self.warnings.push(format!("--model-hub-endpoint has no effect: {why}"));
         }
-        if let Some(address) = variable("HF_ENDPOINT").filter(|_| self.hub.endpoint.is_none()) {
-            let endpoint = address.parse().map_err(|error| FlagError(format!("HF_ENDPOINT: {error}")))?;
+        if let Some(address) = variable(names::HF_ENDPOINT).filter(|_| self.hub.endpoint.is_none()) {
+            let endpoint = address.parse().map_err(|error| FlagError(format!("{}: {error}", names::HF_ENDPOINT)))?;
             self.hub.endpoint = Some(endpoint);
         }
+        self.settings.hub = self.hub.endpoint.as_ref().map(ToString::to_string);
         if let Some(text) = variable(names::HF_TOKEN_KEY) {
             let from = format!("the operator's own {}", names::HF_TOKEN_KEY);
             let token = HubToken::parse(&text, from);

@@ -109,7 +109,10 @@ fn the_hub_is_named_by_flag_or_environment() {
     let with = |line: &str, variables: &[(&str, &str)]| {
         let variables = [&[("CLOUD_PROVIDER", "azure")], variables].concat();
         match parse_with(line, &variables) {
-            Ok(Command::Run(options)) => Ok((options.hub, options.warnings)),
+            Ok(Command::Run(options)) => {
+                assert_eq!(options.settings.hub, options.hub.endpoint.as_ref().map(ToString::to_string));
+                Ok((options.hub, options.warnings))
+            }
             other => Err(format!("{other:?}")),
         }
     };

@@ -21,6 +21,8 @@ pub const GUARDRAILS_KEY: &str = "guardrails.yaml";
 pub const SUPPORTED_MODELS_KEY: &str = "SupportedModels";
 /// Key of the Secret named by `inference.preset.presetOptions.modelAccessSecret`.
 pub const HF_TOKEN_KEY: &str = "HF_TOKEN";
+/// The variable with the address of a mirror of Hugging Face, which the hub's Python client reads (`huggingface_hub`, environment variables).
+pub const HF_ENDPOINT: &str = "HF_ENDPOINT";
 
 /// Key of the taint on GPU nodes; written by the operator on NodeClaims, with the value [`GPU_TAINT_VALUE`] and the effect `NoSchedule`.
 pub const GPU_TAINT_KEY: &str = "sku";

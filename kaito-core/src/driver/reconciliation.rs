@@ -58,6 +58,8 @@ enum Phase {
     Acting { next: usize },
     /// Publishes what happened.
     Telling { next: usize },
+    /// Publishes what is said of refusals.
+    Warning { next: usize },
     /// Writes the status.
     Closing,
     /// The cluster could not be read before anything was written.
@@ -156,6 +158,7 @@ impl Reconciliation {
                 Phase::Looking { .. } => self.look(planner, settings),
                 Phase::Acting { next } => self.act(next),
                 Phase::Telling { next } => self.tell(next),
+                Phase::Warning { next } => self.warn(next),
                 Phase::Closing => Some(self.close()),
                 Phase::Failed(ref error) => Some(Wish::Done(Box::new(Err(error.clone())))),
             };
@@ -195,12 +198,12 @@ impl Reconciliation {
         self.phase = Phase::Acting { next: 0 };
     }
 
-    /// A refusal is a fact like any other: the same planner turns it into words, and only the words are taken.
+    /// A refusal is a fact like any other: the same planner turns it into words, and only the words are taken: its status, and its events.
     fn take_words(&mut self, told: Plan) {
         self.report.outcome = told.outcome.clone();
         self.status = told.status.clone();
         self.told = Some(told);
-        self.phase = Phase::Closing;
+        self.phase = Phase::Warning { next: 0 };
     }
 
     /// Looking fails: before anything was written that is the end; afterwards the status of the first plan is written, and the next reconcile tells.
@@ -242,6 +245,20 @@ impl Reconciliation {
         let wish = uid.filter(|_| happened).map(|uid| Wish::Publish(uid, notice.clone()));
         // Nobody answers to an event.
         self.phase = Phase::Telling { next: next + 1 };
+        wish
+    }
+
+    /// What the second plan says beside the first: it speaks of refusals, and nothing else has happened meanwhile.
+    fn warn(&mut self, next: usize) -> Option<Wish> {
+        let said = self.plan.as_ref().map_or(&[][..], |plan| &plan.notices);
+        let Some(notice) = self.told.as_ref().and_then(|told| told.notices.get(next)) else {
+            self.phase = Phase::Closing;
+            return None;
+        };
+        let is_new = notice.after.is_none() && !said.contains(notice);
+        let uid = self.told.as_ref().and_then(|told| told.root_uid.clone());
+        let wish = uid.filter(|_| is_new).map(|uid| Wish::Publish(uid, notice.clone()));
+        self.phase = Phase::Warning { next: next + 1 };
         wish
     }
 

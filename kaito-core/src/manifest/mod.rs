@@ -90,6 +90,8 @@ pub struct Serving<'a> {
     pub claim_local_disk: bool,
     /// Where images come from.
     pub registry: &'a str,
+    /// The mirror of the hub that weights come from, where there is one.
+    pub hub: Option<&'a str>,
     /// Whether spot machines of Azure are tolerated.
     pub azure_spot: bool,
 }

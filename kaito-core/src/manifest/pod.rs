@@ -91,7 +91,7 @@ fn env(serving: &Serving<'_>) -> Vec<EnvVar> {
     if volumes::needs_cuda_toolkit(serving) {
         env.push(plain("CUDA_HOME", paths::CUDA_HOME));
     }
-    env.extend(weights::of(serving).env());
+    env.extend(weights::of(serving).env(serving));
     env.extend(role::env(serving));
     env.extend(serving.access_secret.map(|secret| EnvVar {
         name: names::HF_TOKEN_KEY.to_owned(),

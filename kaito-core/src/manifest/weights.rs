@@ -102,11 +102,12 @@ impl Weights<'_> {
         }
     }
 
-    /// What the benchmark must be told.
-    pub(super) fn env(&self) -> Option<EnvVar> {
+    /// What the benchmark must be told, or the library that downloads.
+    pub(super) fn env(&self, serving: &Serving<'_>) -> Option<EnvVar> {
         match self {
             Weights::Node(directory) => Some(pod::plain(PROCESSOR, directory)),
-            Weights::Artefact(_) | Weights::Hub => None,
+            Weights::Hub => serving.hub.map(|address| pod::plain(names::HF_ENDPOINT, address)),
+            Weights::Artefact(_) => None,
         }
     }
 

@@ -231,6 +231,7 @@ fn serving<'a>(
         claim_local_disk: claims_local_disk(view, facts, local_weights.is_none(), found)?,
         local_weights,
         registry: &view.settings.registry,
+        hub: view.settings.hub.as_deref(),
         azure_spot: crate::cloud::row(view.settings.cloud).azure_spot_taint,
     })
 }

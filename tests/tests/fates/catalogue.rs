@@ -3,7 +3,8 @@
 use super::{WORDS, cloud, fates, fates_of_trainings, pods, stage};
 use kaito_core::Kind;
 use kaito_core::failure::{self, CATALOGUE, Class, Reason};
-use kaito_core::memory::{CloudFate, Fate, PodFate};
+use kaito_core::hub::{HubErrorKind, Repository, RepositoryFile};
+use kaito_core::memory::{CloudFate, EXAMPLE_MODEL, Fate, HubFate, PodFate};
 use kaito_tests::manifests;
 use kaito_tests::stage::{MemoryStage, Stage, condition};
 use serde_json::{Value, json};
@@ -16,7 +17,10 @@ const A10: &str = "Standard_NV36ads_A10_v5";
 const NOT_PROVOKED: &[(&Reason, &str)] = &[];
 
 /// Injections whose cause is not named by the condition that is read first, each with its reason; at most one in twenty.
-const NOT_FIRST: &[(&Reason, &str)] = &[];
+const NOT_FIRST: &[(&Reason, &str)] = &[
+    (&failure::BENCHMARK_PENDING, "a benchmark keeps nothing from being ready: its own condition tells"),
+    (&failure::BENCHMARK_FAILED, "as above"),
+];
 
 /// Something wrong, and what must be said of it.
 struct Injection {
@@ -199,8 +203,56 @@ fn of_machines_and_pods() -> Vec<Injection> {
     ]
 }
 
+/// What a hub of models says, or does not.
+fn of_hubs() -> Vec<Injection> {
+    let model = |id: &str| manifests::preset("x", id, A10);
+    let refuses = |kind: HubErrorKind| hub(HubFate::Refuses { kind, message: WORDS.to_owned() });
+    let refusals = [
+        (&failure::MODEL_NOT_FOUND, HubErrorKind::NotFound),
+        (&failure::MODEL_NOT_ACCESSIBLE, HubErrorKind::Unauthorized),
+        (&failure::MODEL_NOT_ACCESSIBLE, HubErrorKind::Token),
+        (&failure::MODEL_HUB_UNAVAILABLE, HubErrorKind::Throttled),
+        (&failure::MODEL_NOT_AT_HAND, HubErrorKind::Offline),
+    ];
+    let refused =
+        refusals.into_iter().map(|(row, kind)| Injection::new(row, model(EXAMPLE_MODEL), WORDS).under(refuses(kind)));
+    let silent = Injection::new(&failure::MODEL_METADATA_PENDING, model(EXAMPLE_MODEL), EXAMPLE_MODEL)
+        .under(hub(HubFate::Silent));
+    let not_servable = Injection {
+        first: |stage| {
+            let files = vec![RepositoryFile { path: "README.md".to_owned(), size: 1 }];
+            let commit = "a".repeat(40);
+            let empty = Repository { id: "a/empty".to_owned(), commit, gated: false, files, config: None };
+            stage.world().publish_model(empty);
+        },
+        ..Injection::new(&failure::MODEL_NOT_SERVABLE, model("a/empty"), "it has no weights")
+    };
+    refused.chain([silent, not_servable]).collect()
+}
+
+/// What a server prints.
+fn of_logs() -> Vec<Injection> {
+    let prints = |text: &str| pods(PodFate::Prints { text: text.to_owned() });
+    let denied = "huggingface_hub.errors.GatedRepoError: 401 Client Error.";
+    let crash = pods(PodFate::CrashLoop { exit_code: 1, message: denied.to_owned() });
+    let phi = || manifests::phi_4_mini("x");
+    vec![
+        Injection::new(&failure::MODEL_ACCESS_DENIED, phi(), "GatedRepoError: 401").under(crash),
+        Injection::new(&failure::BENCHMARK_PENDING, phi(), "no result of the benchmark").under(prints("")),
+        Injection::new(&failure::BENCHMARK_FAILED, phi(), "no JSON object follows")
+            .under(prints("KAITO_BENCHMARK_RESULT: none")),
+    ]
+}
+
+fn hub(hub: HubFate) -> Fate {
+    Fate { hub, ..Fate::default() }
+}
+
 fn injections() -> Vec<Injection> {
-    [of_fates(), of_wishes(), of_clusters(), of_machines_and_pods()].into_iter().flatten().collect()
+    [of_fates(), of_wishes(), of_clusters(), of_machines_and_pods(), of_hubs(), of_logs()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Plays an injection until its condition says what is wrong; answers what it says, and what is read first then.
@@ -221,7 +273,8 @@ fn told(injection: &Injection) -> Result<(String, String), String> {
     (injection.then)(&mut stage);
     let first = |stage: &MemoryStage| condition(stage, injection.name(), "WorkspaceSucceeded").unwrap_or_default().2;
     // A warning is told until all is well in spite of it; what is read first names it when nothing else is waited for.
-    let is_warning = matches!(injection.row.class, Class::Warning { .. });
+    let is_elsewhere = NOT_FIRST.iter().any(|(row, _)| *row == injection.row);
+    let is_warning = matches!(injection.row.class, Class::Warning { .. }) && !is_elsewhere;
     let is_said =
         |stage: &MemoryStage| says(stage).is_some() && (!is_warning || first(stage).contains(&injection.words));
     while !is_said(&stage) {

@@ -222,6 +222,7 @@ fn serving<'a>(facts: &Facts, nodes: u32, texts: &'a [String]) -> Serving<'a> {
         local_weights: nodes.is_multiple_of(2).then(|| texts[8].clone()),
         claim_local_disk: false,
         registry: images::DEFAULT_REGISTRY,
+        hub: None,
         azure_spot: false,
     }
 }

@@ -9,10 +9,11 @@ use super::release;
 use super::view::View;
 use crate::backend::ErrorKind;
 use crate::conditions::{self, Finding};
+use crate::effect::EffectError;
 use crate::failure::{self, Failure, Waiting};
 use crate::kinds::Kind;
-use crate::plan::{Outcome, Plan, StatusWrite, Wake};
-use kaito_api::vocabulary::{ConditionType, annotations, reasons};
+use crate::plan::{Notice, Outcome, Plan, StatusWrite, Wake};
+use kaito_api::vocabulary::{ConditionType, annotations, events, reasons};
 use serde_json::{Value, json};
 
 /// The conditions that this planner speaks for.
@@ -29,7 +30,10 @@ const OURS: &[ConditionType] = &[
 
 /// Turns the draft into a plan: effects as drafted, the status from what was observed.
 pub(super) fn finish(view: &View<'_>, mut draft: Draft) -> Plan {
-    draft.failures.extend(refused_writes(view));
+    for (refused, failure) in refused_writes(view) {
+        draft.notices.extend(claim_refused(view, refused, &failure));
+        draft.failures.push(failure);
+    }
     let status = if draft.released { None } else { status(view, &draft) };
     let overdue = draft.waits.iter().map(|wait| wait.wake(view.now()));
     let again = draft.again.map(Wake::After);
@@ -48,8 +52,8 @@ pub(super) fn finish(view: &View<'_>, mut draft: Draft) -> Plan {
 }
 
 /// What the API server refused of this very plan, in its own words.
-fn refused_writes(view: &View<'_>) -> Vec<Failure> {
-    let refused = |error: &crate::effect::EffectError| match (error.kind, error.key.kind) {
+fn refused_writes<'a>(view: &View<'a>) -> Vec<(&'a EffectError, Failure)> {
+    let refused = |error: &EffectError| match (error.kind, error.key.kind) {
         // Claims were listed live in this round, and revisions are found by a label that all of ours carry: what was not found is somebody else's.
         (ErrorKind::AlreadyExists, Kind::NodeClaim | Kind::ControllerRevision) => Some(Failure::new(
             &failure::NAME_TAKEN,
@@ -63,7 +67,19 @@ fn refused_writes(view: &View<'_>) -> Vec<Failure> {
             Some(Failure::new(row, format!("cannot {} {}: {}", error.verb, error.key, error.message)))
         }
     };
-    view.snapshot.mishaps().iter().filter_map(refused).collect()
+    view.snapshot.mishaps().iter().filter_map(|error| Some((error, refused(error)?))).collect()
+}
+
+/// A person who looks at events is told that a machine could not be asked for: once, until something else is said.
+fn claim_refused(view: &View<'_>, error: &EffectError, failure: &Failure) -> Option<Notice> {
+    let shown =
+        view.conditions().iter().any(|told| told.reason == failure.reason() && told.message == failure.message());
+    (error.key.kind == Kind::NodeClaim && error.verb == "create" && !shown).then(|| Notice {
+        warning: true,
+        reason: events::NODE_CLAIM_CREATION_FAILED,
+        note: failure.message(),
+        after: None,
+    })
 }
 
 /// The whole status, where it says something new.
