@@ -16,6 +16,7 @@ pub const LEAST: &[(&str, &str, usize, &str)] = &[
     ("create", "services", 2, "address and headless address"),
     ("patch", "nodes", 1, "the accelerator label"),
     ("create", "statefulsets", 1, "the pods"),
+    ("get", "pods/log", 1, "what the start has measured"),
     ("patch", "workspaces/status", 3, "asked for; the machine is ready; the model answers"),
 ];
 
