@@ -24,6 +24,7 @@ pub mod control_plane;
 pub mod edits;
 pub mod faults;
 pub mod golden;
+pub mod kubelet;
 pub mod manifests;
 pub mod normal;
 mod scenario;

@@ -1,6 +1,7 @@
 //! The script of the puller, run by a real shell with a stand-in for skopeo that serves images from a folder.
 
 use kaito_core::manifest::{Pull, init_container};
+use kaito_tests::kubelet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -69,7 +70,7 @@ impl Stand {
         let (command, mut args) = (container.command.unwrap(), container.args.unwrap());
         args[4] = self.root.join("config.d").display().to_string();
         let path = format!("{}:{}", self.root.join("bin").display(), std::env::var("PATH").unwrap_or_default());
-        let words = command.iter().chain(&args).skip(1);
+        let words = command.iter().chain(&args).skip(1).map(|word| kubelet::expanded(word));
         Command::new(&command[0])
             .args(words)
             .env("PATH", path)

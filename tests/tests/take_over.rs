@@ -20,6 +20,11 @@ const CHANGES: &[Allowed] = &[
         reason: "the annotations that the pods are made from, so that a change of them rolls out from now on; no pod depends on it",
     },
     Allowed {
+        file: "*",
+        path: "StatefulSet.metadata.annotations.kaito.sh/inference-config-digest",
+        reason: "the settings that the ConfigMap holds now, so that its next edit rolls out; no pod depends on it",
+    },
+    Allowed {
         file: "inference.template",
         path: "StatefulSet.metadata.annotations",
         reason: "the revision, which the reference writes on sets of presets only; no pod depends on it",

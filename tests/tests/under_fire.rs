@@ -42,7 +42,7 @@ fn fifty_workspaces_get_one_machine_each_and_leave_nothing_while_every_tenth_req
     });
     // Kubernetes clears away what belonged to them in its own time.
     let wait = Instant::now();
-    while left(operated) != STAYS && wait.elapsed() < Duration::from_secs(60) {
+    while left(operated) != STAYS && wait.elapsed() < Duration::from_secs(180) {
         std::thread::sleep(Duration::from_secs(1));
     }
     assert_eq!(left(operated), STAYS, "nothing of ours");

@@ -8,7 +8,7 @@ use kaito_core::training::Results;
 use kaito_core::workspace::{Engine, Facts, Looked, Task, resolve};
 use kaito_core::{Settings, kinds::Typed};
 use kaito_presets::images;
-use kaito_tests::{cases, manifests};
+use kaito_tests::{cases, kubelet, manifests};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -82,36 +82,13 @@ fn programs() -> &'static Path {
     })
 }
 
-/// A text of a container as a kubelet hands it on: a variable's value for `$(NAME)`, one dollar for two.
-fn expanded(text: &str) -> String {
-    let mut told = String::new();
-    let mut left = text;
-    while let Some((before, after)) = left.split_once('$') {
-        told.push_str(before);
-        left = match (after.strip_prefix('$'), after.strip_prefix("(POD_INDEX)")) {
-            (Some(rest), _) => {
-                told.push('$');
-                rest
-            }
-            (None, Some(rest)) => {
-                told.push('7');
-                rest
-            }
-            (None, None) => {
-                told.push('$');
-                after
-            }
-        };
-    }
-    told + left
-}
-
 /// What the programs of a command line are given when a shell runs it, in pod 0 and in another.
 fn words(line: &str) -> Vec<String> {
     let folder = programs();
     // Programs of the images, which are not here; that a user's text names them is not tried.
-    let line =
-        expanded(line).replace("/workspace/vllm/multi-node-serving.sh", "ray").replace("cd /workspace/tfs/", "cd .");
+    let line = kubelet::expanded(line)
+        .replace("/workspace/vllm/multi-node-serving.sh", "ray")
+        .replace("cd /workspace/tfs/", "cd .");
     let mut all = Vec::new();
     for pod in ["0", "1"] {
         let ran = Command::new("/bin/sh")
