@@ -1,5 +1,6 @@
 //! How the objects would have ended without faults.
 
+use crate::failure;
 use crate::hub::Repository;
 use crate::kinds::Kind;
 use crate::memory::{Pace, World};
@@ -76,6 +77,20 @@ fn over(world: &World) -> Vec<(ObjectKey, usize)> {
     };
     let over = states(world).into_iter().filter(|(_, state)| is_end(state));
     over.filter_map(|(key, _)| target(&key).map(|target| (key, target))).collect()
+}
+
+/// Whether the result of a benchmark is still looked for: a wait that keeps nothing from being Ready, and that says something else when it is over.
+pub(super) fn is_measured(world: &World) -> bool {
+    let waits = |told: &Value| {
+        told["reason"] == failure::BENCHMARK_PENDING.name
+            && told["message"].as_str().is_some_and(|words| !words.contains("; overdue since "))
+    };
+    world.workspaces().iter().any(|key| {
+        world.cluster().with_store(|store| {
+            let conditions = store.value(key).and_then(|value| value["status"]["conditions"].as_array());
+            conditions.into_iter().flatten().any(waits)
+        })
+    })
 }
 
 /// Whether a Workspace of this state is done.

@@ -234,6 +234,7 @@ impl<'a> Judge<'a> {
         let states = calm::states(world);
         states.iter().all(|(key, state)| self.calm.states.get(key).is_none_or(|wished| self.is_as_good(wished, state)))
             && orphans(world).is_empty()
+            && !calm::is_measured(world)
     }
 
     /// At the end: as if nothing had gone wrong.

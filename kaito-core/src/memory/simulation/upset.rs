@@ -256,7 +256,8 @@ fn edit(world: &mut World, key: &ObjectKey, change: Change) -> Option<String> {
 
 /// One setting more in a ConfigMap, or one less.
 fn set(world: &mut World, key: &ObjectKey) -> Option<String> {
-    const SETTING: &str = "  max-num-seqs: 16\n";
+    /// One that no manifest of ours has: what is left without it can be used.
+    const SETTING: &str = "  seed: 1966\n";
     let mut body = world.cluster().with_store(|store| store.value(key).cloned())?;
     let text = body["data"].get_mut(names::INFERENCE_CONFIG_KEY)?;
     let there = text.as_str().filter(|yaml| yaml.starts_with("vllm:\n"))?;
