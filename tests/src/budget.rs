@@ -17,7 +17,7 @@ pub const LEAST: &[(&str, &str, usize, &str)] = &[
     ("patch", "nodes", 1, "the accelerator label"),
     ("create", "statefulsets", 1, "the pods"),
     ("get", "pods/log", 1, "what the start has measured"),
-    ("patch", "workspaces/status", 3, "asked for; the machine is ready; the model answers"),
+    ("patch", "workspaces/status", 4, "asked for; its claims are ready; its nodes are ready; the model answers"),
 ];
 
 /// Requests by verb and resource.
