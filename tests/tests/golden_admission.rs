@@ -27,6 +27,7 @@ const DIFFERENCES: &[(&str, bool, &str)] = &[
         true,
         "needs the ConfigMap, which no cluster shows here; the controller says it before a machine is paid for",
     ),
+    ("ws-mem-vllm-r1-a10", false, "39 machines where one is asked for: bought only when resource.count says so"),
     ("ws-inf-template-config", true, BESIDE_TEMPLATE),
     ("a1-cfg-default-missing", true, BESIDE_TEMPLATE),
     ("a1-cfg-norelease", true, BESIDE_TEMPLATE),

@@ -61,7 +61,7 @@ pub fn judge(case: &Case<'_>) -> Judgement {
     broken.sort_by(|a, b| a.error.cmp(&b.error));
     let subject = workspace::objections(case.new, case.settings, case.looked);
     let (mut unused, warnings) = match &subject {
-        Ok(subject) => (unused(case.new, subject), warnings(subject)),
+        Ok(subject) => (unused(case.new, subject), warnings(case.new, subject)),
         Err(_) => (Vec::new(), Vec::new()),
     };
     unused.extend(told);
@@ -74,7 +74,7 @@ pub(super) fn ask(case: &Case<'_>, on: On) -> impl Iterator<Item = Broken> {
     asked.filter_map(|rule| Some(Broken { error: rule.broken(case)?, late: rule.late }))
 }
 
-fn warnings(subject: &Subject) -> Vec<String> {
+fn warnings(workspace: &Workspace, subject: &Subject) -> Vec<String> {
     let of_template = match subject {
         Subject::Model(_) => Vec::new(),
         Subject::Own(own) => workspace::doubts_about_template(own),
@@ -83,7 +83,8 @@ fn warnings(subject: &Subject) -> Vec<String> {
             quoted(&unseen.id)
         )],
     };
-    of_template.into_iter().chain(retirement(subject.sku())).collect()
+    let of_number = workspace::bought_otherwise(workspace, subject);
+    of_template.into_iter().chain(of_number).chain(retirement(subject.sku())).collect()
 }
 
 /// What was asked for and has no effect: said, so that nobody waits for it.
@@ -155,6 +156,7 @@ const PLACES: &[(&Reason, &str)] = &[
     (&failure::UNKNOWN_INSTANCE_TYPE, "resource.instanceType"),
     (&failure::NO_RUNTIME, "resource.instanceType"),
     (&failure::MODEL_TOO_LARGE, "resource.instanceType"),
+    (&failure::MORE_NODES_THAN_ASKED, "resource.count"),
 ];
 
 /// Fields that a cause may begin with.

@@ -118,6 +118,12 @@ reasons! {
         next "looks again when the Workspace changes; no machine is asked for",
         remedy "choose a machine size with more memory per GPU, or a shorter context";
 
+    /// The model takes many more machines of this size than were asked for.
+    MORE_NODES_THAN_ASKED = "MoreNodesThanAsked" on ResourceReady, refuses(60),
+        evidence "the weights of the model and the memory of each GPU: kaito models MODEL; kaito skus SIZE",
+        next "looks again when the Workspace changes; no machine is asked for",
+        remedy "choose a machine size with more GPUs or more memory for each, or make the Workspace anew with the number that the message names as resource.count";
+
     /// A kind of work that this version does not do yet.
     NOT_SUPPORTED = "NotSupported" on ResourceReady, refuses(60),
         evidence "the field that the message names: kubectl get workspace NAME -n NAMESPACE -o yaml",

@@ -44,7 +44,7 @@ pub(crate) use facts::objections;
 pub use facts::{Engine, Facts, Looked, Subject, Task, Unseen, asked_of_hub, resolve};
 pub use own::{Asks, OwnServer};
 pub(crate) use own::{doubts as doubts_about_template, unused as unused_beside_template};
-pub(crate) use size::{forecast, forecast_with};
+pub(crate) use size::{bought_otherwise, forecast, forecast_with};
 pub(crate) use workload::local_weights;
 
 use crate::driver::Planner;

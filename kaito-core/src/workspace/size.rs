@@ -13,6 +13,10 @@ use crate::units::Bytes;
 use kaito_api::Workspace;
 use kaito_api::workspace::MOST_NODES;
 
+/// As many machines as a model takes are bought without being asked for, as upstream does (its own examples take up to eleven), up to this number; more would surprise whoever reads the bill, and must
+/// be asked for by `resource.count`.
+const UNASKED_NODES: u32 = 16;
+
 /// How a model that is served lies on its machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Room {
@@ -49,8 +53,16 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
             draft.target = Some(recorded);
         }
         (None, Ok(Some((nodes, text)))) => {
+            let running = what_runs(view)?;
+            let unasked = draft.model().filter(|_| running < nodes).and_then(|facts| {
+                // What is not looked at here: a Workspace that cannot be read has asked for nothing.
+                too_many(&facts, nodes, asked(view.workspace.as_ref().ok()?))
+            });
+            if let Some(failure) = unasked {
+                return Ok(draft.stop(failure));
+            }
             draft.remark("sized", text);
-            draft.target = Some(at_least_what_runs(view, nodes)?);
+            draft.target = Some(nodes.max(running));
         }
         (None, Ok(None)) => draft.target = None,
         (None, Err(failure)) => return Ok(draft.stop(failure)),
@@ -90,24 +102,60 @@ fn too_large(facts: &Facts, cause: &str) -> Failure {
     Failure::new(&failure::MODEL_TOO_LARGE, format!("{} on {}: {cause}", facts.model.id, facts.sku.name))
 }
 
-/// A status that was stripped (a restored backup) never shrinks a workload that runs.
-fn at_least_what_runs(view: &View<'_>, nodes: u32) -> Result<u32, Unread> {
+/// How many pods serve already: a status that was stripped (a restored backup) never shrinks a workload.
+fn what_runs(view: &View<'_>) -> Result<u32, Unread> {
     let running = view.stateful_set()?.found().filter(|set| crate::effect::is_controlled_by(&set.metadata, view.uid()));
     let replicas = running
         .and_then(|set| crate::compat::stateful_set_spec(set)?.replicas)
         .and_then(|count| u32::try_from(count).ok());
-    Ok(nodes.max(replicas.unwrap_or_default()))
+    Ok(replicas.unwrap_or_default())
+}
+
+/// Why so many machines are not bought without being asked for.
+fn too_many(facts: &Facts, nodes: u32, asked: u32) -> Option<Failure> {
+    (nodes > UNASKED_NODES.max(asked)).then(|| {
+        let cause = format!(
+            "{} takes {} of {}, and resource.count asks for {asked}; it must be at least {nodes} where that is meant",
+            facts.model.id,
+            counted(nodes, "node"),
+            facts.sku.name,
+        );
+        Failure::new(&failure::MORE_NODES_THAN_ASKED, cause)
+    })
+}
+
+/// That another number of machines is bought than was asked for.
+pub(crate) fn bought_otherwise(workspace: &Workspace, subject: &Subject) -> Option<String> {
+    let (Subject::Model(facts), asked) = (subject, asked(workspace)) else { return None };
+    if is_decided_elsewhere(workspace) {
+        return None;
+    }
+    let (nodes, _) = for_model(facts, None, asked).ok()?;
+    (nodes != asked).then(|| {
+        let (takes, size) = (counted(nodes, "node"), facts.sku.name);
+        format!("resource.count: asks for {asked}, and {} takes {takes} of {size}; it gets {nodes}", facts.model.id)
+    })
 }
 
 /// What can be said of the number of machines before any cluster is looked at: nothing, where a ConfigMap may name another context.
 pub(crate) fn forecast(workspace: &Workspace, subject: &Subject) -> Result<(), Failure> {
     let Subject::Model(facts) = subject else { return Ok(()) };
-    let decided_elsewhere = workspace.inference().is_some_and(|inference| !inference.config.is_empty());
-    if decided_elsewhere {
-        Ok(())
-    } else {
-        for_model(facts, None, asked(workspace)).and_then(|(nodes, _)| room(facts, nodes)).map(|_| ())
+    if is_decided_elsewhere(workspace) {
+        return Ok(());
     }
+    lay(workspace, facts, None).map(|_| ())
+}
+
+/// Whether a ConfigMap may name another context, so that the number of machines is not known without it.
+fn is_decided_elsewhere(workspace: &Workspace) -> bool {
+    workspace.inference().is_some_and(|inference| !inference.config.is_empty())
+}
+
+/// How the model lies on as many machines as it takes, if it may have them.
+fn lay(workspace: &Workspace, facts: &Facts, context: Option<u32>) -> Result<Room, Failure> {
+    let asked = asked(workspace);
+    let (nodes, _) = for_model(facts, context, asked)?;
+    too_many(facts, nodes, asked).map_or_else(|| room(facts, nodes), Err)
 }
 
 /// The same, where the settings of the runtime are known: why the model cannot be served with them.
@@ -117,8 +165,7 @@ pub(crate) fn forecast_with(
     config: &RuntimeConfig,
     context: Option<u32>,
 ) -> Result<(), String> {
-    let (nodes, _) = for_model(facts, context, asked(workspace)).map_err(|failure| failure.cause)?;
-    let room = room(facts, nodes).map_err(|failure| failure.cause)?;
+    let room = lay(workspace, facts, context).map_err(|failure| failure.cause)?;
     config.beyond(&room.layout, facts).map_or(Ok(()), |finding| Err(finding.to_string()))
 }
 
@@ -217,6 +264,30 @@ mod tests {
         }))
         .ok()?;
         super::super::resolve(&workspace, &Settings::default(), &super::super::Looked::NotYet).ok()?.model().cloned()
+    }
+
+    #[test]
+    fn many_machines_are_had_by_whoever_asks_for_them() {
+        let said = |count: u32| {
+            let (_, workspace) = kaito_api::workspace::decode(json!({
+                "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": "a"},
+                "resource": {"count": count, "instanceType": "Standard_NV36ads_A10_v5", "labelSelector": {"matchLabels": {"apps": "a"}}},
+                "inference": {"preset": {"name": "deepseek-r1-0528"}},
+            }))
+            .ok()?;
+            let subject =
+                super::super::resolve(&workspace, &Settings::default(), &super::super::Looked::NotYet).ok()?;
+            Some((forecast(&workspace, &subject).err().map(|it| it.cause), bought_otherwise(&workspace, &subject)))
+        };
+        let refusal =
+            "deepseek-ai/DeepSeek-R1-0528 takes 39 nodes of Standard_NV36ads_A10_v5, and resource.count asks for";
+        for too_few in [1, 17, 38] {
+            let expected = format!("{refusal} {too_few}; it must be at least 39 where that is meant");
+            assert_eq!(said(too_few).and_then(|(refusal, _)| refusal), Some(expected));
+        }
+        assert_eq!(said(39), Some((None, None)));
+        let told = "resource.count: asks for 40, and deepseek-ai/DeepSeek-R1-0528 takes 39 nodes of Standard_NV36ads_A10_v5; it gets 39";
+        assert_eq!(said(40), Some((None, Some(told.to_owned()))));
     }
 
     #[test]

@@ -128,6 +128,11 @@ fn of_wishes() -> Vec<Injection> {
             A10,
         )
         .with(&[config_map("settings", "inference_config.yaml", "vllm:\n  max-model-len: 131072\n")]),
+        Injection::new(
+            &failure::MORE_NODES_THAN_ASKED,
+            manifests::preset("x", "deepseek-r1-0528", A10),
+            "resource.count asks for 1",
+        ),
         Injection::new(&failure::NOT_SUPPORTED, but(phi(), size, json!("")), "resource.instanceType"),
         Injection::new(&failure::CONFIG_NOT_USABLE, but(phi(), "/inference/config", json!("nowhere")), "nowhere"),
         Injection::new(
