@@ -65,6 +65,12 @@ impl Knowledge {
         Some(query.clone())
     }
 
+    /// Whatever was refused is asked for again now: for somebody who knows that the hub is well again.
+    pub(crate) fn ask_again(&mut self, now: Duration) {
+        let refused = |entry: &&mut Entry| entry.due.is_some() && matches!(entry.answer, ModelAnswer::Refused(_));
+        self.entries.values_mut().filter(refused).for_each(|entry| entry.due = Some(now));
+    }
+
     /// When something is to be fetched next.
     pub fn next(&self) -> Option<Duration> {
         if self.in_flight() >= AT_ONCE {

@@ -125,8 +125,10 @@ impl Replica {
         self.inbox.iter().filter_map(|(kind, queue)| Some((queue.front()?.0, *kind))).min()
     }
 
-    /// Everything that is under way arrives now.
+    /// Everything that is under way arrives now; and a hub that was away is back, which is found out now, not in some minutes: till then two processes may believe different things of it.
     pub(super) fn catch_up(&mut self, now: Duration) {
+        self.models.ask_again(now);
+        self.fetching.extend(std::iter::from_fn(|| self.models.take(now)).map(|query| (now, query)));
         for (due, _) in self.inbox.values_mut().flatten() {
             *due = (*due).min(now);
         }
