@@ -37,8 +37,8 @@ pub use runtime::{
     Supports, TransformersDialect, TransformersRuntime, TuningRuntime, Versions, VllmDialect, WeightsSource, profile,
     profile_for, profiles,
 };
-pub use trainer::{TrainerSetting, TrainerTakes};
 pub use sku::{Cloud, GpuVendor, Retirement, Sku, nearest_skus, sku, skus};
+pub use trainer::{TrainerSetting, TrainerTakes};
 
 /// One GiB in bytes.
 pub const GIB: u64 = 1 << 30;
