@@ -165,7 +165,7 @@ impl TrainingConfig {
                 spelled == key || (!exact && begins(&spelled))
             })
         };
-        named(true).last().or_else(|| named(false).last())
+        named(true).next_back().or_else(|| named(false).next_back())
     }
 
     /// A setting's value as the trainer is handed it.
