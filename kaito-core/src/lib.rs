@@ -25,7 +25,7 @@
 //! |---|---|
 //! | [`workspace`] | the planner of Workspaces, step by step |
 //! | [`manifest`] | how objects look |
-//! | [`runtime_config`] | what a user tells the server, and what is wrong with it |
+//! | [`runtime_config`], [`training`] | what a user tells the server, or the trainer, and what is wrong with it |
 //! | [`sizing`] | how many machines a model needs |
 //! | [`failure`] | every failure and wait, with its deadline and remedy |
 //! | [`admission`] | whether an object would be admitted, with the nearest known name; rules as rows |
@@ -50,6 +50,7 @@ pub mod diff;
 pub mod driver;
 pub mod effect;
 pub mod failure;
+mod findings;
 pub mod gates;
 pub mod hash;
 pub mod hub;
@@ -64,6 +65,7 @@ pub mod record;
 pub mod render;
 pub mod runtime_config;
 pub mod settings;
+mod settings_file;
 pub mod sizing;
 pub mod snapshot;
 pub mod training;

@@ -21,6 +21,7 @@ mod options; // what a server of vLLM can be told
 mod removed; // names that once were presets
 mod runtime; // which image serves which GPU, and how it wants to be spoken to
 mod sku; // machine sizes by cloud
+mod trainer; // what the trainer of an image can be told
 
 pub use capability::ComputeCapability;
 pub use catalogue::{UnknownModel, aliases, is_hub_id, model, models, nearest};
@@ -37,6 +38,7 @@ pub use runtime::{
     profile_for, profiles,
 };
 pub use sku::{Cloud, GpuVendor, Retirement, Sku, nearest_skus, sku, skus};
+pub use trainer::{TrainerSetting, TrainerTakes};
 
 /// One GiB in bytes.
 pub const GIB: u64 = 1 << 30;

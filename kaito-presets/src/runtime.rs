@@ -4,7 +4,7 @@
 //! [`profile`]`("current")` and a warning.
 
 use crate::generated::runtimes::PROFILES;
-use crate::{ComputeCapability, Flag, Image, Quantization, VllmOption};
+use crate::{ComputeCapability, Flag, Image, Quantization, TrainerSetting, VllmOption};
 
 /// A runtime image and everything that depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -352,9 +352,19 @@ pub struct TuningRuntime {
     pub weights: &'static [WeightsSource],
     /// What differs in the templates of the config: (section, key, value).
     pub template_overrides: &'static [(&'static str, &'static str, &'static str)],
+    /// What its trainer can be told, sorted by section and key. See [`Self::setting`].
+    pub settings: &'static [TrainerSetting],
 }
 
 impl TuningRuntime {
+    /// The setting of that name, in underscores.
+    #[must_use]
+    pub fn setting(&self, section: &str, key: &str) -> Option<&'static TrainerSetting> {
+        let settings = self.settings;
+        let found = settings.binary_search_by(|setting| (setting.section, setting.key).cmp(&(section, key)));
+        found.ok().map(|index| &settings[index])
+    }
+
     /// Start of its command, the same in every image; `--num_processes=<GPUs>` comes next.
     pub const LAUNCHER: &'static str = "cd /workspace/tfs/ && python3 metrics_server.py & accelerate launch";
     /// The program that is launched.

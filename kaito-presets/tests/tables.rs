@@ -109,6 +109,7 @@ fn what_a_release_of_vllm_can_be_told_is_found_by_name() {
     }
     for profile in profiles() {
         assert!(strictly_rising(profile.options.iter().map(|option| option.name)));
+        assert!(strictly_rising(profile.tuning.settings.iter().map(|setting| (setting.section, setting.key))));
         let flags = profile.vllm_flags.iter().map(|(flag, _)| flag.split('.').next().unwrap_or(flag));
         for flag in flags {
             let positive = flag.strip_prefix("no-").unwrap_or(flag);

@@ -135,7 +135,7 @@ fn others() -> Vec<(Kind, Value)> {
     job["spec"] = json!({"template": {"spec": {"restartPolicy": "Never", "containers": []}}});
     job["status"] = json!({"failed": 7, "active": 1, "startTime": "2026-01-01T00:00:00Z", "conditions": [{"type": "Failed", "status": "True", "message": "gave up"}]});
     let mut settings = child("qlora-params-template-volta-turing", &json!([]));
-    settings["data"] = json!({"training_config.yaml": "training_config: {QuantizationConfig: {load_in_4bit: true}, TrainingArguments: {output_dir: /mnt/x}}"});
+    settings["data"] = json!({"training_config.yaml": "training_config: {QuantizationConfig: {load_in_4bit: true}, TrainingArguments: {output_dir: /mnt/x}, DataCollator: {mlm: true}}"});
     let mut secret = child("my-push-secret", &json!([]));
     secret["data"] = json!({".dockerconfigjson": "e30="});
     let status = |state: Value| json!({"name": "c", "image": "", "imageID": "", "ready": false, "restartCount": 1, "state": state, "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled", "message": "ü"}}});

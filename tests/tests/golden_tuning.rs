@@ -9,10 +9,11 @@ use kaito_core::manifest::{self, Input, Output, Tuning};
 use kaito_core::memory::World;
 use kaito_core::training::Results;
 use kaito_core::workspace::{Looked, Task, resolve};
-use kaito_core::{Kind, ObjectKey, Seen, Settings, render};
+use kaito_core::{Kind, ObjectKey, Seen, Settings, admission, render};
 use kaito_tests::{manifests, normal, shared};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 #[test]
 fn every_tunable_model_is_started_on_every_size_as_the_reference_starts_it() {
@@ -168,4 +169,58 @@ fn a_failed_job_is_told() {
         "{job}"
     );
     assert!(told(&world, "WorkspaceSucceeded").starts_with("\"False\" \"workspaceFailed\""));
+}
+
+/// Files below a folder, by name.
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() { files(&entry, found) } else { found.push(entry) }
+    }
+    found.sort();
+}
+
+/// The texts of settings in a document, wherever they stand.
+fn texts(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            found.extend(fields.get("training_config.yaml").and_then(Value::as_str).map(str::to_owned));
+            fields.values().for_each(|field| texts(field, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn settings_that_are_published_or_made_by_the_reference_are_taken_without_a_word() {
+    let (mut found, mut judged) = (Vec::new(), 0);
+    for folder in ["corpus", "golden/azure", "golden/karpenter"] {
+        let Some(folder) = shared::path(folder) else { return };
+        files(&folder, &mut found);
+    }
+    for file in found.iter().filter(|file| file.extension().is_some_and(|extension| extension == "yaml")) {
+        let text = std::fs::read_to_string(file).unwrap();
+        if !text.contains("training_config:") {
+            continue;
+        }
+        let mut settings = Vec::new();
+        let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+        documents.iter().for_each(|document| texts(document, &mut settings));
+        for text in settings {
+            let method = if text.contains("load_in_4bit: true") { "qlora" } else { "lora" };
+            let mut workspace = manifests::tuning("a");
+            workspace["resource"]["instanceType"] = json!("Standard_NC24ads_A100_v4");
+            workspace["tuning"]["method"] = json!(method);
+            workspace["tuning"]["config"] = json!("mine");
+            let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": {"training_config.yaml": text}});
+            let verdict = admission::training_settings(&workspace, &config, &Settings::default()).unwrap();
+            // One of the corpus climbs out of /mnt, and says so.
+            let meant = text.contains("output_dir: /mnt/../etc");
+            let only =
+                verdict.errors.iter().all(|error| meant && error.detail.starts_with("TrainingArguments.output_dir"));
+            assert!(only && verdict.warnings.is_empty() && verdict.allowed != meant, "{}: {verdict:?}", file.display());
+            judged += 1;
+        }
+    }
+    assert!(judged >= 7, "only {judged} settings");
 }

@@ -89,7 +89,7 @@ fn trained() -> Value {
 
 fn training_settings(epochs: u32) -> Value {
     let text = format!(
-        "training_config:\n  ModelConfig:\n    torch_dtype: float16\n    pretrained_model_name_or_path: /workspace/weights\n  QuantizationConfig:\n    load_in_4bit: true\n  TrainingArguments:\n    output_dir: /mnt/results\n    num_train_epochs: {epochs}\n"
+        "training_config:\n  ModelConfig:\n    torch_dtype: float16\n    pretrained_model_name_or_path: /workspace/weights\n  QuantizationConfig:\n    load_in_4bit: true\n  TrainingArguments:\n    output_dir: /mnt/results\n    num_train_epochs: {epochs}\n  DataCollator:\n    mlm: true\n"
     );
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"training_config.yaml": text}})
 }

@@ -245,7 +245,7 @@ scenarios! {
     }
 
     fn the_users_own_template_is_never_overwritten(world) {
-        let text = "training_config:\n  ModelConfig:\n    torch_dtype: float16\n    pretrained_model_name_or_path: /workspace/weights\n  QuantizationConfig:\n    load_in_4bit: true\n  TrainingArguments:\n    output_dir: /mnt/mine\n";
+        let text = "training_config:\n  ModelConfig:\n    torch_dtype: float16\n    pretrained_model_name_or_path: /workspace/weights\n  QuantizationConfig:\n    load_in_4bit: true\n  TrainingArguments:\n    output_dir: /mnt/mine\n  DataCollator:\n    mlm: true\n";
         let own = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "qlora-params-template-volta-turing"}, "data": {"training_config.yaml": text}});
         world.put(&own);
         world.put(&manifests::registry_secret("my-push-secret"));
@@ -269,7 +269,7 @@ scenarios! {
 
     fn settings_for_another_method_are_refused_before_a_machine_is_paid_for(world) {
         let settings = |text: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": {"training_config.yaml": text}});
-        let weights = "  ModelConfig:\n    torch_dtype: float16\n    pretrained_model_name_or_path: /workspace/weights\n";
+        let weights = "  ModelConfig:\n    torch_dtype: float16\n    pretrained_model_name_or_path: /workspace/weights\n  DataCollator:\n    mlm: true\n";
         world.put(&settings(&format!("training_config:\n{weights}")));
         world.put(&manifests::registry_secret("my-push-secret"));
         let mut manifest = manifests::tuning("tune");

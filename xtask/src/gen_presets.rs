@@ -42,7 +42,7 @@ fn render(data: &Path) -> Result<Files, String> {
     files.insert(
         "mod.rs".into(),
         "//! The tables. One file a subject, models one file a family.\n\n\
-         pub(crate) mod architectures;\npub(crate) mod models;\npub(crate) mod options;\npub(crate) mod parsers;\npub(crate) mod removed;\npub(crate) mod runtimes;\npub(crate) mod skus;\n"
+         pub(crate) mod architectures;\npub(crate) mod models;\npub(crate) mod options;\npub(crate) mod parsers;\npub(crate) mod removed;\npub(crate) mod runtimes;\npub(crate) mod skus;\npub(crate) mod training;\n"
             .into(),
     );
     Ok(files)
@@ -101,7 +101,7 @@ fn compare(target: &Path, files: &Files) -> Result<(), String> {
 /// Files that lie there and are not generated any more.
 fn strays(target: &Path, files: &Files) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
-    for folder in ["", "architectures", "models", "options", "skus"] {
+    for folder in ["", "architectures", "models", "options", "skus", "training"] {
         let Ok(entries) = fs::read_dir(target.join(folder)) else { continue };
         for entry in entries {
             let entry = entry.map_err(|why| why.to_string())?;

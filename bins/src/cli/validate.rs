@@ -127,7 +127,8 @@ fn settings_of(document: &Document, workspaces: &[(ObjectKey, Value)], operator:
     let models = |id: &str| looked(operator, id);
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     for (key, workspace) in workspaces.iter().filter(|(key, _)| key.namespace == document.key.namespace) {
-        let verdict = admission::runtime_settings(workspace, &document.value, &settings, &models);
+        let verdict = admission::runtime_settings(workspace, &document.value, &settings, &models)
+            .or_else(|| admission::training_settings(workspace, &document.value, &settings));
         let Some(verdict) = verdict else { continue };
         errors.extend(verdict.errors.into_iter().map(|error| {
             let detail = format!("for Workspace {}: {}", key.name, error.detail);

@@ -5,7 +5,7 @@
 //! object and the memory of the machines, as one [`Verdict`]; [`answer`] says it in the words of an admission webhook.
 //! The command line and the webhook call the same functions; the controller judges again, late, through [`judge`].
 //!
-//! [`runtime_settings`] judges a ConfigMap beside its Workspace, for whoever has both.
+//! [`runtime_settings`] and [`training_settings`] judge a ConfigMap beside its Workspace, for whoever has both.
 //!
 //! Deliberately absent: anything that needs a cluster (which ConfigMaps and Secrets there are), and what other kinds than Workspace mean.
 
@@ -19,7 +19,7 @@ mod schema; // a whole value against a whole schema
 mod verdict; // all of it, as a yes or a no
 mod webhook; // AdmissionReview in, AdmissionReview out
 
-pub use beside::runtime_settings;
+pub use beside::{runtime_settings, training_settings};
 pub(crate) use judge::retirement;
 pub use judge::{Broken, Judgement, judge};
 pub use metadata::check as check_metadata;

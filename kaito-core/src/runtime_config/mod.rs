@@ -7,8 +7,12 @@
 mod options; // one option of the server against the machine and the image that will run it
 mod read; // the text as settings with their lines
 
+use crate::findings::TOLD;
+pub(crate) use crate::findings::first;
+pub use crate::findings::{Finding, told};
 use crate::hash;
 use crate::manifest::{Arg, Layout};
+use crate::settings_file;
 use crate::words::{cut, quoted};
 use crate::workspace::Facts;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -16,10 +20,6 @@ use kaito_api::vocabulary::names;
 use kaito_presets::paths;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fmt;
-
-/// So many findings are told; after them, only their number.
-const TOLD: usize = 6;
 
 /// Why a ConfigMap holds no settings of a runtime.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,35 +41,6 @@ pub enum Unreadable {
 /// `, line 3`; nothing where no line is known.
 fn at(line: u64) -> String {
     if line == 0 { String::new() } else { format!(", line {line}") }
-}
-
-/// Something to say about one setting.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Line of the file, from 1.
-    pub line: u64,
-    /// Where in the file, dotted.
-    pub path: String,
-    /// What is wrong, and what would be right; reads on from the path.
-    pub says: String,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {} {}", self.line, self.path, self.says)
-    }
-}
-
-/// Some findings in one line: the first few, and how many more there are.
-pub fn told(findings: &[Finding]) -> String {
-    first(findings).join("; ")
-}
-
-/// The first few findings in words, and how many more there are: a file may be wrong in a thousand places.
-pub(crate) fn first(findings: &[Finding]) -> Vec<String> {
-    let more = findings.len().saturating_sub(TOLD);
-    let all = findings.iter().take(TOLD).map(ToString::to_string);
-    all.chain((more > 0).then(|| format!("and {more} more"))).collect()
 }
 
 /// What there is to say of settings beside the machine that they are for.
@@ -103,13 +74,7 @@ impl Setting {
 
     /// The value as the wrapper hands it on.
     fn text(&self) -> String {
-        match &self.value {
-            Value::String(text) => text.clone(),
-            Value::Bool(true) => "True".to_owned(),
-            Value::Bool(false) => "False".to_owned(),
-            Value::Null => "None".to_owned(),
-            other => other.to_string(),
-        }
+        settings_file::word(&self.value)
     }
 
     fn finding(&self, says: impl Into<String>) -> Finding {

@@ -13,7 +13,7 @@ use crate::kinds::{Kind, Typed};
 use crate::object::ObjectKey;
 use crate::read::Read;
 use crate::snapshot::{Lookup, Unread};
-use crate::training::{Results, TrainingConfig, with_settings};
+use crate::training::{Results, TrainingConfig, text_of, with_settings};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -103,43 +103,32 @@ fn settle(
         let field = if named { "tuning.config" } else { "tuning.config is empty, the default" };
         Failure::new(&failure::TRAINING_CONFIG, format!("{field}: ConfigMap {name} {cause}"))
     };
-    let (yaml, copied) = match view.snapshot.get_surely::<ConfigMap>(view.namespace(), &name)? {
+    let (config, copied) = match view.snapshot.get_surely::<ConfigMap>(view.namespace(), &name)? {
         Lookup::Malformed(malformed) => return Ok(Err(fail(format!("cannot be read: {}", malformed.error)))),
-        Lookup::Found(config) => match settings_of(config) {
-            Some(yaml) => (yaml.to_owned(), None),
-            None => return Ok(Err(fail(format!("has no key {}", names::TRAINING_CONFIG_KEY)))),
-        },
+        Lookup::Found(config) => (TrainingConfig::of(config), None),
         Lookup::Absent if named => return Ok(Err(fail(format!("does not exist in namespace {}", view.namespace())))),
         Lookup::Absent => match copy(view, method, facts, &name)? {
             Err(failure) => return Ok(Err(failure)),
             Ok(copy) => {
-                let yaml = settings_of(&copy).unwrap_or_default().to_owned();
-                (yaml, Some(Effect::ensure(&copy.into_object(), WriteMode::CreateOnly, None)))
+                let config = TrainingConfig::of(&copy);
+                (config, Some(Effect::ensure(&copy.into_object(), WriteMode::CreateOnly, None)))
             }
         },
     };
-    let config = match TrainingConfig::parse(&yaml) {
-        Ok(config) => config,
+    let judged = match config {
+        Ok(config) => config.judge(method, facts),
         Err(error) => return Ok(Err(fail(error.to_string()))),
     };
-    let gpu = format!("{} (compute capability {})", facts.sku.gpu_model, facts.capability);
-    if let Some(objection) = config.objection(facts.profile, &gpu) {
-        return Ok(Err(fail(objection)));
+    if !judged.warnings.is_empty() {
+        draft.remark("warning", format!("tuning.config: ConfigMap {name}, {}", judged.warnings.join("; ")));
     }
-    if let Some(contradiction) = config.contradiction(method) {
-        return Ok(Err(fail(contradiction)));
-    }
-    let results = match config.results() {
-        Ok(results) => results,
-        Err(error) => return Ok(Err(fail(error.to_string()))),
+    let results = match judged.results {
+        Some(results) if judged.errors.is_empty() => results,
+        _ => return Ok(Err(fail(judged.errors.join("; ")))),
     };
     draft.remark("training", format!("settings of ConfigMap {name}, result in {}", results.directory));
     let copied = copied.map(|effect| draft.push_after(effect, draft.stamp));
     Ok(Ok(Training { config_map: name, results, copied }))
-}
-
-fn settings_of(config: &ConfigMap) -> Option<&str> {
-    config.data.as_ref()?.get(names::TRAINING_CONFIG_KEY).map(String::as_str)
 }
 
 /// The chart's template for a method.
@@ -177,7 +166,7 @@ fn copy(
         Lookup::Malformed(malformed) => return fail(&format!("cannot be read: {}", malformed.error)),
         Lookup::Found(found) => found,
     };
-    let Some(yaml) = settings_of(found) else { return fail(&format!("has no key {}", names::TRAINING_CONFIG_KEY)) };
+    let Some(yaml) = text_of(found) else { return fail(&format!("has no key {}", names::TRAINING_CONFIG_KEY)) };
     let mut data: BTreeMap<String, String> = found.data.clone().unwrap_or_default();
     let overrides = facts.profile.tuning.template_overrides;
     if !overrides.is_empty() {

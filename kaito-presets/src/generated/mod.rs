@@ -9,3 +9,4 @@ pub(crate) mod parsers;
 pub(crate) mod removed;
 pub(crate) mod runtimes;
 pub(crate) mod skus;
+pub(crate) mod training;

@@ -2,7 +2,7 @@
 
 //! Runtime profiles, newest GPUs first.
 
-use crate::generated::{architectures, options};
+use crate::generated::{architectures, options, training};
 use crate::{
     ComputeCapability, Confidence, Dtypes, FallbackImage, GpuMemoryRule, Image, Lora, MaxModelLenRule,
     QuantizationSupport, RuntimeProfile, Supports, TransformersDialect, TransformersRuntime, TuningRuntime, Versions,
@@ -61,6 +61,7 @@ pub(crate) static PROFILES: &[RuntimeProfile] = &[
         tuning: TuningRuntime {
             weights: &[WeightsSource::OciArtifact, WeightsSource::HubDownload],
             template_overrides: &[],
+            settings: training::TRAINER_5_14,
         },
         readiness_floor_seconds: 1800,
         confidence: Confidence::Certain,
@@ -157,6 +158,7 @@ pub(crate) static PROFILES: &[RuntimeProfile] = &[
                 ("ModelConfig", "pretrained_model_name_or_path", "/workspace/weights"),
                 ("QuantizationConfig", "bnb_4bit_compute_dtype", "float16"),
             ],
+            settings: training::TRAINER_4_51,
         },
         readiness_floor_seconds: 1800,
         confidence: Confidence::Likely,

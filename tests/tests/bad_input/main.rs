@@ -12,6 +12,7 @@ mod names; // names at the limits of their length
 mod pressure; // nodes that are short of something
 mod references; // ConfigMaps, Secrets, StorageClasses, images
 mod standing; // a status that was stripped, or is absurd
+mod trainings; // settings of a training that its trainer does not take
 
 use jiff::SignedDuration;
 use kaito_core::memory::{Fate, Halt, Pace, World};

@@ -4,9 +4,11 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kaito_api::syntax::{self, ImageReference};
 use kaito_api::vocabulary::ConditionType;
+use kaito_api::workspace::TuningMethod;
 use kaito_core::conditions::{self, Finding};
 use kaito_core::memory::{Fault, Faults};
 use kaito_core::runtime_config::{RuntimeConfig, told};
+use kaito_core::training::TrainingConfig;
 use kaito_core::workspace::{Facts, Looked, resolve};
 use kaito_core::{Settings, units};
 use kaito_tests::edits::{edited, edits};
@@ -83,6 +85,34 @@ fn machines() -> &'static [Facts] {
             resolve(&workspace, &Settings::default(), &Looked::NotYet).unwrap().model().cloned().unwrap()
         });
         found.to_vec()
+    })
+}
+
+/// A setting of a training that any image knows, and some that none does, each with its section.
+fn settings() -> Vec<(&'static str, String)> {
+    let known = kaito_presets::profiles().iter().flat_map(|profile| profile.tuning.settings);
+    let known = known.map(|setting| (setting.section, setting.key.to_owned()));
+    let spelled = |key: String| [key.replace('_', "-"), key[..key.len() / 2].to_owned(), key];
+    known
+        .filter(|(section, _)| *section != "DataCollator")
+        .flat_map(|(section, key)| spelled(key).map(|key| (section, key)))
+        .collect()
+}
+
+/// Any value, as YAML writes it in a line.
+fn yaml() -> impl Strategy<Value = String> {
+    let word = any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap());
+    let bare =
+        select(vec!["", "~", "no", "yes", "8", "-1", "8.0", "1e-4", ".inf", "-.nan", "0x10", "1_0", "nf4", "-a"]);
+    let leaf = prop_oneof![word, bare.prop_map(str::to_owned), any::<i64>().prop_map(|number| number.to_string())];
+    leaf.prop_recursive(4, 16, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(", "))),
+            vec(inner, 0..3).prop_map(|items| {
+                let fields: Vec<String> = items.iter().enumerate().map(|(n, item)| format!("k{n}: {item}")).collect();
+                format!("{{{}}}", fields.join(", "))
+            }),
+        ]
     })
 }
 
@@ -184,6 +214,27 @@ proptest! {
                         let judged = config.judge(facts);
                         in_a_line(&told(&judged.errors), 4000)?;
                         in_a_line(&told(&judged.warnings), 4000)?;
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn settings_of_a_training_are_read_or_refused_in_a_line(key in select(settings()), value in yaml(), edits in edits()) {
+        let (section, key) = key;
+        let good = format!("training_config:\n  {section}: {{{key}: {value}}}\n  DataCollator: {{mlm: false}}\n");
+        for text in [&good, &edited(&good, &edits)] {
+            match TrainingConfig::parse(text) {
+                Err(error) => in_a_line(&error.to_string(), 600)?,
+                Ok(config) => {
+                    for facts in machines() {
+                        for method in [TuningMethod::Lora, TuningMethod::Qlora] {
+                            let judged = config.judge(method, facts);
+                            in_a_line(&judged.errors.join("; "), 4000)?;
+                            in_a_line(&judged.warnings.join("; "), 4000)?;
+                            prop_assert!(judged.results.is_some() || !judged.errors.is_empty());
+                        }
                     }
                 }
             }

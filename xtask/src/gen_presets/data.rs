@@ -296,6 +296,7 @@ pub struct TuningRuntime {
     /// `Section.key=value`.
     #[serde(default)]
     pub template_overrides: Vec<String>,
+    pub settings: String,
 }
 
 #[derive(Deserialize, Debug)]

@@ -11,7 +11,7 @@ pub fn render(runtimes: &[Runtime], files: &mut Files) -> Result<(), String> {
     let profiles: Vec<String> = runtimes.iter().map(profile).collect::<Result<_, _>>()?;
     let source = format!(
         "//! Runtime profiles, newest GPUs first.\n\n\
-         use crate::generated::{{architectures, options}};\n\
+         use crate::generated::{{architectures, options, training}};\n\
          use crate::{{ComputeCapability, Confidence, Dtypes, FallbackImage, GpuMemoryRule, Image, Lora, MaxModelLenRule, \
          QuantizationSupport, RuntimeProfile, Supports, TransformersDialect, TransformersRuntime, TuningRuntime, Versions, \
          VllmDialect, WeightsSource}};\n\n\
@@ -152,7 +152,7 @@ fn engines(runtime: &Runtime) -> Result<String, String> {
     Ok(format!(
         "weights: {}, weights_dir: crate::paths::WEIGHTS_DIR, \
          transformers: TransformersRuntime {{ dialect: TransformersDialect::{:?}, torch_dtype: {}, trust_remote_code: {}, \
-         served_model_name: {}, openai_api: {} }}, tuning: TuningRuntime {{ weights: {}, template_overrides: {} }},",
+         served_model_name: {}, openai_api: {} }}, tuning: TuningRuntime {{ weights: {}, template_overrides: {}, settings: training::{} }},",
         sources(&runtime.weights),
         transformers.dialect,
         option(transformers.torch_dtype.as_ref()),
@@ -161,5 +161,6 @@ fn engines(runtime: &Runtime) -> Result<String, String> {
         transformers.openai_api,
         sources(&tuning.weights),
         list(overrides),
+        constant(&tuning.settings),
     ))
 }

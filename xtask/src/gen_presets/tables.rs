@@ -1,4 +1,4 @@
-//! Machine sizes, parsers, removed names, architectures, options.
+//! Machine sizes, parsers, removed names, architectures, options, settings of trainings.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,7 +29,58 @@ pub fn render(data: &Path, files: &mut Files) -> Result<(), String> {
         files.insert(format!("architectures/{name}.rs"), source);
     }
     files.insert("architectures/mod.rs".into(), index);
-    options(&data.join("options"), files)
+    options(&data.join("options"), files)?;
+    training(&data.join("training"), files)
+}
+
+/// What the trainer of each image can be told: `Section key takes` a line.
+fn training(folder: &Path, files: &mut Files) -> Result<(), String> {
+    let mut index = String::from("//! Settings that the trainer of each image knows.\n\n");
+    for release in ["trainer-4.51", "trainer-5.14"] {
+        let text = data::read(&folder.join(format!("{release}.txt")))?;
+        let mut rows = text.lines().map(setting_row).collect::<Result<Vec<_>, _>>()?;
+        rows.sort();
+        let name = module(release);
+        index += &format!("mod {name};\npub(crate) use {name}::{};\n", constant(release));
+        let source = format!(
+            "//! Settings that the trainer with transformers {} knows, sorted.\n\nuse crate::{{TrainerSetting, TrainerTakes}};\n\n\
+             pub(crate) static {}: &[TrainerSetting] = {};\n",
+            release.trim_start_matches("trainer-"),
+            constant(release),
+            list(rows.iter().map(|(section, key, takes)| {
+                format!("TrainerSetting {{ section: {section:?}, key: {key:?}, takes: TrainerTakes::{takes} }}")
+            }))
+        );
+        files.insert(format!("training/{name}.rs"), source);
+    }
+    files.insert("training/mod.rs".into(), index);
+    Ok(())
+}
+
+fn setting_row(line: &str) -> Result<(&str, &str, String), String> {
+    let mut words = line.split(' ');
+    let (Some(section), Some(key), Some(takes)) = (words.next(), words.next(), words.next()) else {
+        return Err(format!("{line:?} is not `Section key takes`"));
+    };
+    let choices: Vec<String> = words.map(str::to_owned).collect();
+    let takes = match takes {
+        "one-of" => format!("OneOf({})", strings(&choices)),
+        "some-of" => format!("SomeOf({})", strings(&choices)),
+        "any" => "Any".into(),
+        "bool" => "Bool".into(),
+        "integer" => "Integer".into(),
+        "integers" => "Integers".into(),
+        "json" => "Json".into(),
+        "nothing" => "Nothing".into(),
+        "number" => "Number".into(),
+        "text" => "Text".into(),
+        "texts" => "Texts".into(),
+        _ => return Err(format!("{line:?}: {takes} is nothing that a setting takes")),
+    };
+    if choices.is_empty() == takes.ends_with(')') {
+        return Err(format!("{line:?}: words come after one-of and some-of, and after nothing else"));
+    }
+    Ok((section, key, takes))
 }
 
 /// What each release of vLLM can be told: `name takes` a line.
