@@ -59,10 +59,10 @@ impl ArmError {
         Some(Self::judge(&said, judged, response.headers(), now).with_status(status))
     }
 
-    /// The error of an operation, or of a pool that has failed.
+    /// The error of an operation, or of a pool that has failed; `None` where it says nothing.
     pub(super) fn of_error(error: &Value, headers: &HeaderMap, now: Timestamp) -> Option<Self> {
         let said = said(&serde_json::json!({ "error": error }))?;
-        Some(Self::judge(&said, None, headers, now))
+        Some(Self::judge(&said, None, headers, now)).filter(|error| !error.failure.message.is_empty())
     }
 
     /// A failure of which no cause is told.

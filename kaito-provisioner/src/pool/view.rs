@@ -98,3 +98,64 @@ pub fn pool_of_provider_id(id: &str) -> Option<PoolName> {
     let is_of_aks = start.eq_ignore_ascii_case("aks") && machines.eq_ignore_ascii_case("virtualMachines");
     if is_of_aks { PoolName::parse(pool).ok() } else { None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn node(labels: [Option<&str>; 2], id: &str) -> Node {
+        let labels =
+            keys::POOL_OF_NODE.iter().zip(labels).filter_map(|(key, value)| Some(((*key).to_owned(), value?.into())));
+        let labels: serde_json::Map<String, serde_json::Value> = labels.collect();
+        serde_json::from_value(json!({"metadata": {"labels": labels}, "spec": {"providerID": id}})).unwrap()
+    }
+
+    #[test]
+    fn a_pool_has_one_node_that_says_which_machine_it_is() {
+        let pool = PoolName::parse("a").unwrap();
+        let both = |name| [Some(name), Some(name)];
+        for (nodes, id) in [
+            (vec![node(both("a"), "x"), node(both("b"), "y")], Some("x")),
+            (vec![node(both("a"), "x"), node(both("a"), "y")], None),
+            (vec![node(both("a"), "")], None),
+            (vec![node([Some("a"), None], "x"), node([None, Some("a")], "x"), node([Some("a"), Some("b")], "x")], None),
+            (vec![], None),
+        ] {
+            assert_eq!(node_of(&pool, &nodes).provider_id(), id, "{nodes:?}");
+        }
+        let spare = [node(both("a"), "x"), node(both("a"), "")];
+        assert_eq!(node_of(&pool, &spare), NodeOf::Several(2));
+    }
+
+    #[test]
+    fn a_machine_belongs_to_the_pool_in_the_name_of_its_scale_set() {
+        let at = |provider: &str, set: &str| {
+            pool_of_provider_id(&format!(
+                "azure:///subscriptions/0/resourceGroups/MC_rg/providers/{provider}/{set}/virtualMachines/0"
+            ))
+        };
+        let sets = "Microsoft.Compute/virtualMachineScaleSets";
+        for (provider, set, pool) in [
+            (sets, "aks-ws0123456ab-20562481-vmss", Some("ws0123456ab")),
+            ("microsoft.compute/virtualmachinescalesets", "AKS-ws0123456ab-20562481-vmss", Some("ws0123456ab")),
+            (sets, "aks-ws0123456ab", Some("ws0123456ab")),
+            (sets, "plainvmss", None),
+            (sets, "my-vmss-1", None),
+            (sets, "aks--1", None),
+            (sets, "aks-Not_a_pool-1", None),
+            ("Microsoft.Compute/other", "aks-a-1", None),
+        ] {
+            assert_eq!(at(provider, set).as_ref().map(PoolName::as_str), pool, "{provider}/{set}");
+        }
+        for id in [
+            "",
+            "aws:///us-east-1a/i-0",
+            "azure://",
+            "azure:///x/virtualMachineScaleSets",
+            "azure:///x/virtualMachineScaleSets/aks-a-1",
+        ] {
+            assert_eq!(pool_of_provider_id(id), None, "{id}");
+        }
+    }
+}
