@@ -21,3 +21,6 @@ pub use arm::{Arm, ArmError};
 pub use class::{ErrorClass, Failure};
 pub use operation::Operation;
 pub use pool::{PoolName, PoolRequest, PoolSeen, Refusal};
+
+#[cfg(test)]
+mod tests;

@@ -21,13 +21,13 @@ pub struct ArmError {
     /// What it means, and the words: the code that decides first, then its message.
     pub failure: Failure,
     /// The code that decides, as the cloud writes it; empty where it names none.
-    pub code: String,
+    pub code: Box<str>,
     /// The HTTP status; `None` for the error of an operation or of a pool.
     pub status: Option<u16>,
     /// When the same may be asked again at the earliest.
     pub retry_after: Duration,
     /// Azure's number for the request (`x-ms-request-id`), for a ticket; in no condition, since it is another one every time.
-    pub request_id: Option<String>,
+    pub request_id: Option<Box<str>>,
 }
 
 impl ArmError {
@@ -98,10 +98,11 @@ impl ArmError {
             text = if text.is_empty() { other } else { format!("{text}; {other}") };
         }
         let asked = patience::retry_after(headers, now);
-        let request_id = headers.get("x-ms-request-id").and_then(|id| id.to_str().ok()).map(words::quoted);
+        let request_id =
+            headers.get("x-ms-request-id").and_then(|id| id.to_str().ok()).map(|id| words::quoted(id).into());
         Self {
             failure: Failure::new(row.class, row.reason, &text),
-            code: words::quoted(&decisive.code),
+            code: words::quoted(&decisive.code).into(),
             status: None,
             retry_after: asked.unwrap_or(Duration::from_secs(row.retry_s)),
             request_id,

@@ -73,19 +73,19 @@ pub const ROWS: &[Row] = &[
     row(NOTHING, &["do not have sufficient capacity"], StockOut, "AllocationFailure", HOUR),
     // Superseded: somebody else has done something to the pool.
     row(&["OperationPreempted", "Canceled", "Cancelled"], NOTHING, Superseded, "OperationSuperseded", 5),
-    row(NOTHING, &["canceled by a later operation"], Superseded, "OperationSuperseded", 5),
+    row(NOTHING, &["canceled by a later operation", "overriden", "overridden"], Superseded, "OperationSuperseded", 5),
     row(&["PreconditionFailed", "EtagMismatch"], NOTHING, Superseded, "PoolChanged", 5),
     // Throttled; by Compute, too, whose refusal arrives as the failure of an operation.
     row(&["TooManyRequests", "Throttled", "ThrottlingExceeded", "SubscriptionRequestsThrottled"], NOTHING, Throttled, "Throttled", MINUTE),
-    row(NOTHING, &["toomanyrequests"], Throttled, "Throttled", MINUTE),
+    row(NOTHING, &["toomanyrequests", "too many requests"], Throttled, "Throttled", MINUTE),
     // Something else is under way.
     row(&["AnotherOperationInProgress", "OperationInProgress"], NOTHING, Conflict, "OperationInProgress", 30),
     row(NOTHING, &["another operation", "another agentpool operation", "in progress create node pool operation", "aks-pending-operation"], Conflict, "OperationInProgress", 30),
     // Who asks. A policy or a lock is not who asks, but it is an administrator who ends it.
     row(&["AuthorizationFailed", "LinkedAuthorizationFailed", "InvalidAuthenticationToken", "InvalidAuthenticationTokenTenant", "ExpiredAuthenticationToken", "AuthenticationFailed", "ScopeLocked", "ReadOnlyDisabledSubscription"], NOTHING, Auth, "NotAuthorized", 5 * MINUTE),
     row(&["RequestDisallowedByPolicy"], NOTHING, Invalid, "DisallowedByPolicy", HOUR),
-    // The cluster, not the pool.
-    row(&["ResourceNotFound", "ParentResourceNotFound", "ResourceGroupNotFound", "SubscriptionNotFound", "InvalidSubscriptionId"], NOTHING, NoCluster, "ClusterNotFound", 5 * MINUTE),
+    // The cluster, not the pool. `ResourceNotFound` means the cluster only as the answer to a request (404, below); in an operation it may be a network.
+    row(&["ResourceGroupNotFound", "SubscriptionNotFound", "InvalidSubscriptionId"], NOTHING, NoCluster, "ClusterNotFound", 5 * MINUTE),
     // Requests that are wrong.
     row(&["InvalidParameter", "InvalidTemplateDeployment", "PropertyChangeNotAllowed", "InsufficientSubnetSize", "SubnetIsFull"], NOTHING, Invalid, LAUNCH_FAILED, HOUR),
     row(&["InternalServerError", "InternalOperationError", "ServiceUnavailable", "ServerTimeout", "GatewayTimeout"], NOTHING, Unavailable, LAUNCH_FAILED, 15),
@@ -247,6 +247,15 @@ mod tests {
             (412, "PreconditionFailed", "etag mismatch", Superseded, "PoolChanged"),
             (404, "ResourceGroupNotFound", "", NoCluster, "ClusterNotFound"),
             (404, "", "", NoCluster, "ClusterNotFound"),
+            (404, "ResourceNotFound", "", NoCluster, "ClusterNotFound"),
+            (0, "ResourceNotFound", "The Resource 'Microsoft.Network/virtualNetworks/v'", Unknown, LAUNCH_FAILED),
+            (
+                429,
+                "OperationNotAllowed",
+                "The server rejected the request because too many requests",
+                Throttled,
+                "Throttled",
+            ),
             (302, "", "", Unreadable, LAUNCH_FAILED),
             (0, "NodesNotReady", "Not all nodes reached Ready state", Unknown, LAUNCH_FAILED),
         ] {

@@ -1,7 +1,7 @@
 //! Labels and taints of the node, and which of them AKS refuses.
 
 use super::refusal::wrong;
-use super::{keys, size, stamp};
+use super::{size, stamp};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Taint;
 use kaito_api::vocabulary::labels;
@@ -53,10 +53,10 @@ pub(super) fn of(
     if !all.contains_key(labels::WORKSPACE) && !all.contains_key(labels::RAG_ENGINE) {
         let class = &claim.spec.node_class_ref.name;
         let class = if syntax::label_value(class).is_ok() { class.clone() } else { String::new() };
-        all.insert(keys::NODE_CLASS.to_owned(), class);
+        all.insert(labels::KAITO_NODE_CLASS.to_owned(), class);
     }
-    all.insert(keys::MACHINE_TYPE.to_owned(), size::machine_type(size).to_owned());
-    all.insert(keys::CREATED.to_owned(), stamp(created));
+    all.insert(labels::MACHINE_TYPE.to_owned(), size::machine_type(size).to_owned());
+    all.insert(labels::CREATION_TIMESTAMP.to_owned(), stamp(created));
     all
 }
 
@@ -71,7 +71,7 @@ fn check(key: &str, value: &str) -> Result<(), String> {
         return Err("is refused by AKS, which keeps kubernetes.azure.com for its own labels; must have another prefix"
             .to_owned());
     }
-    if keys::POOL_OF_NODE.contains(&key) {
+    if labels::AGENT_POOL.contains(&key) {
         return Err("is written by AKS and holds the name of the pool; must not be set".to_owned());
     }
     let is_kubernetes = is_below("kubernetes.io") || is_below("k8s.io");

@@ -1,6 +1,5 @@
 //! Statements of a claim about labels of its machine, and what becomes of each.
 
-use super::keys;
 use super::refusal::wrong;
 use kaito_api::karpenter::Requirement;
 use kaito_api::vocabulary::labels;
@@ -49,7 +48,7 @@ impl<'a> Wanted<'a> {
         let same = |other: &&str| other.eq_ignore_ascii_case(value);
         !self.must_not_exist
             && self.any_of.as_ref().is_none_or(|values| values.iter().any(same))
-            && !self.none_of.iter().any(|other| same(&other))
+            && !self.none_of.iter().any(same)
     }
 
     /// The values that are named and not excluded.
@@ -98,8 +97,8 @@ const FOLLOWS: [&str; 5] = [
 ];
 /// Descriptions of a size in the words of Karpenter's provider for Azure, and of AKS.
 const FOLLOWS_PREFIXES: [&str; 3] = ["karpenter.azure.com/", "kubernetes.azure.com/", "karpenter.sh/"];
-const SIZE: [&str; 2] = [labels::INSTANCE_TYPE, keys::OLD_INSTANCE_TYPE];
-const ZONE: [&str; 2] = [keys::ZONE, "failure-domain.beta.kubernetes.io/zone"];
+const SIZE: [&str; 2] = [labels::INSTANCE_TYPE, labels::INSTANCE_TYPE_BETA];
+const ZONE: [&str; 2] = [labels::ZONE, "failure-domain.beta.kubernetes.io/zone"];
 const OS: [&str; 2] = [labels::OS, "beta.kubernetes.io/os"];
 
 /// What is said under the keys of a machine's size.
@@ -118,7 +117,7 @@ pub(super) fn place(
         errors.push(about(labels::OS, "must allow linux: machines of a claim run nothing else"));
     }
     Place {
-        is_spot: is_spot(&Wanted::of(requirements, &[keys::CAPACITY_TYPE]), errors),
+        is_spot: is_spot(&Wanted::of(requirements, &[labels::CAPACITY_TYPE]), errors),
         zones: zones(&Wanted::of(requirements, &ZONE), errors),
         labels: own_labels(requirements, claimed, errors),
     }
@@ -128,13 +127,13 @@ pub(super) fn place(
 fn is_spot(wanted: &Wanted<'_>, errors: &mut Vec<FieldError>) -> bool {
     let found = ["on-demand", "spot"].into_iter().find(|kind| wanted.permits(kind));
     if found.is_none() || wanted.odd().is_some() {
-        errors.push(about(keys::CAPACITY_TYPE, "must allow on-demand or spot: an agent pool has no other"));
+        errors.push(about(labels::CAPACITY_TYPE, "must allow on-demand or spot: an agent pool has no other"));
     }
     found == Some("spot")
 }
 
 fn zones(wanted: &Wanted<'_>, errors: &mut Vec<FieldError>) -> Vec<String> {
-    let mut refuse = |detail: &str| errors.push(about(keys::ZONE, detail));
+    let mut refuse = |detail: &str| errors.push(about(labels::ZONE, detail));
     if wanted.odd().is_some() || (wanted.any_of.is_none() && (wanted.must_exist || !wanted.none_of.is_empty())) {
         refuse("must name its zones with In, such as eastus-1: which others there are is not known");
     }
@@ -226,13 +225,13 @@ mod tests {
     #[test]
     fn what_can_be_honoured_is() {
         let capacity =
-            |operator, values: &[&str]| asked(&[said(keys::CAPACITY_TYPE, operator, values)], &[]).unwrap().is_spot;
+            |operator, values: &[&str]| asked(&[said(labels::CAPACITY_TYPE, operator, values)], &[]).unwrap().is_spot;
         assert!(capacity("In", &["spot"]) && capacity("NotIn", &["on-demand"]));
         assert!(!capacity("In", &["spot", "on-demand"]) && !capacity("NotIn", &["spot"]) && !capacity("Exists", &[]));
         let zones = |requirements: &[Requirement]| asked(requirements, &[]).unwrap().zones;
-        assert_eq!(zones(&[said(keys::ZONE, "In", &["eastus-2", "eastus-1", "eastus-2"])]), ["2", "1"]);
-        assert_eq!(zones(&[said(keys::ZONE, "In", &["a-1", "a-2"]), said(keys::ZONE, "NotIn", &["a-1"])]), ["2"]);
-        assert!(zones(&[said(keys::ZONE, "DoesNotExist", &[])]).is_empty());
+        assert_eq!(zones(&[said(labels::ZONE, "In", &["eastus-2", "eastus-1", "eastus-2"])]), ["2", "1"]);
+        assert_eq!(zones(&[said(labels::ZONE, "In", &["a-1", "a-2"]), said(labels::ZONE, "NotIn", &["a-1"])]), ["2"]);
+        assert!(zones(&[said(labels::ZONE, "DoesNotExist", &[])]).is_empty());
         let own = asked(&[said("a.io/team", "In", &["ml"]), said("a.io/old", "DoesNotExist", &[])], &[]).unwrap();
         assert_eq!(own.labels, BTreeMap::from([("a.io/team".to_owned(), "ml".to_owned())]));
         let claimed = asked(&[said("a.io/team", "In", &["ml", "web"])], &[("a.io/team", "web")]).unwrap();
@@ -248,13 +247,13 @@ mod tests {
         for (requirement, says) in [
             (said(labels::OS, "In", &["windows"]), "kubernetes.io/os must allow linux"),
             (said(labels::OS, "DoesNotExist", &[]), "kubernetes.io/os must allow linux"),
-            (said(keys::CAPACITY_TYPE, "In", &["reserved"]), "must allow on-demand or spot"),
-            (said(keys::CAPACITY_TYPE, "Gt", &["1"]), "must allow on-demand or spot"),
-            (said(keys::ZONE, "NotIn", &["eastus-1"]), "must name its zones with In"),
-            (said(keys::ZONE, "Exists", &[]), "must name its zones with In"),
-            (said(keys::ZONE, "In", &["1"]), "\"1\", which is no zone"),
-            (said(keys::ZONE, "In", &["eastus-1a"]), "which is no zone"),
-            (said(keys::ZONE, "In", &[]), "leaves no zone"),
+            (said(labels::CAPACITY_TYPE, "In", &["reserved"]), "must allow on-demand or spot"),
+            (said(labels::CAPACITY_TYPE, "Gt", &["1"]), "must allow on-demand or spot"),
+            (said(labels::ZONE, "NotIn", &["eastus-1"]), "must name its zones with In"),
+            (said(labels::ZONE, "Exists", &[]), "must name its zones with In"),
+            (said(labels::ZONE, "In", &["1"]), "\"1\", which is no zone"),
+            (said(labels::ZONE, "In", &["eastus-1a"]), "which is no zone"),
+            (said(labels::ZONE, "In", &[]), "leaves no zone"),
             (said("a.io/team", "Exists", &[]), "a.io/team must name a value with In"),
             (said("a.io/team", "In", &["a", "b"]), "a.io/team must name one value"),
             (said("a.io/n", "Gt", &["3"]), "a.io/n cannot be compared with Gt"),

@@ -1,6 +1,6 @@
 //! An agent pool as Azure shows it.
 
-use super::{PoolName, keys, read_stamp, stamp};
+use super::{PoolName, read_stamp, stamp};
 use crate::class::Failure;
 use jiff::Timestamp;
 use kaito_api::NodeClaim;
@@ -85,26 +85,69 @@ impl PoolSeen {
     /// Whether this provisioner, or the one before it, has made the pool: it carries the node pool's label, and says for whom it is. All others are never touched (I6).
     pub fn is_ours(&self) -> bool {
         let has = |key: &str| self.labels.contains_key(key);
-        has(labels::NODE_POOL) && (has(labels::WORKSPACE) || has(labels::RAG_ENGINE) || has(keys::NODE_CLASS))
+        has(labels::NODE_POOL) && (has(labels::WORKSPACE) || has(labels::RAG_ENGINE) || has(labels::KAITO_NODE_CLASS))
     }
 
     /// When the claim was created that the pool was made for, if its label says so.
     pub fn claim_created(&self) -> Option<Timestamp> {
-        read_stamp(self.labels.get(keys::CREATED)?)
+        read_stamp(self.labels.get(labels::CREATION_TIMESTAMP)?)
     }
 
     /// Whether it was made for this very claim, and not for an earlier one of its name: a name comes back when a slot is filled again. A pool without a time is believed by its name.
     pub fn is_of(&self, claim: &NodeClaim) -> bool {
         let is_named = claim.metadata.name.as_deref() == Some(self.name.as_str());
         let created = claim.metadata.creation_timestamp.as_ref().map(|time| stamp(time.0));
-        is_named
-            && self.labels.get(keys::CREATED).is_none_or(|label| created.as_deref().is_none_or(|time| time == label))
+        is_named && self.claim_created().is_none_or(|time| created.is_none_or(|created| stamp(time) == created))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_pool_is_of_the_claim_whose_time_it_bears() {
+        let pool = |labels: &[(&str, &str)]| PoolSeen {
+            name: PoolName::parse("a").unwrap(),
+            state: PoolState::Succeeded,
+            failure: None,
+            size: String::new(),
+            count: 1,
+            labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            tags: BTreeMap::new(),
+            image: String::new(),
+            etag: None,
+            is_spot: false,
+        };
+        let claim = |name: &str, created: &str| -> NodeClaim {
+            serde_json::from_value(json!({"metadata": {"name": name, "creationTimestamp": created}, "spec": {}}))
+                .unwrap()
+        };
+        let (time, label) = ("2026-01-02T03:04:05Z", "2026-01-02T03-04-05Z");
+        for (name, created, labelled, is_of) in [
+            ("a", time, Some(label), true),
+            ("a", "2026-01-02T03:04:06Z", Some(label), false),
+            ("b", time, Some(label), false),
+            ("a", time, None, true),
+            ("a", time, Some(time), true),
+        ] {
+            let labels: Vec<(&str, &str)> =
+                labelled.into_iter().map(|value| (labels::CREATION_TIMESTAMP, value)).collect();
+            assert_eq!(pool(&labels).is_of(&claim(name, created)), is_of, "{name} {created} {labelled:?}");
+        }
+        for (keys, is_ours) in [
+            (&["karpenter.sh/nodepool", "kaito.sh/workspace"][..], true),
+            (&["karpenter.sh/nodepool", "kaito.sh/ragengine"], true),
+            (&["karpenter.sh/nodepool", "kaito.sh/kaitonodeclass"], true),
+            (&["karpenter.sh/nodepool"], false),
+            (&["kaito.sh/workspace"], false),
+            (&[], false),
+        ] {
+            let labels: Vec<(&str, &str)> = keys.iter().map(|key| (*key, "")).collect();
+            assert_eq!(pool(&labels).is_ours(), is_ours, "{keys:?}");
+        }
+    }
 
     #[test]
     fn states_are_read_in_any_case_and_others_are_somebody_at_work() {

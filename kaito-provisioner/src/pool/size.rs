@@ -51,7 +51,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn asked(requirements: Value) -> Result<Vec<String>, String> {
+    fn asked(requirements: &Value) -> Result<Vec<String>, String> {
         let claim = json!({"metadata": {}, "spec": {"requirements": requirements}});
         sizes(&serde_json::from_value(claim).unwrap()).map_err(|refusal| refusal.to_string())
     }
@@ -73,7 +73,7 @@ mod tests {
                 &["b"],
             ),
         ] {
-            assert_eq!(asked(requirements.clone()).unwrap(), sizes, "{requirements}");
+            assert_eq!(asked(&requirements).unwrap(), sizes, "{requirements}");
         }
     }
 
@@ -89,7 +89,7 @@ mod tests {
             (json!([said("In", &["A"]), said("Gt", &["1"])]), "cannot be compared with Gt"),
             (json!([said("In", &["../x"])]), "\"../x\", which is no size"),
         ] {
-            let error = asked(requirements.clone()).unwrap_err();
+            let error = asked(&requirements).unwrap_err();
             assert!(
                 error.contains("node.kubernetes.io/instance-type") && error.contains(says),
                 "{requirements}: {error}"

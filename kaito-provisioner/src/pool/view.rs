@@ -1,7 +1,7 @@
 //! A pool as a claim would describe it, and the Node of a pool (spec/05 §2.5, §2.6, §2.9).
 
+use super::PoolName;
 use super::seen::{PoolSeen, PoolState};
-use super::{PoolName, keys};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::vocabulary::labels;
@@ -71,10 +71,10 @@ impl<'a> NodeOf<'a> {
 /// The Node of a pool among `nodes`: the only one that AKS has labelled so, in both of its spellings. Whether it is ready is not asked.
 pub fn node_of<'a>(pool: &PoolName, nodes: impl IntoIterator<Item = &'a Node>) -> NodeOf<'a> {
     let is_of_pool = |node: &&Node| {
-        let labels = node.metadata.labels.as_ref();
-        keys::POOL_OF_NODE
+        let own = node.metadata.labels.as_ref();
+        labels::AGENT_POOL
             .iter()
-            .all(|key| labels.and_then(|all| all.get(*key)).map(String::as_str) == Some(pool.as_str()))
+            .all(|key| own.and_then(|all| all.get(*key)).map(String::as_str) == Some(pool.as_str()))
     };
     let mut found = nodes.into_iter().filter(is_of_pool);
     let (Some(node), others) = (found.next(), found.count()) else {
@@ -104,11 +104,11 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn node(labels: [Option<&str>; 2], id: &str) -> Node {
-        let labels =
-            keys::POOL_OF_NODE.iter().zip(labels).filter_map(|(key, value)| Some(((*key).to_owned(), value?.into())));
-        let labels: serde_json::Map<String, serde_json::Value> = labels.collect();
-        serde_json::from_value(json!({"metadata": {"labels": labels}, "spec": {"providerID": id}})).unwrap()
+    fn node(pool: [Option<&str>; 2], id: &str) -> Node {
+        let own =
+            labels::AGENT_POOL.iter().zip(pool).filter_map(|(key, value)| Some(((*key).to_owned(), value?.into())));
+        let own: serde_json::Map<String, serde_json::Value> = own.collect();
+        serde_json::from_value(json!({"metadata": {"labels": own}, "spec": {"providerID": id}})).unwrap()
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! What becomes of answers, well-formed and not.
 
+use crate::arm::{Arm, ClusterId, Endpoint, Pages, Progress, Removal, Started};
+use crate::pool::PoolState;
+use crate::{ArmError, ErrorClass, PoolName};
 use bytes::Bytes;
 use http::Response;
 use jiff::Timestamp;
-use kaito_provisioner::arm::{Arm, ClusterId, Endpoint, Pages, Progress, Removal, Started};
-use kaito_provisioner::pool::PoolState;
-use kaito_provisioner::{ArmError, ErrorClass, PoolName};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn created(headers: &[(&str, &str)]) -> Started {
 }
 
 /// The operation of a creation that named this address.
-fn operation(header: &str) -> kaito_provisioner::arm::OperationLink {
+fn operation(header: &str) -> crate::arm::OperationLink {
     created(&[(header, "https://eastus.management.azure.com/operations/op1?sig=secret12345")]).operation.unwrap()
 }
 

@@ -1,10 +1,10 @@
 //! Operations: how they end, and what of them survives a restart.
 
+use crate::arm::{ArmError, Progress};
+use crate::operation::{Ask, Doing, Verdict};
+use crate::pool::PoolState;
+use crate::{ErrorClass, Failure, Operation, PoolName, PoolSeen};
 use jiff::{SignedDuration, Timestamp};
-use kaito_provisioner::arm::{ArmError, Progress};
-use kaito_provisioner::operation::{Ask, Doing, Verdict};
-use kaito_provisioner::pool::PoolState;
-use kaito_provisioner::{ErrorClass, Failure, Operation, PoolName, PoolSeen};
 use std::time::Duration;
 
 fn name() -> PoolName {
@@ -36,8 +36,7 @@ fn pool(word: &str, failure: Option<Failure>) -> PoolSeen {
 
 fn failed(class: ErrorClass, code: &str) -> Progress {
     let failure = Failure::new(class, "Why", &format!("{code}: words"));
-    let error =
-        ArmError { failure, code: code.to_owned(), status: None, retry_after: Duration::ZERO, request_id: None };
+    let error = ArmError { failure, code: code.into(), status: None, retry_after: Duration::ZERO, request_id: None };
     Progress::Failed(error)
 }
 
