@@ -53,12 +53,14 @@ pub fn parse_quantity(text: &str) -> Option<i128> {
         "G" => 1_000_000_000_000,
         "T" => 1_000_000_000_000_000,
         "P" => 1_000_000_000_000_000_000,
+        "E" => 1_000_000_000_000_000_000_000,
         "Ki" => 1_000 << 10,
         "Mi" => 1_000 << 20,
         "Gi" => 1_000 << 30,
         "Ti" => 1_000 << 40,
         "Pi" => 1_000 << 50,
-        _ => return None,
+        "Ei" => 1_000 << 60,
+        _ => ten_to(suffix.strip_prefix(['e', 'E'])?.parse().ok()?)?,
     };
     let whole_value: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
     let mut value = whole_value.checked_mul(scale)?;
@@ -68,6 +70,11 @@ pub fn parse_quantity(text: &str) -> Option<i128> {
         value = value.checked_add(part)?;
     }
     Some(if negative { -value } else { value })
+}
+
+/// A power of ten in thousandths, where it has any.
+fn ten_to(exponent: i32) -> Option<i128> {
+    10_i128.checked_pow(u32::try_from(exponent.checked_add(3)?).ok()?)
 }
 
 /// A time in whole seconds, as the API server writes it.
@@ -97,6 +104,15 @@ mod tests {
             ("1.x", None),
             ("-.5", Some(-500)),
             ("+2", Some(2_000)),
+            ("12e6", Some(12_000_000_000)),
+            ("1.5E3", Some(1_500_000)),
+            ("5e-3", Some(5)),
+            ("5e-4", None),
+            ("1e99", None),
+            ("1e2147483647", None),
+            ("1e", None),
+            ("2E", Some(2_000_000_000_000_000_000_000)),
+            ("3Ei", Some(3_458_764_513_820_540_928_000)),
             ("1.+5", None),
             ("--1", None),
             ("170141183460469231731687303715884105.999", None),

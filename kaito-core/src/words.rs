@@ -21,7 +21,7 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// A text in which words of somebody else may stand, on one line and without secrets. Said twice, it is the same.
-pub(crate) fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     // Colours and other control characters move cursors where a status is read.
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     without_secrets(&words.collect::<Vec<_>>().join(" "))
@@ -33,7 +33,7 @@ pub(crate) fn last_line(text: &str) -> String {
 }
 
 /// A text of at most so many bytes, and `...` where something was left out.
-pub(crate) fn cut(text: &str, limit: usize) -> String {
+pub fn cut(text: &str, limit: usize) -> String {
     if text.len() <= limit {
         return text.to_owned();
     }

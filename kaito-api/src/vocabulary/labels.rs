@@ -30,7 +30,7 @@ pub const ROLE_DECODE: &str = "decode";
 pub const UPGRADE_TO_VERSION: &str = "kaito.sh/upgrade-to-version";
 /// Name of the ModelMirror on its download Job; written by the ModelMirror controller.
 pub const MODEL_MIRROR_NAME: &str = "kaito.sh/model-mirror-name";
-/// Marks nodes made by very old provisioners; only read.
+/// `gpu` or `cpu`; written by the provisioner on agent pools, and so on nodes.
 pub const MACHINE_TYPE: &str = "kaito.sh/machine-type";
 
 /// Name of the Workspace on NodePools, NodeClaims and nodes; written by the operator when Karpenter provisions.
@@ -54,6 +54,19 @@ pub const NODE_POOL: &str = "karpenter.sh/nodepool";
 pub const NODE_POOL_KAITO: &str = "kaito";
 /// Size of the machine; written by the cloud on nodes, by the operator in requirements of NodeClaims.
 pub const INSTANCE_TYPE: &str = "node.kubernetes.io/instance-type";
+/// What older Kubernetes called [`INSTANCE_TYPE`].
+pub const INSTANCE_TYPE_BETA: &str = "beta.kubernetes.io/instance-type";
+/// `on-demand` or `spot`, in Karpenter's words; read in requirements of NodeClaims.
+pub const CAPACITY_TYPE: &str = "karpenter.sh/capacity-type";
+/// Zone of a node, such as `eastus-1`; read in requirements of NodeClaims.
+pub const ZONE: &str = "topology.kubernetes.io/zone";
+/// Name of the agent pool on its nodes, in two spellings; written by AKS.
+pub const AGENT_POOL: [&str; 2] = ["agentpool", "kubernetes.azure.com/agentpool"];
+/// When the NodeClaim of an agent pool was created, with `-` for `:`; written by the provisioner on agent pools.
+pub const CREATION_TIMESTAMP: &str = "kaito.sh/creation-timestamp";
+/// Name of the node class of an agent pool whose NodeClaim names neither a Workspace nor a RAGEngine; written by the provisioner, so that such a pool and its node are known to be
+/// ours, too (S5-B7). In Karpenter's form: group, `/`, kind in lower case.
+pub const KAITO_NODE_CLASS: &str = "kaito.sh/kaitonodeclass";
 /// Operating system of a node; written by the kubelet.
 pub const OS: &str = "kubernetes.io/os";
 /// Azure size of a node in Karpenter's words; the operator writes it in requirements of NodeClaims.

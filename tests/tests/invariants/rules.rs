@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-const PURE: [&str; 3] = ["kaito-api", "kaito-core", "kaito-presets"];
+const PURE: [&str; 4] = ["kaito-api", "kaito-core", "kaito-presets", "kaito-provisioner"];
 
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
