@@ -90,7 +90,7 @@ impl Stores {
             let (phase, objects, before_list) = (Phase::Starting(None), Shelf::new(row.label), BTreeSet::new());
             (row.kind, Cache { row: *row, phase, objects, high: 0, before_list })
         };
-        let caches = rows.iter().filter(|row| row.watch != Watch::Poll).map(cache).collect();
+        let caches = rows.iter().filter(|row| row.is_watched()).map(cache).collect();
         Self { state: Mutex::new(State { caches, ..State::default() }) }
     }
 
