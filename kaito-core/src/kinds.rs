@@ -94,6 +94,8 @@ kinds! {
     Workspace = kaito_api::Workspace, "kaito.sh", "v1beta1", "workspaces", Namespaced;
     /// A request for one machine, answered by a provisioner.
     NodeClaim = kaito_api::karpenter::NodeClaim, "karpenter.sh", "v1", "nodeclaims", Cluster;
+    /// The machine behind a NodeClaim, as AKS has it; no API server does.
+    AgentPool = kaito_api::cloud::AgentPool, "cloud.kaito.sh", "v1", "agentpools", Cluster;
     /// A machine that joined.
     Node = core::Node, "", "v1", "nodes", Cluster;
     /// One of the pods of a workload.

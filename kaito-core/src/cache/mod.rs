@@ -220,7 +220,7 @@ impl Stores {
                 Phase::NoSuchKind => true,
                 Phase::Synced => cache.lists(selector),
             }),
-            Read::Log(_) | Read::Model(_) => false,
+            Read::PodsOn { .. } | Read::Log(_) | Read::Model(_) => false,
         }
     }
 
@@ -247,7 +247,7 @@ impl Stores {
                 _ => Found::AskServer,
             },
             Read::List { selector, .. } if !cache.lists(selector) => Found::AskServer,
-            Read::Log(_) | Read::Model(_) => Found::AskServer,
+            Read::PodsOn { .. } | Read::Log(_) | Read::Model(_) => Found::AskServer,
             Read::List { kind, namespace, selector, .. } => {
                 let cached = cache.objects.among(namespace.as_deref(), selector);
                 let mut found: BTreeMap<&ObjectKey, &Seen> = cached.filter(|(_, seen)| read.matches(seen)).collect();
