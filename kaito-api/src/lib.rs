@@ -29,6 +29,7 @@
 //! |---|---|
 //! | [`workspace`] | the kind `Workspace`: both versions, decoding, defaults, shape rules, revision bytes |
 //! | [`karpenter`] | foreign kind that is written and read: `NodeClaim` |
+//! | [`cloud`] | what a cloud has, in the form of objects: `AgentPool` |
 //! | [`vocabulary`] | every label, annotation, finalizer, condition type, reason and well-known name |
 //! | [`crd`] | the CustomResourceDefinitions, in the form that is installed |
 //! | [`raw`] | parts of an object that belong to somebody else, kept as they came |
@@ -38,6 +39,7 @@
 //! Deliberately absent: decisions, defaults that depend on a cluster, IO, clocks. Rules that need more than the object itself
 //! (known models, sizes, ConfigMaps, the older object) live in `kaito-core`.
 
+pub mod cloud;
 pub mod crd;
 pub mod field_error;
 pub mod karpenter;

@@ -25,6 +25,7 @@ fn answer(objects: &[Seen], read: &Read) -> Answer {
     match read {
         Read::Object { .. } => Answer::Object(found.next()),
         Read::List { .. } => Answer::List(found.collect()),
+        Read::PodsOn { .. } => Answer::List(Vec::new()),
         Read::Model(_) => Answer::Model(kaito_core::hub::ModelAnswer::Pending),
         Read::Log(_) => Answer::Log(Err("there is no such pod".to_owned())),
     }

@@ -4,9 +4,10 @@
 
 use crate::backend::ErrorKind;
 use crate::object::{Object, ObjectKey, Seen};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::api::core::v1::Taint;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// How an object is written.
@@ -70,8 +71,8 @@ pub fn is_dying(metadata: &ObjectMeta) -> bool {
     metadata.deletion_timestamp.is_some()
 }
 
-/// A change of metadata only, sent as one merge patch that fails when the object has changed since it was read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+/// A change of metadata, and of what stands on a Node like metadata, sent as one merge patch that fails when the object has changed since it was read.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct MetadataPatch {
     /// All finalizers as they shall be; `None` leaves them.
     pub finalizers: Option<Vec<String>>,
@@ -79,12 +80,39 @@ pub struct MetadataPatch {
     pub labels: BTreeMap<String, String>,
     /// Annotations to set, or with `None` to remove.
     pub annotations: BTreeMap<String, Option<String>>,
+    /// All owners as they shall be; `None` leaves them.
+    pub owners: Option<Vec<OwnerReference>>,
+    /// Of a Node, all taints as they shall be; `None` leaves them. Only with a version, for a Node's taints are everybody's.
+    pub taints: Option<Vec<Taint>>,
 }
 
 impl MetadataPatch {
     /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
-        self.finalizers.is_none() && self.labels.is_empty() && self.annotations.is_empty()
+        *self == Self::default()
+    }
+
+    /// The merge patch, without uid and version.
+    pub fn to_value(&self) -> Value {
+        let mut metadata = Map::new();
+        let mut set = |field: &str, value: Value| drop(metadata.insert(field.to_owned(), value));
+        if let Some(finalizers) = &self.finalizers {
+            set("finalizers", json!(finalizers));
+        }
+        if !self.labels.is_empty() {
+            set("labels", json!(self.labels));
+        }
+        if !self.annotations.is_empty() {
+            set("annotations", json!(self.annotations));
+        }
+        if let Some(owners) = &self.owners {
+            set("ownerReferences", json!(owners));
+        }
+        let mut patch = json!({ "metadata": metadata });
+        if let Some(taints) = &self.taints {
+            patch["spec"] = json!({ "taints": taints });
+        }
+        patch
     }
 }
 
@@ -107,6 +135,13 @@ pub enum Effect {
     Delete {
         /// Which, with the proof that it is ours.
         target: Owned,
+    },
+    /// Asks a pod to go, which budgets of disruption may refuse (*Throttled*, in their words).
+    Evict {
+        /// Which.
+        key: ObjectKey,
+        /// Its uid.
+        uid: String,
     },
     /// Changes metadata.
     Metadata {
@@ -139,13 +174,16 @@ impl Effect {
     /// The object that is written.
     pub fn key(&self) -> &ObjectKey {
         match self {
-            Effect::Ensure { key, .. } | Effect::Metadata { key, .. } | Effect::Status { key, .. } => key,
+            Effect::Ensure { key, .. }
+            | Effect::Evict { key, .. }
+            | Effect::Metadata { key, .. }
+            | Effect::Status { key, .. } => key,
             Effect::Delete { target } => target.key(),
         }
     }
 
     /// Every word of [`Effect::verb`].
-    pub const VERBS: &[&str] = &["create", "apply", "delete", "patch", "patch status"];
+    pub const VERBS: &[&str] = &["create", "apply", "delete", "evict", "patch", "patch status"];
 
     /// What is done, in the words of the API's verbs.
     pub fn verb(&self) -> &'static str {
@@ -153,6 +191,7 @@ impl Effect {
             Effect::Ensure { uid: None, .. } => "create",
             Effect::Ensure { .. } => "apply",
             Effect::Delete { .. } => "delete",
+            Effect::Evict { .. } => "evict",
             Effect::Metadata { .. } => "patch",
             Effect::Status { .. } => "patch status",
         }

@@ -94,6 +94,8 @@ kinds! {
     Workspace = kaito_api::Workspace, "kaito.sh", "v1beta1", "workspaces", Namespaced;
     /// A request for one machine, answered by a provisioner.
     NodeClaim = kaito_api::karpenter::NodeClaim, "karpenter.sh", "v1", "nodeclaims", Cluster;
+    /// The machine behind a NodeClaim, as AKS has it; no API server does.
+    AgentPool = kaito_api::cloud::AgentPool, "cloud.kaito.sh", "v1", "agentpools", Cluster;
     /// A machine that joined.
     Node = core::Node, "", "v1", "nodes", Cluster;
     /// One of the pods of a workload.
@@ -146,6 +148,28 @@ pub struct KindUse {
     pub subresources: &'static [(&'static str, &'static [&'static str])],
     /// Whether the kind comes from a CRD, which may not be installed yet.
     pub custom: bool,
+}
+
+impl KindUse {
+    /// The row for a kind; `None` for one that whoever has this table does not read.
+    pub fn of(table: &'static [KindUse], kind: Kind) -> Option<&'static KindUse> {
+        table.iter().find(|row| row.kind == kind)
+    }
+
+    /// Widens how the kind is watched to what somebody else needs of it too.
+    pub fn share(&mut self, other: &KindUse) {
+        self.label = self.label.filter(|label| other.label == Some(label));
+        if self.watch != other.watch {
+            let whole = [self.watch, other.watch].contains(&Watch::Full);
+            self.watch = if whole { Watch::Full } else { Watch::Meta };
+        }
+        self.custom |= other.custom;
+    }
+
+    /// Whether watches tell of its changes.
+    pub fn is_watched(&self) -> bool {
+        self.watch != Watch::Poll
+    }
 }
 
 /// What the Workspace controller needs of each kind.
@@ -257,11 +281,6 @@ pub const KINDS: &[KindUse] = &[
 ];
 
 impl Kind {
-    /// The row of [`KINDS`] for this kind; `None` for kinds that only the actors of a simulated world read.
-    pub fn used(self) -> Option<&'static KindUse> {
-        KINDS.iter().find(|row| row.kind == self)
-    }
-
     /// `group/version`, or just the version for core kinds.
     pub fn api_version(self) -> String {
         match self.group() {

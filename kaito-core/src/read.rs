@@ -1,9 +1,10 @@
 //! What a plan asks for.
 
 use crate::hub::ModelQuery;
-use crate::kinds::Kind;
+use crate::kinds::{Kind, Typed};
 use crate::object::{ObjectKey, Seen};
 use crate::words;
+use k8s_openapi::api::core::v1::Pod;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -105,6 +106,11 @@ pub enum Read {
         /// How fresh.
         freshness: Freshness,
     },
+    /// Every pod that a Node runs, whoever made it. Nobody watches that either, for it would be every pod of the cluster: it is asked live, while a Node is emptied.
+    PodsOn {
+        /// The Node.
+        node: String,
+    },
     /// What a container has printed. Nobody watches that: it is always asked live, costs a request and a kubelet's time, and wakes nobody; so it is asked only by a plan that names a time to look
     /// again, and not in a state that lasts.
     Log(LogQuery),
@@ -130,7 +136,7 @@ impl Read {
             Read::List { kind, namespace, selector, .. } => {
                 Read::List { kind, namespace, selector, freshness: Freshness::Live }
             }
-            other @ (Read::Log(_) | Read::Model(_)) => other,
+            other @ (Read::PodsOn { .. } | Read::Log(_) | Read::Model(_)) => other,
         }
     }
 
@@ -139,6 +145,7 @@ impl Read {
         match self {
             Read::Object { key, .. } => Some(key.kind),
             Read::List { kind, .. } => Some(*kind),
+            Read::PodsOn { .. } => Some(Kind::Pod),
             Read::Log(_) | Read::Model(_) => None,
         }
     }
@@ -147,7 +154,7 @@ impl Read {
     pub fn freshness(&self) -> Freshness {
         match self {
             Read::Object { freshness, .. } | Read::List { freshness, .. } => *freshness,
-            Read::Log(_) => Freshness::Live,
+            Read::PodsOn { .. } | Read::Log(_) => Freshness::Live,
             Read::Model(_) => Freshness::Cached,
         }
     }
@@ -161,6 +168,7 @@ impl Read {
                     && namespace.as_ref().is_none_or(|wanted| seen.metadata().namespace.as_ref() == Some(wanted))
                     && selector.matches(&seen.labels())
             }
+            Read::PodsOn { node } => pod_of(seen).is_some_and(|pod| node_of(pod) == Some(node)),
             Read::Log(_) | Read::Model(_) => false,
         }
     }
@@ -171,11 +179,23 @@ impl fmt::Display for Read {
         match self {
             Read::Object { key, .. } => write!(f, "{key}"),
             Read::List { kind, selector, .. } => write!(f, "every {kind} with {selector}"),
+            Read::PodsOn { node } => write!(f, "every pod on node {node}"),
             Read::Log(query) => write!(f, "{query}"),
             Read::Model(query) => write!(f, "{query}"),
         }?;
         f.write_str(if self.freshness() == Freshness::Live { " (live)" } else { "" })
     }
+}
+
+fn pod_of(seen: &Seen) -> Option<&Pod> {
+    match seen {
+        Seen::Decoded(object) => Pod::of(object),
+        Seen::Malformed(_) => None,
+    }
+}
+
+fn node_of(pod: &Pod) -> Option<&String> {
+    pod.spec.as_ref()?.node_name.as_ref()
 }
 
 #[cfg(test)]

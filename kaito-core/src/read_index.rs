@@ -37,8 +37,8 @@ impl ReadIndex {
                     let slot = list_slot(*kind, selector);
                     self.by_list.entry(slot).or_default().insert((root.clone(), read.clone()));
                 }
-                // Nobody is told when a container prints something.
-                Read::Log(_) => {}
+                // Nobody is told when a container prints something, or a Node runs another pod.
+                Read::PodsOn { .. } | Read::Log(_) => {}
                 Read::Model(query) => {
                     self.by_model.entry(query.clone()).or_default().insert(root.clone());
                 }
@@ -61,7 +61,7 @@ impl ReadIndex {
                     let slot = list_slot(*kind, selector);
                     prune(&mut self.by_list, &slot, &(root.clone(), read.clone()));
                 }
-                Read::Log(_) => {}
+                Read::PodsOn { .. } | Read::Log(_) => {}
                 Read::Model(query) => prune(&mut self.by_model, query, root),
             }
         }

@@ -10,6 +10,7 @@ use crate::object::{Malformed, ObjectKey, Seen};
 use crate::read::{Freshness, LogQuery, Read, Selector};
 use crate::words;
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -193,7 +194,10 @@ impl Snapshot {
         selector: Selector,
         freshness: Freshness,
     ) -> Result<Listing<'_, T>, Unread> {
-        let read = Read::List { kind: T::KIND, namespace: namespace.map(str::to_owned), selector, freshness };
+        self.listing(Read::List { kind: T::KIND, namespace: namespace.map(str::to_owned), selector, freshness })
+    }
+
+    fn listing<T: Typed>(&self, read: Read) -> Result<Listing<'_, T>, Unread> {
         let mut listing = Listing { items: Vec::new(), malformed: Vec::new(), no_such_kind: false };
         match self.ask(read)? {
             Answer::List(all) => {
@@ -208,6 +212,11 @@ impl Snapshot {
             Answer::Object(_) | Answer::Log(_) | Answer::Model(_) => {}
         }
         Ok(listing)
+    }
+
+    /// Every pod on a Node, as the API server has it now.
+    pub fn pods_on(&self, node: &str) -> Result<Listing<'_, Pod>, Unread> {
+        self.listing(Read::PodsOn { node: node.to_owned() })
     }
 
     fn ask(&self, read: Read) -> Result<&Answer, Unread> {

@@ -41,7 +41,7 @@ pub fn answer(objects: &[Seen], read: &Read) -> Answer {
     let mut found = objects.iter().filter(|seen| read.matches(seen)).cloned();
     match read {
         Read::Object { .. } => Answer::Object(found.next()),
-        Read::List { .. } => Answer::List(found.collect()),
+        Read::List { .. } | Read::PodsOn { .. } => Answer::List(found.collect()),
         Read::Model(_) => Answer::Model(kaito_core::hub::ModelAnswer::Pending),
         Read::Log(_) => Answer::Log(Err("there is no such pod".to_owned())),
     }

@@ -80,7 +80,7 @@ fn look(stage: &mut MemoryStage) -> Report {
 fn logs(report: &Report) -> Vec<LogQuery> {
     let log = |read: &Read| match read {
         Read::Log(query) => Some(query.clone()),
-        Read::Object { .. } | Read::List { .. } | Read::Model(_) => None,
+        Read::Object { .. } | Read::List { .. } | Read::PodsOn { .. } | Read::Model(_) => None,
     };
     report.reads.iter().filter_map(log).collect()
 }

@@ -11,7 +11,7 @@ use kaito_core::hub::NoHub;
 use kaito_core::plan::{Notice, StatusWrite};
 use kaito_core::read::Freshness;
 use kaito_core::snapshot::Answer;
-use kaito_core::{ObjectKey, Read};
+use kaito_core::{Kind, ObjectKey, Read};
 use std::sync::Arc;
 
 /// Reads from the stores where they can answer, from the API server else; writes to the API server, and remembers each write until the stores have it.
@@ -52,7 +52,12 @@ impl KubeCluster {
                 Answer::Object(seen)
             }),
             Read::List { kind, namespace, selector, .. } => {
-                self.requests.list(*kind, namespace.as_deref(), &selector.to_string()).await.map(Answer::List)
+                let labels = ("labelSelector", selector.to_string());
+                self.requests.list(*kind, namespace.as_deref(), (labels.0, &labels.1)).await.map(Answer::List)
+            }
+            Read::PodsOn { node } => {
+                let field = format!("spec.nodeName={node}");
+                self.requests.list(Kind::Pod, None, ("fieldSelector", &field)).await.map(Answer::List)
             }
             Read::Model(query) => return Ok(Answer::Model(self.models.answer(query))),
             Read::Log(query) => return logs::last_lines(&self.requests, query).await.map(|text| Answer::Log(Ok(text))),
@@ -105,6 +110,7 @@ impl ClusterBackend for KubeCluster {
                 }
                 written
             }
+            Effect::Evict { key, uid } => writer::evict(&self.requests, key, uid).await?,
             Effect::Metadata { key, uid, resource_version, patch } => {
                 writer::metadata(&self.requests, &self.manager, key, uid, resource_version.as_deref(), patch).await?
             }

@@ -12,7 +12,7 @@ use kaito_core::cache::Stores;
 use kaito_core::driver::Planner;
 use kaito_core::hub::{ModelHub, NoHub};
 use kaito_core::kinds::{KindUse, Watch};
-use kaito_core::{KINDS, Kind, Settings};
+use kaito_core::{Kind, Settings};
 use kube_client::Client;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -72,7 +72,7 @@ impl OperatorBuilder {
         self
     }
 
-    /// Watches only these kinds, for planners that need few; else all of [`KINDS`]. The kinds of roots are watched in any case.
+    /// Watches only these kinds, for planners that need few; else all that they say they need. The kinds of roots are watched in any case.
     #[must_use]
     pub fn kinds(mut self, kinds: impl IntoIterator<Item = Kind>) -> Self {
         self.kinds = Some(kinds.into_iter().collect());
@@ -116,8 +116,9 @@ impl OperatorBuilder {
 
     /// The operator. Nothing is sent yet.
     pub fn build(self) -> Operator {
-        let rows =
-            rows(self.kinds.as_deref(), &self.planners.iter().map(|planner| planner.roots()).collect::<Vec<_>>());
+        let tables: Vec<_> = self.planners.iter().map(|planner| planner.kinds()).collect();
+        let roots: Vec<_> = self.planners.iter().map(|planner| planner.roots()).collect();
+        let rows = rows(&tables, self.kinds.as_deref(), &roots);
         let metrics = self.metrics.unwrap_or_else(Metrics::unread);
         let stores = Arc::new(Stores::new(&rows));
         let requests = Requests::new(self.client, metrics.clone());
@@ -200,7 +201,7 @@ impl Operator {
                 }
             });
         }
-        for row in self.rows.iter().filter(|row| row.watch != Watch::Poll) {
+        for row in self.rows.iter().filter(|row| row.is_watched()) {
             let keeper = Keeper {
                 client: self.requests.client(),
                 stores: Arc::clone(self.cluster.stores()),
@@ -233,10 +234,16 @@ impl Operator {
     }
 }
 
-/// The kinds to watch: rows of the table, and whole objects of roots that the table does not know.
-fn rows(wanted: Option<&[Kind]>, roots: &[Kind]) -> Vec<KindUse> {
+/// The kinds to watch: rows of the planners' tables, and whole objects of roots that these do not know.
+fn rows(tables: &[&'static [KindUse]], wanted: Option<&[Kind]>, roots: &[Kind]) -> Vec<KindUse> {
     let is_wanted = |kind: Kind| roots.contains(&kind) || wanted.is_none_or(|wanted| wanted.contains(&kind));
-    let mut rows: Vec<KindUse> = KINDS.iter().filter(|row| is_wanted(row.kind)).copied().collect();
+    let mut rows: Vec<KindUse> = Vec::new();
+    for row in tables.iter().copied().flatten().filter(|row| is_wanted(row.kind)) {
+        match rows.iter_mut().find(|known| known.kind == row.kind) {
+            Some(known) => known.share(row),
+            None => rows.push(*row),
+        }
+    }
     let others = roots.iter().chain(wanted.unwrap_or_default());
     for kind in others {
         if !rows.iter().any(|row| row.kind == *kind) {
@@ -256,12 +263,14 @@ fn rows(wanted: Option<&[Kind]>, roots: &[Kind]) -> Vec<KindUse> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kaito_core::KINDS;
 
     #[test]
     fn an_actor_watches_its_roots_and_little_else() {
         let kinds = |rows: Vec<KindUse>| rows.into_iter().map(|row| row.kind).collect::<Vec<_>>();
-        assert_eq!(rows(None, &[Kind::Workspace]).len(), KINDS.len());
-        assert_eq!(kinds(rows(Some(&[Kind::Node]), &[Kind::NodeClaim])), [Kind::NodeClaim, Kind::Node]);
-        assert_eq!(kinds(rows(Some(&[]), &[Kind::Namespace])), [Kind::Namespace]);
+        assert_eq!(rows(&[KINDS], None, &[Kind::Workspace]).len(), KINDS.len());
+        assert_eq!(kinds(rows(&[KINDS], Some(&[Kind::Node]), &[Kind::NodeClaim])), [Kind::NodeClaim, Kind::Node]);
+        assert_eq!(kinds(rows(&[KINDS], Some(&[]), &[Kind::Namespace])), [Kind::Namespace]);
+        assert_eq!(rows(&[KINDS, KINDS], None, &[]).len(), KINDS.len(), "planners share the watches");
     }
 }

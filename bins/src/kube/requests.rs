@@ -83,11 +83,16 @@ impl Requests {
         }
     }
 
-    /// All objects of a kind with these labels, page by page.
-    pub(super) async fn list(&self, kind: Kind, namespace: Option<&str>, labels: &str) -> Result<Vec<Seen>, Missing> {
+    /// All objects of a kind that a selector of labels or fields selects, page by page.
+    pub(super) async fn list(
+        &self,
+        kind: Kind,
+        namespace: Option<&str>,
+        (selector, selected): (&str, &str),
+    ) -> Result<Vec<Seen>, Missing> {
         let (mut found, mut rest) = (Vec::new(), String::new());
         loop {
-            let query: Vec<(&str, &str)> = [("labelSelector", labels), ("continue", rest.as_str())]
+            let query: Vec<(&str, &str)> = [(selector, selected), ("continue", rest.as_str())]
                 .into_iter()
                 .filter(|(_, value)| !value.is_empty())
                 .collect();

@@ -166,8 +166,8 @@ fn code(error: &Error) -> Option<u16> {
 mod tests {
     use super::*;
     use http::{Request, Response};
-    use kaito_core::Kind;
     use kaito_core::cache::Phase;
+    use kaito_core::{KINDS, Kind};
     use kube_client::client::Body;
     use std::convert::Infallible;
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -215,7 +215,7 @@ mod tests {
                     Ok::<_, Infallible>(answer)
                 }
             });
-            let row = *Kind::NodeClaim.used().expect("it is watched");
+            let row = *KindUse::of(KINDS, Kind::NodeClaim).expect("it is watched");
             let stores = Arc::new(Stores::new(&[row]));
             let client = Client::new(service, "default");
             let keeper = Keeper { client, stores: Arc::clone(&stores), row, listeners: vec![sender] };

@@ -11,7 +11,7 @@ use kaito_core::backend::{BackendError, ErrorKind, Written};
 use kaito_core::effect::{Effect, MetadataPatch};
 use kaito_core::plan::StatusWrite;
 use kaito_core::{Kind, ObjectKey, Seen};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Creates an object under our manager.
 ///
@@ -84,24 +84,28 @@ pub(super) async fn metadata(
     resource_version: Option<&str>,
     patch: &MetadataPatch,
 ) -> Result<Written, BackendError> {
-    let mut metadata = Map::from_iter([("uid".to_owned(), json!(uid))]);
-    metadata.extend(resource_version.map(|version| ("resourceVersion".to_owned(), json!(version))));
-    if let Some(finalizers) = &patch.finalizers {
-        metadata.insert("finalizers".to_owned(), json!(finalizers));
-    }
-    if !patch.labels.is_empty() {
-        metadata.insert("labels".to_owned(), json!(patch.labels));
-    }
-    if !patch.annotations.is_empty() {
-        metadata.insert("annotations".to_owned(), json!(patch.annotations));
+    let mut body = patch.to_value();
+    body["metadata"]["uid"] = json!(uid);
+    if let Some(version) = resource_version {
+        body["metadata"]["resourceVersion"] = json!(version);
     }
     let url = with_query(&kinds::object(key), &[("fieldManager", manager)], None);
-    let value = requests
-        .write("patch", key.kind, Method::PATCH, url, (Body::MergePatch, &json!({ "metadata": metadata })))
-        .await?;
+    let value = requests.write("patch", key.kind, Method::PATCH, url, (Body::MergePatch, &body)).await?;
     let freed = value.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null())
         && value.pointer("/metadata/finalizers").and_then(Value::as_array).is_none_or(Vec::is_empty);
     Ok(if freed { Written::Gone } else { now(key.kind, value) })
+}
+
+/// Asks a pod to go. *Throttled*: a budget of disruption keeps it.
+pub(super) async fn evict(requests: &Requests, key: &ObjectKey, uid: &str) -> Result<Written, BackendError> {
+    let url = format!("{}/eviction", kinds::object(key));
+    let body = json!({
+        "apiVersion": "policy/v1", "kind": "Eviction",
+        "metadata": {"name": key.name, "namespace": key.namespace()},
+        "deleteOptions": {"preconditions": {"uid": uid}},
+    });
+    requests.write("evict", key.kind, Method::POST, url, (Body::Json, &body)).await?;
+    Ok(Written::Gone)
 }
 
 /// Replaces the whole status of a root, provided that it has not changed since it was read: what is no longer said must not stay, so this is no merge.

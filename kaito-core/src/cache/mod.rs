@@ -90,7 +90,7 @@ impl Stores {
             let (phase, objects, before_list) = (Phase::Starting(None), Shelf::new(row.label), BTreeSet::new());
             (row.kind, Cache { row: *row, phase, objects, high: 0, before_list })
         };
-        let caches = rows.iter().filter(|row| row.watch != Watch::Poll).map(cache).collect();
+        let caches = rows.iter().filter(|row| row.is_watched()).map(cache).collect();
         Self { state: Mutex::new(State { caches, ..State::default() }) }
     }
 
@@ -220,7 +220,7 @@ impl Stores {
                 Phase::NoSuchKind => true,
                 Phase::Synced => cache.lists(selector),
             }),
-            Read::Log(_) | Read::Model(_) => false,
+            Read::PodsOn { .. } | Read::Log(_) | Read::Model(_) => false,
         }
     }
 
@@ -247,7 +247,7 @@ impl Stores {
                 _ => Found::AskServer,
             },
             Read::List { selector, .. } if !cache.lists(selector) => Found::AskServer,
-            Read::Log(_) | Read::Model(_) => Found::AskServer,
+            Read::PodsOn { .. } | Read::Log(_) | Read::Model(_) => Found::AskServer,
             Read::List { kind, namespace, selector, .. } => {
                 let cached = cache.objects.among(namespace.as_deref(), selector);
                 let mut found: BTreeMap<&ObjectKey, &Seen> = cached.filter(|(_, seen)| read.matches(seen)).collect();

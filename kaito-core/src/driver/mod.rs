@@ -17,7 +17,7 @@ pub use schedule::Schedule;
 
 use crate::backend::{BackendError, ClusterBackend};
 use crate::effect::{Effect, EffectError};
-use crate::kinds::Kind;
+use crate::kinds::{KINDS, Kind, KindUse};
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Outcome, Plan, Remark, StatusWrite, Wake};
 use crate::read::Read;
@@ -36,6 +36,11 @@ pub trait Planner: Send + Sync {
 
     /// The kind of its roots.
     fn roots(&self) -> Kind;
+
+    /// What it needs of each kind: how each is watched, and the rights on it.
+    fn kinds(&self) -> &'static [KindUse] {
+        KINDS
+    }
 
     /// What the root needs next; `Err` asks for facts.
     fn plan(&self, root: &ObjectKey, snapshot: &Snapshot, settings: &Settings) -> Result<Plan, Unread>;

@@ -8,7 +8,7 @@ use crate::effect::{Effect, WriteMode};
 use crate::kinds::Kind;
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Notice, StatusWrite};
-use crate::read::Read;
+use crate::read::{Read, Selector};
 use crate::snapshot::Answer;
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -102,6 +102,10 @@ impl MemoryCluster {
             Read::List { kind, namespace, selector, .. } => {
                 Answer::List(inner.store.list(*kind, namespace.as_deref(), selector))
             }
+            Read::PodsOn { .. } => {
+                let pods = inner.store.list(Kind::Pod, None, &Selector::default());
+                Answer::List(pods.into_iter().filter(|pod| read.matches(pod)).collect())
+            }
             Read::Model(query) => Answer::Model(inner.hub.answer(query)),
             Read::Log(query) => Answer::Log(logs::printed(inner.store.get(&logs::pod(query)), query)),
         }
@@ -124,6 +128,8 @@ impl MemoryCluster {
                 (Verb::Patch, Some(inner.store.apply(key, body, uid)?))
             }
             Effect::Delete { target } => (Verb::Delete, inner.store.delete(target.key(), Some(target.uid()))?),
+            // Nothing here is kept from being evicted.
+            Effect::Evict { key, uid } => (Verb::Create, inner.store.delete(key, Some(uid))?),
             Effect::Metadata { key, uid, resource_version, patch } => {
                 (Verb::Patch, inner.store.patch_metadata(key, uid, resource_version.as_deref(), patch)?)
             }

@@ -6,7 +6,7 @@ use super::store::{Change as Stored, Store};
 use crate::cache::{Change, Found, Stores};
 use crate::driver::{Planner, Reconciliation, Schedule};
 use crate::hub::{Knowledge, ModelQuery};
-use crate::kinds::{KINDS, Kind, KindUse, Watch};
+use crate::kinds::{Kind, KindUse, Watch};
 use crate::object::{ObjectKey, Seen};
 use crate::read::Read;
 use crate::settings::Settings;
@@ -57,10 +57,11 @@ pub(super) struct Replica {
 
 impl Replica {
     pub(super) fn new(planner: Arc<dyn Planner>, settings: Settings) -> Self {
+        let stores = Stores::new(planner.kinds());
         Self {
             planner,
             settings,
-            stores: Stores::new(KINDS),
+            stores,
             schedule: Schedule::default(),
             running: Vec::new(),
             inbox: BTreeMap::new(),
@@ -82,12 +83,27 @@ impl Replica {
 
     /// A new process: no memory of reads, failures, waits or own writes. It lists every kind before it looks at anything.
     pub(super) fn restart(&mut self) {
-        self.stores = Stores::new(KINDS);
+        self.stores = Stores::new(self.planner.kinds());
         self.schedule = if self.safety { Schedule::default() } else { Schedule::without_safety() };
         self.running.clear();
         self.inbox.clear();
         self.models = Knowledge::default();
         self.fetching.clear();
+    }
+
+    /// The rows of what it watches.
+    pub(super) fn watched(&self) -> impl Iterator<Item = &'static KindUse> + use<> {
+        self.planner.kinds().iter().filter(|row| row.is_watched())
+    }
+
+    /// How it watches a kind, where it does.
+    pub(super) fn watches(&self, kind: Kind) -> Option<&'static KindUse> {
+        self.watched().find(|row| row.kind == kind)
+    }
+
+    /// Whether no watch tells it of a kind that it reads.
+    pub(super) fn polls(&self, kind: Kind) -> bool {
+        KindUse::of(self.planner.kinds(), kind).is_some_and(|row| !row.is_watched())
     }
 
     /// Asks for a list of a kind, which arrives at `due`.
@@ -105,7 +121,7 @@ impl Replica {
     /// Tells of a change, at `due`; within a kind never before what came earlier.
     pub(super) fn hear(&mut self, change: &Stored, due: Duration) {
         let Some(kind) = [&change.new, &change.old].into_iter().flatten().next().map(Seen::kind) else { return };
-        let Some(row) = kind.used().filter(|row| row.watch != Watch::Poll) else { return };
+        let Some(row) = self.watches(kind) else { return };
         let side =
             |seen: &Option<Seen>| seen.as_ref().filter(|seen| covers(row, seen)).map(|seen| as_watched(row, seen));
         let watched = Stored { old: side(&change.old), new: side(&change.new) };
@@ -199,11 +215,6 @@ impl Replica {
     pub(super) fn find(&self, read: &Read) -> Found {
         self.stores.find(read)
     }
-}
-
-/// The rows that a process watches.
-pub(super) fn watched() -> impl Iterator<Item = &'static KindUse> {
-    KINDS.iter().filter(|row| row.watch != Watch::Poll)
 }
 
 fn covers(row: &KindUse, seen: &Seen) -> bool {

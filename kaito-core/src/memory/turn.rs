@@ -4,13 +4,13 @@
 
 use super::World;
 use super::faults::{Fault, Trouble};
-use super::replica::{Work, watched};
+use super::replica::Work;
 use crate::backend::{BackendError, Written};
 use crate::cache::{Change, Found};
 use crate::driver::{Reconciliation, Report, Wish};
 use crate::effect::Effect;
 use crate::hub::{HubError, HubErrorKind, ModelQuery};
-use crate::kinds::{Kind, Watch};
+use crate::kinds::Kind;
 use crate::object::Seen;
 use crate::plan::StatusWrite;
 use crate::read::{Freshness, Read};
@@ -301,14 +301,14 @@ impl World {
     pub(super) fn start_process(&mut self, index: usize) {
         self.replicas[index].restart();
         self.replicas[index].sweep = self.dice.is_some().then(|| self.now + SWEEP);
-        for row in watched() {
+        for row in self.replicas[index].watched() {
             self.list_again(index, row.kind);
         }
     }
 
     /// The watch of a kind begins again with a list.
     pub(super) fn list_again(&mut self, index: usize, kind: Kind) {
-        let Some(row) = kind.used() else { return };
+        let Some(row) = self.replicas[index].watches(kind) else { return };
         let due = self.now + self.dice.as_mut().map_or(Duration::ZERO, |dice| dice.lag(index, kind));
         let replica = &mut self.replicas[index];
         self.cluster.with_store(|store| replica.list(row, store, due));
@@ -332,8 +332,8 @@ impl World {
                 replica.hear(&stored, now + lag);
             }
             let change = Change::Object { old: stored.old, new: stored.new };
-            if kind_of(&change).and_then(Kind::used).is_some_and(|row| row.watch == Watch::Poll) {
-                self.replicas.iter_mut().for_each(|replica| replica.expect(&change));
+            if let Some(kind) = kind_of(&change) {
+                self.replicas.iter_mut().filter(|replica| replica.polls(kind)).for_each(|it| it.expect(&change));
             }
             self.actors.iter_mut().for_each(|actor| actor.hear(&change, now));
         }

@@ -86,6 +86,7 @@ mod tests {
                 Read::List { kind, .. } => {
                     Answer::List((*kind == Kind::NodeClaim).then(|| claim.clone()).into_iter().collect())
                 }
+                Read::PodsOn { .. } => Answer::List(Vec::new()),
                 Read::Log(_) => Answer::Log(Err("no log".to_owned())),
                 Read::Model(_) => Answer::Model(crate::hub::ModelAnswer::Pending),
             }));

@@ -227,7 +227,7 @@ fn cached(read: &Read) -> Read {
         Read::List { kind, namespace, selector, .. } => {
             Read::List { kind, namespace, selector, freshness: Freshness::Cached }
         }
-        other @ (Read::Log(_) | Read::Model(_)) => other,
+        other @ (Read::PodsOn { .. } | Read::Log(_) | Read::Model(_)) => other,
     }
 }
 

@@ -1,7 +1,6 @@
 //! The promises, over many seeds with all faults on; and what each watch is for.
 
 use jiff::SignedDuration;
-use kaito_core::kinds::Watch;
 use kaito_core::memory::simulation::{CHAOS_STEPS, Run, Simulation};
 use kaito_core::memory::{CloudFate, Fate, Faults, Pace, PodFate, World};
 use kaito_core::record::{self, Limits, Recorder, Recording, Verdict};
@@ -255,7 +254,7 @@ fn ends_well(deaf: Option<Kind>, story: Story) -> bool {
 
 #[test]
 fn i9_without_any_one_watch_a_scenario_fails() {
-    for row in KINDS.iter().filter(|row| row.watch != Watch::Poll) {
+    for row in KINDS.iter().filter(|row| row.is_watched()) {
         let kind = row.kind;
         let Some((_, story)) = STORIES.iter().find(|(of, _)| *of == kind) else {
             panic!("{kind} is watched, and no story needs it")

@@ -114,8 +114,8 @@ fn a_running_model_that_is_given_an_impossible_reference_goes_on_and_nothing_els
         let (work, _) = super::clock::look(&mut stage, BAD, now);
         let impossible = |read: &kaito_core::Read| match read {
             kaito_core::Read::Object { key, .. } => key.name.contains('/') || key.name.len() > 253,
-            kaito_core::Read::List { .. } => false,
-            kaito_core::Read::Model(_) => false,
+            kaito_core::Read::List { .. } | kaito_core::Read::Model(_) => false,
+            kaito_core::Read::PodsOn { node } => node.contains('/') || node.len() > 253,
             kaito_core::Read::Log(query) => query.pod.contains('/') || query.pod.len() > 253,
         };
         let asked: Vec<_> = work.snapshot().reads().into_iter().filter(impossible).collect();

@@ -146,7 +146,7 @@ impl Space {
         }
         let about = match read {
             Read::Object { key, .. } => Some(self.key_id(key)),
-            Read::List { .. } | Read::Model(_) => None,
+            Read::List { .. } | Read::PodsOn { .. } | Read::Model(_) => None,
             Read::Log(query) => Some(self.key_id(&logs::pod(query))),
         };
         let id = number(self.reads.len());
@@ -195,7 +195,7 @@ impl Space {
         let mut seen = slots.iter().filter_map(|slot| self.seen(*slot).cloned());
         match &self.reads[read as usize].0 {
             Read::Object { .. } => Answer::Object(seen.next()),
-            Read::List { .. } => Answer::List(seen.collect()),
+            Read::List { .. } | Read::PodsOn { .. } => Answer::List(seen.collect()),
             // What a hub holds does not change here.
             Read::Model(query) => Answer::Model(Hub::new().answer(query)),
             Read::Log(query) => Answer::Log(logs::printed(seen.next().as_ref(), query)),

@@ -86,7 +86,7 @@ impl Upset {
             }
             Upset::Relist { replica, kind } => {
                 let index = world.replica(*replica);
-                kind.used().filter(|row| row.watch != crate::kinds::Watch::Poll)?;
+                world.replicas[index].watches(*kind)?;
                 world.list_again(index, *kind);
                 Some(format!("process {index} lists {} again", kind.plural()))
             }

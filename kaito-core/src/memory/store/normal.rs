@@ -76,29 +76,25 @@ pub(super) fn keep_system_metadata(old: &Value, value: &mut Value) {
     });
 }
 
-/// Changes metadata as a patch says.
+/// Changes an object as a patch says: RFC 7396, as an API server does it.
 pub(super) fn patch(value: &mut Value, patch: &MetadataPatch) {
-    with_metadata(value, |metadata| {
-        if let Some(finalizers) = &patch.finalizers {
-            metadata.insert("finalizers".into(), json!(finalizers));
-        }
-        set_entries(metadata, "labels", patch.labels.iter().map(|(key, value)| (key, Some(value))));
-        set_entries(metadata, "annotations", patch.annotations.iter().map(|(key, value)| (key, value.as_ref())));
-    });
+    merge(value, patch.to_value());
 }
 
-fn set_entries<'a>(
-    metadata: &mut Map<String, Value>,
-    field: &str,
-    entries: impl Iterator<Item = (&'a String, Option<&'a String>)>,
-) {
-    for (key, value) in entries {
-        let map = metadata.entry(field).or_insert_with(|| json!({}));
-        if let Some(map) = map.as_object_mut() {
-            match value {
-                Some(value) => drop(map.insert(key.clone(), json!(value))),
-                None => drop(map.remove(key)),
-            }
+fn merge(into: &mut Value, patch: Value) {
+    let Value::Object(fields) = patch else {
+        *into = patch;
+        return;
+    };
+    if !into.is_object() {
+        *into = json!({});
+    }
+    let Some(map) = into.as_object_mut() else { return };
+    for (key, field) in fields {
+        if field.is_null() {
+            map.remove(&key);
+        } else {
+            merge(map.entry(key).or_insert(Value::Null), field);
         }
     }
 }
