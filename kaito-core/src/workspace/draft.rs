@@ -131,7 +131,12 @@ impl Draft {
 
     /// Whether a machine may be paid for: something is still to be done with it, and nothing that is known says that it cannot be done.
     pub(super) fn may_buy(&self) -> bool {
-        !self.progress.is_over() && !self.failures.iter().any(Failure::forbids_machines)
+        !self.progress.is_over() && !self.is_refused()
+    }
+
+    /// Whether something is known that keeps what is asked for from being fulfilled.
+    pub(super) fn is_refused(&self) -> bool {
+        self.failures.iter().any(Failure::forbids_machines)
     }
 
     /// The model, where one is served or tuned.

@@ -23,8 +23,9 @@ pub(super) fn observe(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, Stat
     let ready = set.and_then(|set| set.status.as_ref()?.ready_replicas).unwrap_or_default();
     let stands = set.is_some_and(|set| is_current(view, draft, set)) && ready >= wanted;
     draft.workload.ready = stands && !draft.rolls && is_served(view)?;
-    if draft.workload.ready || (set.is_none() && !draft.machines.nodes_ready) {
-        return Ok(()); // Machines come first, and their own wait is told.
+    // Machines come first, and their own wait is told; nor is anything waited for that is refused.
+    if draft.workload.ready || (set.is_none() && (!draft.machines.nodes_ready || draft.is_refused())) {
+        return Ok(());
     }
     let pods = match set.and_then(|set| set.metadata.uid.as_deref()) {
         Some(uid) => pods::of(view, uid)?,

@@ -13,7 +13,7 @@ use super::view::View;
 use super::{asked, former, migration};
 use crate::compat;
 use crate::effect::{self, is_dying};
-use crate::failure::{self, Failure};
+use crate::failure;
 use crate::kinds::{Kind, Typed};
 use crate::manifest::{self, Adapter, Own, Serving};
 use crate::object::ObjectKey;
@@ -49,12 +49,14 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let found = view.stateful_set()?;
     let subject = draft.subject.clone().filter(Subject::serves);
     if let (Some(subject), Some(revision)) = (subject, draft.revision.clone()) {
+        let is_refused = draft.is_refused();
         let is_wanted = match found {
-            Lookup::Absent => draft.machines.nodes_ready,
+            // Nothing is begun of what is refused: what an older version has made serves on.
+            Lookup::Absent => draft.machines.nodes_ready && !is_refused,
             // What is refused stops nothing that runs: its pods wait for a request that can be served.
             Lookup::Found(set) => {
-                let follows = !draft.failures.iter().any(Failure::forbids_machines);
-                effect::is_controlled_by(&set.metadata, view.uid()) && (follows || keeps_template(view, set, &revision))
+                effect::is_controlled_by(&set.metadata, view.uid())
+                    && (!is_refused || keeps_template(view, set, &revision))
             }
             Lookup::Malformed(_) => true,
         };
