@@ -141,13 +141,19 @@ struct Container<'a> {
     is_init: bool,
 }
 
-/// Those that run before come first.
+/// Those that run before come first, then the others as the pod names them: a kubelet tells of them by name, and what runs beside the first ends because that has.
 fn containers(pod: &Pod) -> impl Iterator<Item = Container<'_>> {
     let init = status(pod).and_then(|status| status.init_container_statuses.as_deref());
     let main = status(pod).and_then(|status| status.container_statuses.as_deref());
+    let named = pod.spec.as_ref().map_or(&[][..], |spec| &spec.containers);
+    let place = |status: &&ContainerStatus| {
+        named.iter().position(|container| container.name == status.name).unwrap_or(named.len())
+    };
+    let mut main: Vec<&ContainerStatus> = main.unwrap_or_default().iter().collect();
+    main.sort_by_key(place);
     let container = move |is_init| move |status| Container { pod, status, is_init };
     let init = init.unwrap_or_default().iter().map(container(true));
-    init.chain(main.unwrap_or_default().iter().map(container(false)))
+    init.chain(main.into_iter().map(container(false)))
 }
 
 impl Container<'_> {
