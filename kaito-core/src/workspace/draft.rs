@@ -2,6 +2,7 @@
 
 use super::config::Settled;
 use super::facts::{Facts, Subject};
+use super::immutable;
 use super::pods::Cause;
 use super::size::Room;
 use super::training::Training;
@@ -193,7 +194,7 @@ impl Draft {
 
     /// The wire form to apply, where something that we set differs from what is there.
     pub(super) fn differing(&mut self, kind: Kind, mut wanted: Value, there: &Value) -> Option<Value> {
-        crate::manifest::keep_immutable(kind, &mut wanted, there);
+        immutable::keep(kind, &mut wanted, there);
         let path = diff::first_difference(&wanted, there)?;
         self.remark(
             "drift",

@@ -10,7 +10,7 @@ use super::facts::{Engine, Facts, Subject, Task};
 use super::secrets::{self, Need};
 use super::size::Room;
 use super::view::View;
-use super::{asked, former, migration};
+use super::{asked, former, immutable, migration};
 use crate::compat;
 use crate::effect::{self, is_dying};
 use crate::failure;
@@ -199,6 +199,7 @@ fn look_after(draft: &mut Draft, key: ObjectKey, running: &StatefulSet, pods: &P
         });
     }
 }
+    immutable::follow_selector(&mut body);
 
 /// Everything that the pods' builder needs to know, worked out; but for the settings of the runtime.
 fn serving<'a>(
