@@ -375,6 +375,45 @@ fn ten_revisions_are_kept_and_going_back_to_one_goes_back_to_its_number() {
     for number in 2..=13 {
         assert_eq!(ask(&mut stage, number), number.to_string());
     }
+#[test]
+fn pods_keep_the_labels_that_their_set_was_made_with() {
+    let by_set = |name: &str| json!({"metadata": {"labels": {"inferenceset.kaito.sh/created-by": name}}});
+    let mut stage = stage();
+    let mut manifest = phi();
+    manifest["metadata"]["labels"] = by_set("one")["metadata"]["labels"].clone();
+    stage.put(&manifest);
+    until_done(&mut stage);
+    stage.patch(Kind::Workspace, "x", &by_set("two"));
+    stage.patch(Kind::Workspace, "x", &json!({"inference": {"adapters": [adapter("law")]}}));
+    stage.pass_time();
+    until_done(&mut stage);
+    let set = stage.get(Kind::StatefulSet, "x").unwrap();
+    assert_eq!(set["metadata"]["annotations"]["workspace.kaito.io/revision"], "2");
+    let (selector, labels) = (&set["spec"]["selector"]["matchLabels"], &set["spec"]["template"]["metadata"]["labels"]);
+    assert_eq!((&selector["inferenceset.kaito.sh/created-by"], labels), (&json!("one"), selector));
+    (&mut stage as &mut dyn Stage).expect_quiet();
+}
+
+#[test]
+fn a_set_of_the_users_own_template_that_an_older_operator_made_in_another_way_keeps_its_pod_template() {
+    let mut stage = stage();
+    stage.put(&own());
+    until_done(&mut stage);
+    let mut set = stage.get(Kind::StatefulSet, "x").unwrap();
+    set["metadata"]["annotations"].as_object_mut().unwrap().remove("workspace.kaito.io/revision");
+    let tolerations = set["spec"]["template"]["spec"]["tolerations"].as_array_mut().unwrap();
+    tolerations.reverse();
+    tolerations.push(tolerations[0].clone());
+    stage.put(&set);
+    stage.pass_time();
+    stage.patch(Kind::StatefulSet, "x", &json!({"spec": {"replicas": 4}}));
+    stage.pass_time();
+    let after = stage.get(Kind::StatefulSet, "x").unwrap();
+    assert_eq!(after["spec"], set["spec"]);
+    assert_eq!(after["metadata"]["annotations"]["workspace.kaito.io/revision"], "1");
+    (&mut stage as &mut dyn Stage).expect_quiet();
+}
+
     let kept: BTreeSet<u64> = stage
         .list(Kind::ControllerRevision)
         .iter()

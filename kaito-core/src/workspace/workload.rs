@@ -12,6 +12,7 @@ use super::size::Room;
 use super::view::View;
 use super::{asked, former, immutable, migration};
 use crate::compat;
+use crate::diff;
 use crate::effect::{self, is_dying};
 use crate::failure;
 use crate::kinds::{Kind, Typed};
@@ -124,14 +125,24 @@ impl Pods<'_> {
                 }
                 serde_json::to_value(running).unwrap_or_default()
             }
-            // What was read lacks the fields that this build does not know; applied without them, they would go.
-            Pods::Own(own) => manifest::own_template(own),
+            Pods::Own(own) => {
+                let made = manifest::own_template(own);
+                // What was read lacks the fields that this build does not know; applied without them, they would go. What an older operator made of the same in another way stays.
+                if says_the_same(&made, &running) { made } else { serde_json::to_value(running).unwrap_or_default() }
+            }
         }
     }
 }
 
 /// What the pods are to be, where it is known how a model lies on its machines.
 fn pods<'a>(
+/// Whether a template that runs says all that another one does, as far as this build reads them.
+fn says_the_same(made: &Value, running: &PodTemplateSpec) -> bool {
+    let read = serde_json::from_value::<PodTemplateSpec>(made.clone());
+    let wire = |template: &PodTemplateSpec| serde_json::to_value(template).unwrap_or_default();
+    read.is_ok_and(|read| diff::first_difference(&wire(&read), &wire(running)).is_none())
+}
+
     view: &'a View<'a>,
     draft: &Draft,
     subject: &'a Subject,
