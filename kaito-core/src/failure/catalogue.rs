@@ -154,10 +154,16 @@ reasons! {
         next "looks again when that object changes; no machine is asked for",
         remedy "rename or delete that object, or choose another name for the Workspace";
 
-    /// An object of ours is there and cannot be read.
+    /// A NodeClaim or Node of ours is there and cannot be read.
     MALFORMED_OBJECT = "MalformedObject" on ResourceReady, fails(5),
         evidence "the object and the field that the message names: kubectl get KIND OBJECT -o yaml",
         next "leaves it alone, and looks again when it changes",
+        remedy "repair or delete that object";
+
+    /// A Service, StatefulSet or Job of ours is there and cannot be read: nothing could be made of a machine.
+    MALFORMED_CHILD = "MalformedChild" on ResourceReady, refuses(5),
+        evidence "the object and the field that the message names: kubectl get KIND OBJECT -n NAMESPACE -o yaml",
+        next "leaves it alone, and looks again when it changes; no machine is asked for",
         remedy "repair or delete that object";
 
     /// A CRD that we need is not installed.

@@ -12,7 +12,7 @@ use crate::effect::{self, Effect, EffectId, Owned, Step, WriteMode, is_dying};
 use crate::failure::{self, Failure, Waiting};
 use crate::hub::Repository;
 use crate::kinds::{Kind, Typed};
-use crate::object::{ObjectKey, Seen};
+use crate::object::{Malformed, ObjectKey, Seen};
 use crate::plan::{Notice, Remark};
 use crate::snapshot::Lookup;
 use jiff::SignedDuration;
@@ -115,6 +115,12 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Adds an effect that nothing else must precede.
+/// `Job default/tune cannot be read: …`.
+pub(super) fn malformed_child(malformed: &Malformed) -> Failure {
+    let key = Seen::Malformed(malformed.clone()).key();
+    Failure::new(&failure::MALFORMED_CHILD, format!("{key} cannot be read: {}", malformed.error))
+}
+
     pub(super) fn push(&mut self, effect: Effect) -> EffectId {
         self.push_after(effect, None)
     }
@@ -173,13 +179,7 @@ impl Draft {
             Lookup::Absent => {
                 self.push_after(Effect::Ensure { key, body: wanted, mode: WriteMode::Apply, uid: None }, self.stamp);
             }
-            Lookup::Malformed(malformed) => {
-                let key = Seen::Malformed(malformed.clone()).key();
-                self.failures.push(Failure::new(
-                    &failure::MALFORMED_OBJECT,
-                    format!("{key} cannot be read: {}", malformed.error),
-                ));
-            }
+            Lookup::Malformed(malformed) => self.failures.push(malformed_child(malformed)),
             Lookup::Found(observed) if !effect::is_controlled_by(observed.meta(), owner_uid) => {
                 self.failures.push(failure::name_taken(&observed.clone().into_object().key()));
             }

@@ -99,10 +99,8 @@ fn is_ours(view: &View<'_>, job: &Job) -> bool {
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let Some(tuning) = view.tuning() else { return Ok(Flow::Next) };
     let found = view.job()?;
-    if let Lookup::Malformed(malformed) = found {
-        let cause = format!("Job {} cannot be read: {}", view.name(), malformed.error);
-        draft.failures.push(Failure::new(&failure::MALFORMED_OBJECT, cause));
-        return Ok(Flow::Next);
+    if matches!(found, Lookup::Malformed(_)) {
+        return Ok(Flow::Next); // Told before a machine was looked at.
     }
     let training = draft.training.clone();
     match training {

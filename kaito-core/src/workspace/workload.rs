@@ -5,7 +5,7 @@
 
 use super::adapters;
 use super::config;
-use super::draft::{Draft, Flow, Revision};
+use super::draft::{Draft, Flow, Revision, malformed_child};
 use super::facts::{Engine, Facts, Subject, Task};
 use super::secrets::{self, Need};
 use super::size::Room;
@@ -32,10 +32,12 @@ pub(super) fn judge(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> 
     if view.tuning().is_some() {
         return Ok(Flow::Next);
     }
-    if let Lookup::Found(set) = view.stateful_set()?
-        && !effect::is_controlled_by(&set.metadata, view.uid())
-    {
-        draft.failures.push(failure::name_taken(&ObjectKey::new(Kind::StatefulSet, view.namespace(), view.name())));
+    match view.stateful_set()? {
+        Lookup::Found(set) if !effect::is_controlled_by(&set.metadata, view.uid()) => {
+            draft.failures.push(failure::name_taken(&ObjectKey::new(Kind::StatefulSet, view.namespace(), view.name())));
+        }
+        Lookup::Malformed(malformed) => draft.failures.push(malformed_child(malformed)),
+        Lookup::Absent | Lookup::Found(_) => {}
     }
     if !matches!(draft.subject, Some(Subject::Own(_))) {
         draft.failures.extend(adapters::of(view).err());

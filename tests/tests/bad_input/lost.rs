@@ -95,6 +95,30 @@ fn no_machine_is_bought_while_a_set_of_somebody_else_has_the_name() {
 }
 
 #[test]
+fn no_machine_is_bought_while_a_set_or_job_of_the_name_cannot_be_read() {
+    let mut training = manifests::tuning(BAD);
+    training["tuning"]["output"] = json!({"volumeSource": {"emptyDir": {}}});
+    let broken = [
+        (manifests::phi_4_mini(BAD), Kind::StatefulSet, json!({"apiVersion": "apps/v1", "kind": "StatefulSet"})),
+        (training, Kind::Job, json!({"apiVersion": "batch/v1", "kind": "Job"})),
+    ];
+    for (workspace, kind, mut object) in broken {
+        let mut stage = world(&Fate::default());
+        object["metadata"] = json!({"name": BAD, "labels": {"kaito.sh/workspace": BAD}});
+        object["spec"] = json!({"template": "none"});
+        stage.put(&object);
+        stage.put(&workspace);
+        stage.pass_time();
+        let mentions: &[&str] = &[&format!("{kind} default/bad cannot be read"), "no machine is asked for"];
+        expect_told(&stage, "broken", "ResourceReady", "MalformedChild", mentions);
+        assert!(machines(&stage, BAD).is_empty(), "{kind}");
+        stage.remove(kind, BAD);
+        (&mut stage as &mut dyn Stage)
+            .until("it is done", &|stage| matches!(state(stage, BAD).as_str(), "Ready" | "Succeeded"));
+    }
+}
+
+#[test]
 fn a_machine_of_a_running_model_is_replaced_though_a_rule_would_refuse_the_model_today() {
     let mut stage = world(&Fate::default());
     stage.put(&manifests::phi_4_mini(BAD));

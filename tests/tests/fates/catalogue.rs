@@ -159,7 +159,7 @@ fn of_clusters() -> Vec<Injection> {
     vec![
         Injection::new(&failure::NAME_TAKEN, phi(), "Service default/x")
             .with(&[service(json!({"ports": [{"port": 7}]}))]),
-        Injection::new(&failure::MALFORMED_OBJECT, phi(), "x cannot be read").with(&[service(json!({"ports": "all"}))]),
+        Injection::new(&failure::MALFORMED_CHILD, phi(), "x cannot be read").with(&[service(json!({"ports": "all"}))]),
         Injection {
             first: |stage| stage.world().serve(Kind::NodeClaim, false),
             ..Injection::new(&failure::KIND_NOT_INSTALLED, phi(), "nodeclaims.karpenter.sh")
