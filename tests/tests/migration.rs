@@ -113,6 +113,19 @@ fn it_stays_when_what_its_successor_needs_is_lost_while_the_machine_comes() {
 }
 
 #[test]
+fn a_deployment_that_never_goes_is_overdue_in_the_end() {
+    let mut stage = begin_in_memory();
+    stage.patch(Kind::Deployment, NAME, &json!({"metadata": {"finalizers": ["example.com/stays"]}}));
+    stage.put(&settings());
+    stage.until("it is told to go", &|world| {
+        !world.get(Kind::Deployment, NAME).unwrap()["metadata"]["deletionTimestamp"].is_null()
+    });
+    stage.pass_time();
+    let (.., words) = condition(&stage, NAME, "InferenceReady").unwrap();
+    assert!(words.contains("the pods of Deployment phi are going away; overdue since"), "{words}");
+}
+
+#[test]
 fn on_a_real_api_server() {
     let Some(operated) = Operated::shared() else { return };
     let namespace = namespace_of("migration");
