@@ -41,6 +41,14 @@ pub(super) fn is_over(pod: &Pod) -> bool {
     matches!(status(pod).and_then(|status| status.phase.as_deref()), Some("Succeeded" | "Failed"))
 }
 
+/// How and when the first container of a pod ended, which the others run beside.
+pub(super) fn end_of_first(pod: &Pod) -> Option<(i32, Timestamp)> {
+    let first = &pod.spec.as_ref()?.containers.first()?.name;
+    let container = containers(pod).find(|container| !container.is_init && container.status.name == *first)?;
+    let end = container.status.state.as_ref()?.terminated.as_ref()?;
+    Some((end.exit_code, end.finished_at.as_ref()?.0))
+}
+
 /// How a pod ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct End {
