@@ -258,6 +258,20 @@ fn edits() -> Vec<Edit> {
         },
         of("`tuning.method`", training, tuning(json!({"method": "lora"})), REFUSED, AGAIN),
         of(
+            "`tuning.method`: the same in other letters",
+            training,
+            tuning(json!({"method": "QLoRA"})),
+            ALLOWED,
+            NOTHING,
+        ),
+        of(
+            "`resource.preferredNodes`, of a training",
+            training,
+            resource(json!({"preferredNodes": ["n"]})),
+            ALLOWED,
+            NOTHING,
+        ),
+        of(
             "`tuning.preset`",
             training,
             tuning(json!({"preset": {"name": "phi-3-mini-128k-instruct"}})),
@@ -362,20 +376,6 @@ fn admitted(edit: &Edit) -> &'static str {
 }
 
 #[test]
-fn ten_revisions_are_kept_and_going_back_to_one_goes_back_to_its_number() {
-    let mut stage = stage();
-    stage.put(&phi());
-    until_done(&mut stage);
-    let ask = |stage: &mut MemoryStage, number: usize| {
-        stage.patch(Kind::Workspace, "x", &json!({"inference": {"adapters": [adapter(&format!("a{number}"))]}}));
-        stage.pass_time();
-        let set = stage.get(Kind::StatefulSet, "x").unwrap();
-        set["metadata"]["annotations"]["workspace.kaito.io/revision"].as_str().unwrap().to_owned()
-    };
-    for number in 2..=13 {
-        assert_eq!(ask(&mut stage, number), number.to_string());
-    }
-#[test]
 fn pods_keep_the_labels_that_their_set_was_made_with() {
     let by_set = |name: &str| json!({"metadata": {"labels": {"inferenceset.kaito.sh/created-by": name}}});
     let mut stage = stage();
@@ -414,6 +414,20 @@ fn a_set_of_the_users_own_template_that_an_older_operator_made_in_another_way_ke
     (&mut stage as &mut dyn Stage).expect_quiet();
 }
 
+#[test]
+fn ten_revisions_are_kept_and_going_back_to_one_goes_back_to_its_number() {
+    let mut stage = stage();
+    stage.put(&phi());
+    until_done(&mut stage);
+    let ask = |stage: &mut MemoryStage, number: usize| {
+        stage.patch(Kind::Workspace, "x", &json!({"inference": {"adapters": [adapter(&format!("a{number}"))]}}));
+        stage.pass_time();
+        let set = stage.get(Kind::StatefulSet, "x").unwrap();
+        set["metadata"]["annotations"]["workspace.kaito.io/revision"].as_str().unwrap().to_owned()
+    };
+    for number in 2..=13 {
+        assert_eq!(ask(&mut stage, number), number.to_string());
+    }
     let kept: BTreeSet<u64> = stage
         .list(Kind::ControllerRevision)
         .iter()

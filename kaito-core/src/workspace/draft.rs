@@ -33,7 +33,9 @@ pub(super) enum Flow {
 pub(super) struct Revision {
     pub(super) hash: String,
     pub(super) number: i64,
-    /// Whether it is the first that is recorded.
+    /// The numbers of other requests that differ from it only in what nothing is made from.
+    pub(super) alike: Vec<i64>,
+    /// Whether it, or one that is alike, is the first that is recorded.
     pub(super) first: bool,
     /// When it was asked for first, as far as the cluster remembers.
     pub(super) recorded: Option<jiff::Timestamp>,
@@ -113,14 +115,14 @@ pub(super) struct Draft {
     pub(super) again: Option<SignedDuration>,
 }
 
-impl Draft {
-    /// Adds an effect that nothing else must precede.
 /// `Job default/tune cannot be read: …`.
 pub(super) fn malformed_child(malformed: &Malformed) -> Failure {
     let key = Seen::Malformed(malformed.clone()).key();
     Failure::new(&failure::MALFORMED_CHILD, format!("{key} cannot be read: {}", malformed.error))
 }
 
+impl Draft {
+    /// Adds an effect that nothing else must precede.
     pub(super) fn push(&mut self, effect: Effect) -> EffectId {
         self.push_after(effect, None)
     }

@@ -61,7 +61,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
                 effect::is_controlled_by(&set.metadata, view.uid())
                     && (!is_refused || keeps_template(view, set, &revision))
             }
-            Lookup::Malformed(_) => true,
+            Lookup::Malformed(_) => false,
         };
         if is_wanted
             && let Some(pods) = pods(view, draft, &subject, revision.number, found)?
@@ -136,8 +136,6 @@ impl Pods<'_> {
     }
 }
 
-/// What the pods are to be, where it is known how a model lies on its machines.
-fn pods<'a>(
 /// Whether a template that runs says all that another one does, as far as this build reads them.
 fn says_the_same(made: &Value, running: &PodTemplateSpec) -> bool {
     let read = serde_json::from_value::<PodTemplateSpec>(made.clone());
@@ -145,6 +143,8 @@ fn says_the_same(made: &Value, running: &PodTemplateSpec) -> bool {
     read.is_ok_and(|read| diff::first_difference(&wire(&read), &wire(running)).is_none())
 }
 
+/// What the pods are to be, where it is known how a model lies on its machines.
+fn pods<'a>(
     view: &'a View<'a>,
     draft: &Draft,
     subject: &'a Subject,
@@ -199,6 +199,7 @@ fn look_after(draft: &mut Draft, key: ObjectKey, running: &StatefulSet, pods: &P
     let template = compat::take_template(&mut frame);
     let Some(mut body) = draft.differing(Kind::StatefulSet, pods.around(), &frame.to_wire()) else { return };
     body["spec"]["template"] = pods.template(template);
+    immutable::follow_selector(&mut body);
     let applied = draft.apply(key, body, running.metadata.uid.clone());
     if let Some(config) = pods.edited(running) {
         draft.rolls = true;
@@ -212,7 +213,6 @@ fn look_after(draft: &mut Draft, key: ObjectKey, running: &StatefulSet, pods: &P
         });
     }
 }
-    immutable::follow_selector(&mut body);
 
 /// Everything that the pods' builder needs to know, worked out; but for the settings of the runtime.
 fn serving<'a>(
