@@ -178,6 +178,12 @@ reasons! {
         next "tries again",
         remedy "see the server's words; usually a permission, a quota or an admission policy";
 
+    /// The API server refuses a write that nothing depends on: the label on a Node for charts of others, or the deletion of an old ControllerRevision.
+    UPKEEP_REFUSED = "UpkeepRefused" on ResourceReady, warns(10),
+        evidence "the server's words in the message, and the controller's rights: kubectl auth can-i --list --as=system:serviceaccount:RELEASE-NAMESPACE:SERVICE-ACCOUNT",
+        next "tries again",
+        remedy "see the server's words; usually a permission or an admission policy";
+
     /// A ResourceQuota of the namespace leaves no room for what is needed.
     QUOTA_EXCEEDED = "QuotaExceeded" on ResourceReady, fails(1),
         evidence "used and hard of the ResourceQuota that is named: kubectl describe resourcequota -n NAMESPACE",

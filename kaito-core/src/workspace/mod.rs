@@ -108,7 +108,7 @@ impl Planner for WorkspacePlanner {
                 Step::Observes(look) => look(&view, &mut draft)?,
             }
         }
-        Ok(status::finish(&view, draft))
+        status::finish(&view, draft)
     }
 
     fn root_of(&self, object: &Seen) -> Option<ObjectKey> {
