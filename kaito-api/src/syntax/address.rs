@@ -45,7 +45,9 @@ fn name(host: &str) -> Result<(), String> {
     if bare.is_empty() {
         return Err("it names no host".to_owned());
     }
-    if bare.split('.').any(str::is_empty) || bare.contains(['<', '>', '{', '}', '[', ']', '$', '"', '\'', '%', '^', '|', '`']) {
+    if bare.split('.').any(str::is_empty)
+        || bare.contains(['<', '>', '{', '}', '[', ']', '$', '"', '\'', '%', '^', '|', '`'])
+    {
         return Err(format!("host {host} is no host name"));
     }
     if let Some(address) = any_v4(&bare) {
