@@ -161,6 +161,10 @@ fn of_clusters() -> Vec<Injection> {
         Injection::new(&failure::NAME_TAKEN, phi(), "Service default/x")
             .with(&[service(json!({"ports": [{"port": 7}]}))]),
         Injection::new(&failure::MALFORMED_CHILD, phi(), "x cannot be read").with(&[service(json!({"ports": "all"}))]),
+        Injection::new(&failure::MALFORMED_OBJECT, phi(), "Node odd cannot be read").with(&[json!({
+            "apiVersion": "v1", "kind": "Node", "spec": "none",
+            "metadata": {"name": "odd", "labels": {"kaito.sh/workspace": "x", "kaito.sh/workspacenamespace": "default"}},
+        })]),
         Injection {
             first: |stage| stage.world().serve(Kind::NodeClaim, false),
             ..Injection::new(&failure::KIND_NOT_INSTALLED, phi(), "nodeclaims.karpenter.sh")
