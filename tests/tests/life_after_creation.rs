@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use jiff::SignedDuration;
-use kaito_core::memory::{Pace, World};
+use kaito_core::memory::{Fate, Pace, PodFate, World};
 use kaito_core::{Kind, Settings, admission};
 use kaito_tests::manifests;
 use kaito_tests::stage::{MemoryStage, Stage, condition, state};
@@ -412,6 +412,36 @@ fn a_set_of_the_users_own_template_that_an_older_operator_made_in_another_way_ke
     assert_eq!(after["spec"], set["spec"]);
     assert_eq!(after["metadata"]["annotations"]["workspace.kaito.io/revision"], "1");
     (&mut stage as &mut dyn Stage).expect_quiet();
+}
+
+#[test]
+fn a_start_is_not_overdue_at_its_birth() {
+    let fate = Fate { pods: PodFate::NeverReady, ..Fate::default() };
+    let mut stage = MemoryStage::of(World::with_fate(&Settings::default(), Pace::default(), &fate));
+    stage.put(&settings(2048));
+    stage.put(&configured());
+    let ask = |stage: &mut MemoryStage, adapters: Value| {
+        stage.patch(Kind::Workspace, "x", &json!({"inference": {"adapters": adapters}}));
+    };
+    let words = |stage: &mut MemoryStage| {
+        stage.world().advance(SignedDuration::from_mins(5));
+        condition(stage, "x", "InferenceReady").unwrap().2
+    };
+    let edits: [&dyn Fn(&mut MemoryStage); 4] =
+        [&|_| (), &|stage| ask(stage, json!([adapter("law")])), &|stage| ask(stage, json!([])), &|stage| {
+            stage.put(&settings(4096))
+        }];
+    for (number, edit) in edits.iter().enumerate() {
+        edit(&mut stage);
+        let soon = words(&mut stage);
+        assert!(!soon.contains("overdue"), "edit {number}: {soon}");
+        stage.pass_time();
+        let late = words(&mut stage);
+        assert!(late.contains("0 of 1 pods are ready") && late.contains("overdue since"), "edit {number}: {late}");
+    }
+    stage.patch(Kind::StatefulSet, "x", &json!({"spec": {"replicas": 3}}));
+    let repaired = words(&mut stage);
+    assert!(repaired.contains("overdue since"), "a repair begins no start: {repaired}");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use super::draft::Draft;
 use super::pods;
 use super::view::View;
-use super::workload::keeps_template;
+use super::workload::{changed_at, keeps_template};
 use crate::compat;
 use crate::effect::{self, is_dying};
 use crate::failure::{self, Failure, Waiting};
@@ -72,13 +72,14 @@ fn for_address(view: &View<'_>, pods: &[&Pod]) -> Waiting {
     Waiting::new(&failure::ENDPOINT_PENDING, what, since)
 }
 
-/// A start is timed from when everything was there for the pods: the set, the request that it fulfils, and the machines; or from when the model was lost. Never from the pods themselves: one that is
+/// A start is timed from when everything was there for the pods: the set, in the form that is asked for, the request that it fulfils, and the machines; or from when the model was lost. Never from the pods themselves: one that is
 /// made anew again and again would be waited for without end.
 fn for_pods(view: &View<'_>, draft: &Draft, set: Option<&StatefulSet>, pods: &[&Pod], what: String) -> Waiting {
     let made = set.and_then(|set| set.metadata.creation_timestamp.as_ref()).map(|time| time.0);
     let asked = draft.revision.as_ref().and_then(|revision| revision.recorded);
-    let begins: [Option<Timestamp>; 4] =
-        [made, asked, draft.machines.ready_since, view.lost(ConditionType::InferenceReady)];
+    let changed = set.and_then(changed_at);
+    let begins: [Option<Timestamp>; 5] =
+        [made, changed, asked, draft.machines.ready_since, view.lost(ConditionType::InferenceReady)];
     let since = begins.into_iter().flatten().max().unwrap_or(view.now());
     let mut wait = Waiting::new(&failure::WORKLOAD_PENDING, what, since);
     let start = draft.subject.as_ref().and_then(|subject| i64::try_from(subject.start_seconds()).ok());

@@ -20,6 +20,8 @@ use crate::manifest::{self, Adapter, Own, Serving};
 use crate::object::ObjectKey;
 use crate::plan::Notice;
 use crate::snapshot::{Lookup, Unread};
+use crate::units::rfc3339;
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::api::storage::v1::StorageClass;
@@ -181,7 +183,14 @@ fn ensure(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, StatefulSet>, re
     let key = ObjectKey::new(Kind::StatefulSet, view.namespace(), view.name());
     match found {
         Lookup::Found(running) if keeps_template(view, running, revision) => {
-            look_after(draft, key, running, pods);
+            look_after(view, draft, key, running, pods);
+        }
+        Lookup::Found(running) if !is_dying(&running.metadata) => {
+            let Some(mut body) = draft.differing(Kind::StatefulSet, pods.set(Some(running)), &running.to_wire()) else {
+                return;
+            };
+            date(&mut body, &rfc3339(view.now()));
+            draft.apply(key, body, running.metadata.uid.clone());
         }
         found => draft.ensure_body(found, key, pods.set(found.found()), view.uid()),
     }
@@ -193,15 +202,28 @@ pub(super) fn keeps_template(view: &View<'_>, running: &StatefulSet, revision: &
     is_ours && former::is_of(&running.metadata, revision) && asked::is_unchanged(view, &running.metadata)
 }
 
+/// Writes down since when the pods are asked for as they are.
+fn date(body: &mut Value, changed: &str) {
+    body["metadata"]["annotations"][annotations::PODS_CHANGED_AT] = changed.into();
+}
+
+/// Since when the pods of a set are asked for as they are, where that is later than the set itself.
+pub(super) fn changed_at(set: &StatefulSet) -> Option<Timestamp> {
+    set.metadata.annotations.as_ref()?.get(annotations::PODS_CHANGED_AT)?.parse().ok()
+}
+
 /// Looks after everything of a running set but its pod template.
-fn look_after(draft: &mut Draft, key: ObjectKey, running: &StatefulSet, pods: &Pods<'_>) {
+fn look_after(view: &View<'_>, draft: &mut Draft, key: ObjectKey, running: &StatefulSet, pods: &Pods<'_>) {
     let mut frame = running.clone();
     let template = compat::take_template(&mut frame);
     let Some(mut body) = draft.differing(Kind::StatefulSet, pods.around(), &frame.to_wire()) else { return };
     body["spec"]["template"] = pods.template(template);
     immutable::follow_selector(&mut body);
+    let edited = pods.edited(running);
+    let changed = if edited.is_some() { Some(view.now()) } else { changed_at(running) };
+    changed.into_iter().for_each(|changed| date(&mut body, &rfc3339(changed)));
     let applied = draft.apply(key, body, running.metadata.uid.clone());
-    if let Some(config) = pods.edited(running) {
+    if let Some(config) = edited {
         draft.rolls = true;
         let note = format!("ConfigMap {config} has changed since the pods were made: they are made anew with it");
         draft.remark("config", note.as_str());
