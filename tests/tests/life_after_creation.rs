@@ -429,7 +429,7 @@ fn a_start_is_not_overdue_at_its_birth() {
     };
     let edits: [&dyn Fn(&mut MemoryStage); 4] =
         [&|_| (), &|stage| ask(stage, json!([adapter("law")])), &|stage| ask(stage, json!([])), &|stage| {
-            stage.put(&settings(4096))
+            stage.put(&settings(4096));
         }];
     for (number, edit) in edits.iter().enumerate() {
         edit(&mut stage);
