@@ -43,8 +43,8 @@ pub fn merge(
     generation: i64,
     now: Timestamp,
 ) -> Vec<Condition> {
-    let is_ours = |condition: &&Condition| !ours.iter().any(|ours| ours.as_str() == condition.type_);
-    let mut merged: Vec<Condition> = old.iter().filter(is_ours).cloned().collect();
+    let is_of_others = |condition: &&Condition| !ours.iter().any(|ours| ours.as_str() == condition.type_);
+    let mut merged: Vec<Condition> = old.iter().filter(is_of_others).cloned().collect();
     for finding in findings {
         let status = if finding.holds { "True" } else { "False" };
         let before = old.iter().find(|condition| condition.type_ == finding.condition.as_str());

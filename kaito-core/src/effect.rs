@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// How an object is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum WriteMode {
-    /// Created, and never changed afterwards. "Already there" is success.
+    /// Created, and never changed afterwards. "Already there" is a refusal: whose it is, the next look shows.
     CreateOnly,
     /// Created when absent; else applied on the server's side under our one manager, by force. Fields of others stay.
     Apply,

@@ -4,7 +4,7 @@
 
 use crate::memory::{Halt, World};
 use jiff::SignedDuration;
-use kaito_api::vocabulary::labels;
+use kaito_api::vocabulary::{annotations, labels};
 use serde_json::{Value, json};
 
 /// What stands in canonical form where a uid would.
@@ -45,6 +45,9 @@ pub fn canonical(value: &Value) -> Value {
         ["uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "deletionTimestamp", "selfLink"]
     {
         metadata.remove(field);
+    }
+    if let Some(found) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+        found.remove(annotations::PODS_CHANGED_AT);
     }
     for owner in metadata.get_mut("ownerReferences").and_then(Value::as_array_mut).into_iter().flatten() {
         owner["uid"] = json!(UID);

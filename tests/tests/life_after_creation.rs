@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use jiff::SignedDuration;
-use kaito_core::memory::{Pace, World};
+use kaito_core::memory::{Fate, Pace, PodFate, World};
 use kaito_core::{Kind, Settings, admission};
 use kaito_tests::manifests;
 use kaito_tests::stage::{MemoryStage, Stage, condition, state};
@@ -258,6 +258,20 @@ fn edits() -> Vec<Edit> {
         },
         of("`tuning.method`", training, tuning(json!({"method": "lora"})), REFUSED, AGAIN),
         of(
+            "`tuning.method`: the same in other letters",
+            training,
+            tuning(json!({"method": "QLoRA"})),
+            ALLOWED,
+            NOTHING,
+        ),
+        of(
+            "`resource.preferredNodes`, of a training",
+            training,
+            resource(json!({"preferredNodes": ["n"]})),
+            ALLOWED,
+            NOTHING,
+        ),
+        of(
             "`tuning.preset`",
             training,
             tuning(json!({"preset": {"name": "phi-3-mini-128k-instruct"}})),
@@ -359,6 +373,75 @@ fn admitted(edit: &Edit) -> &'static str {
     stage.patch(Kind::Workspace, "x", &edit.patch);
     let new = stage.get(Kind::Workspace, "x").unwrap();
     if admission::review(&new, Some(&old), &Settings::default()).allowed { ALLOWED } else { REFUSED }
+}
+
+#[test]
+fn pods_keep_the_labels_that_their_set_was_made_with() {
+    let by_set = |name: &str| json!({"metadata": {"labels": {"inferenceset.kaito.sh/created-by": name}}});
+    let mut stage = stage();
+    let mut manifest = phi();
+    manifest["metadata"]["labels"] = by_set("one")["metadata"]["labels"].clone();
+    stage.put(&manifest);
+    until_done(&mut stage);
+    stage.patch(Kind::Workspace, "x", &by_set("two"));
+    stage.patch(Kind::Workspace, "x", &json!({"inference": {"adapters": [adapter("law")]}}));
+    stage.pass_time();
+    until_done(&mut stage);
+    let set = stage.get(Kind::StatefulSet, "x").unwrap();
+    assert_eq!(set["metadata"]["annotations"]["workspace.kaito.io/revision"], "2");
+    let (selector, labels) = (&set["spec"]["selector"]["matchLabels"], &set["spec"]["template"]["metadata"]["labels"]);
+    assert_eq!((&selector["inferenceset.kaito.sh/created-by"], labels), (&json!("one"), selector));
+    (&mut stage as &mut dyn Stage).expect_quiet();
+}
+
+#[test]
+fn a_set_of_the_users_own_template_that_an_older_operator_made_in_another_way_keeps_its_pod_template() {
+    let mut stage = stage();
+    stage.put(&own());
+    until_done(&mut stage);
+    let mut set = stage.get(Kind::StatefulSet, "x").unwrap();
+    set["metadata"]["annotations"].as_object_mut().unwrap().remove("workspace.kaito.io/revision");
+    let tolerations = set["spec"]["template"]["spec"]["tolerations"].as_array_mut().unwrap();
+    tolerations.reverse();
+    tolerations.push(tolerations[0].clone());
+    stage.put(&set);
+    stage.pass_time();
+    stage.patch(Kind::StatefulSet, "x", &json!({"spec": {"replicas": 4}}));
+    stage.pass_time();
+    let after = stage.get(Kind::StatefulSet, "x").unwrap();
+    assert_eq!(after["spec"], set["spec"]);
+    assert_eq!(after["metadata"]["annotations"]["workspace.kaito.io/revision"], "1");
+    (&mut stage as &mut dyn Stage).expect_quiet();
+}
+
+#[test]
+fn a_start_is_not_overdue_at_its_birth() {
+    let fate = Fate { pods: PodFate::NeverReady, ..Fate::default() };
+    let mut stage = MemoryStage::of(World::with_fate(&Settings::default(), Pace::default(), &fate));
+    stage.put(&settings(2048));
+    stage.put(&configured());
+    let ask = |stage: &mut MemoryStage, adapters: Value| {
+        stage.patch(Kind::Workspace, "x", &json!({"inference": {"adapters": adapters}}));
+    };
+    let words = |stage: &mut MemoryStage| {
+        stage.world().advance(SignedDuration::from_mins(5));
+        condition(stage, "x", "InferenceReady").unwrap().2
+    };
+    let edits: [&dyn Fn(&mut MemoryStage); 4] =
+        [&|_| (), &|stage| ask(stage, json!([adapter("law")])), &|stage| ask(stage, json!([])), &|stage| {
+            stage.put(&settings(4096));
+        }];
+    for (number, edit) in edits.iter().enumerate() {
+        edit(&mut stage);
+        let soon = words(&mut stage);
+        assert!(!soon.contains("overdue"), "edit {number}: {soon}");
+        stage.pass_time();
+        let late = words(&mut stage);
+        assert!(late.contains("0 of 1 pods are ready") && late.contains("overdue since"), "edit {number}: {late}");
+    }
+    stage.patch(Kind::StatefulSet, "x", &json!({"spec": {"replicas": 3}}));
+    let repaired = words(&mut stage);
+    assert!(repaired.contains("overdue since"), "a repair begins no start: {repaired}");
 }
 
 #[test]

@@ -56,11 +56,10 @@ fn expect_moved(world: &mut dyn Stage) {
     assert_eq!((world.list(Kind::NodeClaim).len(), world.list(Kind::Pod).len()), (1, 1));
 }
 
-#[test]
-fn in_memory() {
+/// There is no Deployment controller in the memory world: its pod is put beside it, and taken away when it has gone.
+fn begin_in_memory() -> MemoryStage {
     let mut stage = MemoryStage::new("s-move");
     begin(&mut stage);
-    // There is no Deployment controller here: its pod is put beside it, and taken away when it has gone.
     let owner =
         json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "phi-6c9f", "uid": "r", "controller": true}]);
     stage.put(&json!({
@@ -68,12 +67,62 @@ fn in_memory() {
         "metadata": {"name": "phi-6c9f-x", "labels": {"kaito.sh/workspace": NAME}, "ownerReferences": owner},
         "spec": {"containers": [{"name": NAME, "image": "mcr.microsoft.com/aks/kaito/kaito-phi-3:0.0.1"}]},
     }));
-    expect_kept(&mut stage);
-    stage.put(&settings());
+    stage
+}
+
+fn expect_moved_in_memory(stage: &mut MemoryStage) {
     stage.until("the Deployment has gone", &|world| world.get(Kind::Deployment, NAME).is_none());
     assert_eq!(stage.list(Kind::NodeClaim).len(), 1, "its machine is there first");
     stage.remove(Kind::Pod, "phi-6c9f-x");
-    expect_moved(&mut stage);
+    expect_moved(stage);
+}
+
+#[test]
+fn in_memory() {
+    let mut stage = begin_in_memory();
+    expect_kept(&mut stage);
+    stage.put(&settings());
+    expect_moved_in_memory(&mut stage);
+}
+
+#[test]
+fn it_stays_while_a_service_that_its_successor_needs_is_somebody_elses() {
+    let mut stage = begin_in_memory();
+    stage.put(&json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "phi-headless"},
+        "spec": {"clusterIP": "None", "selector": {"app": "theirs"}, "ports": [{"port": 80}]},
+    }));
+    stage.put(&settings());
+    stage.pass_time();
+    let (_, reason, words) = condition(&stage, NAME, "InferenceReady").unwrap();
+    assert_eq!((reason.as_str(), words.contains("phi-headless")), ("NameTaken", true), "{words}");
+    assert!(stage.get(Kind::Deployment, NAME).unwrap()["metadata"]["deletionTimestamp"].is_null());
+    stage.remove(Kind::Service, "phi-headless");
+    expect_moved_in_memory(&mut stage);
+}
+
+#[test]
+fn it_stays_when_what_its_successor_needs_is_lost_while_the_machine_comes() {
+    let mut stage = begin_in_memory();
+    stage.put(&settings());
+    stage.until("a machine is asked for", &|world| !world.list(Kind::NodeClaim).is_empty());
+    stage.remove(Kind::ConfigMap, "late");
+    expect_kept(&mut stage);
+    stage.put(&settings());
+    expect_moved_in_memory(&mut stage);
+}
+
+#[test]
+fn a_deployment_that_never_goes_is_overdue_in_the_end() {
+    let mut stage = begin_in_memory();
+    stage.patch(Kind::Deployment, NAME, &json!({"metadata": {"finalizers": ["example.com/stays"]}}));
+    stage.put(&settings());
+    stage.until("it is told to go", &|world| {
+        !world.get(Kind::Deployment, NAME).unwrap()["metadata"]["deletionTimestamp"].is_null()
+    });
+    stage.pass_time();
+    let (.., words) = condition(&stage, NAME, "InferenceReady").unwrap();
+    assert!(words.contains("the pods of Deployment phi are going away; overdue since"), "{words}");
 }
 
 #[test]

@@ -1,8 +1,10 @@
-//! The script of the puller, run by a real shell with a stand-in for skopeo that serves images from a folder.
+//! The scripts of a pod, run by a real shell: the puller with a stand-in for skopeo that serves images from a folder, the downloader with curl itself, the pusher with stand-ins for time and registry.
 
 use kaito_core::manifest::{Pull, init_container};
 use kaito_tests::kubelet;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -27,10 +29,20 @@ impl Stand {
         let _ = fs::remove_dir_all(&root);
         fs::create_dir_all(root.join("bin")).unwrap();
         fs::create_dir_all(root.join("image")).unwrap();
-        write(&root.join("bin/skopeo"), SKOPEO);
-        let mode = Command::new("chmod").arg("+x").arg(root.join("bin/skopeo")).status().unwrap();
-        assert!(mode.success());
-        Stand { root }
+        let stand = Stand { root };
+        stand.program("skopeo", SKOPEO);
+        stand
+    }
+
+    /// Puts a stand-in before the program of that name.
+    fn program(&self, name: &str, text: &str) {
+        let path = self.root.join("bin").join(name);
+        write(&path, text);
+        assert!(Command::new("chmod").arg("+x").arg(path).status().unwrap().success());
+    }
+
+    fn path(&self) -> String {
+        format!("{}:{}", self.root.join("bin").display(), std::env::var("PATH").unwrap_or_default())
     }
 
     /// Adds a layer with these files, members named with or without `./`.
@@ -47,6 +59,11 @@ impl Stand {
             .arg(member)
             .status();
         assert!(tar.unwrap().success());
+        self.over(digest);
+    }
+
+    /// Lays a layer that is there over the others.
+    fn over(&self, digest: &str) {
         let order = self.root.join("image/order");
         let before = fs::read_to_string(&order).unwrap_or_default();
         write(&order, &format!("{before}sha256:{digest}\n"));
@@ -69,11 +86,10 @@ impl Stand {
         let container = init_container(pull);
         let (command, mut args) = (container.command.unwrap(), container.args.unwrap());
         args[4] = self.root.join("config.d").display().to_string();
-        let path = format!("{}:{}", self.root.join("bin").display(), std::env::var("PATH").unwrap_or_default());
         let words = command.iter().chain(&args).skip(1).map(|word| kubelet::expanded(word));
         Command::new(&command[0])
             .args(words)
-            .env("PATH", path)
+            .env("PATH", self.path())
             .env("STORE", &self.root)
             .env("ADMITS", admits)
             .output()
@@ -123,6 +139,18 @@ fn layers_are_laid_over_each_other_and_only_data_comes() {
 }
 
 #[test]
+fn an_image_may_have_a_layer_twice() {
+    let stand = Stand::new("twice");
+    stand.layer("aa", "data", &[("data/adapter_config.json", "first")]);
+    stand.layer("bb", "data", &[("data/adapter_config.json", "second"), ("data/weights", "w")]);
+    stand.over("aa");
+    let output = stand.run("i", "copy");
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(stand.brought("adapter_config.json").as_deref(), Some("first"));
+    assert_eq!(stand.brought("weights").as_deref(), Some("w"));
+}
+
+#[test]
 fn credentials_are_tried_one_after_the_other_until_one_opens() {
     let stand = Stand::new("credentials");
     stand.layer("aa", "data", &[("data/adapter_config.json", "{}")]);
@@ -162,4 +190,57 @@ fn a_failure_says_what_failed() {
     let output = stand.run("i", "copy");
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("i has no file /data/adapter_config.json"), "{}", said(&output));
+}
+
+/// Answers one request, and says what was asked for.
+fn serve_once(listener: &TcpListener) -> String {
+    let (stream, _) = listener.accept().unwrap();
+    let mut lines = BufReader::new(&stream).lines().map(Result::unwrap);
+    let asked = lines.next().unwrap();
+    lines.find(String::is_empty);
+    (&stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nrows").unwrap();
+    asked
+}
+
+#[test]
+fn an_address_with_brackets_is_one_address() {
+    let stand = Stand::new("brackets");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/sets/{{a,b}}/part[1-2].parquet", listener.local_addr().unwrap());
+    let asked = std::thread::spawn(move || serve_once(&listener));
+    let output = Command::new("sh")
+        .args(["-c", include_str!("../../kaito-core/src/manifest/data_downloader.sh")])
+        .env("DATA_URLS", address)
+        .env("DATA_VOLUME_PATH", &stand.root)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(asked.join().unwrap(), "GET /sets/{a,b}/part[1-2].parquet HTTP/1.1");
+    assert_eq!(fs::read_to_string(stand.root.join("part[1-2].parquet")).unwrap(), "rows");
+}
+
+#[test]
+fn a_training_that_begins_late_is_waited_for_and_pushed() {
+    let stand = Stand::new("late");
+    let results = stand.root.join("results");
+    stand.program("oras", "#!/bin/sh\necho \"$*\" >>\"$STORE/asked\"\n");
+    for file in ["adapter_config.json", "adapter_model.safetensors"] {
+        write(&results.join(file), "x");
+    }
+    // The image of the trainer comes after 16 minutes, and its result right with it. Nobody else's processes are looked at, and none is ended.
+    let time = "slept=0\nsleep() { slept=$((slept + 1)); [ $slept -lt 960 ] || : >\"$SENTINEL_PATH\"; }\ncat() { :; }\ntr() { :; }\ngrep() { return 1; }\n";
+    let script = include_str!("../../kaito-core/src/manifest/pusher.sh").replace("trap end_pause EXIT", "");
+    let script = format!("{time}{script}");
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .env("PATH", stand.path())
+        .env("STORE", &stand.root)
+        .env("VOL_DIR", &results)
+        .env("IMG_REF", "registry.example.com/adapter:1")
+        .env("ANNOTATIONS_DATA", "{}")
+        .env("SENTINEL_PATH", results.join("fine_tuning_completed.txt"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(stand.asked().contains("registry.example.com/adapter:1"));
 }

@@ -109,7 +109,11 @@ fn what_was_read_of_a_failed_pod_is_not_read_again() {
 
 #[test]
 fn a_machine_on_which_the_result_lies_stays() {
-    for volume in [json!({"emptyDir": {}}), json!({"hostPath": {"path": "/data"}})] {
+    for volume in [
+        json!({"emptyDir": {}}),
+        json!({"hostPath": {"path": "/data"}}),
+        json!({"csi": {"driver": "local.csi.example.com"}}),
+    ] {
         let mut manifest = training(Some("true"));
         manifest["tuning"]["output"] = json!({"volumeSource": volume});
         let stage = ended(&manifest, PodFate::Well, "Succeeded");

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 /// Creates an object under our manager.
 ///
-/// *Already there*: told as such; to the driver the wish is fulfilled, and its next look tells whose the object is. *Gone*: its namespace is gone (404), or going
+/// *Already there*: told as such; to the driver that is a refusal, what requires the object waits, and the next look, within seconds, tells whose it is. *Gone*: its namespace is gone (404), or going
 /// away (403). *Invalid*: the message goes into the status. It never conflicts, and never changes what is there: that is why even an object that will be applied later is created by
 /// POST, not by an apply, which would take over a namesake.
 pub(super) async fn create(

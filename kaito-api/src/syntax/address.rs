@@ -45,7 +45,9 @@ fn name(host: &str) -> Result<(), String> {
     if bare.is_empty() {
         return Err("it names no host".to_owned());
     }
-    if bare.split('.').any(str::is_empty) || bare.contains(['<', '>', '{', '}', '$', '"', '\'', '%', '^', '|', '`']) {
+    if bare.split('.').any(str::is_empty)
+        || bare.contains(['<', '>', '{', '}', '[', ']', '$', '"', '\'', '%', '^', '|', '`'])
+    {
         return Err(format!("host {host} is no host name"));
     }
     if let Some(address) = any_v4(&bare) {
@@ -195,6 +197,8 @@ mod tests {
             ("http://[64:ff9b::a00:1]/", "private"),
             ("http://[ff02::1]/", "no single host"),
             ("http://[x]/", "no IPv6"),
+            ("http://a[1-3].example.com/x", "no host name"),
+            ("http://1[0-2].0.0.1/x", "no host name"),
         ] {
             let said = public_address(bad).unwrap_err();
             assert!(said.contains(why), "{bad}: {said}");

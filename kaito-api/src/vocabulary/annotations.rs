@@ -69,5 +69,7 @@ pub const RESOLVED_MODEL: &str = "kaito.sh/resolved-model";
 pub const NODE_CLAIMS_GIVEN_UP: &str = "kaito.sh/nodeclaims-given-up";
 /// A digest of the settings of `inference.config` that pods read at their start. Written by the operator on StatefulSets, and on their pod template when an edit of the ConfigMap has made the pods anew.
 pub const INFERENCE_CONFIG_DIGEST: &str = "kaito.sh/inference-config-digest";
+/// When the pods of a StatefulSet were last asked for in another form, RFC 3339 in UTC: their start is waited for since then. Written by the operator on StatefulSets that it changes.
+pub const PODS_CHANGED_AT: &str = "kaito.sh/pods-changed-at";
 /// `true` keeps Karpenter from consolidating a node. Written by the operator on NodeClaims.
 pub const KARPENTER_DO_NOT_DISRUPT: &str = "karpenter.sh/do-not-disrupt";

@@ -113,6 +113,14 @@ pub const RESERVED_SELECTOR_KEYS: [&str; 8] = [
     KARPENTER_INFERENCE_SET_NAMESPACE,
 ];
 
+/// Keys that the operator writes on NodeClaims beside the reserved ones: a selector that asks for something else there would be of machines that never come.
+pub const FIXED_SELECTOR_KEYS: [&str; 4] = [NODE_POOL, WORKSPACE_UID, NODE_SLOT, NODE_INCARNATION];
+
+/// Whether a machine with these labels of the user's can never be: the operator writes another value there.
+pub fn is_contradicted(key: &str, value: &str) -> bool {
+    FIXED_SELECTOR_KEYS.contains(&key) && (key, value) != (NODE_POOL, NODE_POOL_KAITO)
+}
+
 /// True for a key of [`RESERVED_SELECTOR_KEYS`].
 pub fn is_reserved(key: &str) -> bool {
     RESERVED_SELECTOR_KEYS.contains(&key)

@@ -154,10 +154,16 @@ reasons! {
         next "looks again when that object changes; no machine is asked for",
         remedy "rename or delete that object, or choose another name for the Workspace";
 
-    /// An object of ours is there and cannot be read.
+    /// A NodeClaim or Node of ours is there and cannot be read.
     MALFORMED_OBJECT = "MalformedObject" on ResourceReady, fails(5),
         evidence "the object and the field that the message names: kubectl get KIND OBJECT -o yaml",
         next "leaves it alone, and looks again when it changes",
+        remedy "repair or delete that object";
+
+    /// A Service, StatefulSet or Job of ours is there and cannot be read: nothing could be made of a machine.
+    MALFORMED_CHILD = "MalformedChild" on ResourceReady, refuses(5),
+        evidence "the object and the field that the message names: kubectl get KIND OBJECT -n NAMESPACE -o yaml",
+        next "leaves it alone, and looks again when it changes; no machine is asked for",
         remedy "repair or delete that object";
 
     /// A CRD that we need is not installed.
@@ -171,6 +177,12 @@ reasons! {
         evidence "the server's words in the message, the controller's rights, and quotas: kubectl auth can-i --list --as=system:serviceaccount:RELEASE-NAMESPACE:SERVICE-ACCOUNT; kubectl get resourcequota -n NAMESPACE",
         next "tries again",
         remedy "see the server's words; usually a permission, a quota or an admission policy";
+
+    /// The API server refuses a write that nothing depends on: the label on a Node for charts of others, or the deletion of an old ControllerRevision.
+    UPKEEP_REFUSED = "UpkeepRefused" on ResourceReady, warns(10),
+        evidence "the server's words in the message, and the controller's rights: kubectl auth can-i --list --as=system:serviceaccount:RELEASE-NAMESPACE:SERVICE-ACCOUNT",
+        next "tries again",
+        remedy "see the server's words; usually a permission or an admission policy";
 
     /// A ResourceQuota of the namespace leaves no room for what is needed.
     QUOTA_EXCEEDED = "QuotaExceeded" on ResourceReady, fails(1),

@@ -23,6 +23,7 @@ pub(super) fn init_container(input: &Input<'_>) -> Option<Container> {
             name: containers::DATA_DOWNLOADER.to_owned(),
             image: Some(images::CURL.to_owned()),
             command: Some(volumes::words(["sh", "-c", include_str!("data_downloader.sh")])),
+            termination_message_policy: Some(pod::LAST_WORDS.to_owned()),
             env: Some(vec![pod::plain("DATA_URLS", &urls.join(" ")), pod::plain("DATA_VOLUME_PATH", paths::DATA_DIR)]),
             volume_mounts: Some(mounts(input)),
             ..Container::default()

@@ -19,7 +19,7 @@ for url in $DATA_URLS; do
   attempt=1
   while true; do
     ended=0
-    status=$(curl -sSL --proto =http,https -w "%{http_code}" -o "$DATA_VOLUME_PATH/$filename" "$url") || ended=$?
+    status=$(curl -gsSL --proto =http,https -w "%{http_code}" -o "$DATA_VOLUME_PATH/$filename" "$url") || ended=$?
     if [ "$ended" -eq 0 ] && [ "$status" = 200 ] && [ -s "$DATA_VOLUME_PATH/$filename" ]; then
       echo "data-downloader: $shown is $DATA_VOLUME_PATH/$filename"
       break

@@ -6,7 +6,6 @@
 mod adapters; // LoRA adapters beside the model
 mod command; // the server's command line, by data
 mod data; // how a training gets its data
-mod immutable; // fields that a live object keeps
 mod job; // a training, from beginning to end
 mod layout; // how a model is spread over GPUs
 mod node_claim; // the request for one machine
@@ -28,7 +27,6 @@ mod weights; // where weights come from, and what follows from it
 pub use adapters::{Adapter, AdapterSource};
 pub use command::Arg;
 pub(crate) use command::vllm_args;
-pub(crate) use immutable::keep_immutable;
 pub use job::job;
 pub use layout::Layout;
 pub use node_claim::{Machine, claim_name, node_claim};

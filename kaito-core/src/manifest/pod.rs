@@ -14,6 +14,9 @@ use kaito_api::vocabulary::{annotations, labels, names};
 use kaito_presets::{paths, ports};
 use std::collections::BTreeMap;
 
+/// What a container says at its end is in the status of its pod, and so in ours.
+pub(super) const LAST_WORDS: &str = "FallbackToLogsOnError";
+
 /// The pod template.
 pub(super) fn template(serving: &Serving<'_>) -> PodTemplateSpec {
     let image = serving.facts.profile.image.reference(serving.registry);
@@ -50,8 +53,7 @@ fn server(serving: &Serving<'_>, image: String) -> Container {
         startup_probe: Some(probes.startup),
         liveness_probe: Some(probes.liveness),
         readiness_probe: Some(probes.readiness),
-        // What a server says at its end is then in the status of its pod, and so in ours.
-        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        termination_message_policy: Some(LAST_WORDS.to_owned()),
         volume_mounts: Some(volumes::mounts(serving)),
         ..Container::default()
     }

@@ -3,6 +3,7 @@
 //! The image carries its files in `/data`. It is pulled without credentials first, then with each of the credentials that are mounted; its layers are laid over each other in
 //! order, and `/data` becomes the content of the directory. A layer cannot delete what an earlier one brought: whiteouts are not processed, as in the reference.
 
+use super::pod::LAST_WORDS;
 use super::quote::literal;
 use super::volumes::mount;
 use k8s_openapi::api::core::v1::{
@@ -39,6 +40,7 @@ pub fn init_container(pull: Pull<'_>) -> Container {
         image: Some(images::SKOPEO_PULLER.to_owned()),
         command: Some(vec!["/bin/sh".to_owned(), "-c".to_owned()]),
         args: Some(args.map(str::to_owned).to_vec()),
+        termination_message_policy: Some(LAST_WORDS.to_owned()),
         volume_mounts: Some(pull.mounts),
         ..Container::default()
     }

@@ -36,8 +36,10 @@ root=$work/root
 mkdir "$root"
 skopeo inspect --no-tags --format '{{with .Layers}}{{range .}}{{println .}}{{end}}{{end}}' "dir:$work/image" >"$work/layers" ||
   fail "cannot read the layers of $image"
+left=$(cat "$work/layers")
 while read -r digest; do
   [ -n "$digest" ] || continue
+  left=${left#*"$digest"}
   layer=$work/image/${digest#*:}
   [ -f "$layer" ] || fail "layer $digest of $image is missing"
   for name in data ./data; do
@@ -45,7 +47,8 @@ while read -r digest; do
       tar -xf "$layer" -C "$root" --no-same-owner "$name" || fail "cannot unpack layer $digest of $image"
     fi
   done
-  rm -f "$layer"
+  # An image may have a layer twice.
+  case $left in *"$digest"*) ;; *) rm -f "$layer" ;; esac
 done <"$work/layers"
 
 if [ ! -d "$root/data" ] || [ -L "$root/data" ]; then

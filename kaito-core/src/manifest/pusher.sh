@@ -26,6 +26,7 @@ training_runs() {
   cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' | grep -q 'fine_tunin[g][.]py'
 }
 
+# Its image may be waited for far longer than ours. The end is for a training that was over before anybody looked.
 seen=no
 silent=0
 while [ ! -e "$SENTINEL_PATH" ]; do
@@ -37,7 +38,7 @@ while [ ! -e "$SENTINEL_PATH" ]; do
     fail "the training has ended without a result: there is no $SENTINEL_PATH"
   else
     silent=$((silent + 1))
-    [ "$silent" -lt 900 ] || fail "no training was seen in 15 minutes"
+    [ "$silent" -lt 21600 ] || fail "no training was seen in 6 hours"
   fi
   sleep 1
 done

@@ -154,6 +154,7 @@ pub(super) fn downloader(artefact: Image, registry: &str, directory: &str) -> Co
         name: containers::WEIGHTS_DOWNLOADER.to_owned(),
         image: Some(images::ORAS_PULLER.to_owned()),
         command: Some(words(["oras", "pull", &artefact.reference(registry), "-o", directory])),
+        termination_message_policy: Some(pod::LAST_WORDS.to_owned()),
         volume_mounts: Some(vec![mount(VOLUME, directory)]),
         ..Container::default()
     }

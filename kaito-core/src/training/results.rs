@@ -13,7 +13,7 @@ const TRAINER_HOME: &str = "/workspace/tfs";
 const UNSAID: &str = "trainer_output";
 
 /// Volumes whose content goes with the machine or with the pod.
-const OF_THE_MACHINE: [&str; 3] = ["emptyDir", "ephemeral", "hostPath"];
+const OF_THE_MACHINE: [&str; 4] = ["csi", "emptyDir", "ephemeral", "hostPath"];
 
 /// The kind of the volume on which the result of a training stays, where that goes with the machine; an image is pushed before the Job succeeds.
 pub fn stays_on_machine(tuning: &TuningSpec) -> Option<&'static str> {

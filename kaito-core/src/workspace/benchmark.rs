@@ -6,6 +6,7 @@
 
 use super::draft::{Benchmark, Draft, Flow};
 use super::facts::{Engine, Facts, Subject, Task};
+use super::former;
 use super::measurement::{self, Flaw, Measurement};
 use super::pods;
 use super::view::View;
@@ -71,8 +72,7 @@ fn benchmarked(set: &StatefulSet) -> Option<&Container> {
 
 /// Whether a set is of the revision that is wanted: what was measured of another is no measure of this one.
 fn is_of_revision(draft: &Draft, set: &StatefulSet) -> bool {
-    let carried = set.metadata.annotations.as_ref().and_then(|all| all.get(annotations::WORKSPACE_REVISION));
-    draft.revision.as_ref().is_none_or(|wanted| carried == Some(&wanted.number.to_string()))
+    draft.revision.as_ref().is_none_or(|wanted| former::is_of(&set.metadata, wanted))
 }
 
 fn controls(set: &StatefulSet, pod: &Pod) -> bool {

@@ -2,6 +2,7 @@
 
 use super::config::Settled;
 use super::facts::{Facts, Subject};
+use super::immutable;
 use super::pods::Cause;
 use super::size::Room;
 use super::training::Training;
@@ -11,7 +12,7 @@ use crate::effect::{self, Effect, EffectId, Owned, Step, WriteMode, is_dying};
 use crate::failure::{self, Failure, Waiting};
 use crate::hub::Repository;
 use crate::kinds::{Kind, Typed};
-use crate::object::{ObjectKey, Seen};
+use crate::object::{Malformed, ObjectKey, Seen};
 use crate::plan::{Notice, Remark};
 use crate::snapshot::Lookup;
 use jiff::SignedDuration;
@@ -32,7 +33,9 @@ pub(super) enum Flow {
 pub(super) struct Revision {
     pub(super) hash: String,
     pub(super) number: i64,
-    /// Whether it is the first that is recorded.
+    /// The numbers of other requests that differ from it only in what nothing is made from.
+    pub(super) alike: Vec<i64>,
+    /// Whether it, or one that is alike, is the first that is recorded.
     pub(super) first: bool,
     /// When it was asked for first, as far as the cluster remembers.
     pub(super) recorded: Option<jiff::Timestamp>,
@@ -112,6 +115,12 @@ pub(super) struct Draft {
     pub(super) again: Option<SignedDuration>,
 }
 
+/// `Job default/tune cannot be read: …`.
+pub(super) fn malformed_child(malformed: &Malformed) -> Failure {
+    let key = Seen::Malformed(malformed.clone()).key();
+    Failure::new(&failure::MALFORMED_CHILD, format!("{key} cannot be read: {}", malformed.error))
+}
+
 impl Draft {
     /// Adds an effect that nothing else must precede.
     pub(super) fn push(&mut self, effect: Effect) -> EffectId {
@@ -131,7 +140,12 @@ impl Draft {
 
     /// Whether a machine may be paid for: something is still to be done with it, and nothing that is known says that it cannot be done.
     pub(super) fn may_buy(&self) -> bool {
-        !self.progress.is_over() && !self.failures.iter().any(Failure::forbids_machines)
+        !self.progress.is_over() && !self.is_refused()
+    }
+
+    /// Whether something is known that keeps what is asked for from being fulfilled.
+    pub(super) fn is_refused(&self) -> bool {
+        self.failures.iter().any(Failure::forbids_machines)
     }
 
     /// The model, where one is served or tuned.
@@ -167,13 +181,7 @@ impl Draft {
             Lookup::Absent => {
                 self.push_after(Effect::Ensure { key, body: wanted, mode: WriteMode::Apply, uid: None }, self.stamp);
             }
-            Lookup::Malformed(malformed) => {
-                let key = Seen::Malformed(malformed.clone()).key();
-                self.failures.push(Failure::new(
-                    &failure::MALFORMED_OBJECT,
-                    format!("{key} cannot be read: {}", malformed.error),
-                ));
-            }
+            Lookup::Malformed(malformed) => self.failures.push(malformed_child(malformed)),
             Lookup::Found(observed) if !effect::is_controlled_by(observed.meta(), owner_uid) => {
                 self.failures.push(failure::name_taken(&observed.clone().into_object().key()));
             }
@@ -188,7 +196,7 @@ impl Draft {
 
     /// The wire form to apply, where something that we set differs from what is there.
     pub(super) fn differing(&mut self, kind: Kind, mut wanted: Value, there: &Value) -> Option<Value> {
-        crate::manifest::keep_immutable(kind, &mut wanted, there);
+        immutable::keep(kind, &mut wanted, there);
         let path = diff::first_difference(&wanted, there)?;
         self.remark(
             "drift",

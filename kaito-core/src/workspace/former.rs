@@ -13,14 +13,39 @@ use crate::units;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_api::vocabulary::annotations;
+use kaito_api::workspace::TuningMethod;
 use serde_json::Value;
 
-/// Whether a workload was made from this revision.
+/// Whether a workload was made from this revision, or from one that is alike.
 pub(super) fn is_of(workload: &ObjectMeta, revision: &Revision) -> bool {
     match workload.annotations.as_ref().and_then(|all| all.get(annotations::WORKSPACE_REVISION)) {
-        Some(number) => *number == revision.number.to_string(),
+        Some(number) => {
+            number.parse().is_ok_and(|number| number == revision.number || revision.alike.contains(&number))
+        }
         None => revision.first,
     }
+}
+
+/// Whether a revision records a request of which the same is made.
+pub(super) fn is_alike(revision: &ControllerRevision, request: &Value) -> bool {
+    compat::revision_data(revision).is_some_and(|recorded| work(recorded) == work(request))
+}
+
+/// What of a request nothing is made from.
+const IDLE: [&str; 3] = ["/resource/preferredNodes", "/inference/preset/accessMode", "/tuning/preset/accessMode"];
+
+/// A request without what nothing is made from, with a training's method in one spelling.
+fn work(request: &Value) -> Value {
+    let mut request = plain("", request);
+    for (parent, field) in IDLE.iter().filter_map(|pointer| pointer.rsplit_once('/')) {
+        request.pointer_mut(parent).and_then(Value::as_object_mut).and_then(|parent| parent.remove(field));
+    }
+    if let Some(method) = request.pointer_mut("/tuning/method")
+        && let Some(known) = method.as_str().and_then(TuningMethod::parse)
+    {
+        *method = known.as_str().into();
+    }
+    request
 }
 
 /// Whether a revision records this request, however it is written.
@@ -117,6 +142,25 @@ mod tests {
             let revision = compat::controller_revision(ObjectMeta::default(), recorded, 1);
             assert_eq!(records(&revision, &written), same, "{container}");
         }
+    }
+
+    #[test]
+    fn the_same_is_made_of_requests_that_differ_in_what_nothing_is_made_from() {
+        let request = |method: &str, nodes: Value, size: &str| json!({"inference": null, "resource": {"instanceType": size, "preferredNodes": nodes}, "tuning": {"method": method, "preset": {"name": "phi", "accessMode": "public"}}});
+        let recorded = compat::controller_revision(ObjectMeta::default(), request("lora", json!(["a"]), "s"), 1);
+        let mut bare = request("LoRA", json!([]), "s");
+        bare["tuning"]["preset"] = json!({"name": "phi"});
+        let table =
+            [(bare, true), (request("qlora", json!(["a"]), "s"), false), (request("lora", json!(["a"]), "t"), false)];
+        for (asked, same) in table {
+            assert_eq!((is_alike(&recorded, &asked), records(&recorded, &asked)), (same, false), "{asked}");
+        }
+        let revision = Revision { hash: String::new(), number: 3, alike: vec![1], first: true, recorded: None };
+        let made_from = |number: &str| ObjectMeta {
+            annotations: Some([(annotations::WORKSPACE_REVISION.to_owned(), number.to_owned())].into()),
+            ..ObjectMeta::default()
+        };
+        assert_eq!(["1", "2", "3"].map(|number| is_of(&made_from(number), &revision)), [true, false, true]);
     }
 
     #[test]

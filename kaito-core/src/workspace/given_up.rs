@@ -2,21 +2,31 @@
 //!
 //! Karpenter deletes a claim for which the cloud has no machine, or whose machine has not joined after 15 minutes, and what it said goes with the claim. A slot that was filled again at once would be
 //! filled again for ever, and nobody would know why. So the Workspace carries what it was, until its machines are there: from that come the pace, the words, and since when the wait goes on.
+//!
+//! Of a claim that came and went between two looks nothing is left but its name: the condition NodeClaimReady names every claim whose machine has not come, at no cost. What it names and the API server
+//! does not have was given up too.
 
 use super::claims::{Claim, Slots};
 use super::draft::Draft;
 use super::view::View;
 use crate::effect::{Effect, MetadataPatch};
 use crate::failure::{self, Failure};
+use crate::kinds::Kind;
+use crate::manifest;
+use crate::object::ObjectKey;
+use crate::read::Freshness;
+use crate::snapshot::Unread;
 use crate::units::rfc3339;
 use crate::words::{cut, quoted};
 use jiff::{SignedDuration, Timestamp};
-use kaito_api::vocabulary::annotations;
+use kaito_api::vocabulary::{ConditionType, annotations};
 use serde::{Deserialize, Serialize};
 
 /// After so many minutes, machines are asked for again: after the first claim, the second, and so on; then always after the last.
 const PACE_MINUTES: [i64; 6] = [1, 2, 4, 8, 16, 30];
 const LONGEST_PACE: SignedDuration = SignedDuration::from_mins(30);
+/// So many claims are named in the status.
+const MOST_NAMED: usize = 16;
 
 /// What the Workspace carries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,16 +43,21 @@ struct Record {
 }
 
 /// Writes down which claims go away, tells of it, and says when machines may be asked for again.
-pub(super) fn observe(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, target: u32) -> Timestamp {
+pub(super) fn observe(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, target: u32) -> Result<Timestamp, Unread> {
     let text = view.annotation(annotations::NODE_CLAIMS_GIVEN_UP);
     // What somebody else has written there is as good as nothing.
     let before: Option<Record> = text.and_then(|text| serde_json::from_str(text).ok());
     let ready = slots.filled.iter().filter(|claim| claim.is_ready()).count();
-    let record = if ready >= target as usize { None } else { Record::after(before.clone(), slots) };
+    let record = if ready >= target as usize {
+        None
+    } else {
+        let vanished = has_vanished(view, slots, target)?.then(|| view.now());
+        Record::after(before.clone(), slots, vanished)
+    };
     if record != before || (record.is_none() && text.is_some()) {
         draft.push(write(view, record.as_ref()));
     }
-    let Some(record) = record else { return Timestamp::MIN };
+    let Some(record) = record else { return Ok(Timestamp::MIN) };
     let again = record.asks_again();
     draft.machines.given_up_since = Some(record.first);
     draft.failures.push(Failure {
@@ -50,18 +65,41 @@ pub(super) fn observe(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, tar
         retry: Some(again.duration_since(view.now()).min(LONGEST_PACE)).filter(SignedDuration::is_positive),
         ..Failure::new(&failure::CLAIM_GIVEN_UP, record.words())
     });
-    again
+    Ok(again)
+}
+
+/// Whether a claim is gone that was asked for, and never seen ready.
+fn has_vanished(view: &View<'_>, slots: &Slots<'_>, target: u32) -> Result<bool, Unread> {
+    let told = view.conditions().iter().find(|told| told.type_ == ConditionType::NodeClaimReady.as_str());
+    let Some(told) = told.filter(|told| told.status == "False") else { return Ok(false) };
+    let is_named = |(slot, incarnation): &(u32, u32)| {
+        told.message.contains(&manifest::claim_name(view.uid(), *slot, *incarnation))
+    };
+    // A cache may lag behind the status.
+    let lacks = |slots: &Slots<'_>| slots.missing.iter().any(is_named);
+    Ok(lacks(slots) && lacks(&view.claims(Freshness::Live)?.slots(target)))
+}
+
+/// The claims whose machine has not come: those that are there, and those that are asked for now and were not refused.
+pub(super) fn named(view: &View<'_>, draft: &Draft, slots: &Slots<'_>) -> Vec<String> {
+    let there = slots.filled.iter().filter(|claim| !claim.was_ready()).map(|claim| claim.name().to_owned());
+    let is_refused = |key: &ObjectKey| view.snapshot.mishaps().iter().any(|error| error.key == *key);
+    let asked = draft.steps.iter().map(|step| &step.effect).filter(|effect| effect.verb() == "create");
+    let asked = asked.map(Effect::key).filter(|key| key.kind == Kind::NodeClaim && !is_refused(key));
+    let mut names: Vec<String> = there.chain(asked.map(|key| key.name.clone())).collect();
+    names.sort();
+    names.truncate(MOST_NAMED);
+    names
 }
 
 impl Record {
     /// The record after what is seen now. A claim whose machine was there is another matter: that one was lost, and is replaced at once.
-    fn after(before: Option<Record>, slots: &Slots<'_>) -> Option<Record> {
+    fn after(before: Option<Record>, slots: &Slots<'_>, vanished: Option<Timestamp>) -> Option<Record> {
         let gone = slots.dying.iter().filter(|claim| !claim.was_ready());
-        let Some((at, claim)) = gone.filter_map(|claim| Some((claim.deleted()?, claim))).max_by_key(|(at, _)| *at)
-        else {
-            return before;
-        };
-        let said = said(claim).or_else(|| Some(before.as_ref()?.said.clone())).unwrap_or_default();
+        let last = gone.filter_map(|claim| Some((claim.deleted()?, claim))).max_by_key(|(at, _)| *at);
+        let last = last.map(|(at, claim)| (at, said(claim)));
+        let Some((at, said)) = last.or(vanished.map(|at| (at, None))) else { return before };
+        let said = said.or_else(|| Some(before.as_ref()?.said.clone())).unwrap_or_default();
         match before {
             None => Some(Record { times: 1, first: at, last: at, said }),
             Some(known) if known.last >= at => Some(known),

@@ -49,7 +49,8 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<bool, Unread> {
         None if !pods.iter().all(|pod| is_dying(&pod.metadata)) => return Ok(true),
         Some(_) | None => {}
     }
-    let since = pods.iter().filter_map(|pod| pod.metadata.deletion_timestamp.as_ref()).map(|time| time.0).min();
+    let gone = pods.iter().map(|pod| &pod.metadata).chain(ours.map(|former| &former.metadata));
+    let since = gone.filter_map(|metadata| metadata.deletion_timestamp.as_ref()).map(|time| time.0).min();
     let what = format!("the pods of Deployment {} are going away", view.name());
     draft.waits.push(Waiting::new(&failure::WORKLOAD_PENDING, what, since.unwrap_or(view.now())));
     Ok(false)

@@ -18,6 +18,7 @@ mod draft; // what the steps have found and want
 mod facts; // model, machine and runtime that the Workspace names, or its own server
 mod former; // what an older operator has made is taken over as it is
 mod given_up; // claims that went away before a machine came
+mod immutable; // fields that a live object keeps
 mod joined; // the Nodes that came, and whether they can be used
 mod last_words; // what a container printed before it ended
 mod measurement; // the result of a benchmark, out of a log
@@ -107,7 +108,7 @@ impl Planner for WorkspacePlanner {
                 Step::Observes(look) => look(&view, &mut draft)?,
             }
         }
-        Ok(status::finish(&view, draft))
+        status::finish(&view, draft)
     }
 
     fn root_of(&self, object: &Seen) -> Option<ObjectKey> {

@@ -4,8 +4,10 @@ use super::draft::{Draft, Flow};
 use super::facts::{self, Engine, Subject};
 use super::migration;
 use super::view::View;
+use crate::effect;
 use crate::manifest::{self, Exposure};
-use crate::snapshot::Unread;
+use crate::snapshot::{Lookup, Unread};
+use k8s_openapi::api::core::v1::Service;
 use kaito_api::vocabulary::annotations;
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
@@ -30,9 +32,10 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     };
     for service in [manifest::service(&exposure), manifest::headless_service(&exposure)] {
         let name = service.metadata.name.clone().unwrap_or_default();
-        let found = view.snapshot.get(view.namespace(), &name)?;
-        // What leads to the pods of a Deployment goes on doing so until there are others.
-        if found.found().is_some() && migration::is_ahead(view)? {
+        let found: Lookup<'_, Service> = view.snapshot.get(view.namespace(), &name)?;
+        // What leads to the pods of a Deployment goes on doing so until there are others. Where it is somebody else's, there never will be, and that is told before the Deployment goes.
+        let is_ours = found.found().is_some_and(|found| effect::is_controlled_by(&found.metadata, view.uid()));
+        if is_ours && migration::is_ahead(view)? {
             continue;
         }
         draft.ensure(found, service, view.uid());

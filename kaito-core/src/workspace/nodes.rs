@@ -31,7 +31,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
         return Ok(());
     }
     let slots = claims.slots(told);
-    let asks_again = given_up::observe(view, draft, &slots, told);
+    let asks_again = given_up::observe(view, draft, &slots, told)?;
     if let Some(target) = draft.target {
         let buys = !slots.missing.is_empty() && draft.may_buy() && asks_again <= view.now();
         // What is over needs no machine any more; those that are there stay until the Workspace goes.
@@ -109,6 +109,11 @@ fn observe_claims(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, target:
             Ok(_) => draft.failures.extend(refusal(claim)),
         }
     }
+    let asked = given_up::named(view, draft, slots).join(", ");
+    let is_given_up = |failure: &&mut Failure| failure.reason == &failure::CLAIM_GIVEN_UP && !asked.is_empty();
+    if let Some(failure) = draft.failures.iter_mut().find(is_given_up) {
+        failure.cause.push_str(&format!("; asked for again: {asked}"));
+    }
     let ready = slots.filled.iter().filter(|claim| claim.is_ready()).count();
     draft.machines.claims_ready = ready >= target as usize;
     if !draft.machines.claims_ready {
@@ -117,7 +122,8 @@ fn observe_claims(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, target:
             (0, _) => String::new(),
             (held, _) => format!(" ({held} wait until their predecessor is gone)"),
         };
-        let what = format!("{ready} of {target} NodeClaims are ready{replaced}");
+        let asked = if asked.is_empty() { asked } else { format!("; asked for: {asked}") };
+        let what = format!("{ready} of {target} NodeClaims are ready{replaced}{asked}");
         let deleted = slots.dying.iter().filter_map(Claim::deleted);
         let since = slots.filled.iter().filter_map(Claim::not_ready_since).chain(deleted).max();
         let since = draft.machines.given_up_since.or(since);

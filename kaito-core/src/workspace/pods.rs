@@ -41,6 +41,14 @@ pub(super) fn is_over(pod: &Pod) -> bool {
     matches!(status(pod).and_then(|status| status.phase.as_deref()), Some("Succeeded" | "Failed"))
 }
 
+/// How and when the first container of a pod ended, which the others run beside.
+pub(super) fn end_of_first(pod: &Pod) -> Option<(i32, Timestamp)> {
+    let first = &pod.spec.as_ref()?.containers.first()?.name;
+    let container = containers(pod).find(|container| !container.is_init && container.status.name == *first)?;
+    let end = container.status.state.as_ref()?.terminated.as_ref()?;
+    Some((end.exit_code, end.finished_at.as_ref()?.0))
+}
+
 /// How a pod ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct End {
@@ -141,13 +149,19 @@ struct Container<'a> {
     is_init: bool,
 }
 
-/// Those that run before come first.
+/// Those that run before come first, then the others as the pod names them: a kubelet tells of them by name, and what runs beside the first ends because that has.
 fn containers(pod: &Pod) -> impl Iterator<Item = Container<'_>> {
     let init = status(pod).and_then(|status| status.init_container_statuses.as_deref());
     let main = status(pod).and_then(|status| status.container_statuses.as_deref());
+    let named = pod.spec.as_ref().map_or(&[][..], |spec| &spec.containers);
+    let place = |status: &&ContainerStatus| {
+        named.iter().position(|container| container.name == status.name).unwrap_or(named.len())
+    };
+    let mut main: Vec<&ContainerStatus> = main.unwrap_or_default().iter().collect();
+    main.sort_by_key(place);
     let container = move |is_init| move |status| Container { pod, status, is_init };
     let init = init.unwrap_or_default().iter().map(container(true));
-    init.chain(main.unwrap_or_default().iter().map(container(false)))
+    init.chain(main.into_iter().map(container(false)))
 }
 
 impl Container<'_> {

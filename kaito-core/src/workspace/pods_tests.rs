@@ -191,6 +191,15 @@ fn words_are_cut_and_hold_no_secret() {
 }
 
 #[test]
+fn the_first_container_of_a_pod_is_blamed_before_those_that_end_because_of_it() {
+    let status = |name: &str, code: i32| json!({"name": name, "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": ended("Error", code, "")});
+    let mut pod = pod("a", &json!({"phase": "Failed", "containerStatuses": [status("pusher", 1), status("web", 2)]}));
+    let beside = serde_json::from_value(json!({"name": "pusher"})).unwrap();
+    pod.spec.as_mut().unwrap().containers.push(beside);
+    assert_eq!(failure_of_last(&[&pod]).unwrap().words, "pod a: container web: exit code 2");
+}
+
+#[test]
 fn since_when_a_pod_is_ready_is_known_only_of_one_that_is() {
     let at = "2026-01-02T00:00:00Z";
     let timed = |status: &str| {

@@ -5,7 +5,7 @@ use super::former;
 use super::models;
 use super::view::View;
 use crate::compat;
-use crate::effect::{self, Effect, MetadataPatch, Owned, WriteMode};
+use crate::effect::{self, Effect, EffectId, MetadataPatch, Owned, WriteMode};
 use crate::failure::{self, Failure};
 use crate::hash::sha256_hex;
 use crate::kinds::Typed;
@@ -50,18 +50,21 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
                 workspace: view.name(),
                 owner: view.owner(),
                 hash: &hash,
-                data: asked_for,
+                data: asked_for.clone(),
                 number,
                 resolved,
             });
-            draft.push(Effect::ensure(&made.into_object(), WriteMode::CreateOnly, None));
-            forget_oldest(view, draft, &history);
+            let made = draft.push(Effect::ensure(&made.into_object(), WriteMode::CreateOnly, None));
+            forget_oldest(view, draft, &history, made)?;
             number
         }
     };
     let hash = known.and_then(|known| recorded_hash(known)).map_or(hash, str::to_owned);
-    let first = history.first().is_none_or(|first| compat::revision_number(first) >= number);
-    draft.revision = Some(Revision { hash, number, first, recorded });
+    let alike = history.iter().filter(|other| former::is_alike(other, &asked_for));
+    let alike: Vec<i64> = alike.map(|other| compat::revision_number(other)).filter(|other| *other != number).collect();
+    let lowest = alike.iter().fold(number, |lowest, other| lowest.min(*other));
+    let first = history.first().is_none_or(|first| compat::revision_number(first) >= lowest);
+    draft.revision = Some(Revision { hash, number, alike, first, recorded });
     Ok(Flow::Next)
 }
 
@@ -99,12 +102,20 @@ fn recorded_hash(revision: &ControllerRevision) -> Option<&str> {
     revision.metadata.annotations.as_ref()?.get(annotations::WORKSPACE_HASH).map(String::as_str)
 }
 
-/// Keeps ten, the one that is being added included.
-fn forget_oldest(view: &View<'_>, draft: &mut Draft, history: &[&ControllerRevision]) {
-    for old in history.iter().take((history.len() + 1).saturating_sub(HISTORY)) {
+/// Keeps ten, the one that is being added included; and that of the workload, whatever its age: it says what runs.
+fn forget_oldest(
+    view: &View<'_>,
+    draft: &mut Draft,
+    history: &[&ControllerRevision],
+    added: EffectId,
+) -> Result<(), Unread> {
+    let running = view.workload_revision()?;
+    let forgettable = history.iter().filter(|old| Some(compat::revision_number(old)) != running);
+    for old in forgettable.take((history.len() + 1).saturating_sub(HISTORY)) {
         let seen = Seen::Decoded((*old).clone().into_object());
         if let Some(target) = Owned::by_reference(&seen, view.uid()) {
-            draft.delete(target);
+            draft.push_after(Effect::Delete { target }, Some(added));
         }
     }
+    Ok(())
 }

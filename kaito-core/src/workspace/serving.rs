@@ -6,7 +6,7 @@
 use super::draft::Draft;
 use super::pods;
 use super::view::View;
-use super::workload::keeps_template;
+use super::workload::{changed_at, keeps_template};
 use crate::compat;
 use crate::effect::{self, is_dying};
 use crate::failure::{self, Failure, Waiting};
@@ -23,8 +23,9 @@ pub(super) fn observe(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, Stat
     let ready = set.and_then(|set| set.status.as_ref()?.ready_replicas).unwrap_or_default();
     let stands = set.is_some_and(|set| is_current(view, draft, set)) && ready >= wanted;
     draft.workload.ready = stands && !draft.rolls && is_served(view)?;
-    if draft.workload.ready || (set.is_none() && !draft.machines.nodes_ready) {
-        return Ok(()); // Machines come first, and their own wait is told.
+    // Machines come first, and their own wait is told; nor is anything waited for that is refused.
+    if draft.workload.ready || (set.is_none() && (!draft.machines.nodes_ready || draft.is_refused())) {
+        return Ok(());
     }
     let pods = match set.and_then(|set| set.metadata.uid.as_deref()) {
         Some(uid) => pods::of(view, uid)?,
@@ -71,13 +72,14 @@ fn for_address(view: &View<'_>, pods: &[&Pod]) -> Waiting {
     Waiting::new(&failure::ENDPOINT_PENDING, what, since)
 }
 
-/// A start is timed from when everything was there for the pods: the set, the request that it fulfils, and the machines; or from when the model was lost. Never from the pods themselves: one that is
+/// A start is timed from when everything was there for the pods: the set, in the form that is asked for, the request that it fulfils, and the machines; or from when the model was lost. Never from the pods themselves: one that is
 /// made anew again and again would be waited for without end.
 fn for_pods(view: &View<'_>, draft: &Draft, set: Option<&StatefulSet>, pods: &[&Pod], what: String) -> Waiting {
     let made = set.and_then(|set| set.metadata.creation_timestamp.as_ref()).map(|time| time.0);
     let asked = draft.revision.as_ref().and_then(|revision| revision.recorded);
-    let begins: [Option<Timestamp>; 4] =
-        [made, asked, draft.machines.ready_since, view.lost(ConditionType::InferenceReady)];
+    let changed = set.and_then(changed_at);
+    let begins: [Option<Timestamp>; 5] =
+        [made, changed, asked, draft.machines.ready_since, view.lost(ConditionType::InferenceReady)];
     let since = begins.into_iter().flatten().max().unwrap_or(view.now());
     let mut wait = Waiting::new(&failure::WORKLOAD_PENDING, what, since);
     let start = draft.subject.as_ref().and_then(|subject| i64::try_from(subject.start_seconds()).ok());

@@ -3,7 +3,7 @@
 //! Where the user names no ConfigMap, the chart's template for the method is copied beside the Workspace under its own name, once: what is there by that name, the user's or
 //! an earlier copy, is used as it is. A GPU that needs other settings gets a copy of its own, under a name of its own, so that nobody else's settings change.
 
-use super::draft::{Draft, Flow};
+use super::draft::{Draft, Flow, malformed_child};
 use super::facts::{Facts, Task};
 use super::tuning;
 use super::view::View;
@@ -36,10 +36,12 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     look(view, draft, tuning)?;
     let found = view.job()?;
     draft.progress = tuning::progress(view, draft, found);
-    if let Lookup::Found(job) = found
-        && !effect::is_controlled_by(&job.metadata, view.uid())
-    {
-        draft.failures.push(failure::name_taken(&ObjectKey::new(Kind::Job, view.namespace(), view.name())));
+    match found {
+        Lookup::Found(job) if !effect::is_controlled_by(&job.metadata, view.uid()) => {
+            draft.failures.push(failure::name_taken(&ObjectKey::new(Kind::Job, view.namespace(), view.name())));
+        }
+        Lookup::Malformed(malformed) => draft.failures.push(malformed_child(malformed)),
+        Lookup::Absent | Lookup::Found(_) => {}
     }
     let Some(facts) = draft.model().filter(|_| draft.progress == tuning::Progress::Nothing) else {
         return Ok(Flow::Next);

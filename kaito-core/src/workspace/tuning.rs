@@ -30,6 +30,9 @@ use kaito_presets::TuningRuntime;
 /// After so long, a training that still runs is worth a look: most adapters take minutes to hours.
 const LONG: SignedDuration = SignedDuration::from_hours(24);
 
+/// After so long, a result that is still being pushed is worth a look: an adapter has some hundred megabytes.
+const PUSH: SignedDuration = SignedDuration::from_mins(30);
+
 /// How far the training of the current revision is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Progress {
@@ -99,10 +102,8 @@ fn is_ours(view: &View<'_>, job: &Job) -> bool {
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let Some(tuning) = view.tuning() else { return Ok(Flow::Next) };
     let found = view.job()?;
-    if let Lookup::Malformed(malformed) = found {
-        let cause = format!("Job {} cannot be read: {}", view.name(), malformed.error);
-        draft.failures.push(Failure::new(&failure::MALFORMED_OBJECT, cause));
-        return Ok(Flow::Next);
+    if matches!(found, Lookup::Malformed(_)) {
+        return Ok(Flow::Next); // Told before a machine was looked at.
     }
     let training = draft.training.clone();
     match training {
@@ -288,13 +289,20 @@ fn training(job: Option<&Job>, again: &str, alive: &[&Pod], made: Timestamp) -> 
     let attempt = alive.iter().filter_map(|pod| pod.metadata.creation_timestamp.as_ref()).map(|time| time.0).max();
     let started = attempt.map_or(started, |attempt| attempt.max(started));
     let is_ready = status.and_then(|status| status.ready).unwrap_or_default() > 0;
-    let (what, deadline) = if is_ready {
-        ("workspace has not completed yet, tuning job is running", LONG)
-    } else {
-        let seconds = i64::try_from(TuningRuntime::READINESS_TIMEOUT_SECONDS).unwrap_or(1800);
-        ("workspace has not completed yet, the pod of the tuning job is not ready", SignedDuration::from_secs(seconds))
+    let end = alive.iter().find_map(|pod| pods::end_of_first(pod));
+    let (what, since, deadline) = match end {
+        _ if is_ready => ("tuning job is running".to_owned(), started, LONG),
+        // What pushes it runs on beside the trainer that has ended, and so the pod is not ready any more.
+        Some((0, ended)) => ("the training is done, and its result is being pushed".to_owned(), ended, PUSH),
+        Some((code, ended)) => {
+            (format!("the training has ended with exit code {code}, and its pod is about to"), ended, PUSH)
+        }
+        None => {
+            let seconds = i64::try_from(TuningRuntime::READINESS_TIMEOUT_SECONDS).unwrap_or(1800);
+            ("the pod of the tuning job is not ready".to_owned(), started, SignedDuration::from_secs(seconds))
+        }
     };
-    let mut wait = Waiting::new(&failure::TRAINING, format!("{what}{again}"), started);
+    let mut wait = Waiting::new(&failure::TRAINING, format!("workspace has not completed yet, {what}{again}"), since);
     wait.deadline = Some(deadline);
     wait
 }
@@ -317,4 +325,34 @@ fn ready_since(view: &View<'_>, draft: &Draft, former: Option<&Job>) -> Timestam
     let deleted = former.and_then(|job| job.metadata.deletion_timestamp.as_ref()).map(|time| time.0);
     let begins = [draft.machines.ready_since, asked, deleted, view.stopped(ConditionType::JobStarted)];
     begins.into_iter().flatten().max().unwrap_or(view.now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn the_end_of_a_long_training_is_no_start_that_is_overdue() {
+        let made: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let now = made + SignedDuration::from_hours(9);
+        let job: Job = serde_json::from_value(json!({"status": {"active": 1, "ready": 0}})).unwrap();
+        let told = |state: Value| {
+            let status = |name: &str, state: &Value| json!({"name": name, "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state});
+            let pod: Pod = serde_json::from_value(json!({
+                "spec": {"containers": [{"name": "tune"}, {"name": "pusher"}]},
+                "status": {"containerStatuses": [status("pusher", &json!({"running": {}})), status("tune", &state)]},
+            }))
+            .unwrap();
+            training(Some(&job), "", &[&pod], made).message(now)
+        };
+        let ended = |code: i32| json!({"terminated": {"exitCode": code, "finishedAt": "2026-01-01T08:50:00Z"}});
+        let pushes = told(ended(0));
+        assert!(
+            pushes.contains("its result is being pushed; next: ") && pushes.contains("until 2026-01-01T09:20:00Z"),
+            "{pushes}"
+        );
+        assert!(told(ended(1)).contains("has ended with exit code 1"));
+        assert!(told(json!({"waiting": {"reason": "PodInitializing"}})).contains("is not ready; overdue since"));
+    }
 }

@@ -23,7 +23,7 @@ pub(super) struct View<'a> {
     pub(super) metadata: &'a ObjectMeta,
     /// The Workspace, or the decoder's words.
     pub(super) workspace: Result<&'a Workspace, &'a str>,
-    /// The status as it was read, as raw JSON: what we do not know of survives.
+    /// The status as it was read, in JSON; of a Workspace that can be read, the fields that this build knows.
     pub(super) status: Value,
     conditions: Vec<Condition>,
 }

@@ -5,20 +5,23 @@
 
 use super::adapters;
 use super::config;
-use super::draft::{Draft, Flow, Revision};
+use super::draft::{Draft, Flow, Revision, malformed_child};
 use super::facts::{Engine, Facts, Subject, Task};
 use super::secrets::{self, Need};
 use super::size::Room;
 use super::view::View;
-use super::{asked, former, migration};
+use super::{asked, former, immutable, migration};
 use crate::compat;
+use crate::diff;
 use crate::effect::{self, is_dying};
-use crate::failure::{self, Failure};
+use crate::failure;
 use crate::kinds::{Kind, Typed};
 use crate::manifest::{self, Adapter, Own, Serving};
 use crate::object::ObjectKey;
 use crate::plan::Notice;
 use crate::snapshot::{Lookup, Unread};
+use crate::units::rfc3339;
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::api::storage::v1::StorageClass;
@@ -31,10 +34,12 @@ pub(super) fn judge(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> 
     if view.tuning().is_some() {
         return Ok(Flow::Next);
     }
-    if let Lookup::Found(set) = view.stateful_set()?
-        && !effect::is_controlled_by(&set.metadata, view.uid())
-    {
-        draft.failures.push(failure::name_taken(&ObjectKey::new(Kind::StatefulSet, view.namespace(), view.name())));
+    match view.stateful_set()? {
+        Lookup::Found(set) if !effect::is_controlled_by(&set.metadata, view.uid()) => {
+            draft.failures.push(failure::name_taken(&ObjectKey::new(Kind::StatefulSet, view.namespace(), view.name())));
+        }
+        Lookup::Malformed(malformed) => draft.failures.push(malformed_child(malformed)),
+        Lookup::Absent | Lookup::Found(_) => {}
     }
     if !matches!(draft.subject, Some(Subject::Own(_))) {
         draft.failures.extend(adapters::of(view).err());
@@ -49,14 +54,16 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let found = view.stateful_set()?;
     let subject = draft.subject.clone().filter(Subject::serves);
     if let (Some(subject), Some(revision)) = (subject, draft.revision.clone()) {
+        let is_refused = draft.is_refused();
         let is_wanted = match found {
-            Lookup::Absent => draft.machines.nodes_ready,
+            // Nothing is begun of what is refused: what an older version has made serves on.
+            Lookup::Absent => draft.machines.nodes_ready && !is_refused,
             // What is refused stops nothing that runs: its pods wait for a request that can be served.
             Lookup::Found(set) => {
-                let follows = !draft.failures.iter().any(Failure::forbids_machines);
-                effect::is_controlled_by(&set.metadata, view.uid()) && (follows || keeps_template(view, set, &revision))
+                effect::is_controlled_by(&set.metadata, view.uid())
+                    && (!is_refused || keeps_template(view, set, &revision))
             }
-            Lookup::Malformed(_) => true,
+            Lookup::Malformed(_) => false,
         };
         if is_wanted
             && let Some(pods) = pods(view, draft, &subject, revision.number, found)?
@@ -122,10 +129,20 @@ impl Pods<'_> {
                 }
                 serde_json::to_value(running).unwrap_or_default()
             }
-            // What was read lacks the fields that this build does not know; applied without them, they would go.
-            Pods::Own(own) => manifest::own_template(own),
+            Pods::Own(own) => {
+                let made = manifest::own_template(own);
+                // What was read lacks the fields that this build does not know; applied without them, they would go. What an older operator made of the same in another way stays.
+                if says_the_same(&made, &running) { made } else { serde_json::to_value(running).unwrap_or_default() }
+            }
         }
     }
+}
+
+/// Whether a template that runs says all that another one does, as far as this build reads them.
+fn says_the_same(made: &Value, running: &PodTemplateSpec) -> bool {
+    let read = serde_json::from_value::<PodTemplateSpec>(made.clone());
+    let wire = |template: &PodTemplateSpec| serde_json::to_value(template).unwrap_or_default();
+    read.is_ok_and(|read| diff::first_difference(&wire(&read), &wire(running)).is_none())
 }
 
 /// What the pods are to be, where it is known how a model lies on its machines.
@@ -166,7 +183,14 @@ fn ensure(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, StatefulSet>, re
     let key = ObjectKey::new(Kind::StatefulSet, view.namespace(), view.name());
     match found {
         Lookup::Found(running) if keeps_template(view, running, revision) => {
-            look_after(draft, key, running, pods);
+            look_after(view, draft, key, running, pods);
+        }
+        Lookup::Found(running) if !is_dying(&running.metadata) => {
+            let Some(mut body) = draft.differing(Kind::StatefulSet, pods.set(Some(running)), &running.to_wire()) else {
+                return;
+            };
+            date(&mut body, &rfc3339(view.now()));
+            draft.apply(key, body, running.metadata.uid.clone());
         }
         found => draft.ensure_body(found, key, pods.set(found.found()), view.uid()),
     }
@@ -178,14 +202,28 @@ pub(super) fn keeps_template(view: &View<'_>, running: &StatefulSet, revision: &
     is_ours && former::is_of(&running.metadata, revision) && asked::is_unchanged(view, &running.metadata)
 }
 
+/// Writes down since when the pods are asked for as they are.
+fn date(body: &mut Value, changed: &str) {
+    body["metadata"]["annotations"][annotations::PODS_CHANGED_AT] = changed.into();
+}
+
+/// Since when the pods of a set are asked for as they are, where that is later than the set itself.
+pub(super) fn changed_at(set: &StatefulSet) -> Option<Timestamp> {
+    set.metadata.annotations.as_ref()?.get(annotations::PODS_CHANGED_AT)?.parse().ok()
+}
+
 /// Looks after everything of a running set but its pod template.
-fn look_after(draft: &mut Draft, key: ObjectKey, running: &StatefulSet, pods: &Pods<'_>) {
+fn look_after(view: &View<'_>, draft: &mut Draft, key: ObjectKey, running: &StatefulSet, pods: &Pods<'_>) {
     let mut frame = running.clone();
     let template = compat::take_template(&mut frame);
     let Some(mut body) = draft.differing(Kind::StatefulSet, pods.around(), &frame.to_wire()) else { return };
     body["spec"]["template"] = pods.template(template);
+    immutable::follow_selector(&mut body);
+    let edited = pods.edited(running);
+    let changed = if edited.is_some() { Some(view.now()) } else { changed_at(running) };
+    changed.into_iter().for_each(|changed| date(&mut body, &rfc3339(changed)));
     let applied = draft.apply(key, body, running.metadata.uid.clone());
-    if let Some(config) = pods.edited(running) {
+    if let Some(config) = edited {
         draft.rolls = true;
         let note = format!("ConfigMap {config} has changed since the pods were made: they are made anew with it");
         draft.remark("config", note.as_str());

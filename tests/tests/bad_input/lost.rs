@@ -1,8 +1,10 @@
 //! Machines that are lost: what may be replaced, what may not, and what is told of those that are there.
 
 use super::{BAD, expect_told, machines, until_ready, world};
-use kaito_core::Kind;
-use kaito_core::memory::Fate;
+use jiff::SignedDuration;
+use kaito_core::effect::MetadataPatch;
+use kaito_core::memory::{CloudFate, Fate};
+use kaito_core::{Kind, ObjectKey};
 use kaito_tests::manifests;
 use kaito_tests::stage::{MemoryStage, Stage, condition, is_true, state};
 use serde_json::{Value, json};
@@ -95,6 +97,30 @@ fn no_machine_is_bought_while_a_set_of_somebody_else_has_the_name() {
 }
 
 #[test]
+fn no_machine_is_bought_while_a_set_or_job_of_the_name_cannot_be_read() {
+    let mut training = manifests::tuning(BAD);
+    training["tuning"]["output"] = json!({"volumeSource": {"emptyDir": {}}});
+    let broken = [
+        (manifests::phi_4_mini(BAD), Kind::StatefulSet, json!({"apiVersion": "apps/v1", "kind": "StatefulSet"})),
+        (training, Kind::Job, json!({"apiVersion": "batch/v1", "kind": "Job"})),
+    ];
+    for (workspace, kind, mut object) in broken {
+        let mut stage = world(&Fate::default());
+        object["metadata"] = json!({"name": BAD, "labels": {"kaito.sh/workspace": BAD}});
+        object["spec"] = json!({"template": "none"});
+        stage.put(&object);
+        stage.put(&workspace);
+        stage.pass_time();
+        let mentions: &[&str] = &[&format!("{kind} default/bad cannot be read"), "no machine is asked for"];
+        expect_told(&stage, "broken", "ResourceReady", "MalformedChild", mentions);
+        assert!(machines(&stage, BAD).is_empty(), "{kind}");
+        stage.remove(kind, BAD);
+        (&mut stage as &mut dyn Stage)
+            .until("it is done", &|stage| matches!(state(stage, BAD).as_str(), "Ready" | "Succeeded"));
+    }
+}
+
+#[test]
 fn a_machine_of_a_running_model_is_replaced_though_a_rule_would_refuse_the_model_today() {
     let mut stage = world(&Fate::default());
     stage.put(&manifests::phi_4_mini(BAD));
@@ -109,6 +135,46 @@ fn a_machine_of_a_running_model_is_replaced_though_a_rule_would_refuse_the_model
 }
 
 /// Whether the machines are told of as they are, ready and by name.
+/// The machine goes, and nobody sees it going.
+fn vanish(stage: &mut MemoryStage) {
+    let metadata = stage.list(Kind::NodeClaim)[0]["metadata"].clone();
+    let text = |field: &str| metadata[field].as_str().unwrap();
+    let (key, freed) = (
+        ObjectKey::cluster(Kind::NodeClaim, text("name")),
+        MetadataPatch { finalizers: Some(Vec::new()), ..MetadataPatch::default() },
+    );
+    stage.world().cluster().with_store(|store| store.patch_metadata(&key, text("uid"), None, &freed)).unwrap();
+    stage.world().delete(&key).unwrap();
+    assert!(machines(stage, BAD).is_empty());
+}
+
+#[test]
+fn a_claim_that_came_and_went_between_two_looks_is_counted_and_not_replaced_at_once() {
+    let mut stage = world(&Fate { cloud: CloudFate::NeverLaunches, ..Fate::default() });
+    stage.put(&manifests::phi_4_mini(BAD));
+    let told = |stage: &MemoryStage| condition(stage, BAD, "NodeClaimReady").unwrap();
+    for (times, words) in [(1, "the NodeClaim was deleted at"), (2, "2 NodeClaims in a row were deleted since")] {
+        stage.until("a machine is asked for", &|stage| !stage.list(Kind::NodeClaim).is_empty());
+        stage.world().advance(SignedDuration::from_secs(10));
+        vanish(&mut stage);
+        stage.world().advance(SignedDuration::from_secs(30));
+        let (_, reason, said) = told(&stage);
+        assert!(reason == "NodeClaimGivenUp" && said.contains(words), "{said}");
+        assert!(machines(&stage, BAD).is_empty(), "{times}: it is asked for again after a minute");
+    }
+}
+
+#[test]
+fn a_machine_that_came_and_is_lost_between_two_looks_is_replaced_at_once() {
+    let mut stage = world(&Fate::default());
+    stage.put(&manifests::phi_4_mini(BAD));
+    until_ready(&mut stage, BAD);
+    vanish(&mut stage);
+    stage.world().advance(SignedDuration::from_secs(10));
+    assert_eq!(machines(&stage, BAD).len(), 1);
+    until_ready(&mut stage, BAD);
+}
+
 fn expect_machines_told(stage: &MemoryStage, story: &str) {
     let found = stage.get(Kind::Workspace, BAD).unwrap();
     assert_eq!(found["status"]["workerNodes"].as_array().map(Vec::len), Some(1), "{story}: {}", found["status"]);

@@ -14,7 +14,8 @@ use std::collections::BTreeSet;
 const A10: &str = "Standard_NV36ads_A10_v5";
 
 /// Rows that no world provokes, each with its reason; at most one in twenty.
-const NOT_PROVOKED: &[(&Reason, &str)] = &[];
+const NOT_PROVOKED: &[(&Reason, &str)] =
+    &[(&failure::UPKEEP_REFUSED, "no condition is False because of it; `tests/refused_writes.rs` holds that")];
 
 /// Injections whose cause is not named by the condition that is read first, each with its reason; at most one in twenty.
 const NOT_FIRST: &[(&Reason, &str)] = &[
@@ -159,7 +160,11 @@ fn of_clusters() -> Vec<Injection> {
     vec![
         Injection::new(&failure::NAME_TAKEN, phi(), "Service default/x")
             .with(&[service(json!({"ports": [{"port": 7}]}))]),
-        Injection::new(&failure::MALFORMED_OBJECT, phi(), "x cannot be read").with(&[service(json!({"ports": "all"}))]),
+        Injection::new(&failure::MALFORMED_CHILD, phi(), "x cannot be read").with(&[service(json!({"ports": "all"}))]),
+        Injection::new(&failure::MALFORMED_OBJECT, phi(), "Node odd cannot be read").with(&[json!({
+            "apiVersion": "v1", "kind": "Node", "spec": "none",
+            "metadata": {"name": "odd", "labels": {"kaito.sh/workspace": "x", "kaito.sh/workspacenamespace": "default"}},
+        })]),
         Injection {
             first: |stage| stage.world().serve(Kind::NodeClaim, false),
             ..Injection::new(&failure::KIND_NOT_INSTALLED, phi(), "nodeclaims.karpenter.sh")

@@ -244,6 +244,18 @@ mod tests {
             found(set(selector, json!({ "matchLabels": { "kaito.sh/workspace": "a" } }))),
             ["W-13 resource.labelSelector.matchLabels"]
         );
+        assert_eq!(
+            found(set(
+                selector,
+                json!({ "matchLabels": { "apps": "a", "karpenter.sh/nodepool": "gpu", "kaito.sh/node-slot": "0" } })
+            )),
+            [
+                r#"W-13 resource.labelSelector.matchLabels["kaito.sh/node-slot"]"#,
+                r#"W-13 resource.labelSelector.matchLabels["karpenter.sh/nodepool"]"#
+            ]
+        );
+        let pool = json!({ "matchLabels": { "karpenter.sh/nodepool": "kaito" } });
+        assert!(found(set(selector, pool)).is_empty());
         let partition = |value| found(set("/resource/partition", value));
         assert_eq!(partition(json!({ "mode": "half" })), ["W-14 resource.partition.mode"]);
         assert_eq!(

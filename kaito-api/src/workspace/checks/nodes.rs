@@ -29,7 +29,7 @@ pub(in crate::workspace) fn count(count: i64) -> Result<(), ValidationError> {
     report.end()
 }
 
-/// N-4: labels are labels. W-12: expressions can be turned into labels. W-13: something is left when the operator's own keys are taken away.
+/// N-4: labels are labels. W-12: expressions can be turned into labels. W-13: something is left when the operator's own keys are taken away, and none of it is what the operator writes itself.
 pub(in crate::workspace) fn label_selector(selector: &LabelSelector) -> Result<(), ValidationError> {
     let mut report = Report::default();
     let given = selector.match_labels.iter().flatten();
@@ -39,6 +39,9 @@ pub(in crate::workspace) fn label_selector(selector: &LabelSelector) -> Result<(
             report.add("N-4", at, FieldErrorKind::Value, format!("the key {expected}"));
         } else if let Err(expected) = syntax::label_value(value) {
             report.add("N-4", at, FieldErrorKind::Value, format!("{value:?} {expected}"));
+        } else if labels::is_contradicted(key, value) {
+            let detail = "belongs to the operator, which writes another value on each machine; use a key of your own";
+            report.add("W-13", at, FieldErrorKind::Value, detail);
         }
     }
     for (index, expression) in selector.match_expressions.iter().flatten().enumerate() {

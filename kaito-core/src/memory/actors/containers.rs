@@ -27,9 +27,11 @@ pub(super) fn status(pod: &Pod, spec: &PodSpec, progress: &Progress, fate: &PodF
     let here = Here { pod, progress, fate, missing, ends };
     let init: Vec<Value> = spec.init_containers.iter().flatten().map(|container| here.before(container)).collect();
     let starts = here.starts(spec);
-    let main: Vec<Value> = (spec.containers.iter().enumerate())
+    let mut main: Vec<Value> = (spec.containers.iter().enumerate())
         .map(|(index, container)| here.main(container, index == 0, starts, !init.is_empty()))
         .collect();
+    // As a kubelet tells of them.
+    main.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
     let ready = main.iter().all(|container| container["ready"] == true);
     let unready: Vec<&str> = main
         .iter()

@@ -158,7 +158,9 @@ impl<'a> Judge<'a> {
             claim.labels().get(labels::WORKSPACE_UID) == workspace.metadata.uid.as_ref()
                 && claim.metadata().deletion_timestamp.is_none()
         };
-        if asked && is_over && may_go && all(world, Kind::NodeClaim).iter().any(is_kept) {
+        // While the definition is away, nobody can give a machine back.
+        let can_go = world.cluster().with_store(|store| store.serves(Kind::NodeClaim));
+        if asked && is_over && may_go && can_go && all(world, Kind::NodeClaim).iter().any(is_kept) {
             self.blame(world, "I7", format!("{key} is over, and its machine is still paid for"));
         }
     }

@@ -9,10 +9,13 @@ use super::release;
 use super::view::View;
 use crate::backend::ErrorKind;
 use crate::conditions::{self, Finding};
-use crate::effect::EffectError;
-use crate::failure::{self, Failure, Waiting};
+use crate::effect::{self, EffectError};
+use crate::failure::{self, Failure, Reason, Waiting};
 use crate::kinds::Kind;
+use crate::object::ObjectKey;
 use crate::plan::{Notice, Outcome, Plan, StatusWrite, Wake};
+use crate::read::Freshness;
+use crate::snapshot::Unread;
 use kaito_api::vocabulary::{ConditionType, annotations, events, reasons};
 use serde_json::{Value, json};
 
@@ -29,8 +32,8 @@ const OURS: &[ConditionType] = &[
 ];
 
 /// Turns the draft into a plan: effects as drafted, the status from what was observed.
-pub(super) fn finish(view: &View<'_>, mut draft: Draft) -> Plan {
-    for (refused, failure) in refused_writes(view) {
+pub(super) fn finish(view: &View<'_>, mut draft: Draft) -> Result<Plan, Unread> {
+    for (refused, failure) in refused_writes(view)? {
         draft.notices.extend(claim_refused(view, refused, &failure));
         draft.failures.push(failure);
     }
@@ -40,7 +43,7 @@ pub(super) fn finish(view: &View<'_>, mut draft: Draft) -> Plan {
     let wake =
         draft.failures.iter().map(Failure::wake).chain(overdue).chain(again).fold(Wake::OnChange, Wake::or_earlier);
     let outcome = if draft.released { Outcome::Gone } else { failure::outcome(&draft.failures, &draft.waits) };
-    Plan {
+    Ok(Plan {
         steps: draft.steps,
         status,
         notices: draft.notices,
@@ -48,26 +51,50 @@ pub(super) fn finish(view: &View<'_>, mut draft: Draft) -> Plan {
         wake,
         outcome,
         root_uid: view.metadata.uid.clone(),
-    }
+    })
 }
 
 /// What the API server refused of this very plan, in its own words.
-fn refused_writes<'a>(view: &View<'a>) -> Vec<(&'a EffectError, Failure)> {
-    let refused = |error: &EffectError| match (error.kind, error.key.kind) {
-        // Claims were listed live in this round, and revisions are found by a label that all of ours carry: what was not found is somebody else's.
-        (ErrorKind::AlreadyExists, Kind::NodeClaim | Kind::ControllerRevision) => Some(Failure::new(
-            &failure::NAME_TAKEN,
-            format!("{} exists and does not carry the labels of this Workspace", error.key),
-        )),
-        // The cache lags; the next look shows whose it is.
-        (ErrorKind::AlreadyExists, _) => None,
-        _ => {
-            let is_quota = error.kind == ErrorKind::Forbidden && error.message.contains("exceeded quota");
-            let row = if is_quota { &failure::QUOTA_EXCEEDED } else { &failure::WRITE_REFUSED };
-            Some(Failure::new(row, format!("cannot {} {}: {}", error.verb, error.key, error.message)))
+fn refused_writes<'a>(view: &View<'a>) -> Result<Vec<(&'a EffectError, Failure)>, Unread> {
+    let mut told = Vec::new();
+    for error in view.snapshot.mishaps() {
+        let failure = match error.kind {
+            ErrorKind::AlreadyExists => is_taken(view, &error.key)?.then(|| {
+                let cause = format!("{} exists and does not carry the labels of this Workspace", error.key);
+                Failure::new(&failure::NAME_TAKEN, cause)
+            }),
+            _ => {
+                let cause = format!("cannot {} {}: {}", error.verb, error.key, error.message);
+                Some(Failure::new(row_of(error), cause))
+            }
+        };
+        told.extend(failure.map(|failure| (error, failure)));
+    }
+    Ok(told)
+}
+
+/// Whether a name is somebody else's. Of other kinds the next look shows it, when the cache has caught up.
+fn is_taken(view: &View<'_>, key: &ObjectKey) -> Result<bool, Unread> {
+    match key.kind {
+        // Claims were listed live in this round, by labels that all of ours carry.
+        Kind::NodeClaim => Ok(true),
+        // Nothing watches it when it lacks our label, and the cache may lag when it has it.
+        Kind::ControllerRevision => {
+            let found = view.snapshot.seen(key.clone(), Freshness::Live)?;
+            Ok(found.is_some_and(|found| !effect::is_controlled_by(found.metadata(), view.uid())))
         }
-    };
-    view.snapshot.mishaps().iter().filter_map(|error| Some((error, refused(error)?))).collect()
+        _ => Ok(false),
+    }
+}
+
+/// What a refused write is told as.
+fn row_of(error: &EffectError) -> &'static Reason {
+    match (error.key.kind, error.verb) {
+        _ if error.kind == ErrorKind::Forbidden && error.message.contains("exceeded quota") => &failure::QUOTA_EXCEEDED,
+        // A label for charts of others, and a history that is longer than it should be.
+        (Kind::Node, _) | (Kind::ControllerRevision, "delete") => &failure::UPKEEP_REFUSED,
+        _ => &failure::WRITE_REFUSED,
+    }
 }
 
 /// A person who looks at events is told that a machine could not be asked for: once, until something else is said.
@@ -115,8 +142,10 @@ fn status(view: &View<'_>, draft: &Draft) -> Option<StatusWrite> {
 }
 
 fn deleting(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
+    let failures = draft.failures.iter().map(Failure::message);
     let waits = draft.waits.iter().map(|wait| wait.message(view.now()));
-    let words: Vec<String> = ["workspace is being deleted".to_owned()].into_iter().chain(waits).collect();
+    let words: Vec<String> =
+        ["workspace is being deleted".to_owned()].into_iter().chain(failures).chain(waits).collect();
     vec![Finding::yes(ConditionType::WorkspaceDeleting, reasons::WORKSPACE_DELETED, words.join("; "))]
 }
 
@@ -143,10 +172,19 @@ fn findings(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
         true => Finding::yes(ConditionType::NodesReady, reasons::NODES_READY, "Enough Nodes are ready"),
         false => Finding::no(ConditionType::NodesReady, unasked(failure::NODES_PENDING.name), &*nothing_asked),
     });
-    let resource = trouble(ConditionType::ResourceReady).unwrap_or_else(|| {
-        match [&claims, &nodes].iter().find(|finding| !finding.holds) {
-            // Mirrors the first of the two that does not hold, as upstream.
-            Some(cause) => Finding { condition: ConditionType::ResourceReady, ..(*cause).clone() },
+    let lacks = [&claims, &nodes].into_iter().find(|finding| !finding.holds);
+    let of_resource = |row: &Reason| row.condition == ConditionType::ResourceReady;
+    let is_blocked = draft.failures.iter().any(|failure| failure.blocks(ConditionType::ResourceReady))
+        || draft.waits.iter().any(|wait| of_resource(wait.reason));
+    let resource = trouble(ConditionType::ResourceReady).filter(|_| is_blocked).unwrap_or_else(|| {
+        match lacks {
+            // Mirrors the first of the two that does not hold, as upstream; and tells what nothing depends on.
+            Some(cause) => {
+                let warnings =
+                    draft.failures.iter().filter(|failure| of_resource(failure.reason)).map(Failure::message);
+                let message = std::iter::once(cause.message.clone()).chain(warnings).collect::<Vec<_>>().join("; ");
+                Finding { condition: ConditionType::ResourceReady, message, ..cause.clone() }
+            }
             None => {
                 Finding::yes(ConditionType::ResourceReady, reasons::RESOURCE_SUCCESS, "workspace resource is ready")
             }

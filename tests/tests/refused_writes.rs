@@ -1,0 +1,109 @@
+//! Writes that the API server refuses: what is said of them, and what goes on.
+
+use async_trait::async_trait;
+use kaito_core::backend::{BackendError, ClusterBackend, ErrorKind, Written};
+use kaito_core::effect::Effect;
+use kaito_core::memory::MemoryCluster;
+use kaito_core::plan::{Notice, StatusWrite};
+use kaito_core::snapshot::Answer;
+use kaito_core::{Kind, ObjectKey, Read, Settings};
+use kaito_tests::stage::{MemoryStage, Stage, condition, state};
+use kaito_tests::{by_hand, manifests};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+
+/// A cluster that refuses the writes of a verb to a kind, and counts what it was asked.
+struct Refusing {
+    cluster: Arc<MemoryCluster>,
+    refused: (&'static str, Kind),
+    /// How it refuses; where it says that something is there already, another process has made it a moment ago.
+    with: ErrorKind,
+    asked: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl ClusterBackend for Refusing {
+    async fn read(&self, read: &Read) -> Result<Answer, BackendError> {
+        self.cluster.read(read).await
+    }
+    async fn perform(&self, effect: &Effect) -> Result<Written, BackendError> {
+        self.asked.lock().unwrap().push(format!("{} {}", effect.verb(), effect.key()));
+        if (effect.verb(), effect.key().kind) != self.refused {
+            return self.cluster.perform(effect).await;
+        }
+        if self.with == ErrorKind::AlreadyExists {
+            self.cluster.perform(effect).await?;
+        }
+        Err(BackendError::new(self.with, "no such right for kaito"))
+    }
+    async fn write_status(&self, write: &StatusWrite) -> Result<Written, BackendError> {
+        self.cluster.write_status(write).await
+    }
+    async fn publish(&self, about: &ObjectKey, uid: &str, notice: &Notice) {
+        self.cluster.publish(about, uid, notice).await;
+    }
+}
+
+/// One look at the Workspace `x` while such writes are refused: what was asked for.
+fn look(stage: &mut MemoryStage, refused: (&'static str, Kind), with: ErrorKind) -> Vec<String> {
+    let (cluster, now) = (Arc::clone(stage.world().cluster()), stage.world().now());
+    let cluster = Refusing { cluster, refused, with, asked: Mutex::default() };
+    by_hand::reconcile(&cluster, &ObjectKey::new(Kind::Workspace, "default", "x"), now).1.unwrap();
+    cluster.asked.into_inner().unwrap()
+}
+
+fn served(manifest: &Value) -> MemoryStage {
+    let mut stage = MemoryStage::of(kaito_core::memory::World::installed(&Settings::default()));
+    stage.put(manifest);
+    (&mut stage as &mut dyn Stage).until_ready("x");
+    stage.pass_time();
+    stage
+}
+
+fn adapt(stage: &mut MemoryStage, number: usize) {
+    let source = json!({"name": "a", "image": format!("registry.example.com/adapters/a:{number}")});
+    stage.patch(Kind::Workspace, "x", &json!({"inference": {"adapters": [{"source": source}]}}));
+}
+
+#[test]
+fn a_machine_that_cannot_be_given_back_is_told_while_the_workspace_goes() {
+    let mut stage = served(&manifests::phi_4_mini("x"));
+    stage.remove(Kind::Workspace, "x");
+    look(&mut stage, ("delete", Kind::NodeClaim), ErrorKind::Forbidden);
+    let (_, _, words) = condition(&stage, "x", "WorkspaceDeleting").unwrap();
+    assert!(words.contains("cannot delete NodeClaim ") && words.contains("no such right for kaito"), "{words}");
+}
+
+#[test]
+fn what_nothing_depends_on_keeps_no_model_from_being_ready() {
+    let mut stage = served(&manifests::phi_4_mini("x"));
+    let node = stage.list(Kind::Node)[0]["metadata"]["name"].as_str().unwrap().to_owned();
+    stage.patch(Kind::Node, &node, &json!({"metadata": {"labels": {"accelerator": null}}}));
+    let asked = look(&mut stage, ("patch", Kind::Node), ErrorKind::Forbidden);
+    assert_eq!(asked, [format!("patch Node {node}")]);
+    assert_eq!(state(&stage, "x"), "Ready");
+    let (status, ..) = condition(&stage, "x", "ResourceReady").unwrap();
+    assert_eq!(status, "True");
+}
+
+#[test]
+fn no_revision_is_forgotten_for_one_that_cannot_be_recorded() {
+    let mut stage = served(&manifests::phi_4_mini("x"));
+    for number in 1..10 {
+        adapt(&mut stage, number);
+        stage.pass_time();
+    }
+    adapt(&mut stage, 10);
+    let asked = look(&mut stage, ("create", Kind::ControllerRevision), ErrorKind::Forbidden);
+    assert!(asked.iter().any(|asked| asked.starts_with("create ControllerRevision")), "{asked:?}");
+    assert!(!asked.iter().any(|asked| asked.starts_with("delete")), "{asked:?}");
+}
+
+#[test]
+fn a_revision_that_another_process_of_ours_has_just_recorded_is_nobody_elses() {
+    let mut stage = served(&manifests::phi_4_mini("x"));
+    adapt(&mut stage, 1);
+    look(&mut stage, ("create", Kind::ControllerRevision), ErrorKind::AlreadyExists);
+    let (_, reason, words) = condition(&stage, "x", "InferenceReady").unwrap();
+    assert_ne!(reason, "NameTaken", "{words}");
+}
