@@ -12,6 +12,7 @@
 //! - [`manifests`]: Workspaces that tests use again and again.
 //! - [`normal`]: objects in a form in which two clusters can be compared.
 //! - [`scenarios!`] and [`stage`]: stories told once, played in the memory world and on a real API server.
+//! - [`stand`]: a folder in which a real shell runs the scripts of our containers; [`training_pod`]: those of a training.
 //! - [`shared`]: the collected behaviour of the reference beside the project, where it is.
 
 pub mod allowed;
@@ -30,3 +31,5 @@ pub mod normal;
 mod scenario;
 pub mod shared;
 pub mod stage;
+pub mod stand;
+pub mod training_pod;

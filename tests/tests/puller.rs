@@ -1,9 +1,9 @@
 //! The script of the puller, run by a real shell with a stand-in for skopeo that serves images from a folder.
 
 use kaito_core::manifest::{Pull, init_container};
-use kaito_tests::kubelet;
+use kaito_tests::stand::{Stand, said};
+use serde_json::json;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// Says what it was asked, lets in whom it shall, and lays out what a copy would.
@@ -17,90 +17,58 @@ case $1 in
 esac
 "#;
 
-struct Stand {
-    root: PathBuf,
-}
+struct Images(Stand);
 
-impl Stand {
-    fn new(name: &str) -> Stand {
-        let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let _ = fs::remove_dir_all(&root);
-        fs::create_dir_all(root.join("bin")).unwrap();
-        fs::create_dir_all(root.join("image")).unwrap();
-        write(&root.join("bin/skopeo"), SKOPEO);
-        let mode = Command::new("chmod").arg("+x").arg(root.join("bin/skopeo")).status().unwrap();
-        assert!(mode.success());
-        Stand { root }
+impl Images {
+    fn new(name: &str) -> Images {
+        let stand = Stand::new(env!("CARGO_TARGET_TMPDIR"), name);
+        stand.program("skopeo", SKOPEO);
+        fs::create_dir_all(stand.path("image")).unwrap();
+        Images(stand)
     }
 
     /// Adds a layer with these files, members named with or without `./`.
     fn layer(&self, digest: &str, member: &str, files: &[(&str, &str)]) {
-        let folder = self.root.join(digest);
         for (path, text) in files {
-            write(&folder.join(path), text);
+            self.0.write(&format!("{digest}/{path}"), text);
         }
         let tar = Command::new("tar")
             .arg("-cf")
-            .arg(self.root.join("image").join(digest))
+            .arg(self.0.path("image").join(digest))
             .arg("-C")
-            .arg(&folder)
+            .arg(self.0.path(digest))
             .arg(member)
             .status();
         assert!(tar.unwrap().success());
-        let order = self.root.join("image/order");
-        let before = fs::read_to_string(&order).unwrap_or_default();
-        write(&order, &format!("{before}sha256:{digest}\n"));
+        self.0.write("image/order", &format!("{}sha256:{digest}\n", self.0.read("image/order")));
     }
 
     fn credentials(&self, name: &str) {
-        write(&self.root.join("config.d/tone").join(name), "{}");
+        self.0.write(&format!("config.d/tone/{name}"), "{}");
     }
 
     /// Runs the script exactly as the container would, but for the places.
     fn run(&self, image: &str, admits: &str) -> Output {
-        let target = self.root.join("adapter/tone").display().to_string();
         let pull = Pull {
             name: "puller".into(),
             image,
-            target: &target,
+            target: "/mnt/adapter/tone",
             must_hold: Some("adapter_config.json"),
             mounts: Vec::new(),
         };
-        let container = init_container(pull);
-        let (command, mut args) = (container.command.unwrap(), container.args.unwrap());
-        args[4] = self.root.join("config.d").display().to_string();
-        let path = format!("{}:{}", self.root.join("bin").display(), std::env::var("PATH").unwrap_or_default());
-        let words = command.iter().chain(&args).skip(1).map(|word| kubelet::expanded(word));
-        Command::new(&command[0])
-            .args(words)
-            .env("PATH", path)
-            .env("STORE", &self.root)
-            .env("ADMITS", admits)
-            .output()
-            .unwrap()
+        let mut container = json!(init_container(pull));
+        container["env"] = json!([{"name": "ADMITS", "value": admits}]);
+        self.0.run(&container, &[("/mnt/adapter", "adapter"), ("/root/.docker/config.d", "config.d")])
     }
 
     fn brought(&self, file: &str) -> Option<String> {
-        fs::read_to_string(self.root.join("adapter/tone").join(file)).ok()
+        fs::read_to_string(self.0.path("adapter/tone").join(file)).ok()
     }
-
-    fn asked(&self) -> String {
-        fs::read_to_string(self.root.join("asked")).unwrap()
-    }
-}
-
-fn write(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]
 fn layers_are_laid_over_each_other_and_only_data_comes() {
-    let stand = Stand::new("layers");
+    let stand = Images::new("layers");
     stand.layer("aa", ".", &[("data/adapter_config.json", "old"), ("data/sub/weights", "w"), ("etc/passwd", "x")]);
     stand.layer("bb", "data", &[("data/adapter_config.json", "new"), ("data/.hidden", "h")]);
     stand.layer("cc", "etc", &[("etc/hosts", "x")]);
@@ -113,25 +81,20 @@ fn layers_are_laid_over_each_other_and_only_data_comes() {
             (stand.brought("sub/weights").as_deref(), stand.brought(".hidden").as_deref()),
             (Some("w"), Some("h"))
         );
-        let mut left: Vec<String> = fs::read_dir(stand.root.join("adapter/tone"))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        left.sort();
-        assert_eq!(left, [".hidden", "adapter_config.json", "sub"]);
+        assert_eq!(stand.0.names("adapter/tone"), [".hidden", "adapter_config.json", "sub"]);
     }
 }
 
 #[test]
 fn credentials_are_tried_one_after_the_other_until_one_opens() {
-    let stand = Stand::new("credentials");
+    let stand = Images::new("credentials");
     stand.layer("aa", "data", &[("data/adapter_config.json", "{}")]);
     stand.credentials("first.json");
     stand.credentials("second.json");
     stand.credentials("third.json");
     let output = stand.run("registry.example.com/tone:1", "second.json");
     assert!(output.status.success(), "{}", said(&output));
-    let asked = stand.asked();
+    let asked = stand.0.read("asked");
     let copies: Vec<&str> = asked.lines().filter(|line| line.starts_with("copy")).collect();
     assert_eq!(copies.len(), 3, "{asked}");
     assert!(
@@ -141,7 +104,7 @@ fn credentials_are_tried_one_after_the_other_until_one_opens() {
 
 #[test]
 fn a_failure_says_what_failed() {
-    let stand = Stand::new("failures");
+    let stand = Images::new("failures");
     stand.credentials("only.json");
     let image = "registry.example.com/$(touch hacked);`id` 'x\"";
     let output = stand.run(image, "nothing");
