@@ -1,13 +1,10 @@
 //! Objects of a case in a form in which ours and the reference's can be compared: what is each one's own, and means nothing, is left out.
 
 use super::Step;
-use crate::normal;
+use crate::{made, normal};
 use kaito_api::vocabulary::containers;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Kinds that the controllers make.
-const MADE: [&str; 6] = ["ConfigMap", "ControllerRevision", "Job", "NodeClaim", "Service", "StatefulSet"];
 
 /// What the reference had made when a step was at rest.
 pub fn theirs(step: &Step, namespace: &str) -> BTreeMap<String, Value> {
@@ -18,7 +15,7 @@ pub fn theirs(step: &Step, namespace: &str) -> BTreeMap<String, Value> {
 /// Objects of ours by kind and name: YAML in ConfigMaps as what it says, commands as sets of flags, what a script is told beside the script.
 pub fn ours(objects: Vec<Value>) -> BTreeMap<String, Value> {
     let mut made: Vec<Value> =
-        objects.into_iter().filter(|object| MADE.iter().any(|kind| object["kind"] == *kind)).collect();
+        objects.into_iter().filter(|object| made::kinds().any(|kind| object["kind"] == kind.name())).collect();
     for object in &mut made {
         for list in ["/spec/template/spec/initContainers", "/spec/template/spec/containers"] {
             let found = object.pointer_mut(list).and_then(Value::as_array_mut);

@@ -2,16 +2,21 @@
 
 mod defaults;
 
+use kaito_api::vocabulary::labels;
 use kaito_core::manifest::shell_line;
 use kaito_core::render;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Objects by kind and name, in normal form. NodeClaims are numbered, for their names are made of uids.
+/// Objects by kind and name, in normal form. NodeClaims are numbered by Workspace and slot, for their names are made of uids.
 ///
 /// # Panics
 /// When two have the same kind and name.
-pub fn by_name(objects: Vec<Value>) -> BTreeMap<String, Value> {
+pub fn by_name(mut objects: Vec<Value>) -> BTreeMap<String, Value> {
+    objects.sort_by_cached_key(|object| {
+        let label = |key: &str| object["metadata"]["labels"][key].as_str().unwrap_or_default().to_owned();
+        (label(labels::WORKSPACE), label(labels::NODE_SLOT).parse::<u32>().ok())
+    });
     let mut claims = 0;
     let mut named = BTreeMap::new();
     for object in objects {
