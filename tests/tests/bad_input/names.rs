@@ -104,12 +104,20 @@ fn a_running_model_that_is_given_an_impossible_reference_goes_on_and_nothing_els
     let changes = limits().into_iter().filter(|(_, _, refused)| {
         refused.is_some_and(|field| field == "inference.config" || field.starts_with("preset"))
     });
-    for (story, change, _) in changes {
+    let pods = |stage: &MemoryStage| -> Vec<Value> {
+        stage.list(Kind::Pod).iter().map(|pod| json!([pod["metadata"]["name"], pod["metadata"]["uid"]])).collect()
+    };
+    for (story, change, refused) in changes {
         let mut stage = world(&Fate::default());
         stage.put(&manifests::phi_3_mini(BAD));
         (&mut stage as &mut dyn Stage).until_ready(BAD);
+        let before = pods(&stage);
+        assert_eq!(before.len(), 1, "{story}");
         stage.patch(Kind::Workspace, BAD, &change);
         stage.pass_time();
+        let (status, _, words) = condition(&stage, BAD, "ResourceReady").unwrap();
+        assert!(status == "False" && words.contains(refused.unwrap()), "{story}: {words}");
+        assert_eq!(pods(&stage), before, "{story}: what runs goes on");
         let now = stage.world().now();
         let (work, _) = super::clock::look(&mut stage, BAD, now);
         let impossible = |read: &kaito_core::Read| match read {
