@@ -34,7 +34,7 @@ scenarios! {
         world.until_ready("phi");
         world.remove(Kind::Workspace, "phi");
         world.until("nothing is left", &|world| {
-            [Kind::Workspace, Kind::NodeClaim, Kind::Node, Kind::StatefulSet, Kind::Service, Kind::ControllerRevision, Kind::EndpointSlice, Kind::Pod].iter().all(|kind| ours(world, *kind).is_empty())
+            [Kind::Workspace, Kind::NodeClaim, Kind::Node, Kind::StatefulSet, Kind::Service, Kind::ControllerRevision, Kind::EndpointSlice, Kind::Pod].iter().all(|kind| world.list(*kind).is_empty())
         });
     }
 
@@ -386,7 +386,7 @@ scenarios! {
 
         world.remove(Kind::Workspace, "own");
         world.until("nothing is left", &|world| {
-            [Kind::Workspace, Kind::NodeClaim, Kind::Node, Kind::StatefulSet, Kind::Service, Kind::ControllerRevision, Kind::Pod].iter().all(|kind| ours(world, *kind).is_empty())
+            [Kind::Workspace, Kind::NodeClaim, Kind::Node, Kind::StatefulSet, Kind::Service, Kind::ControllerRevision, Kind::Pod].iter().all(|kind| world.list(*kind).is_empty())
         });
     }
 
@@ -457,11 +457,6 @@ fn name_in_pod(container: &Value) -> String {
 
 fn name(object: &Value) -> String {
     object["metadata"]["name"].as_str().unwrap().to_owned()
-}
-
-/// Objects that came from a Workspace; a cluster has Services of its own.
-fn ours(world: &dyn Stage, kind: Kind) -> Vec<Value> {
-    world.list(kind)
 }
 
 #[test]
