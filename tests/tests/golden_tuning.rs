@@ -150,9 +150,7 @@ fn a_gpu_without_bfloat16_gets_settings_of_its_own_and_the_image_that_has_kernel
 fn a_failed_job_is_told() {
     let mut world = World::installed(&Settings::default());
     let key = ObjectKey::new(Kind::Workspace, "default", "tune");
-    let mut manifest = manifests::tuning("tune");
-    manifest["tuning"]["output"] = json!({"volumeSource": {"emptyDir": {}}});
-    world.put(&key, &manifest).unwrap();
+    world.put(&key, &manifests::training_on_volume("tune")).unwrap();
     let status =
         |world: &World| world.cluster().with_store(|store| store.value(&key).cloned()).unwrap()["status"].clone();
     let told = |world: &World, type_: &str| {

@@ -228,9 +228,7 @@ scenarios! {
     }
 
     fn an_edited_tuning_makes_a_new_job(world) {
-        let mut manifest = manifests::tuning("tune");
-        manifest["tuning"]["output"] = json!({"volumeSource": {"emptyDir": {}}});
-        world.put(&manifest);
+        world.put(&manifests::training_on_volume("tune"));
         world.until_state("tune", "Succeeded");
         let first = world.get(Kind::Job, "tune").unwrap()["metadata"]["uid"].clone();
         world.patch(Kind::Workspace, "tune", &json!({"tuning": {"input": {"urls": ["https://data.example.com/sets/other.parquet"]}}}));

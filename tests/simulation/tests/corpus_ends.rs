@@ -66,14 +66,16 @@ fn played(settings: &Settings, pace: Pace, story: &[Objects], crash_after: Optio
     world
 }
 
+/// Whether the controller makes objects of this kind: it has a right to create them.
+fn is_made(kind: Kind) -> bool {
+    kind.used().is_some_and(|row| row.verbs.contains(&"create"))
+}
+
 /// What there is of the kinds that we make, and not the user's or the chart's, by kind and name in canonical form.
 fn applied(world: &World, story: &[Objects]) -> BTreeMap<String, Value> {
-    let kinds =
-        [Kind::ConfigMap, Kind::ControllerRevision, Kind::Job, Kind::NodeClaim, Kind::Service, Kind::StatefulSet];
     let release = &world.settings().release_namespace;
     let is_theirs = |key: &ObjectKey| story.iter().flatten().any(|(theirs, _)| theirs == key);
-    let is_ours =
-        |key: &ObjectKey| kinds.contains(&key.kind) && key.namespace.as_ref() != Some(release) && !is_theirs(key);
+    let is_ours = |key: &ObjectKey| is_made(key.kind) && key.namespace.as_ref() != Some(release) && !is_theirs(key);
     let named = |value: Value| {
         let owner = &value["metadata"]["labels"]["kaito.sh/workspace"];
         (format!("{} {} {owner}", value["kind"], value["metadata"]["name"]), value)

@@ -1,28 +1,16 @@
 //! Machines that are lost: what may be replaced, what may not, and what is told of those that are there.
 
-use super::{BAD, expect_told, machines, until_ready, world};
+use super::{BAD, expect_told, good_settings, machines, until_ready, with_config, world};
 use kaito_core::Kind;
 use kaito_core::memory::Fate;
 use kaito_tests::manifests;
 use kaito_tests::stage::{MemoryStage, Stage, condition, is_true, state};
 use serde_json::{Value, json};
 
-fn with_config() -> Value {
-    let mut manifest = manifests::phi_4_mini(BAD);
-    manifest["inference"]["config"] = json!("my-settings");
-    manifest
-}
-
-fn settings() -> Value {
-    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "my-settings"}, "data": {"inference_config.yaml": "vllm:\n  max-model-len: 4096\n"}})
-}
-
 /// A training that has ended, with the result on a volume.
 fn trained() -> MemoryStage {
     let mut stage = world(&Fate::default());
-    let mut manifest = manifests::tuning(BAD);
-    manifest["tuning"]["output"] = json!({"volumeSource": {"emptyDir": {}}});
-    stage.put(&manifest);
+    stage.put(&manifests::training_on_volume(BAD));
     (&mut stage as &mut dyn Stage).until_state(BAD, "Succeeded");
     stage
 }
@@ -56,7 +44,7 @@ fn no_machine_is_bought_for_a_training_that_would_be_refused_today() {
 #[test]
 fn no_machine_is_bought_for_a_model_whose_settings_are_gone_and_their_return_brings_it() {
     let mut stage = world(&Fate::default());
-    stage.put(&settings());
+    stage.put(&good_settings());
     stage.put(&with_config());
     until_ready(&mut stage, BAD);
     stage.remove(Kind::ConfigMap, "my-settings");
@@ -67,7 +55,7 @@ fn no_machine_is_bought_for_a_model_whose_settings_are_gone_and_their_return_bri
     assert!(machines(&stage, BAD).is_empty());
     let (_, _, words) = condition(&stage, BAD, "NodeClaimReady").unwrap();
     assert!(!words.contains("waits for the provisioner"), "{words}");
-    stage.put(&settings());
+    stage.put(&good_settings());
     until_ready(&mut stage, BAD);
 }
 
@@ -120,7 +108,7 @@ fn expect_machines_told(stage: &MemoryStage, story: &str) {
 #[test]
 fn machines_that_are_there_are_told_of_whatever_stands_in_the_way_of_the_rest() {
     let mut stage = world(&Fate::default());
-    stage.put(&settings());
+    stage.put(&good_settings());
     stage.put(&with_config());
     until_ready(&mut stage, BAD);
     // The revision's name is taken by what records another request.

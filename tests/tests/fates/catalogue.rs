@@ -92,9 +92,7 @@ fn of_fates() -> Vec<Injection> {
 
 /// A training that needs no Secret.
 fn training(name: &str) -> Value {
-    let mut manifest = manifests::tuning(name);
-    manifest["tuning"]["output"] = json!({"volumeSource": {"emptyDir": {}}});
-    manifest
+    manifests::training_on_volume(name)
 }
 
 /// A Workspace with one field changed.

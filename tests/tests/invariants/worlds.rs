@@ -126,10 +126,8 @@ fn i8_a_world_that_is_stuck_says_what_it_waits_for_and_after_the_deadline_what_c
         let mut world = World::with_fate(&Settings::default(), Pace::default(), &fate);
         let key = ObjectKey::new(Kind::Workspace, "default", "phi");
         let is_training = [&failure::JOB_PENDING, &failure::TRAINING].contains(&row);
-        let mut manifest = if is_training { manifests::tuning("phi") } else { manifests::phi_4_mini("phi") };
-        if is_training {
-            manifest["tuning"]["output"] = json!({"volumeSource": {"emptyDir": {}}});
-        }
+        let mut manifest =
+            if is_training { manifests::training_on_volume("phi") } else { manifests::phi_4_mini("phi") };
         if *row == failure::MODEL_METADATA_PENDING {
             manifest["inference"]["preset"]["name"] = json!(EXAMPLE_MODEL);
         }
