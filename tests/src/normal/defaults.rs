@@ -17,6 +17,9 @@ enum Given {
     FinalizersOf(&'static [&'static str]),
 }
 
+/// Objects by the ends of their paths, which begin with the kind (items of lists add nothing), their field, and what counts there.
+type Row<T> = (&'static [&'static str], &'static str, T);
+
 const POD: &[&str] = &["StatefulSet.spec.template.spec", "Job.spec.template.spec"];
 const CONTAINER: &[&str] = &["spec.template.spec.containers", "spec.template.spec.initContainers"];
 const PROBE: &[&str] = &["containers.livenessProbe", "containers.readinessProbe", "containers.startupProbe"];
@@ -25,8 +28,8 @@ const CLAIM: &[&str] = &["StatefulSet.spec.volumeClaimTemplates"];
 /// A Job's labels are made of its own uid and name.
 const OF_JOB: &[&str] = &["Job.metadata.labels", "Job.spec.template.metadata.labels"];
 
-/// (objects, their field, the value in YAML): the ends of paths that begin with the kind; items of lists add nothing to a path.
-const VALUES: &[(&[&str], &str, &str)] = &[
+/// What counts, in YAML.
+const VALUES: &[Row<&str>] = &[
     (POD, "dnsPolicy", "ClusterFirst"),
     (POD, "schedulerName", "default-scheduler"),
     (POD, "securityContext", "{}"),
@@ -72,7 +75,7 @@ const VALUES: &[(&[&str], &str, &str)] = &[
 ];
 
 /// What is the server's whatever it is, or depends on what stands beside it.
-const OTHERS: &[(&[&str], &str, fn() -> Given)] = &[
+const OTHERS: &[Row<fn() -> Given>] = &[
     (CONTAINER, "imagePullPolicy", || Given::ByTag),
     (&["Service.spec"], "clusterIP", || Given::Address),
     (&["Service.spec"], "clusterIPs", || Given::ByServer),
@@ -86,7 +89,7 @@ const OTHERS: &[(&[&str], &str, fn() -> Given)] = &[
     (&["Service.metadata"], "finalizers", || Given::FinalizersOf(&["service.kubernetes.io/load-balancer-cleanup"])),
 ];
 
-static TABLE: LazyLock<Vec<(&'static [&'static str], &'static str, Given)>> = LazyLock::new(|| {
+static TABLE: LazyLock<Vec<Row<Given>>> = LazyLock::new(|| {
     let value = |text: &str| Given::As(serde_saphyr::from_str(text).expect("a default is YAML"));
     let values = VALUES.iter().map(|(of, field, text)| (*of, *field, value(text)));
     values.chain(OTHERS.iter().map(|(of, field, given)| (*of, *field, given()))).collect()
@@ -102,8 +105,8 @@ pub(super) fn is_default(path: &str, object: &Map<String, Value>, field: &str) -
         Given::Address => *value != "None",
         Given::ByTag => *value == of_tag(object["image"].as_str().unwrap_or_default()),
         Given::FinalizersOf(known) => {
-            let names = value.as_array().into_iter().flatten().filter_map(Value::as_str);
-            names.fold(true, |all, name| all && known.contains(&name))
+            let mut names = value.as_array().into_iter().flatten().filter_map(Value::as_str);
+            names.all(|name| known.contains(&name))
         }
     })
 }
