@@ -9,9 +9,8 @@ use kaito_core::memory::simulation::Simulation;
 use kaito_core::memory::{Faults, Halt, World};
 use kaito_core::record::{Limits, Recorder};
 use kaito_core::{Kind, ObjectKey, Settings};
-use kit::{GOOD, err, holds, kaito, out};
+use kit::{GOOD, Scratch, err, holds, kaito, out};
 use serde_json::Value;
-use std::path::PathBuf;
 use std::process::Output;
 
 /// Simulates this with these words more.
@@ -87,7 +86,7 @@ fn what_is_told_and_recorded_is_the_run_and_not_what_the_judge_tries_after_it() 
     assert_eq!(last["topic"], "WorkspaceSucceeded");
     let quiet = run["duration"].as_i64().unwrap() - last["at"].as_i64().unwrap();
     assert!(quiet < 60, "the run ends when all is ready, and not {quiet} s later");
-    let recording = std::fs::read_to_string(&file.0).unwrap();
+    let recording = std::fs::read_to_string(file.name()).unwrap();
     assert!(recording.contains("mcr.microsoft.com") && !recording.contains("registry.example/next"));
 }
 
@@ -135,25 +134,6 @@ fn faults_that_are_none_are_answered_with_those_that_are() {
     }
 }
 
-/// A file that is gone with the test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("kaito-test-{}-{name}", std::process::id())))
-    }
-
-    fn name(&self) -> String {
-        self.0.display().to_string()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
 #[test]
 fn every_reconcile_of_a_run_is_recorded_and_replayed_the_same() {
     for (name, words, code) in [
@@ -174,7 +154,7 @@ fn every_reconcile_of_a_run_is_recorded_and_replayed_the_same() {
         let told: Value = serde_json::from_str(&out(&replayed)).unwrap();
         holds("replay", &told);
         assert!(told["reconciles"].as_u64() >= Some(5), "{told}");
-        let recording: Value = serde_json::from_slice(&std::fs::read(&file.0).unwrap()).unwrap();
+        let recording: Value = serde_json::from_slice(&std::fs::read(file.name()).unwrap()).unwrap();
         assert_eq!(recording["forgotten"], 0);
     }
 }

@@ -4,30 +4,8 @@
 
 mod kit;
 
-use kit::{GOOD, err, example, good_but, holds, kaito, out};
+use kit::{GOOD, Scratch, err, example, good_but, holds, kaito, out};
 use serde_json::{Value, json};
-use std::path::PathBuf;
-
-/// A file that goes away with the test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str, text: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("kaito-verdicts-{}-{name}.yaml", std::process::id()));
-        std::fs::write(&path, text).unwrap();
-        Self(path)
-    }
-
-    fn path(&self) -> String {
-        self.0.display().to_string()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
 
 /// The verdict on standard input as JSON, with the exit code.
 fn verdict(text: &str, more: &[&str]) -> (i32, Value) {
@@ -147,8 +125,8 @@ fn each_document_has_its_own_verdict_whatever_its_kind() {
 
 #[test]
 fn a_change_is_judged_against_what_was() {
-    let old = Scratch::new("old", GOOD);
-    let update = |text: &str| verdict(text, &["--old", &old.path()]);
+    let old = Scratch::with("old.yaml", GOOD);
+    let update = |text: &str| verdict(text, &["--old", &old.name()]);
     assert_eq!(update(&good_but("  name: phi\n", "  name: phi\n  labels: {a: b}\n")).0, 0);
     let table = [
         ("resource:\n", "resource:\n  count: 2\n", "resource.count", "W-U4"),
@@ -171,17 +149,17 @@ fn a_change_is_judged_against_what_was() {
 #[test]
 fn what_was_wrong_before_does_not_stop_a_change_of_something_else() {
     let wrong = good_but("A100_v4", "A100_v5");
-    let old = Scratch::new("wrong", &wrong);
+    let old = Scratch::with("wrong.yaml", &wrong);
     let (code, verdict) =
-        verdict(&wrong.replace("  name: phi\n", "  name: phi\n  labels: {a: b}\n"), &["--old", &old.path()]);
+        verdict(&wrong.replace("  name: phi\n", "  name: phi\n  labels: {a: b}\n"), &["--old", &old.name()]);
     assert_eq!(code, 0, "{verdict:#}");
     assert!(verdict["warnings"][0].as_str().unwrap().contains("resource.instanceType"), "{verdict:#}");
 }
 
 #[test]
 fn an_older_object_that_stands_nowhere_else_is_a_mistake() {
-    let old = Scratch::new("stray", &good_but("  name: phi\n", "  name: phii\n"));
-    let output = kaito(&["validate", "-f", "-", "--old", &old.path()], GOOD.as_bytes());
+    let old = Scratch::with("stray.yaml", &good_but("  name: phi\n", "  name: phii\n"));
+    let output = kaito(&["validate", "-f", "-", "--old", &old.name()], GOOD.as_bytes());
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("Workspace default/phii is not among the files of -f"), "{}", err(&output));
 }
@@ -269,15 +247,15 @@ fn a_reason_that_is_not_known_is_answered_with_the_nearest_one_and_all() {
 #[test]
 fn what_comes_later_is_applied_when_the_world_is_quiet_and_counts() {
     let waiting = good_but("    name: phi-4-mini-instruct\n", "    name: phi-4-mini-instruct\n  config: tuned\n");
-    let config = Scratch::new(
-        "config",
+    let config = Scratch::with(
+        "config.yaml",
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: tuned}\ndata: {inference_config.yaml: 'vllm: {max-model-len: 4096}'}\n",
     );
     assert_eq!(kaito(&["simulate", "-f", "-"], waiting.as_bytes()).status.code(), Some(1));
-    let args = ["simulate", "-f", "-", "--then", &config.path()];
+    let args = ["simulate", "-f", "-", "--then", &config.name()];
     let output = kaito(&args, waiting.as_bytes());
     assert_eq!(output.status.code(), Some(0), "{}{}", out(&output), err(&output));
-    let line = format!("{} applied", config.path());
+    let line = format!("{} applied", config.name());
     let text = out(&output);
     let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words} in {text}"));
     assert!(at("ConfigMap tuned does not exist") < at(&line) && at(&line) < at("NodeClaim  "), "{text}");
@@ -292,22 +270,23 @@ fn what_comes_later_is_applied_when_the_world_is_quiet_and_counts() {
 
 #[test]
 fn what_comes_later_is_part_of_the_answer_and_read_before_anything_runs() {
-    let second = Scratch::new("second", &good_but("  name: phi\n", "  name: second\n"));
-    let output = kaito(&["simulate", "-f", "-", "--then", &second.path()], GOOD.as_bytes());
+    let second = Scratch::with("second.yaml", &good_but("  name: phi\n", "  name: second\n"));
+    let output = kaito(&["simulate", "-f", "-", "--then", &second.name()], GOOD.as_bytes());
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     assert!(out(&output).lines().any(|line| line.starts_with("second ")), "{}", out(&output));
 
-    let wrong = Scratch::new("wrong-size", &good_but("A100_v4", "A100_v5").replace("  name: phi\n", "  name: wrong\n"));
-    let output = kaito(&["simulate", "-f", "-", "--then", &wrong.path()], GOOD.as_bytes());
+    let wrong =
+        Scratch::with("wrong-size.yaml", &good_but("A100_v4", "A100_v5").replace("  name: phi\n", "  name: wrong\n"));
+    let output = kaito(&["simulate", "-f", "-", "--then", &wrong.name()], GOOD.as_bytes());
     assert_eq!(output.status.code(), Some(1), "{}", err(&output));
 
-    let moved = Scratch::new("moved", &good_but("NC24ads", "NC48ads"));
-    let output = kaito(&["simulate", "-f", "-", "--then", &moved.path()], GOOD.as_bytes());
+    let moved = Scratch::with("moved.yaml", &good_but("NC24ads", "NC48ads"));
+    let output = kaito(&["simulate", "-f", "-", "--then", &moved.name()], GOOD.as_bytes());
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).contains("resource.instanceType: cannot change after creation"), "{}", err(&output));
 
-    let broken = Scratch::new("broken", "a: [1,\nb: }");
-    for file in [broken.path(), "nowhere.yaml".to_owned()] {
+    let broken = Scratch::with("broken.yaml", "a: [1,\nb: }");
+    for file in [broken.name(), "nowhere.yaml".to_owned()] {
         let output = kaito(&["simulate", "-f", "-", "--then", &file], GOOD.as_bytes());
         assert_eq!((output.status.code(), out(&output).as_str()), (Some(2), ""), "{file}");
         assert!(err(&output).contains(&file), "{}", err(&output));

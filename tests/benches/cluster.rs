@@ -18,7 +18,7 @@ fn main() {
 
 /// A release program beside this one, named by `xtask bench`.
 fn binary(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("KAITO_RELEASE")?;
+    let folder = kaito_tests::environment::set("KAITO_RELEASE")?;
     let path = PathBuf::from(folder).join(name);
     path.exists().then_some(path)
 }

@@ -42,7 +42,7 @@ pub struct Allowed {
     /// What is compared: a file, or something that several have in common; `*` for every one.
     pub file: &'static str,
     /// Where: the kind, with the fields that lead there (`Job.spec.template`), which stands for all below it too; or the kind of an object that only one side makes (`Job: theirs only`).
-    /// `*` stands for every kind.
+    /// `*` stands for every kind, at the end of a field for its rest (`Job.spec.*.name`).
     pub path: &'static str,
     /// Why.
     pub reason: &'static str,
@@ -55,10 +55,17 @@ impl Allowed {
             Some(path) => Some(path),
             None => self.path.strip_prefix(kind),
         };
-        let rest = path.and_then(|path| place.strip_prefix(path));
-        (self.file == "*" || about.contains(&self.file))
-            && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        let is_there = path.is_some_and(|path| {
+            let mut words = place.split('.');
+            path.split('.').all(|wanted| words.next().is_some_and(|word| is_word(wanted, word)))
+        });
+        (self.file == "*" || about.contains(&self.file)) && is_there
     }
+}
+
+/// Whether a word of a path is the wanted one; `*` stands for the rest of it.
+fn is_word(wanted: &str, word: &str) -> bool {
+    wanted.strip_suffix('*').map_or(wanted == word, |beginning| word.starts_with(beginning))
 }
 
 /// What we make of files, beside what the reference makes of them.
@@ -144,11 +151,13 @@ mod tests {
     fn a_row_covers_its_path_and_what_is_below_it_in_its_file_alone() {
         assert!(passes(&[("*", "Job.spec.node"), ("a.yaml", "Job.spec.nodes")]));
         assert!(passes(&[("*", "*.spec")]));
+        assert!(passes(&[("*", "Job.spec.node"), ("*", "Job.*.nodes.a")]));
         for rows in [
             &[("*", "Job.spec.node")][..],                // no beginning of another word
             &[("b.yaml", "Job.spec")],                    // another file
             &[("*", "Jo.spec")],                          // another kind
             &[("*", "spec")],                             // no place inside of the path
+            &[("*", "*.spec.*.a")],                       // the other one has no field there
             &[("*", "Job.spec"), ("*", "Job.spec.node")], // the second is never needed
             &[("*", "Job.spec.node"), ("*", "Job.spec.nodes"), ("*", "Job: theirs only")], // the third is stale
         ] {

@@ -1,5 +1,6 @@
 //! How many cases a property tries, and which.
 
+use crate::environment::parsed;
 use proptest::prelude::ProptestConfig;
 use proptest::test_runner::RngSeed;
 
@@ -7,17 +8,10 @@ use proptest::test_runner::RngSeed;
 ///
 /// # Panics
 /// When one of the two is set to what is no number.
-#[expect(clippy::panic, reason = "the kit of tests fails by panic")]
 pub fn config(usual: u32) -> ProptestConfig {
-    let number = |name: &str| {
-        let text = std::env::var(name).ok()?;
-        Some(text.parse::<u64>().unwrap_or_else(|error| panic!("{name}={text}: {error}")))
-    };
-    let cases = number("KAITO_CASES").map_or(usual, |cases| u32::try_from(cases).unwrap_or(u32::MAX));
-    let rng_seed = RngSeed::Fixed(number("KAITO_SEED").unwrap_or(20_261_121));
     ProptestConfig {
-        cases,
-        rng_seed,
+        cases: parsed("KAITO_CASES").unwrap_or(usual),
+        rng_seed: RngSeed::Fixed(parsed("KAITO_SEED").unwrap_or(20_261_121)),
         failure_persistence: None,
         max_global_rejects: u32::MAX,
         ..ProptestConfig::default()

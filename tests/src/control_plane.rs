@@ -34,6 +34,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::environment;
 use certificates::Authority;
 use error::At;
 use process::Family;
@@ -92,10 +93,8 @@ impl ControlPlane {
     /// As [`start`](Self::start); in CI also when the programs are not at hand.
     pub fn start_or_skip(options: Options) -> Result<Option<ControlPlane>, Error> {
         match Self::start(options) {
-            Err(why @ Error::NoAssets) if !crate::shared::is_required() => {
-                // Past the test harness, which would show it for failed tests only.
-                let test = std::thread::current();
-                let _ = writeln!(std::io::stderr(), "SKIPPED: {}: {why}", test.name().unwrap_or("a test"));
+            Err(why @ Error::NoAssets) if !environment::is_required() => {
+                environment::skipped(&why.to_string());
                 Ok(None)
             }
             other => other.map(Some),

@@ -7,11 +7,14 @@
 //! - [`cases`]: how many cases a property tries; [`edits`]: texts that were damaged.
 //! - [`command`]: the command line in this process.
 //! - [`control_plane`]: a real kube-apiserver with what belongs to it, started and stopped by a test.
+//! - [`environment`]: what the environment says of a run of the tests, and how a test is skipped.
 //! - [`faults`]: what goes wrong between a client and a real API server, as a layer in the client's stack.
 //! - [`golden`]: what the reference made of manifests, and the one table of what we do otherwise.
+//! - [`made`]: the kinds of objects that the controller makes.
 //! - [`manifests`]: Workspaces that tests use again and again.
 //! - [`normal`]: objects in a form in which two clusters can be compared.
 //! - [`scenarios!`] and [`stage`]: stories told once, played in the memory world and on a real API server.
+//! - [`stand`]: a folder in which a real shell runs the scripts of our containers; [`training_pod`]: those of a training.
 //! - [`shared`]: the collected behaviour of the reference beside the project, where it is.
 
 pub mod allowed;
@@ -22,11 +25,15 @@ pub mod cases;
 pub mod command;
 pub mod control_plane;
 pub mod edits;
+pub mod environment;
 pub mod faults;
 pub mod golden;
 pub mod kubelet;
+pub mod made;
 pub mod manifests;
 pub mod normal;
 mod scenario;
 pub mod shared;
 pub mod stage;
+pub mod stand;
+pub mod training_pod;

@@ -73,6 +73,18 @@ pub fn tuning(name: &str) -> Value {
     })
 }
 
+/// A training whose result stays on a volume, and that needs no Secret.
+pub fn training_on_volume(name: &str) -> Value {
+    let mut manifest = tuning(name);
+    manifest["tuning"]["output"] = json!({"volumeSource": {"emptyDir": {}}});
+    manifest
+}
+
+/// Settings of the vLLM runtime: a ConfigMap of this name with this text.
+pub fn settings(name: &str, text: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"inference_config.yaml": text}})
+}
+
 /// What a Secret holds; it must never be seen again.
 pub const PLANTED: &str = "hf_ThisValueMustNeverBeSeen";
 

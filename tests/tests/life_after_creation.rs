@@ -51,9 +51,7 @@ fn own() -> Value {
 }
 
 fn training() -> Value {
-    let mut manifest = manifests::tuning("x");
-    manifest["tuning"]["output"] = json!({"volumeSource": {"emptyDir": {}}});
-    manifest
+    manifests::training_on_volume("x")
 }
 
 fn nothing() -> Vec<Value> {
@@ -77,8 +75,7 @@ fn configured() -> Value {
 }
 
 fn settings(length: u32) -> Value {
-    let text = format!("vllm:\n  max-model-len: {length}\n");
-    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"inference_config.yaml": text}})
+    manifests::settings("settings", &format!("vllm:\n  max-model-len: {length}\n"))
 }
 
 fn trained() -> Value {

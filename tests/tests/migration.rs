@@ -37,7 +37,7 @@ fn refused(world: &dyn Stage) -> bool {
 }
 
 fn settings() -> Value {
-    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "late"}, "data": {"inference_config.yaml": "vllm: {}\n"}})
+    manifests::settings("late", "vllm: {}\n")
 }
 
 /// The Deployment stays, and what leads to it, for as long as nothing can take its place.

@@ -1,11 +1,9 @@
-//! The scripts of a pod, run by a real shell: the puller with a stand-in for skopeo that serves images from a folder, the downloader with curl itself, the pusher with stand-ins for time and registry.
+//! The script of the puller, run by a real shell with a stand-in for skopeo that serves images from a folder.
 
 use kaito_core::manifest::{Pull, init_container};
-use kaito_tests::kubelet;
+use kaito_tests::stand::{Stand, said};
+use serde_json::json;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// Says what it was asked, lets in whom it shall, and lays out what a copy would.
@@ -19,43 +17,26 @@ case $1 in
 esac
 "#;
 
-struct Stand {
-    root: PathBuf,
-}
+struct Images(Stand);
 
-impl Stand {
-    fn new(name: &str) -> Stand {
-        let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let _ = fs::remove_dir_all(&root);
-        fs::create_dir_all(root.join("bin")).unwrap();
-        fs::create_dir_all(root.join("image")).unwrap();
-        let stand = Stand { root };
+impl Images {
+    fn new(name: &str) -> Images {
+        let stand = Stand::new(env!("CARGO_TARGET_TMPDIR"), name);
         stand.program("skopeo", SKOPEO);
-        stand
-    }
-
-    /// Puts a stand-in before the program of that name.
-    fn program(&self, name: &str, text: &str) {
-        let path = self.root.join("bin").join(name);
-        write(&path, text);
-        assert!(Command::new("chmod").arg("+x").arg(path).status().unwrap().success());
-    }
-
-    fn path(&self) -> String {
-        format!("{}:{}", self.root.join("bin").display(), std::env::var("PATH").unwrap_or_default())
+        fs::create_dir_all(stand.path("image")).unwrap();
+        Images(stand)
     }
 
     /// Adds a layer with these files, members named with or without `./`.
     fn layer(&self, digest: &str, member: &str, files: &[(&str, &str)]) {
-        let folder = self.root.join(digest);
         for (path, text) in files {
-            write(&folder.join(path), text);
+            self.0.write(&format!("{digest}/{path}"), text);
         }
         let tar = Command::new("tar")
             .arg("-cf")
-            .arg(self.root.join("image").join(digest))
+            .arg(self.0.path("image").join(digest))
             .arg("-C")
-            .arg(&folder)
+            .arg(self.0.path(digest))
             .arg(member)
             .status();
         assert!(tar.unwrap().success());
@@ -64,59 +45,35 @@ impl Stand {
 
     /// Lays a layer that is there over the others.
     fn over(&self, digest: &str) {
-        let order = self.root.join("image/order");
-        let before = fs::read_to_string(&order).unwrap_or_default();
-        write(&order, &format!("{before}sha256:{digest}\n"));
+        self.0.write("image/order", &format!("{}sha256:{digest}\n", self.0.read("image/order")));
     }
 
     fn credentials(&self, name: &str) {
-        write(&self.root.join("config.d/tone").join(name), "{}");
+        self.0.write(&format!("config.d/tone/{name}"), "{}");
     }
 
     /// Runs the script exactly as the container would, but for the places.
     fn run(&self, image: &str, admits: &str) -> Output {
-        let target = self.root.join("adapter/tone").display().to_string();
         let pull = Pull {
             name: "puller".into(),
             image,
-            target: &target,
+            target: "/mnt/adapter/tone",
             must_hold: Some("adapter_config.json"),
             mounts: Vec::new(),
         };
-        let container = init_container(pull);
-        let (command, mut args) = (container.command.unwrap(), container.args.unwrap());
-        args[4] = self.root.join("config.d").display().to_string();
-        let words = command.iter().chain(&args).skip(1).map(|word| kubelet::expanded(word));
-        Command::new(&command[0])
-            .args(words)
-            .env("PATH", self.path())
-            .env("STORE", &self.root)
-            .env("ADMITS", admits)
-            .output()
-            .unwrap()
+        let mut container = json!(init_container(pull));
+        container["env"] = json!([{"name": "ADMITS", "value": admits}]);
+        self.0.run(&container, &[("/mnt/adapter", "adapter"), ("/root/.docker/config.d", "config.d")])
     }
 
     fn brought(&self, file: &str) -> Option<String> {
-        fs::read_to_string(self.root.join("adapter/tone").join(file)).ok()
+        fs::read_to_string(self.0.path("adapter/tone").join(file)).ok()
     }
-
-    fn asked(&self) -> String {
-        fs::read_to_string(self.root.join("asked")).unwrap()
-    }
-}
-
-fn write(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]
 fn layers_are_laid_over_each_other_and_only_data_comes() {
-    let stand = Stand::new("layers");
+    let stand = Images::new("layers");
     stand.layer("aa", ".", &[("data/adapter_config.json", "old"), ("data/sub/weights", "w"), ("etc/passwd", "x")]);
     stand.layer("bb", "data", &[("data/adapter_config.json", "new"), ("data/.hidden", "h")]);
     stand.layer("cc", "etc", &[("etc/hosts", "x")]);
@@ -129,18 +86,13 @@ fn layers_are_laid_over_each_other_and_only_data_comes() {
             (stand.brought("sub/weights").as_deref(), stand.brought(".hidden").as_deref()),
             (Some("w"), Some("h"))
         );
-        let mut left: Vec<String> = fs::read_dir(stand.root.join("adapter/tone"))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        left.sort();
-        assert_eq!(left, [".hidden", "adapter_config.json", "sub"]);
+        assert_eq!(stand.0.names("adapter/tone"), [".hidden", "adapter_config.json", "sub"]);
     }
 }
 
 #[test]
 fn an_image_may_have_a_layer_twice() {
-    let stand = Stand::new("twice");
+    let stand = Images::new("twice");
     stand.layer("aa", "data", &[("data/adapter_config.json", "first")]);
     stand.layer("bb", "data", &[("data/adapter_config.json", "second"), ("data/weights", "w")]);
     stand.over("aa");
@@ -152,14 +104,14 @@ fn an_image_may_have_a_layer_twice() {
 
 #[test]
 fn credentials_are_tried_one_after_the_other_until_one_opens() {
-    let stand = Stand::new("credentials");
+    let stand = Images::new("credentials");
     stand.layer("aa", "data", &[("data/adapter_config.json", "{}")]);
     stand.credentials("first.json");
     stand.credentials("second.json");
     stand.credentials("third.json");
     let output = stand.run("registry.example.com/tone:1", "second.json");
     assert!(output.status.success(), "{}", said(&output));
-    let asked = stand.asked();
+    let asked = stand.0.read("asked");
     let copies: Vec<&str> = asked.lines().filter(|line| line.starts_with("copy")).collect();
     assert_eq!(copies.len(), 3, "{asked}");
     assert!(
@@ -169,7 +121,7 @@ fn credentials_are_tried_one_after_the_other_until_one_opens() {
 
 #[test]
 fn a_failure_says_what_failed() {
-    let stand = Stand::new("failures");
+    let stand = Images::new("failures");
     stand.credentials("only.json");
     let image = "registry.example.com/$(touch hacked);`id` 'x\"";
     let output = stand.run(image, "nothing");
@@ -190,57 +142,4 @@ fn a_failure_says_what_failed() {
     let output = stand.run("i", "copy");
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("i has no file /data/adapter_config.json"), "{}", said(&output));
-}
-
-/// Answers one request, and says what was asked for.
-fn serve_once(listener: &TcpListener) -> String {
-    let (stream, _) = listener.accept().unwrap();
-    let mut lines = BufReader::new(&stream).lines().map(Result::unwrap);
-    let asked = lines.next().unwrap();
-    lines.find(String::is_empty);
-    (&stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nrows").unwrap();
-    asked
-}
-
-#[test]
-fn an_address_with_brackets_is_one_address() {
-    let stand = Stand::new("brackets");
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}/sets/{{a,b}}/part[1-2].parquet", listener.local_addr().unwrap());
-    let asked = std::thread::spawn(move || serve_once(&listener));
-    let output = Command::new("sh")
-        .args(["-c", include_str!("../../kaito-core/src/manifest/data_downloader.sh")])
-        .env("DATA_URLS", address)
-        .env("DATA_VOLUME_PATH", &stand.root)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", said(&output));
-    assert_eq!(asked.join().unwrap(), "GET /sets/{a,b}/part[1-2].parquet HTTP/1.1");
-    assert_eq!(fs::read_to_string(stand.root.join("part[1-2].parquet")).unwrap(), "rows");
-}
-
-#[test]
-fn a_training_that_begins_late_is_waited_for_and_pushed() {
-    let stand = Stand::new("late");
-    let results = stand.root.join("results");
-    stand.program("oras", "#!/bin/sh\necho \"$*\" >>\"$STORE/asked\"\n");
-    for file in ["adapter_config.json", "adapter_model.safetensors"] {
-        write(&results.join(file), "x");
-    }
-    // The image of the trainer comes after 16 minutes, and its result right with it. Nobody else's processes are looked at, and none is ended.
-    let time = "slept=0\nsleep() { slept=$((slept + 1)); [ $slept -lt 960 ] || : >\"$SENTINEL_PATH\"; }\ncat() { :; }\ntr() { :; }\ngrep() { return 1; }\n";
-    let script = include_str!("../../kaito-core/src/manifest/pusher.sh").replace("trap end_pause EXIT", "");
-    let script = format!("{time}{script}");
-    let output = Command::new("sh")
-        .args(["-c", &script])
-        .env("PATH", stand.path())
-        .env("STORE", &stand.root)
-        .env("VOL_DIR", &results)
-        .env("IMG_REF", "registry.example.com/adapter:1")
-        .env("ANNOTATIONS_DATA", "{}")
-        .env("SENTINEL_PATH", results.join("fine_tuning_completed.txt"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", said(&output));
-    assert!(stand.asked().contains("registry.example.com/adapter:1"));
 }

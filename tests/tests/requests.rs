@@ -5,8 +5,10 @@ use kaito_tests::manifests;
 use kaito_tests::stage::{Operated, RealStage, Stage};
 use std::time::Duration;
 
-/// The promise, in tenths of the fewest.
-const MOST: usize = 12;
+/// The promise, in tenths of the fewest: for the one in the middle of three.
+const MIDDLE: usize = 12;
+/// The same for the worst: six statuses more, where the machine that runs the test dawdles.
+const WORST: usize = 16;
 
 #[test]
 fn a_model_on_one_machine_takes_hardly_more_requests_than_there_are_things_to_say() {
@@ -37,6 +39,8 @@ fn a_model_on_one_machine_takes_hardly_more_requests_than_there_are_things_to_sa
         assert!(superfluous.iter().all(|(_, resource)| resource == "workspaces/status"), "{made}");
     }
     // How often a status is written depends on how far apart things become true: told is what is true, as soon as it is. Where the cluster does not dawdle, hardly anything comes between.
-    let fewest = rounds.iter().map(Requests::total).min().unwrap();
-    assert!(fewest * 10 <= least() * MOST, "{fewest} of {}", least());
+    let mut totals: Vec<usize> = rounds.iter().map(Requests::total).collect();
+    totals.sort_unstable();
+    assert!(totals[1] * 10 <= least() * MIDDLE, "{totals:?} of {}", least());
+    assert!(totals[2] * 10 <= least() * WORST, "{totals:?} of {}", least());
 }

@@ -34,7 +34,7 @@ scenarios! {
         world.until_ready("phi");
         world.remove(Kind::Workspace, "phi");
         world.until("nothing is left", &|world| {
-            [Kind::Workspace, Kind::NodeClaim, Kind::Node, Kind::StatefulSet, Kind::Service, Kind::ControllerRevision, Kind::EndpointSlice, Kind::Pod].iter().all(|kind| ours(world, *kind).is_empty())
+            [Kind::Workspace, Kind::NodeClaim, Kind::Node, Kind::StatefulSet, Kind::Service, Kind::ControllerRevision, Kind::EndpointSlice, Kind::Pod].iter().all(|kind| world.list(*kind).is_empty())
         });
     }
 
@@ -228,9 +228,7 @@ scenarios! {
     }
 
     fn an_edited_tuning_makes_a_new_job(world) {
-        let mut manifest = manifests::tuning("tune");
-        manifest["tuning"]["output"] = json!({"volumeSource": {"emptyDir": {}}});
-        world.put(&manifest);
+        world.put(&manifests::training_on_volume("tune"));
         world.until_state("tune", "Succeeded");
         let first = world.get(Kind::Job, "tune").unwrap()["metadata"]["uid"].clone();
         world.patch(Kind::Workspace, "tune", &json!({"tuning": {"input": {"urls": ["https://data.example.com/sets/other.parquet"]}}}));
@@ -386,7 +384,7 @@ scenarios! {
 
         world.remove(Kind::Workspace, "own");
         world.until("nothing is left", &|world| {
-            [Kind::Workspace, Kind::NodeClaim, Kind::Node, Kind::StatefulSet, Kind::Service, Kind::ControllerRevision, Kind::Pod].iter().all(|kind| ours(world, *kind).is_empty())
+            [Kind::Workspace, Kind::NodeClaim, Kind::Node, Kind::StatefulSet, Kind::Service, Kind::ControllerRevision, Kind::Pod].iter().all(|kind| world.list(*kind).is_empty())
         });
     }
 
@@ -457,11 +455,6 @@ fn name_in_pod(container: &Value) -> String {
 
 fn name(object: &Value) -> String {
     object["metadata"]["name"].as_str().unwrap().to_owned()
-}
-
-/// Objects that came from a Workspace; a cluster has Services of its own.
-fn ours(world: &dyn Stage, kind: Kind) -> Vec<Value> {
-    world.list(kind)
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::standing;
 use super::then::Applied;
 use kaito_core::memory::simulation::Run;
 use kaito_core::memory::{Moment, World};
+use kaito_core::object::SecretFacts;
 use kaito_core::{Kind, ObjectKey};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -102,10 +103,19 @@ pub fn simulation(world: &World, workspaces: &[ObjectKey], then: Vec<Applied>, r
         ready,
         then,
         resources: workspaces.iter().map(|key| resource(world, key)).collect(),
-        objects: world.cluster().with_store(|store| store.iter().map(|(_, value)| value.clone()).collect()),
+        objects: world.cluster().with_store(|store| store.iter().map(|(key, value)| shown(key, value)).collect()),
         writes: writes(world),
     };
     Typed::new("Simulation", body)
+}
+
+/// An object as it is printed: what a Secret holds is nobody's business.
+fn shown(key: &ObjectKey, value: &Value) -> Value {
+    let mut value = value.clone();
+    if key.kind == Kind::Secret {
+        SecretFacts::forget_values(&mut value);
+    }
+    value
 }
 
 fn resource(world: &World, key: &ObjectKey) -> Resource {

@@ -25,6 +25,33 @@ inference:
     name: phi-4-mini-instruct
 ";
 
+/// A file that goes away with the test.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// A place for one; nothing lies there yet.
+    pub fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("kaito-test-{}-{name}", std::process::id())))
+    }
+
+    /// With this in it.
+    pub fn with(name: &str, text: &str) -> Self {
+        let file = Self::new(name);
+        std::fs::write(&file.0, text).unwrap();
+        file
+    }
+
+    pub fn name(&self) -> String {
+        self.0.display().to_string()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }

@@ -1,5 +1,6 @@
 //! The published manifests, where they lie beside the project: every file with a Workspace.
 
+use crate::environment;
 use crate::scenarios::{NAMESPACE, Objects, secret};
 use kaito_core::cloud::Cloud;
 use kaito_core::{Kind, ObjectKey};
@@ -48,9 +49,7 @@ impl Manifest {
 pub fn manifests() -> Vec<Manifest> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus");
     if !root.exists() {
-        let is_required = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
-        assert!(!is_required, "{} is absent, and CI is set", root.display());
-        eprintln!("SKIPPED: {} is absent", root.display());
+        environment::skipped(&format!("{} is absent", root.display()));
         return Vec::new();
     }
     let mut files = Vec::new();

@@ -6,8 +6,9 @@
 use kaito_core::cloud::Cloud;
 use kaito_core::diff::first_difference;
 use kaito_core::failure::{CATALOGUE, Class};
+use kaito_core::kinds::KindUse;
 use kaito_core::memory::{Halt, Pace, World};
-use kaito_core::{Kind, ObjectKey, Settings, render};
+use kaito_core::{KINDS, Kind, ObjectKey, Settings, render};
 use kaito_presets::Sku;
 use kaito_simulation::cores;
 use kaito_simulation::corpus::{self, Manifest};
@@ -66,14 +67,16 @@ fn played(settings: &Settings, pace: Pace, story: &[Objects], crash_after: Optio
     world
 }
 
+/// Whether the controller makes objects of this kind: it has a right to create them.
+fn is_made(kind: Kind) -> bool {
+    KindUse::of(KINDS, kind).is_some_and(|row| row.verbs.contains(&"create"))
+}
+
 /// What there is of the kinds that we make, and not the user's or the chart's, by kind and name in canonical form.
 fn applied(world: &World, story: &[Objects]) -> BTreeMap<String, Value> {
-    let kinds =
-        [Kind::ConfigMap, Kind::ControllerRevision, Kind::Job, Kind::NodeClaim, Kind::Service, Kind::StatefulSet];
     let release = &world.settings().release_namespace;
     let is_theirs = |key: &ObjectKey| story.iter().flatten().any(|(theirs, _)| theirs == key);
-    let is_ours =
-        |key: &ObjectKey| kinds.contains(&key.kind) && key.namespace.as_ref() != Some(release) && !is_theirs(key);
+    let is_ours = |key: &ObjectKey| is_made(key.kind) && key.namespace.as_ref() != Some(release) && !is_theirs(key);
     let named = |value: Value| {
         let owner = &value["metadata"]["labels"]["kaito.sh/workspace"];
         (format!("{} {} {owner}", value["kind"], value["metadata"]["name"]), value)

@@ -19,7 +19,7 @@ impl Assets {
     /// # Errors
     /// [`Error::NoAssets`] when it is not set.
     pub fn from_environment() -> Result<Assets, Error> {
-        let folder = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()).ok_or(Error::NoAssets)?;
+        let folder = crate::environment::set(VARIABLE).ok_or(Error::NoAssets)?;
         Ok(Assets { folder: folder.into() })
     }
 

@@ -1,7 +1,7 @@
 //! Cases on a real API server, all at once: one request for all their objects, one look at all of them.
 
 use super::Case;
-use crate::stage::{Operated, is_of_a_stateful_set};
+use crate::stage::{Operated, is_of_kubernetes};
 use kaito_api::vocabulary::labels;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -39,12 +39,7 @@ impl There {
                 applied["kind"] == object["kind"] && applied["metadata"]["name"] == object["metadata"]["name"]
             })
         };
-        let is_of_kubernetes =
-            |object: &Value| is_of_a_stateful_set(object) || object["metadata"]["name"] == "kube-root-ca.crt";
-        let mut made: Vec<Value> =
-            self.objects.values().filter(|object| !is_applied(object) && !is_of_kubernetes(object)).cloned().collect();
-        made.sort_by_key(|object| object["metadata"]["labels"][labels::NODE_SLOT].to_string());
-        made
+        self.objects.values().filter(|object| !is_applied(object) && !is_of_kubernetes(object)).cloned().collect()
     }
 }
 

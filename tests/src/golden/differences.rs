@@ -13,8 +13,7 @@ pub const DIFFERENCES: &[Allowed] = &[
         "NodeClaim.metadata.labels.kaito.sh/workspace-uid",
         "claims carry uid, slot and incarnation, so that asking twice asks once (Δ6, D1)",
     ),
-    row("*", "NodeClaim.metadata.labels.kaito.sh/node-slot", "as above"),
-    row("*", "NodeClaim.metadata.labels.kaito.sh/node-incarnation", "as above"),
+    row("*", "NodeClaim.metadata.labels.kaito.sh/node-*", "as above"),
     row(
         "*",
         "Job.spec.template.spec.affinity",
@@ -50,6 +49,16 @@ pub const DIFFERENCES: &[Allowed] = &[
         "StatefulSet.metadata.annotations",
         "the set carries its revision, so that an edit of the template rolls out (S3-B5, D24)",
     ),
+    row(
+        "*",
+        "*.spec.template.spec.*.*.terminationMessagePolicy",
+        "FallbackToLogsOnError: the last words of a container that fails are told in the status",
+    ),
+    row(
+        "*",
+        "*.spec.template.spec.*.*.args.script",
+        "a script of our own; what it is told is compared (`tests/tests/puller.rs` and its like run it)",
+    ),
     // Refused in words before a machine is paid for.
     row(
         "amd-v620.yaml",
@@ -62,6 +71,11 @@ pub const DIFFERENCES: &[Allowed] = &[
         "selector-only-reserved.yaml",
         "*: theirs only",
         "reserved labels alone select nothing; the reference's own webhook refuses it (W-13)",
+    ),
+    row(
+        "tune-lora-volume-volume-config.yaml",
+        "*: theirs only",
+        "its settings are for another method; the reference's own webhook refuses them (TC-9)",
     ),
     row("no-inference-no-tuning.yaml", "*: theirs only", "there is nothing to be done with a machine"),
     row(

@@ -1,12 +1,10 @@
 //! Objects of a case in a form in which ours and the reference's can be compared: what is each one's own, and means nothing, is left out.
 
 use super::Step;
-use crate::normal;
+use crate::{made, normal};
+use kaito_api::vocabulary::containers;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Kinds that the controllers make.
-const MADE: [&str; 6] = ["ConfigMap", "ControllerRevision", "Job", "NodeClaim", "Service", "StatefulSet"];
 
 /// What the reference had made when a step was at rest.
 pub fn theirs(step: &Step, namespace: &str) -> BTreeMap<String, Value> {
@@ -14,14 +12,18 @@ pub fn theirs(step: &Step, namespace: &str) -> BTreeMap<String, Value> {
     ours(all.map(|object| named(object, namespace)).collect())
 }
 
-/// Objects of ours by kind and name: YAML in ConfigMaps as what it says, commands as sets of flags, scripts as what they are told.
+/// Objects of ours by kind and name: YAML in ConfigMaps as what it says, commands as sets of flags, what a script is told beside the script.
 pub fn ours(objects: Vec<Value>) -> BTreeMap<String, Value> {
-    let made = objects.into_iter().filter(|object| MADE.iter().any(|kind| object["kind"] == *kind));
-    let mut named = normal::by_name(made.map(normal::pullers_by_their_job).collect());
-    named.values_mut().for_each(|object| {
+    let mut made: Vec<Value> =
+        objects.into_iter().filter(|object| made::kinds().any(|kind| object["kind"] == kind.name())).collect();
+    for object in &mut made {
+        for list in ["/spec/template/spec/initContainers", "/spec/template/spec/containers"] {
+            let found = object.pointer_mut(list).and_then(Value::as_array_mut);
+            found.into_iter().flatten().for_each(script_beside_what_it_is_told);
+        }
         settings_as_they_say(object);
-        scripts_as_they_are_told(object);
-    });
+    }
+    let named = normal::by_name(made);
     named.into_iter().map(|(name, object)| (revision_by_number(&object).unwrap_or(name), object)).collect()
 }
 
@@ -48,20 +50,29 @@ fn settings_as_they_say(object: &mut Value) {
     }
 }
 
-fn scripts_as_they_are_told(object: &mut Value) {
-    if object["kind"] != "Job" {
-        return;
+/// The arguments of the containers that run a script become an object: the script, which is each one's own, and what it is told.
+fn script_beside_what_it_is_told(container: &mut Value) {
+    let list = |field: &str| -> Vec<String> {
+        let words = container[field].as_array().into_iter().flatten();
+        words.map(|word| word.as_str().unwrap_or_default().to_owned()).collect()
+    };
+    let (mut command, args) = (list("command"), list("args"));
+    let name = container["name"].as_str().unwrap_or_default();
+    if name == containers::DATA_DOWNLOADER {
+        let script = command.pop();
+        (container["command"], container["args"]) = (json!(command), json!({"script": script}));
+    } else if name == containers::PUSHER {
+        container["args"] = json!({"script": args, "told": told(&args.concat())});
+    } else if containers::is_puller(name) {
+        let word = |name: &str, index: usize| assigned(&args[0], name).or_else(|| args.get(index).cloned());
+        container["args"] = json!({"script": args[0], "image": word("IMG_REF", 2), "target": word("VOL_DIR", 3)});
     }
-    let downloaders = object.pointer_mut("/spec/template/spec/initContainers").and_then(Value::as_array_mut);
-    for container in downloaders.into_iter().flatten().filter(|container| container["name"] == "data-downloader") {
-        container["command"] = json!("a script");
-    }
-    let containers = object.pointer_mut("/spec/template/spec/containers").and_then(Value::as_array_mut);
-    for container in containers.into_iter().flatten() {
-        if let Some(script) = container["args"][0].as_str().map(told) {
-            container["args"] = json!(script);
-        }
-    }
+}
+
+/// The value in `NAME='value'` of a script.
+fn assigned(script: &str, name: &str) -> Option<String> {
+    let (_, rest) = script.split_once(&format!("{name}='"))?;
+    rest.split_once('\'').map(|(value, _)| value.to_owned())
 }
 
 /// The words `NAME='value'` of a script.

@@ -3,6 +3,7 @@
 //! - [`cases`]: the manifests of which the reference made what it meant to make.
 //! - [`DIFFERENCES`]: what we do otherwise, with the reason; one table for every place where ours is made.
 //! - [`former`]: the same as objects of a cluster in which the reference has run until now.
+//! - [`launches`]: the tables of what models are launched with.
 //! - [`Cluster`]: all of them on one real API server.
 //! - [`ours`], [`theirs`]: objects in a form in which the two can be compared.
 
@@ -10,10 +11,12 @@ mod cluster;
 mod differences;
 mod form;
 pub mod former;
+mod launches;
 
 pub use cluster::{Cluster, There};
 pub use differences::DIFFERENCES;
 pub use form::{ours, theirs};
+pub use launches::{Launch, launches};
 
 use crate::shared;
 use kaito_core::cloud::Cloud;
@@ -53,10 +56,6 @@ const PLACEHOLDERS: &[(&str, &str)] = &[
     ("ACR_REPO_HERE.azurecr.io/IMAGE_NAME_HERE", "registry.example.com/out/image"),
     ("ACR_REGISTRY_SECRET_HERE", "push-secret"),
 ];
-
-/// Settings of a training that are for another method, which the reference's own webhook refuses too: the file, and what stands there instead. No object depends on it.
-const OF_ANOTHER_METHOD: (&str, &str, &str) =
-    ("tune-lora-volume-volume-config", "load_in_4bit: true", "load_in_4bit: false");
 
 /// A manifest that is applied, with what the reference had made when it was at rest.
 #[derive(Debug, Clone)]
@@ -220,7 +219,8 @@ fn step(path: &Path, corpus: &Path) -> Option<Step> {
     let file = path.file_name()?.to_string_lossy().into_owned();
     let manifest = golden["manifest"].as_str().expect("a capture names its manifest");
     let manifest = MANIFESTS.iter().map(|folder| corpus.join(folder).join(manifest)).find(|path| path.exists());
-    let documents: Vec<Value> = serde_saphyr::from_multiple(&read(&manifest.expect("the manifest is there"))).ok()?;
+    let manifest = read(&manifest.expect("the manifest is there"));
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&manifest).expect("a manifest is YAML");
     let documents: Vec<Value> = documents.into_iter().filter(|document| !document.is_null()).collect();
     let has = |what: &str| file == what || documents.iter().any(|document| document["kind"] == what);
     let left_out = LEFT_OUT.iter().any(|(what, _)| has(what));
@@ -236,7 +236,5 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 fn read(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let text = PLACEHOLDERS.iter().fold(text, |text, (placeholder, word)| text.replace(placeholder, word));
-    let (file, wrong, right) = OF_ANOTHER_METHOD;
-    if path.file_stem().is_some_and(|stem| stem == file) { text.replace(wrong, right) } else { text }
+    PLACEHOLDERS.iter().fold(text, |text, (placeholder, word)| text.replace(placeholder, word))
 }

@@ -8,7 +8,7 @@ pub use clouds::Clouds;
 pub use memory::MemoryStage;
 pub use real::{Operated, RealStage, USER};
 
-use crate::normal;
+use crate::{made, normal};
 use kaito_core::Kind;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -146,19 +146,7 @@ impl dyn Stage + '_ {
 
     /// How everything ended: our objects in normal form, and what the Workspaces say.
     pub fn ending(&self) -> BTreeMap<String, Value> {
-        let kinds = [Kind::ControllerRevision, Kind::Job, Kind::NodeClaim, Kind::Service, Kind::StatefulSet];
-        let mut objects: Vec<Value> = kinds.iter().flat_map(|kind| self.list(*kind)).collect();
-        // Claims are numbered by Workspace and slot, for their names differ from cluster to cluster.
-        objects.sort_by_key(|object| {
-            let label = |key: &str| object["metadata"]["labels"][key].as_str().unwrap_or_default().to_owned();
-            (
-                object["kind"].to_string(),
-                label("kaito.sh/workspace"),
-                label("kaito.sh/node-slot"),
-                object["metadata"]["name"].to_string(),
-            )
-        });
-        let ours = objects.into_iter().filter(|object| !is_of_a_stateful_set(object));
+        let ours = made::kinds().flat_map(|kind| self.list(kind)).filter(|object| !is_of_kubernetes(object));
         let mut ending = normal::by_name(ours.collect());
         for workspace in self.list(Kind::Workspace) {
             let conditions: BTreeMap<String, Value> = workspace["status"]["conditions"]
@@ -179,9 +167,14 @@ impl dyn Stage + '_ {
     }
 }
 
-/// The StatefulSet controller of Kubernetes keeps revisions of its own.
-pub fn is_of_a_stateful_set(object: &Value) -> bool {
-    object["metadata"]["ownerReferences"].as_array().into_iter().flatten().any(|owner| owner["kind"] == "StatefulSet")
+/// What Kubernetes itself makes of the kinds that we make: its StatefulSet controller keeps revisions of its own, and each namespace gets the server's certificate.
+pub fn is_of_kubernetes(object: &Value) -> bool {
+    object["metadata"]["name"] == "kube-root-ca.crt"
+        || object["metadata"]["ownerReferences"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|owner| owner["kind"] == "StatefulSet")
 }
 
 /// Whether an object belongs to a namespace: it is in it, or its labels name it.

@@ -3,6 +3,7 @@
 use super::clouds::{Clouds, InClouds};
 use super::{Stage, belongs};
 use crate::control_plane::{ControlPlane, Options};
+use crate::environment;
 use crate::faults::FaultLayer;
 use kaito_core::kinds::Scope;
 use kaito_core::memory::{ExampleHub, Pace, actors::Cloud, installed};
@@ -27,7 +28,7 @@ const BENCHMARKED: [&str; 3] = [
     "KAITO_BENCHMARK_CONFIG 2026-01-01T00:00:00Z {\"duration_sec\": 60, \"input_tokens\": 2048, \"output_tokens\": 256, \"max_concurrency\": 32}",
     "KAITO_BENCHMARK_RESULT 2026-01-01T00:00:00Z {\"vllm_total_tpm\": 12345.5, \"ttft_avg_ms\": 850.2, \"tpot_avg_ms\": 31.4}",
 ];
-/// What decides which; `KAITO_SEED` is another one.
+/// What decides which; `KAITO_FIRE_SEED` is another one.
 const SEED: u64 = 1;
 
 /// A control plane with the controller and a cloud.
@@ -56,7 +57,7 @@ impl Operated {
     /// The one that all stories of a test program share whose controller hears no answer, or the wrong one, to every tenth request; else as [`Operated::shared`].
     pub fn shared_under_fire() -> Option<&'static Operated> {
         static SHARED: OnceLock<Option<Operated>> = OnceLock::new();
-        let seed = std::env::var("KAITO_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(SEED);
+        let seed = environment::parsed("KAITO_FIRE_SEED").unwrap_or(SEED);
         SHARED.get_or_init(|| Operated::begin(Controller::UnderFire(FaultLayer::new(seed, ODDS)))).as_ref()
     }
 

@@ -9,9 +9,7 @@ use kaito_tests::stage::{MemoryStage, Stage, condition, state};
 use serde_json::{Value, json};
 
 fn training() -> Value {
-    let mut manifest = manifests::tuning(BAD);
-    manifest["tuning"]["output"] = json!({"volumeSource": {"emptyDir": {}}});
-    manifest
+    manifests::training_on_volume(BAD)
 }
 
 /// The same training with settings of another name.

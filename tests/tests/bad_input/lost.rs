@@ -1,6 +1,6 @@
 //! Machines that are lost: what may be replaced, what may not, and what is told of those that are there.
 
-use super::{BAD, expect_told, machines, until_ready, world};
+use super::{BAD, expect_told, good_settings, machines, until_ready, with_config, world};
 use jiff::SignedDuration;
 use kaito_core::effect::MetadataPatch;
 use kaito_core::memory::{CloudFate, Fate};
@@ -9,22 +9,10 @@ use kaito_tests::manifests;
 use kaito_tests::stage::{MemoryStage, Stage, condition, is_true, state};
 use serde_json::{Value, json};
 
-fn with_config() -> Value {
-    let mut manifest = manifests::phi_4_mini(BAD);
-    manifest["inference"]["config"] = json!("my-settings");
-    manifest
-}
-
-fn settings() -> Value {
-    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "my-settings"}, "data": {"inference_config.yaml": "vllm:\n  max-model-len: 4096\n"}})
-}
-
 /// A training that has ended, with the result on a volume.
 fn trained() -> MemoryStage {
     let mut stage = world(&Fate::default());
-    let mut manifest = manifests::tuning(BAD);
-    manifest["tuning"]["output"] = json!({"volumeSource": {"emptyDir": {}}});
-    stage.put(&manifest);
+    stage.put(&manifests::training_on_volume(BAD));
     (&mut stage as &mut dyn Stage).until_state(BAD, "Succeeded");
     stage
 }
@@ -58,7 +46,7 @@ fn no_machine_is_bought_for_a_training_that_would_be_refused_today() {
 #[test]
 fn no_machine_is_bought_for_a_model_whose_settings_are_gone_and_their_return_brings_it() {
     let mut stage = world(&Fate::default());
-    stage.put(&settings());
+    stage.put(&good_settings());
     stage.put(&with_config());
     until_ready(&mut stage, BAD);
     stage.remove(Kind::ConfigMap, "my-settings");
@@ -69,7 +57,7 @@ fn no_machine_is_bought_for_a_model_whose_settings_are_gone_and_their_return_bri
     assert!(machines(&stage, BAD).is_empty());
     let (_, _, words) = condition(&stage, BAD, "NodeClaimReady").unwrap();
     assert!(!words.contains("waits for the provisioner"), "{words}");
-    stage.put(&settings());
+    stage.put(&good_settings());
     until_ready(&mut stage, BAD);
 }
 
@@ -134,7 +122,6 @@ fn a_machine_of_a_running_model_is_replaced_though_a_rule_would_refuse_the_model
     assert_ne!(machines(&stage, BAD), before);
 }
 
-/// Whether the machines are told of as they are, ready and by name.
 /// The machine goes, and nobody sees it going.
 fn vanish(stage: &mut MemoryStage) {
     let metadata = stage.list(Kind::NodeClaim)[0]["metadata"].clone();
@@ -175,6 +162,7 @@ fn a_machine_that_came_and_is_lost_between_two_looks_is_replaced_at_once() {
     until_ready(&mut stage, BAD);
 }
 
+/// Whether the machines are told of as they are, ready and by name.
 fn expect_machines_told(stage: &MemoryStage, story: &str) {
     let found = stage.get(Kind::Workspace, BAD).unwrap();
     assert_eq!(found["status"]["workerNodes"].as_array().map(Vec::len), Some(1), "{story}: {}", found["status"]);
@@ -186,7 +174,7 @@ fn expect_machines_told(stage: &MemoryStage, story: &str) {
 #[test]
 fn machines_that_are_there_are_told_of_whatever_stands_in_the_way_of_the_rest() {
     let mut stage = world(&Fate::default());
-    stage.put(&settings());
+    stage.put(&good_settings());
     stage.put(&with_config());
     until_ready(&mut stage, BAD);
     // The revision's name is taken by what records another request.

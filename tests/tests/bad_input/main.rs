@@ -30,6 +30,18 @@ fn world(fate: &Fate) -> MemoryStage {
     MemoryStage::of(World::with_fate(&Settings::default(), Pace::default(), fate))
 }
 
+/// A Workspace with settings of its own.
+fn with_config() -> Value {
+    let mut manifest = manifests::phi_4_mini(BAD);
+    manifest["inference"]["config"] = json!("my-settings");
+    manifest
+}
+
+/// Settings that its server takes.
+fn good_settings() -> Value {
+    manifests::settings("my-settings", "vllm:\n  max-model-len: 4096\n")
+}
+
 fn key(name: &str) -> ObjectKey {
     ObjectKey::new(Kind::Workspace, "default", name)
 }

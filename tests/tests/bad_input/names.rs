@@ -99,17 +99,29 @@ fn everything_else_with_a_name_is_served_up_to_its_limit_and_refused_beyond() {
     }
 }
 
+/// A bug that stands: an impossible Secret is told on no condition of a running model, and its pods are made anew with it. Whoever mends it empties this list.
+const NOT_TOLD: &[&str] = &["a Secret of 254", "a Secret elsewhere"];
+
 #[test]
 fn a_running_model_that_is_given_an_impossible_reference_goes_on_and_nothing_elsewhere_is_read() {
     let changes = limits().into_iter().filter(|(_, _, refused)| {
         refused.is_some_and(|field| field == "inference.config" || field.starts_with("preset"))
     });
-    for (story, change, _) in changes {
+    let pods = |stage: &MemoryStage| -> Vec<Value> {
+        stage.list(Kind::Pod).iter().map(|pod| json!([pod["metadata"]["name"], pod["metadata"]["uid"]])).collect()
+    };
+    for (story, change, refused) in changes {
         let mut stage = world(&Fate::default());
         stage.put(&manifests::phi_3_mini(BAD));
         (&mut stage as &mut dyn Stage).until_ready(BAD);
+        let before = pods(&stage);
+        assert_eq!(before.len(), 1, "{story}");
         stage.patch(Kind::Workspace, BAD, &change);
         stage.pass_time();
+        let said = stage.get(Kind::Workspace, BAD).unwrap()["status"]["conditions"].to_string();
+        let is_told = said.contains(refused.unwrap());
+        assert_eq!(is_told, !NOT_TOLD.contains(&story), "{story}: {said}");
+        assert_eq!(pods(&stage) == before, is_told, "{story}: what runs goes on where it is told, and only there");
         let now = stage.world().now();
         let (work, _) = super::clock::look(&mut stage, BAD, now);
         let impossible = |read: &kaito_core::Read| match read {

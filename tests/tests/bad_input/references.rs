@@ -2,7 +2,8 @@
 
 use super::clock::look;
 use super::{
-    BAD, GOOD, alone, expect_quiet, expect_told, is_ready, machines, say, until_good, until_ready, workload, world,
+    BAD, GOOD, alone, expect_quiet, expect_told, good_settings, is_ready, machines, say, until_good, until_ready,
+    with_config, workload, world,
 };
 use kaito_core::Kind;
 use kaito_core::memory::Fate;
@@ -28,17 +29,7 @@ fn config_map(data: &Value) -> Value {
 }
 
 fn settings(yaml: &str) -> Value {
-    config_map(&json!({"inference_config.yaml": yaml}))
-}
-
-fn good_settings() -> Value {
-    settings("vllm:\n  max-model-len: 4096\n")
-}
-
-fn with_config() -> Value {
-    let mut manifest = manifests::phi_4_mini(BAD);
-    manifest["inference"]["config"] = json!("my-settings");
-    manifest
+    manifests::settings("my-settings", yaml)
 }
 
 fn with_token() -> Value {

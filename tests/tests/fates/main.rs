@@ -95,7 +95,7 @@ fn every_fate_ends_explained_on_the_condition_that_a_user_looks_at_first() {
         assert!(words.contains(mention) && words.contains("next:"), "{fate:?}: {words}");
         let (status, _, top) = condition(&stage, "llama", "WorkspaceSucceeded").expect("it is told");
         assert_eq!(status, "False", "{fate:?}");
-        assert!(type_ == "NodesReady" || top.contains(mention), "{fate:?}: the first thing that is read says: {top}");
+        assert!(top.contains(mention), "{fate:?}: the first thing that is read says: {top}");
         assert_eq!(state(&stage, "llama"), "Pending", "{fate:?}");
     }
 }
@@ -219,9 +219,7 @@ fn fates_of_trainings() -> Vec<(PodFate, &'static str, &'static str, [&'static s
 fn what_keeps_a_training_from_running_is_told_on_its_own_conditions_and_not_written_again() {
     for (fate, type_, reason, mentions, end) in fates_of_trainings() {
         let mut stage = stage(&pods(fate.clone()));
-        let mut manifest = manifests::tuning("tune");
-        manifest["tuning"]["output"] = json!({"volumeSource": {"emptyDir": {}}});
-        stage.put(&manifest);
+        stage.put(&manifests::training_on_volume("tune"));
         stage.pass_time();
         let (status, why, words) = condition(&stage, "tune", type_).expect("it is told");
         assert_eq!((status.as_str(), why.as_str()), ("False", reason), "{fate:?}: {words}");

@@ -1,4 +1,4 @@
-//! The invariants of ARCHITECTURE.md, one test of the number's name each. I7 and I9 are held by the simulations (`tests/simulation`), I10 by them and `fates.rs`.
+//! The invariants of ARCHITECTURE.md, one test of the number's name each. I7 and I9 are held by the simulations (`tests/simulation`), I10 by them and `fates`.
 
 mod planning; // I3, I4, I6: every plan, whatever the cluster holds
 mod rules; // I1, I2, I12: what the crates may depend on and name

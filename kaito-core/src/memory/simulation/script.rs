@@ -78,6 +78,7 @@ fn pods(dice: &mut Dice) -> Fate {
         PodFate::Evicted { message: EVICTED.to_owned() },
         PodFate::Rejected { reason: "UnexpectedAdmissionError".to_owned(), message: "no GPU is left".to_owned() },
         PodFate::NeverServes,
+        PodFate::Ends { exit_code: 139, text: "epoch 1".to_owned() },
         PodFate::Prints { text: String::new() },
         PodFate::Prints { text: "KAITO_BENCHMARK_RESULT 2026-01-01T00:00:00Z {\"vllm_total".to_owned() },
     ];

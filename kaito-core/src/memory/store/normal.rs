@@ -4,7 +4,7 @@ use super::{Outcome, refuse};
 use crate::backend::ErrorKind;
 use crate::effect::MetadataPatch;
 use crate::kinds::Kind;
-use crate::object::{ObjectKey, SecretFacts};
+use crate::object::ObjectKey;
 use kaito_api::raw::quantities_as_text;
 use kaito_api::workspace;
 use serde_json::{Map, Value, json};
@@ -12,15 +12,12 @@ use serde_json::{Map, Value, json};
 /// Metadata that a server gives and no body ever changes.
 const OF_THE_SERVER: &[&str] = &["uid", "creationTimestamp", "generation", "deletionTimestamp"];
 
-/// The wire form as it is stored: names in place, defaults of our own schema filled in, no values of Secrets.
+/// The wire form as it is stored: names in place, defaults of our own schema filled in. A Secret keeps its values, as on a cluster: they go where it is seen (`Seen::decode`).
 pub(super) fn normalised(key: &ObjectKey, body: &Value) -> Outcome<Value> {
     let mut value = body.clone();
     let Some(map) = value.as_object_mut() else { return refuse(ErrorKind::Invalid, format!("{key}: not an object")) };
     map.insert("apiVersion".into(), map.get("apiVersion").cloned().unwrap_or_else(|| json!(key.kind.api_version())));
     map.insert("kind".into(), json!(key.kind.name()));
-    if key.kind == Kind::Secret {
-        SecretFacts::forget_values(&mut value);
-    }
     if key.kind == Kind::Workspace
         && let Ok((version, mut decoded)) = workspace::decode(value.clone())
     {
