@@ -4,6 +4,7 @@ use super::config;
 use super::draft::{Draft, Flow};
 use super::facts::{Engine, Facts, Subject, Task};
 use super::view::View;
+use super::workload;
 use crate::failure::{self, Failure};
 use crate::manifest::Layout;
 use crate::runtime_config::RuntimeConfig;
@@ -44,13 +45,8 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     };
     match (view.recorded_target(), computed) {
         (Some(recorded), computed) => {
-            // What runs is not moved because a formula says otherwise; that it does is told.
-            match computed {
-                Ok(Some((_, text))) => draft.remark("sized", text),
-                Ok(None) => {}
-                Err(failure) => draft.remark("warning", failure.cause),
-            }
             draft.target = Some(recorded);
+            beside_settled(view, draft, recorded, computed)?;
         }
         (None, Ok(Some((nodes, text)))) => {
             let running = what_runs(view)?;
@@ -84,6 +80,43 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     Ok(Flow::Next)
 }
 
+/// What the formula says beside a number of machines that is settled: told of what runs already, for nothing is moved because a formula changed. An edit that it knows cannot work is refused, and
+/// brings nothing to pods that run.
+fn beside_settled(
+    view: &View<'_>,
+    draft: &mut Draft,
+    settled: u32,
+    computed: Result<Option<(u32, String)>, Failure>,
+) -> Result<(), Unread> {
+    let (topic, text, refusal) = match computed {
+        Ok(None) => return Ok(()),
+        Ok(Some((nodes, text))) => ("sized", text, draft.model().and_then(|facts| too_few(&facts, nodes, settled))),
+        Err(failure) => ("warning", failure.cause.clone(), Some(failure)),
+    };
+    match refusal {
+        Some(refusal) if !workload::runs_as_asked(view, draft)? => {
+            // With it go the settings that would be brought to the pods.
+            draft.config = None;
+            draft.failures.push(refusal);
+        }
+        _ => draft.remark(topic, text),
+    }
+    Ok(())
+}
+
+/// Why a model is not served on the machines that there are: their number is settled, and an edit does not change it. Another runtime is not sized, and takes what it gets.
+fn too_few(facts: &Facts, nodes: u32, settled: u32) -> Option<Failure> {
+    (nodes > settled && facts.engine() == Some(Engine::Vllm)).then(|| {
+        let cause = format!(
+            "{} takes {} of {} now, and this Workspace has {settled}, which an edit does not change",
+            facts.model.id,
+            counted(nodes, "node"),
+            facts.sku.name,
+        );
+        Failure::new(&failure::MORE_NODES_THAN_ASKED, cause)
+    })
+}
+
 /// How a model lies on so many machines, if it leaves room for a context there. Only vLLM is told how long one may be.
 fn room(facts: &Facts, nodes: u32) -> Result<Room, Failure> {
     let layout = Layout::choose(facts, nodes);
@@ -108,7 +141,7 @@ fn what_runs(view: &View<'_>) -> Result<u32, Unread> {
     let replicas = running
         .and_then(|set| crate::compat::stateful_set_spec(set)?.replicas)
         .and_then(|count| u32::try_from(count).ok());
-    Ok(replicas.unwrap_or_default())
+    Ok(replicas.unwrap_or_default().min(MOST_NODES))
 }
 
 /// Why so many machines are not bought without being asked for.

@@ -49,11 +49,11 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let found = view.stateful_set()?;
     let subject = draft.subject.clone().filter(Subject::serves);
     if let (Some(subject), Some(revision)) = (subject, draft.revision.clone()) {
+        // What is refused stops nothing that runs, and begins nothing: its pods wait for a request that can be served.
+        let follows = !draft.failures.iter().any(Failure::forbids_machines);
         let is_wanted = match found {
-            Lookup::Absent => draft.machines.nodes_ready,
-            // What is refused stops nothing that runs: its pods wait for a request that can be served.
+            Lookup::Absent => follows && draft.machines.nodes_ready,
             Lookup::Found(set) => {
-                let follows = !draft.failures.iter().any(Failure::forbids_machines);
                 effect::is_controlled_by(&set.metadata, view.uid()) && (follows || keeps_template(view, set, &revision))
             }
             Lookup::Malformed(_) => true,
@@ -176,6 +176,12 @@ fn ensure(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, StatefulSet>, re
 pub(super) fn keeps_template(view: &View<'_>, running: &StatefulSet, revision: &Revision) -> bool {
     let is_ours = effect::is_controlled_by(&running.metadata, view.uid()) && !is_dying(&running.metadata);
     is_ours && former::is_of(&running.metadata, revision) && asked::is_unchanged(view, &running.metadata)
+}
+
+/// Whether pods of ours stand already that were made from what is asked for now, with the settings of the runtime as they are.
+pub(super) fn runs_as_asked(view: &View<'_>, draft: &Draft) -> Result<bool, Unread> {
+    let (Lookup::Found(set), Some(revision)) = (view.stateful_set()?, &draft.revision) else { return Ok(false) };
+    Ok(keeps_template(view, set, revision) && config::is_told(draft, set))
 }
 
 /// Looks after everything of a running set but its pod template.
