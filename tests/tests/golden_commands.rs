@@ -5,7 +5,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kaito_core::cloud::Cloud;
 use kaito_core::manifest::{self, Layout, Serving, shell_line};
 use kaito_core::sizing::{self, Demand};
-use kaito_core::units::Bytes;
 use kaito_core::workspace::{Engine, Facts, Task};
 use kaito_presets::{GpuVendor, ModelRef, images, model, profile_for, sku};
 use kaito_tests::shared;
@@ -60,15 +59,9 @@ fn facts(row: &BTreeMap<String, String>, size: &str) -> Option<Facts> {
 }
 
 fn launched(facts: &Facts) -> (u32, String, Value) {
-    let demand = Demand {
-        weights: Bytes(facts.model.weights_bytes),
-        kv_bytes_per_token: facts.model.kv_bytes_per_token,
-        context: None,
-        gpus_per_node: facts.sku.gpu_count,
-        gpu_memory: Bytes(facts.sku.gpu_memory_bytes),
-    };
+    let demand = Demand::of(facts, None);
     let nodes = if facts.engine() == Some(Engine::Vllm) { sizing::estimate(&demand).unwrap().nodes } else { 1 };
-    let layout = Layout::choose(facts, nodes);
+    let layout = Layout::choose(facts, nodes, None);
     let serving = Serving {
         name: "ws",
         namespace: "default",

@@ -1,19 +1,7 @@
 //! What is said of settings, in words. Whole stories of ConfigMaps: `tests/tests/bad_input/references.rs`.
 
 use super::*;
-use crate::settings::Settings;
-use serde_json::json;
-
-fn facts(model: &str, size: &str) -> Facts {
-    let workspace = json!({
-        "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": "a"},
-        "resource": {"instanceType": size, "labelSelector": {"matchLabels": {"apps": "a"}}},
-        "inference": {"preset": {"name": model}},
-    });
-    let (_, workspace) = kaito_api::workspace::decode(workspace).unwrap();
-    let subject = crate::workspace::resolve(&workspace, &Settings::default(), &Default::default()).unwrap();
-    subject.model().cloned().unwrap()
-}
+use crate::workspace::testing::facts;
 
 fn on_a100(yaml: &str) -> Judged {
     RuntimeConfig::read(yaml).unwrap().judge(&facts("phi-4-mini-instruct", "Standard_NC24ads_A100_v4"))
@@ -165,7 +153,7 @@ fn what_stands_beside_the_section_is_told_where_nobody_reads_it() {
 #[test]
 fn groups_of_gpus_are_held_to_the_gpus_that_there_are() {
     let pair = facts("phi-4-mini-instruct", "Standard_NC48ads_A100_v4");
-    let layout = Layout::choose(&pair, 1);
+    let layout = Layout::choose(&pair, 1, None);
     let beyond =
         |yaml: &str| RuntimeConfig::read(yaml).unwrap().beyond(&layout, &pair).map(|finding| finding.to_string());
     assert_eq!(layout.data, 2);

@@ -1,13 +1,15 @@
 //! How many machines a model needs.
 //!
-//! [`estimate`] is the reference's own formula for now (constants with their source below), so that its numbers can be compared; it over-counts the KV cache of some model
-//! families, and a later issue replaces the body with a ledger by family. The interface stays.
+//! [`estimate`] is the reference's own formula for now (constants with their source below), so that its numbers can be compared. It over-counts the KV cache where layers of other kinds are counted as
+//! full attention, and under-counts that of latent attention (MLA), which every GPU holds whole and the formula divides by the GPUs; a later issue replaces the body with a ledger by family. The interface
+//! stays.
 
 mod context;
 
 pub use context::{gpu_memory_hundredths, max_model_len};
 
 use crate::units::{Bytes, GIB};
+use crate::workspace::Facts;
 
 /// Share of a GPU's memory that a server may use (`nodesestimator/estimator.go`: 0.84).
 const UTILISATION: f64 = 0.84;
@@ -33,6 +35,24 @@ pub struct Demand {
     pub gpus_per_node: u32,
     /// Memory of all GPUs of one machine.
     pub gpu_memory: Bytes,
+}
+
+impl Demand {
+    /// A model on machines of a size.
+    pub fn of(facts: &Facts, context: Option<u32>) -> Demand {
+        Demand {
+            weights: Bytes(facts.model.weights_bytes),
+            kv_bytes_per_token: facts.model.kv_bytes_per_token,
+            context,
+            gpus_per_node: facts.sku.gpu_count,
+            gpu_memory: Bytes(facts.sku.gpu_memory_bytes),
+        }
+    }
+
+    /// Memory of one GPU.
+    pub fn memory_of_a_gpu(&self) -> Bytes {
+        Bytes(self.gpu_memory.0 / u64::from(self.gpus_per_node.max(1)))
+    }
 }
 
 /// What it takes.
@@ -77,7 +97,7 @@ pub struct TooSmall {
 )]
 pub fn estimate(demand: &Demand) -> Result<Estimate, TooSmall> {
     let gpus = demand.gpus_per_node.max(1);
-    let per_gpu = demand.gpu_memory.0 / u64::from(gpus);
+    let per_gpu = demand.memory_of_a_gpu().0;
     let usable = per_gpu as f64 * UTILISATION;
     let kv = f64::from(demand.context.unwrap_or(DEFAULT_CONTEXT)) * demand.kv_bytes_per_token as f64 / f64::from(gpus);
     let overhead = BASE_OVERHEAD_GIB * GIB as f64;

@@ -64,7 +64,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         (None, Err(failure)) => return Ok(draft.stop(failure)),
     }
     let room = draft.model().zip(draft.target).map(|(facts, nodes)| {
-        let room = room(&facts, nodes)?;
+        let room = room(&facts, nodes, context)?;
         config::beyond(view, draft, &room.layout, &facts).map_or(Ok(room), Err)
     });
     match room {
@@ -118,8 +118,8 @@ fn too_few(facts: &Facts, nodes: u32, settled: u32) -> Option<Failure> {
 }
 
 /// How a model lies on so many machines, if it leaves room for a context there. Only vLLM is told how long one may be.
-fn room(facts: &Facts, nodes: u32) -> Result<Room, Failure> {
-    let layout = Layout::choose(facts, nodes);
+fn room(facts: &Facts, nodes: u32, context: Option<u32>) -> Result<Room, Failure> {
+    let layout = Layout::choose(facts, nodes, context);
     if facts.engine() != Some(Engine::Vllm) {
         return Ok(Room { layout, max_model_len: None });
     }
@@ -188,7 +188,7 @@ fn is_decided_elsewhere(workspace: &Workspace) -> bool {
 fn lay(workspace: &Workspace, facts: &Facts, context: Option<u32>) -> Result<Room, Failure> {
     let asked = asked(workspace);
     let (nodes, _) = for_model(facts, context, asked)?;
-    too_many(facts, nodes, asked).map_or_else(|| room(facts, nodes), Err)
+    too_many(facts, nodes, asked).map_or_else(|| room(facts, nodes, context), Err)
 }
 
 /// The same, where the settings of the runtime are known: why the model cannot be served with them.
@@ -232,7 +232,7 @@ fn compute(subject: &Subject, context: Option<u32>, asked: u32) -> Result<(u32, 
 }
 
 fn for_model(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, String), Failure> {
-    let Facts { model, sku, .. } = facts;
+    let sku = facts.sku;
     let Task::Inference { engine } = facts.task else {
         return Ok((1, "1 node: a training runs on one machine".to_owned()));
     };
@@ -246,14 +246,7 @@ fn for_model(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, St
             format!("{}, as asked for (the transformers runtime is not sized)", counted(asked, "node")),
         ));
     }
-    let demand = Demand {
-        weights: Bytes(model.weights_bytes),
-        kv_bytes_per_token: model.kv_bytes_per_token,
-        context,
-        gpus_per_node: sku.gpu_count,
-        gpu_memory: Bytes(sku.gpu_memory_bytes),
-    };
-    let estimate = sizing::estimate(&demand).map_err(|small| too_large(small.to_string()))?;
+    let estimate = sizing::estimate(&Demand::of(facts, context)).map_err(|small| too_large(small.to_string()))?;
     if estimate.nodes > MOST_NODES {
         return Err(too_large(format!("{} GPUs would be needed", estimate.gpus)));
     }
@@ -332,7 +325,7 @@ mod tests {
                 if for_model(&facts, None, 1).is_err() {
                     continue;
                 }
-                let found = room(&facts, 1).map(|room| room.max_model_len);
+                let found = room(&facts, 1, None).map(|room| room.max_model_len);
                 assert_eq!(found, Ok(None), "{} on {}", model.id, facts.sku.name);
                 let of_vllm = sizing::max_model_len(facts.profile, &facts.model, facts.sku, facts.sku.gpu_count);
                 would_be_refused += usize::from(of_vllm.is_err());
