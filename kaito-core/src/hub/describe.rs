@@ -182,7 +182,7 @@ mod tests {
             (&*falcon.weights_text, falcon.disk_request_gib, falcon.readiness_timeout_seconds),
             ("13.44Gi", 93, 1800)
         );
-        assert_eq!((falcon.attention, falcon.kv_bytes_per_token, falcon.token_limit), (Attention::Mqa, 8192, 2048));
+        assert_eq!((falcon.attention, falcon.kv_bytes_per_token, falcon.token_limit), (Attention::Mqa, 8192, None));
         assert_eq!((&*falcon.key, &*falcon.short_name), ("tiiuae/falcon-7b-instruct", "falcon-7b-instruct"));
         assert_eq!(falcon.download_id(), "tiiuae/Falcon-7B-Instruct");
         assert_eq!(

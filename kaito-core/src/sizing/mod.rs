@@ -153,6 +153,30 @@ mod tests {
     }
 
     #[test]
+    fn a_repository_may_say_any_number() {
+        use crate::workspace::testing::facts;
+        use kaito_presets::{Model, ModelRef};
+        let sizes = [0, 1, u64::from(u32::MAX), u64::MAX - 1, u64::MAX];
+        for (preset, size) in
+            [("phi-3-mini-4k-instruct", "Standard_NC6s_v3"), ("phi-3-mini-128k-instruct", "Standard_NV72ads_A10_v5")]
+        {
+            let of = facts(preset, size);
+            for (weights_bytes, kv_bytes_per_token) in sizes.into_iter().flat_map(|a| sizes.map(|b| (a, b))) {
+                let model = Model { weights_bytes, kv_bytes_per_token, ..(*of.model).clone() };
+                let of = Facts { model: ModelRef::Hub(model.into()), ..of.clone() };
+                for context in [None, Some(u32::MAX)] {
+                    let nodes = estimate(&Demand::of(&of, context)).map_or(u32::MAX, |estimate| estimate.nodes);
+                    assert!(nodes > 1 || weights_bytes < 1 << 40, "{weights_bytes}");
+                    let layout = crate::manifest::Layout::choose(&of, 1, context);
+                    assert_eq!(layout.data * layout.tensor, of.sku.gpu_count);
+                }
+                let length = max_model_len(of.profile, &of.model, of.sku, 1);
+                assert!(weights_bytes < u64::MAX - 1 || length.is_err() || length == Ok(None));
+            }
+        }
+    }
+
+    #[test]
     fn a_context_that_leaves_nothing_is_refused_in_numbers() {
         let demand = Demand {
             weights: Bytes::gib(8),
