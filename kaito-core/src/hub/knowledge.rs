@@ -22,7 +22,9 @@ fn again(kind: HubErrorKind) -> Backoff {
         HubErrorKind::Throttled | HubErrorKind::Unavailable | HubErrorKind::Malformed => (MINUTE / 2, 10 * MINUTE),
         // Somebody has to do something first: accept a license, make a Secret, publish a model. What she does is found soon, and without her the hub is not asked often.
         HubErrorKind::Token => (MINUTE / 4, 5 * MINUTE),
-        HubErrorKind::Unauthorized | HubErrorKind::NotFound | HubErrorKind::Offline => (MINUTE, 5 * MINUTE),
+        HubErrorKind::Unauthorized | HubErrorKind::NotFound | HubErrorKind::Offline | HubErrorKind::Unservable => {
+            (MINUTE, 5 * MINUTE)
+        }
     };
     Backoff { first, cap }
 }
@@ -31,7 +33,11 @@ fn again(kind: HubErrorKind) -> Backoff {
 fn is_definite(kind: HubErrorKind) -> bool {
     match kind {
         HubErrorKind::Throttled | HubErrorKind::Unavailable | HubErrorKind::Malformed => false,
-        HubErrorKind::Token | HubErrorKind::Unauthorized | HubErrorKind::NotFound | HubErrorKind::Offline => true,
+        HubErrorKind::Token
+        | HubErrorKind::Unauthorized
+        | HubErrorKind::NotFound
+        | HubErrorKind::Offline
+        | HubErrorKind::Unservable => true,
     }
 }
 
@@ -111,10 +117,7 @@ impl Knowledge {
         entropy: f64,
     ) -> bool {
         let Some(entry) = self.entries.get_mut(query) else { return false };
-        let said = said.and_then(|repository| {
-            repository.lean().map_err(|why| HubError::new(HubErrorKind::Malformed, why.to_string()))
-        });
-        let (answer, wait) = match said {
+        let (answer, wait) = match said.and_then(Repository::lean) {
             Ok(repository) => {
                 entry.refusals = 0;
                 (ModelAnswer::Known(Arc::new(repository)), GOOD_FOR)
