@@ -149,6 +149,7 @@ fn what_the_reference_admits_is_what_we_admit() {
 /// Where we differ on purpose about settings of the runtime: (case, what we say, reason).
 const SETTINGS: &[(&str, bool, &str)] = &[
     ("ws-ic-hex", true, "a number in every spelling of YAML: the server's wrapper reads it too"),
+    ("ws-ic-k", true, "8k is 8000 to vLLM, and is sized so; only the reference's own reader takes it for no number"),
     ("ws-ic-blank", false, "the server does not start with a blank for a number"),
     ("ws-ic-vllmnull", false, "the server's wrapper ends with a stack trace where the section is empty"),
     ("ws-ic-dupkey", false, "of a setting that stands twice one would be lost without a word"),

@@ -162,7 +162,7 @@ impl Exchange {
                 Ok(None) => break,
                 Ok(Some(_)) | Err(_) if is_refusal => break,
                 Ok(Some(_)) => {
-                    let words = format!("answers with more than {most} bytes, which nothing about a model has");
+                    let words = format!("answers with more than {} MiB, which nothing about a model has", most >> 20);
                     return Err(refusal(HubErrorKind::Malformed, &shown(url), &words));
                 }
                 Err(error) if error.is_timeout() => {

@@ -398,7 +398,7 @@ mod tests {
             match listed {
                 Ok(found) => assert!(is_list && found.is_empty(), "{body}"),
                 Err(Missing::Answer(error)) => {
-                    assert!(!is_list && error.kind == ErrorKind::Unavailable, "{body}: {error}")
+                    assert!(!is_list && error.kind == ErrorKind::Unavailable, "{body}: {error}");
                 }
                 Err(Missing::Kind) => panic!("{body}: the kind is there"),
             }
