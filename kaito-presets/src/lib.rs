@@ -27,8 +27,8 @@ pub use capability::ComputeCapability;
 pub use catalogue::{UnknownModel, aliases, is_hub_id, model, models, nearest};
 pub use images::Image;
 pub use model::{
-    Attention, Features, Flag, Formats, Model, ModelRef, Quantization, Shape, Text, TransformersParams, TuningMethod,
-    TuningParams,
+    ASSUMED_TOKENS, Attention, Features, Flag, Formats, Model, ModelRef, Quantization, Shape, Text, TransformersParams,
+    TuningMethod, TuningParams,
 };
 pub use options::{Takes, VllmOption};
 pub use removed::{Removed, removed, removed_presets};

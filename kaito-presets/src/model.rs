@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// Words that stand in a table, or were read.
 pub type Text = Cow<'static, str>;
 
+/// Tokens of context that a model has at least of which nothing is said, as the engines and the reference assume.
+pub const ASSUMED_TOKENS: u64 = 2048;
+
 /// A command-line flag without its dashes, and its value where it takes one.
 ///
 /// The spelling is the image's: `load_format` is not `load-format`. A value is bare; quoting for a shell is the caller's.
@@ -48,8 +51,8 @@ pub struct Model {
     pub kv_bytes_per_token: u64,
     /// How heads share keys and values.
     pub attention: Attention,
-    /// Longest context, in tokens.
-    pub token_limit: u64,
+    /// Longest context, in tokens; `None` where the repository does not say.
+    pub token_limit: Option<u64>,
     /// `--dtype` for vLLM where the profile forces nothing: `auto` for quantised weights, else `bfloat16`.
     pub dtype: &'static str,
     /// How the weights are quantised, if they are.

@@ -44,8 +44,8 @@ pub fn attention(shape: &Shape) -> (Attention, u64) {
         1 => Attention::Mqa,
         _ => Attention::Gqa,
     };
-    let elements =
-        if kind == Attention::Unknown { 0 } else { 2 * u64::from(shape.kv_heads) * u64::from(shape.head_dim) };
+    let elements = if kind == Attention::Unknown { 0 } else { u64::from(shape.kv_heads) * u64::from(shape.head_dim) };
+    let elements = elements.saturating_mul(2);
     (kind, two_bytes(elements))
 }
 
@@ -86,6 +86,8 @@ mod tests {
         for unknown in [shape(0, 8, 128), shape(8, 0, 128), shape(8, 8, 0)] {
             assert_eq!(attention(&unknown), (Attention::Unknown, 0));
         }
+        // What a repository says may be anything.
+        assert_eq!(attention(&shape(u32::MAX, u32::MAX, u32::MAX)), (Attention::Mha, u64::MAX));
         assert_eq!(head_dim(4096, 0), 0);
     }
 }

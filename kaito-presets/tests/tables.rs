@@ -37,7 +37,7 @@ fn phi_3_mini_4k_is_as_published() {
     let phi = model("phi-3-mini-4k-instruct").unwrap();
     assert_eq!((&*phi.id, &*phi.short_name), ("microsoft/Phi-3-mini-4k-instruct", "phi-3-mini-4k-instruct"));
     assert_eq!((&*phi.weights_text, phi.weights_bytes), ("7.12Gi", 7_645_041_787));
-    assert_eq!((phi.kv_bytes_per_token, phi.attention, phi.token_limit), (393_216, Attention::Mha, 4096));
+    assert_eq!((phi.kv_bytes_per_token, phi.attention, phi.token_limit), (393_216, Attention::Mha, Some(4096)));
     assert_eq!((phi.disk_request_gib, phi.readiness_timeout_seconds), (87, 1800));
     assert_eq!((phi.dtype, phi.quantization.as_ref(), phi.gated), ("bfloat16", None, Some(false)));
     assert_eq!((phi.tool_call_parser, phi.reasoning_parser, phi.chat_template), (None, None, None));
@@ -47,7 +47,7 @@ fn phi_3_mini_4k_is_as_published() {
     assert_eq!(artifact.reference("r.io/kaito"), "r.io/kaito/kaito-phi-3-mini-4k-instruct:0.2.0");
     assert!(phi.transformers.unwrap().trust_remote_code);
     assert_eq!(phi.tuning.unwrap().disk_request_gib, 80);
-    assert_eq!(model("phi-3-mini-128k-instruct").unwrap().token_limit, 131_072);
+    assert_eq!(model("phi-3-mini-128k-instruct").unwrap().token_limit, Some(131_072));
 }
 
 #[test]

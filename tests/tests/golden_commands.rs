@@ -6,7 +6,6 @@ use kaito_api::vocabulary::annotations;
 use kaito_core::failure::{self, Failure};
 use kaito_core::manifest::{self, Layout, Serving, shell_line};
 use kaito_core::sizing::{self, Demand};
-use kaito_core::units::Bytes;
 use kaito_core::workspace::{Engine, Facts, Looked, resolve};
 use kaito_presets::{GpuVendor, images, sku};
 use kaito_tests::golden::{self, Launch};
@@ -78,15 +77,9 @@ fn launch_differs(row: &Launch, facts: &Facts) -> Option<String> {
 }
 
 fn launched(facts: &Facts) -> (u32, String, Value) {
-    let demand = Demand {
-        weights: Bytes(facts.model.weights_bytes),
-        kv_bytes_per_token: facts.model.kv_bytes_per_token,
-        context: None,
-        gpus_per_node: facts.sku.gpu_count,
-        gpu_memory: Bytes(facts.sku.gpu_memory_bytes),
-    };
+    let demand = Demand::of(facts, None);
     let nodes = if facts.engine() == Some(Engine::Vllm) { sizing::estimate(&demand).unwrap().nodes } else { 1 };
-    let layout = Layout::choose(facts, nodes);
+    let layout = Layout::choose(facts, nodes, None);
     let serving = Serving {
         name: "ws",
         namespace: "default",

@@ -141,7 +141,31 @@ fn edits() -> Vec<Edit> {
             instead: Some(settings(4096)),
             ..of("the content of that ConfigMap", configured, json!({}), ALLOWED, ANEW)
         },
-        of("`inference.preset.name`", phi, inference(json!({"preset": {"name": "phi-4"}})), REFUSED, ANEW),
+        Edit {
+            beside: || vec![settings(2048)],
+            instead: Some(settings(131_072)),
+            ..of(
+                "the content of that ConfigMap: a context that the GPUs have no room for",
+                configured,
+                json!({}),
+                ALLOWED,
+                TOLD,
+            )
+        },
+        of(
+            "`inference.preset.name`: one that takes more machines",
+            phi,
+            inference(json!({"preset": {"name": "phi-4"}})),
+            REFUSED,
+            TOLD,
+        ),
+        of(
+            "`inference.preset.name`",
+            phi,
+            inference(json!({"preset": {"name": "phi-3.5-mini-instruct"}})),
+            REFUSED,
+            ANEW,
+        ),
         of(
             "`inference.preset.name`: one that does not exist",
             phi,

@@ -126,6 +126,91 @@ fn pods_that_run_are_left_alone_when_an_adapter_is_changed_to_one_that_cannot_be
     assert_eq!(world.get(Kind::StatefulSet, "lora"), before);
 }
 
+/// Everything of a world in which an edit made nothing: the set as it was, and not one machine more.
+fn is_left_alone(world: &mut dyn Stage, name: &str, reason: &str, words: &str, edit: &dyn Fn(&mut dyn Stage)) {
+    let before = (world.get(Kind::StatefulSet, name), world.list(Kind::NodeClaim).len());
+    edit(world);
+    world.until_refused(name, "ResourceReady", reason, words);
+    world.expect_quiet();
+    assert_eq!((world.get(Kind::StatefulSet, name), world.list(Kind::NodeClaim).len()), before);
+}
+
+/// Settings that name a context of so many tokens.
+fn length(tokens: u32) -> serde_json::Value {
+    let yaml = format!("vllm: {{max-model-len: {tokens}}}\n");
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "my-settings"}, "data": {"inference_config.yaml": yaml}})
+}
+
+#[test]
+fn settings_for_which_the_gpus_have_no_memory_reach_no_pods_that_run() {
+    let mut manifest = manifests::preset("phi", "phi-3.5-mini-instruct", "Standard_NV36ads_A10_v5");
+    manifest["inference"]["config"] = json!("my-settings");
+    let mut stage = stage();
+    stage.put(&length(8192));
+    stage.put(&manifest);
+    let world: &mut dyn Stage = &mut stage;
+    world.until_ready("phi");
+    is_left_alone(world, "phi", "ModelDoesNotFit", "Standard_NV36ads_A10_v5", &|world| world.put(&length(131_072)));
+    world.put(&length(4096));
+    world.until_ready("phi");
+    let template = &world.get(Kind::StatefulSet, "phi").unwrap()["spec"]["template"];
+    assert!(template["metadata"]["annotations"]["kaito.sh/inference-config-digest"].is_string(), "{template}");
+}
+
+#[test]
+fn settings_that_come_to_be_beyond_the_gpus_before_there_is_a_pod_make_none() {
+    let mut manifest = manifests::preset("phi", "phi-3.5-mini-instruct", "Standard_NV36ads_A10_v5");
+    manifest["inference"]["config"] = json!("my-settings");
+    let mut stage = stage();
+    stage.put(&length(8192));
+    stage.put(&manifest);
+    let world: &mut dyn Stage = &mut stage;
+    world.until("a machine is on its way", &|stage| !stage.list(Kind::NodeClaim).is_empty());
+    world.put(&length(131_072));
+    world.until_refused("phi", "ResourceReady", "ModelDoesNotFit", "Standard_NV36ads_A10_v5");
+    world.expect_quiet();
+    assert!(world.get(Kind::StatefulSet, "phi").is_none());
+    world.put(&length(8192));
+    world.until_ready("phi");
+}
+
+#[test]
+fn a_model_that_takes_more_machines_than_there_are_takes_the_place_of_none_that_runs() {
+    let mut stage = stage();
+    stage.put(&manifests::phi_4_mini("phi"));
+    let world: &mut dyn Stage = &mut stage;
+    world.until_ready("phi");
+    let name = |name: &str| json!({"inference": {"preset": {"name": name}}});
+    let words = "takes 4 nodes of Standard_NV36ads_A10_v5 now, and this Workspace has 1";
+    is_left_alone(world, "phi", "MoreNodesThanAsked", words, &|world| {
+        world.patch(Kind::Workspace, "phi", &name("qwen2.5-coder-32b-instruct"));
+    });
+    let before = world.get(Kind::StatefulSet, "phi");
+    world.patch(Kind::Workspace, "phi", &name("phi-4-mini-instruct"));
+    world.until_ready("phi");
+    assert_eq!(world.get(Kind::StatefulSet, "phi"), before);
+}
+
+/// A set of the Go operator with a length that its server took.
+#[test]
+fn a_model_that_runs_as_it_is_asked_for_is_not_stopped_by_a_formula_that_says_it_cannot() {
+    let mut manifest = manifests::preset("phi", "phi-3.5-mini-instruct", "Standard_NV36ads_A10_v5");
+    manifest["inference"]["config"] = json!("my-settings");
+    let mut stage = stage();
+    stage.put(&length(8192));
+    stage.put(&manifest);
+    (&mut stage as &mut dyn Stage).until_ready("phi");
+    stage.put(&length(131_072));
+    stage.patch(
+        Kind::StatefulSet,
+        "phi",
+        &json!({"metadata": {"annotations": {"kaito.sh/inference-config-digest": null}}}),
+    );
+    stage.pass_time();
+    (&mut stage as &mut dyn Stage).until_ready("phi");
+    (&mut stage as &mut dyn Stage).expect_quiet();
+}
+
 #[test]
 fn pods_of_the_users_own_that_run_are_left_alone_when_the_template_is_broken_and_follow_when_it_is_whole_again() {
     let mut stage = stage();

@@ -159,6 +159,7 @@ fn a_refusal_is_told_in_the_hubs_own_words_and_no_machine_is_paid_for() {
         (HubErrorKind::Unavailable, "ModelHubUnavailable"),
         (HubErrorKind::Malformed, "ModelHubUnavailable"),
         (HubErrorKind::Offline, "ModelNotAtHand"),
+        (HubErrorKind::Unservable, "ModelNotServable"),
     ] {
         let mut stage = MemoryStage::of(World::with_fate(&Settings::default(), Pace::default(), &refusing(kind)));
         stage.put(&example("llama"));

@@ -21,7 +21,7 @@ struct Model {
     multimodal: bool,
     weights_bytes: u64,
     kv_bytes_per_token: u64,
-    max_model_len: u64,
+    max_model_len: Option<u64>,
     attention: &'static str,
     dtype: &'static str,
     quantization: Option<&'static str>,
@@ -66,7 +66,7 @@ pub fn models(args: &Models, console: &mut Console<'_>) -> Result<Verdict, Defec
     };
     let mut table = Table::new(&["NAME", "WEIGHTS", "CONTEXT", "ATTENTION", "DTYPE", "LICENSE", "ID"]);
     for model in &found {
-        let context = model.token_limit.to_string();
+        let context = model.token_limit.map(|tokens| tokens.to_string()).unwrap_or_default();
         let dtype = model.quantization.as_ref().map_or(model.dtype, |quantization| &*quantization.method);
         let cells = [
             model.preferred_name(),

@@ -101,7 +101,7 @@ impl Asker<'_> {
             }
         }
         let words = format!("lists files on more than {MOST_PAGES} pages, which no model has");
-        Err(refusal(HubErrorKind::Malformed, &self.hub.endpoint.at(&tree), &words))
+        Err(refusal(HubErrorKind::Unservable, &self.hub.endpoint.at(&tree), &words))
     }
 
     /// The first that is listed and given; the refusal where one is listed and none is given.

@@ -76,19 +76,21 @@ impl Answer {
             (HubErrorKind::Unauthorized, None) => " (asked without a token)".to_owned(),
             _ => String::new(),
         };
-        let said = self.own_words().map(|words| format!(": {words}")).unwrap_or_default();
-        let retry_after = patience::asked(&self.headers, Timestamp::now());
+        let said = self.own_words(token).map(|words| format!(": {words}")).unwrap_or_default();
+        let retry_after = patience::asked(self.status, &self.headers, Timestamp::now());
         let words = format!("answered {}{shown}{said}", self.status);
         Err(HubError { retry_after, ..refusal(kind, &self.address, &words) })
     }
 
-    /// Why it refuses, as Hugging Face says it: in headers, else in the field `error` of a JSON body.
-    fn own_words(&self) -> Option<String> {
+    /// Why it refuses, as Hugging Face says it: in headers, else in the field `error` of a JSON body. The token is hidden before the words are cut: half of one is not found any more.
+    fn own_words(&self, token: Option<&HubToken>) -> Option<String> {
         let body: Option<serde_json::Value> = serde_json::from_slice(&self.body).ok();
         let in_body = body.as_ref().and_then(|body| body.get("error")?.as_str());
         let words = [self.header("x-error-code"), self.header("x-error-message").or(in_body)];
         let words: Vec<&str> = words.into_iter().flatten().filter(|word| !word.trim().is_empty()).collect();
-        (!words.is_empty()).then(|| quoted(&words.join(": ")))
+        let words = words.join(": ");
+        let words = token.map_or_else(|| words.clone(), |token| token.hidden_in(&words));
+        (!words.is_empty()).then(|| quoted(&words))
     }
 }
 
@@ -211,6 +213,21 @@ fn shown_host(url: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_that_a_hub_repeats_is_hidden_wherever_its_words_are_cut() {
+        let token = HubToken::parse(&"s3same".repeat(20), "this test").unwrap();
+        let said = |before: usize| {
+            let error = format!("{}{}", "x".repeat(before), "s3same".repeat(20));
+            let body = serde_json::to_vec(&serde_json::json!({"error": error})).unwrap();
+            let (address, headers) = ("https://hub.example/a".to_owned(), HeaderMap::new());
+            let refused = Answer { address, status: StatusCode::FORBIDDEN, headers, body }.accepted(Some(&token));
+            refused.err().unwrap().message
+        };
+        for before in 0..3000 {
+            assert!(!said(before).contains("s3sam"), "{before}");
+        }
+    }
 
     #[test]
     fn a_redirect_never_leaves_https() {

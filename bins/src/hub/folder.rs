@@ -8,17 +8,22 @@
 //! Weights need not be there: in a clone without them their pointers of large-file storage tell the sizes. Names are found in any case, for so a hub does.
 
 use super::address::RepositoryId;
-use super::{is_commit, snapshot};
+use super::is_commit;
+use super::snapshot::{self, Trouble};
 use async_trait::async_trait;
 use kaito_core::hub::{HubError, HubErrorKind, ModelHub, ModelQuery, Repository};
 use kaito_core::words::quoted;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::Mutex;
 
 /// A hub that is a folder. Knows no tokens, and asks nobody.
 #[derive(Debug, Clone)]
 pub struct FolderHub {
     folder: PathBuf,
+    /// Held by whoever looks: a look at a volume that hangs goes on when nobody waits for it any more, and none is begun beside it.
+    looks: Arc<Mutex<()>>,
 }
 
 /// Where a repository lies.
@@ -35,8 +40,13 @@ struct Place {
 impl ModelHub for FolderHub {
     async fn repository(&self, query: &ModelQuery) -> Result<Repository, HubError> {
         let (hub, id) = (self.clone(), query.id.clone());
+        let turn = Arc::clone(&self.looks).lock_owned().await;
         // A volume of a network may take its time.
-        let looked = tokio::task::spawn_blocking(move || hub.look(&id)).await;
+        let looked = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            hub.look(&id)
+        });
+        let looked = looked.await;
         looked.unwrap_or_else(|error| Err(HubError::new(HubErrorKind::Unavailable, error.to_string())))
     }
 }
@@ -44,29 +54,29 @@ impl ModelHub for FolderHub {
 impl FolderHub {
     /// A hub that is this folder; it is looked at when something is asked.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self { folder: folder.into(), looks: Arc::default() }
     }
 
     /// What the folder holds of a model.
     ///
     /// # Errors
-    /// [`HubErrorKind::Offline`]: it is not there, or the folder is not. [`HubErrorKind::Malformed`]: it is not whole, too large, or leads out of the folder.
+    /// [`HubErrorKind::Offline`]: it is not there, or the folder is not. [`HubErrorKind::Malformed`]: it is not whole, or leads out of the folder. [`HubErrorKind::Unservable`]: it is more than a model
+    /// has. [`HubErrorKind::Unavailable`]: looking took too long.
     pub fn look(&self, id: &str) -> Result<Repository, HubError> {
         let id = RepositoryId::parse(id)?;
         let folder = quoted(&self.folder.display().to_string());
         let offline = |words: String| HubError::new(HubErrorKind::Offline, words);
         let root = fs::canonicalize(&self.folder).and_then(|root| fs::read_dir(&root).map(|_| root));
         let root = root.map_err(|error| offline(format!("the folder of models {folder} cannot be read: {error}")))?;
-        let malformed =
-            |why: String| HubError::new(HubErrorKind::Malformed, format!("{folder}: {id}: {}", quoted(&why)));
-        let found = in_cache(&root, &id).map_err(malformed)?.or_else(|| plain(&root, &id));
+        let refused = |why: Trouble| HubError::new(why.kind, format!("{folder}: {id}: {}", quoted(&why.words)));
+        let found = in_cache(&root, &id).map_err(|why| refused(why.into()))?.or_else(|| plain(&root, &id));
         let place = found.ok_or_else(|| {
             offline(format!(
                 "{id} is not in the folder of models {folder}; expected {folder}/{id}/config.json, or {folder}/models--{}--{}/snapshots",
                 id.owner, id.name
             ))
         })?;
-        let found = snapshot::read(&root, &place.files).map_err(malformed)?;
+        let found = snapshot::read(&root, &place.files).map_err(refused)?;
         let commit = place.commit.or(found.commit).unwrap_or_else(|| format!("folder-{}", found.fingerprint));
         Ok(Repository { id: place.id.to_string(), commit, gated: false, files: found.files, config: found.config })
     }

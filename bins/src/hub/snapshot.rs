@@ -2,14 +2,18 @@
 
 use super::{CONFIGS, MOST_CONFIG, answer, is_commit};
 use kaito_core::hash;
-use kaito_core::hub::{ConfigFile, RepositoryFile};
+use kaito_core::hub::{ConfigFile, HubErrorKind, RepositoryFile};
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Component, Display, Path, PathBuf};
+use std::time::{Duration, Instant};
 
-/// Files at most; a model has tens.
-const MOST_FILES: usize = 20_000;
+/// Files, folders and whatever else at most; a model has tens. Links may lead to the same folders again and again: each time counts.
+const MOST_ENTRIES: usize = 20_000;
+
+/// A volume of a network that takes longer is not waited for.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// Folders within folders at most, also where links go in circles.
 const DEEPEST: usize = 16;
@@ -28,13 +32,27 @@ pub(super) struct Snapshot {
     pub(super) fingerprint: String,
 }
 
+/// Why a folder is not read, in words.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub(super) kind: HubErrorKind,
+    pub(super) words: String,
+}
+
+impl From<String> for Trouble {
+    fn from(words: String) -> Self {
+        Self { kind: HubErrorKind::Malformed, words }
+    }
+}
+
 /// Reads what lies below a folder. Links are followed within `root`.
 ///
 /// # Errors
-/// Something leads out of `root` or nowhere, or is more than a model has; in words.
-pub(super) fn read(root: &Path, folder: &Path) -> Result<Snapshot, String> {
-    let mut files = Vec::new();
-    walk(root, folder, "", DEEPEST, &mut files)?;
+/// Something leads out of `root` or nowhere, is more than a model has, or takes too long.
+pub(super) fn read(root: &Path, folder: &Path) -> Result<Snapshot, Trouble> {
+    let mut walk = Walk { root, files: Vec::new(), entries: 0, until: Instant::now() + LONGEST };
+    walk.below(folder, "", DEEPEST)?;
+    let mut files = walk.files;
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let path = CONFIGS.into_iter().find(|path| files.iter().any(|file| file.path == *path));
     let config = path.map(|path| config(root, folder, path)).transpose()?;
@@ -67,32 +85,58 @@ pub(super) fn text(root: &Path, path: &Path, most: usize) -> Result<String, Stri
     String::from_utf8(bytes).map_err(|_| format!("{} is no text in UTF-8", inner(root, path)))
 }
 
-fn walk(root: &Path, folder: &Path, prefix: &str, depth: usize, files: &mut Vec<RepositoryFile>) -> Result<(), String> {
-    let unreadable = |path: &Path, error: std::io::Error| format!("{} cannot be read: {error}", inner(root, path));
-    if depth == 0 {
-        return Err(format!("{prefix} lies more than {DEEPEST} folders deep"));
-    }
-    let real = within(root, folder)?;
-    for entry in fs::read_dir(&real).map_err(|error| unreadable(folder, error))? {
-        let entry = entry.map_err(|error| unreadable(folder, error))?;
-        let name = entry.file_name().into_string().map_err(|name| format!("{} is no name in UTF-8", name.display()))?;
-        let (path, relative) = (real.join(&name), format!("{prefix}{name}"));
-        let file = within(root, &path)?;
-        let metadata = fs::metadata(&file).map_err(|error| unreadable(&path, error))?;
-        if metadata.is_dir() {
-            // `.git`, `.cache`, and the `..data` of a mounted ConfigMap belong to tools.
-            if !name.starts_with('.') {
-                walk(root, &path, &format!("{relative}/"), depth - 1, files)?;
+/// A walk over everything that lies below a folder.
+struct Walk<'a> {
+    root: &'a Path,
+    files: Vec<RepositoryFile>,
+    /// What was looked at so far.
+    entries: usize,
+    /// When it has taken too long.
+    until: Instant,
+}
+
+impl Walk<'_> {
+    fn below(&mut self, folder: &Path, prefix: &str, depth: usize) -> Result<(), Trouble> {
+        let root = self.root;
+        let unreadable = |path: &Path, error: std::io::Error| format!("{} cannot be read: {error}", inner(root, path));
+        if depth == 0 {
+            return Err(format!("{prefix} lies more than {DEEPEST} folders deep").into());
+        }
+        let real = within(root, folder)?;
+        for entry in fs::read_dir(&real).map_err(|error| unreadable(folder, error))? {
+            self.count()?;
+            let entry = entry.map_err(|error| unreadable(folder, error))?;
+            let name =
+                entry.file_name().into_string().map_err(|name| format!("{} is no name in UTF-8", name.display()))?;
+            let (path, relative) = (real.join(&name), format!("{prefix}{name}"));
+            let file = within(root, &path)?;
+            let metadata = fs::metadata(&file).map_err(|error| unreadable(&path, error))?;
+            if metadata.is_dir() {
+                // `.git`, `.cache`, and the `..data` of a mounted ConfigMap belong to tools.
+                if !name.starts_with('.') {
+                    self.below(&path, &format!("{relative}/"), depth - 1)?;
+                }
+            } else if metadata.is_file() {
+                let is_small = metadata.len() <= MOST_POINTER;
+                let pointed = is_small.then(|| pointed(root, &path)).flatten();
+                self.files.push(RepositoryFile { path: relative, size: pointed.unwrap_or(metadata.len()) });
             }
-        } else if metadata.is_file() {
-            let pointed = Some(metadata.len()).filter(|size| *size <= MOST_POINTER).and_then(|_| pointed(root, &path));
-            files.push(RepositoryFile { path: relative, size: pointed.unwrap_or(metadata.len()) });
         }
-        if files.len() > MOST_FILES {
-            return Err(format!("has more than {MOST_FILES} files, which no model has"));
-        }
+        Ok(())
     }
-    Ok(())
+
+    fn count(&mut self) -> Result<(), Trouble> {
+        self.entries += 1;
+        if self.entries > MOST_ENTRIES {
+            let words = format!("has more than {MOST_ENTRIES} files and folders, which no model has");
+            return Err(Trouble { kind: HubErrorKind::Unservable, words });
+        }
+        if Instant::now() > self.until {
+            let words = format!("was not looked through within {} seconds", LONGEST.as_secs());
+            return Err(Trouble { kind: HubErrorKind::Unavailable, words });
+        }
+        Ok(())
+    }
 }
 
 /// A path as seen from `root`, for a message.

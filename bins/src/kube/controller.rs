@@ -68,7 +68,7 @@ impl Controller {
                     None => break, // the watches are gone: shutting down
                 },
                 Some(done) = tasks.join_next() => self.finished(&mut roots, done?, start.elapsed()),
-                () = until(next.map(|next| start + next)) => {}
+                () = until(next.and_then(|next| start.checked_add(next))) => {}
                 _ = beat.tick() => self.readiness.beat(name),
                 _ = sweep.tick() => roots.sweep(self.cluster.stores().roots(self.planner.as_ref()), start.elapsed(), chance()),
             }

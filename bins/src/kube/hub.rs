@@ -11,7 +11,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// One repository takes no longer: three questions with time limits of their own, and a pause that a hub asked for.
+/// One repository takes no longer, whatever a hub is: our own client gives up sooner by itself, and an embedder's may not.
 const TIME_LIMIT: Duration = Duration::from_secs(180);
 
 /// What is known of repositories, and the hub that knows more.
@@ -47,7 +47,7 @@ impl Models {
             while let Some(query) = self.take() {
                 tasks.spawn(ask(Arc::clone(&self.hub), query));
             }
-            let next = self.known().next().map(|next| self.start + next);
+            let next = self.known().next().and_then(|next| self.start.checked_add(next));
             tokio::select! {
                 () = self.due.notified() => {}
                 () = super::controller::until(next) => {}

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// How long an answer may take. A webhook of somebody else may hold a write for 10 seconds by default, 30 at most.
 const TIME_LIMIT: Duration = Duration::from_secs(15);
+/// A server that asks for more patience is believed this far: what stands before it may say anything.
+const MOST_PATIENCE: Duration = Duration::from_mins(5);
 /// How many objects one page of a list holds.
 const PAGE: usize = 500;
 /// The reason of a refusal that is no Status: from a proxy, or for a path that the server does not know.
@@ -65,7 +67,7 @@ impl Requests {
         read.map_err(|refusal| refusal.error)
     }
 
-    /// One object; `None` when it is not there. `Err(None)` when the kind is not there.
+    /// One object; `None` when it is not there. [`Missing::Kind`] when the kind is not there.
     pub(super) async fn get(&self, key: &ObjectKey) -> Result<Option<Seen>, Missing> {
         match self.send("get", key.kind, Method::GET, kinds::object(key), None).await {
             Ok(value) => Ok(Some(Seen::decode(key.kind, value))),
@@ -98,9 +100,9 @@ impl Requests {
                 .collect();
             let url = with_query(&kinds::collection(kind, namespace), &query, Some(PAGE));
             let mut page = self.send("list", kind, Method::GET, url, None).await?;
-            if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
-                found.extend(items.into_iter().map(|item| Seen::decode(kind, item)));
-            }
+            let items =
+                items(&mut page).map_err(|error| Missing::Answer(BackendError::new(ErrorKind::Unavailable, error)))?;
+            found.extend(items.into_iter().map(|item| Seen::decode(kind, item)));
             match page.pointer("/metadata/continue").and_then(Value::as_str) {
                 Some(next) if !next.is_empty() => rest = next.to_owned(),
                 _ => return Ok(found),
@@ -201,10 +203,21 @@ impl Requests {
     }
 }
 
+/// What a page of a list holds. Anything else, such as the page of a proxy, is no empty list: what is not there is made, and paid for.
+fn items(page: &mut Value) -> Result<Vec<Value>, String> {
+    let is_list = page.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
+    match page.get_mut("items").map(Value::take) {
+        Some(Value::Array(items)) if is_list => Ok(items),
+        // Go writes an empty list so, too.
+        Some(Value::Null) if is_list => Ok(Vec::new()),
+        _ => Err("the API server's answer is JSON, but no list of objects".to_owned()),
+    }
+}
+
 /// What a header asks for, in seconds. The other form of the header, a date, is not used by API servers.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    Some(Duration::from_secs(seconds).min(MOST_PATIENCE))
 }
 
 /// A URL with a query.
@@ -294,7 +307,7 @@ impl From<Error> for Refusal {
             error: BackendError {
                 kind,
                 message: status.message.clone(),
-                retry_after: (asked > 0).then(|| Duration::from_secs(asked.into())),
+                retry_after: (asked > 0).then(|| Duration::from_secs(asked.into()).min(MOST_PATIENCE)),
             },
         }
     }
@@ -363,12 +376,37 @@ mod tests {
             (&[("Retry-After", "7")][..], busy, Some(9)),
             (&[][..], busy, Some(9)),
             (&[("Retry-After", "Wed, 21 Oct 2026 07:28:00 GMT")][..], "no", None),
+            // Nobody asks for years.
+            (&[("Retry-After", "18446744073709551615")][..], "no", Some(300)),
+            (&[][..], r#"{"kind": "Status", "code": 429, "details": {"retryAfterSeconds": 4294967295}}"#, Some(300)),
         ] {
             let requests = answering(429, headers, body);
             let Err(Missing::Answer(error)) = requests.get(&ObjectKey::new(Kind::Service, "a", "b")).await else {
                 panic!("it is refused");
             };
             assert_eq!((error.kind, error.retry_after), (ErrorKind::Throttled, seconds.map(Duration::from_secs)));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_list_is_not_taken_for_an_empty_one() {
+        for (body, is_list) in [
+            (r#"{"kind": "ServiceList", "items": []}"#, true),
+            (r#"{"kind": "ServiceList", "items": null}"#, true),
+            (r#"{"kind": "ServiceList"}"#, false),
+            (r#"{"kind": "ServiceList", "items": {}}"#, false),
+            (r#"{"kind": "Service", "items": []}"#, false),
+            (r#"{"message": "welcome"}"#, false),
+            ("[]", false),
+        ] {
+            let listed = answering(200, &[], body).list(Kind::Service, Some("a"), ("labelSelector", "")).await;
+            match listed {
+                Ok(found) => assert!(is_list && found.is_empty(), "{body}"),
+                Err(Missing::Answer(error)) => {
+                    assert!(!is_list && error.kind == ErrorKind::Unavailable, "{body}: {error}");
+                }
+                Err(Missing::Kind) => panic!("{body}: the kind is there"),
+            }
         }
     }
 

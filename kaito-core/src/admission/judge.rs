@@ -5,7 +5,7 @@ use super::rules::{Case, Late, On, RULES, annotation_path};
 use crate::failure::{self, Failure, Reason};
 use crate::words::quoted;
 use crate::workspace::{self, Engine, Facts, Subject};
-use kaito_api::vocabulary::annotations;
+use kaito_api::vocabulary::{annotations, names};
 use kaito_api::workspace::Version;
 use kaito_api::{FieldError, FieldErrorKind, FieldPath, Workspace};
 use kaito_presets::Sku;
@@ -61,7 +61,7 @@ pub fn judge(case: &Case<'_>) -> Judgement {
     broken.sort_by(|a, b| a.error.cmp(&b.error));
     let subject = workspace::objections(case.new, case.settings, case.looked);
     let (mut unused, warnings) = match &subject {
-        Ok(subject) => (unused(case.new, subject), warnings(case.new, subject)),
+        Ok(subject) => (unused(case.new, subject), warnings(case, subject)),
         Err(_) => (Vec::new(), Vec::new()),
     };
     unused.extend(told);
@@ -74,9 +74,10 @@ pub(super) fn ask(case: &Case<'_>, on: On) -> impl Iterator<Item = Broken> {
     asked.filter_map(|rule| Some(Broken { error: rule.broken(case)?, late: rule.late }))
 }
 
-fn warnings(workspace: &Workspace, subject: &Subject) -> Vec<String> {
+fn warnings(case: &Case<'_>, subject: &Subject) -> Vec<String> {
+    let workspace = case.new;
     let of_template = match subject {
-        Subject::Model(_) => Vec::new(),
+        Subject::Model(facts) => token_missing(case, facts).into_iter().collect(),
         Subject::Own(own) => workspace::doubts_about_template(own),
         Subject::Unseen(unseen) => vec![format!(
             "inference.preset.name: {} is in no catalogue; it is looked up at the hub of models when the Workspace is made, and a condition says what came of that",
@@ -85,6 +86,25 @@ fn warnings(workspace: &Workspace, subject: &Subject) -> Vec<String> {
     };
     let of_number = workspace::bought_otherwise(workspace, subject);
     of_template.into_iter().chain(of_number).chain(retirement(subject.sku())).collect()
+}
+
+/// Whether the weights are downloaded by the pods themselves.
+fn downloads(workspace: &Workspace, facts: &Facts) -> bool {
+    let on_node = workspace::local_weights(workspace).is_some();
+    facts.engine().is_some() && !on_node && crate::manifest::are_downloaded(facts)
+}
+
+/// That the weights are given to nobody without a token, and none is named. Not refused, as the reference does not either: what a mirror of the operator's asks for, nobody knows here.
+fn token_missing(case: &Case<'_>, facts: &Facts) -> Option<String> {
+    let named = case.new.preset().is_some_and(|preset| !preset.preset_options.model_access_secret.is_empty());
+    let asks = facts.model.gated == Some(true) && case.settings.hub.is_none() && downloads(case.new, facts);
+    (asks && !named).then(|| {
+        format!(
+            "inference.preset.presetOptions.modelAccessSecret: is not set, and the hub gives {} to nobody without a token: the pods will not start; name a Secret with the key {}",
+            facts.model.id,
+            names::HF_TOKEN_KEY
+        )
+    })
 }
 
 /// What was asked for and has no effect: said, so that nobody waits for it.
@@ -108,9 +128,8 @@ fn unused_beside_preset(workspace: &Workspace, facts: Option<&Facts>) -> Vec<Str
     let engine = facts.and_then(Facts::engine);
     let serves = engine.is_some();
     let on_node = workspace::local_weights(workspace).is_some();
-    let downloads = serves && !on_node && facts.is_some_and(crate::manifest::are_downloaded);
+    let downloads = facts.is_some_and(|facts| downloads(workspace, facts));
     let has_token = !options.model_access_secret.is_empty();
-    let asks_for_token = downloads && facts.is_some_and(|facts| facts.model.gated == Some(true)) && !has_token;
     let config = workspace.inference().is_some_and(|served| !served.config.is_empty());
     let mode = workspace.annotation(annotations::PERFORMANCE_MODE).filter(|_| serves);
     let has_modes = facts.is_some_and(|facts| facts.profile.supports.performance_mode);
@@ -132,8 +151,6 @@ fn unused_beside_preset(workspace: &Workspace, facts: Option<&Facts>) -> Vec<Str
             .then(|| "inference.config: the transformers runtime reads no settings".to_owned()),
         mode.filter(|_| engine != Some(Engine::Vllm) || !has_modes)
             .map(|_| format!("annotation {}: this runtime has no modes", annotations::PERFORMANCE_MODE)),
-        asks_for_token
-            .then(|| "no modelAccessSecret is named, and the repository of this model asks for a token".to_owned()),
     ]
     .into_iter()
     .flatten()

@@ -106,3 +106,26 @@ fn a_field_of_another_version_is_named_as_such() {
     let elsewhere = said("v1alpha1", "/resource/partition", json!({"mode": "mig"}));
     assert_eq!(elsewhere, ["resource.partition: no such field in kaito.sh/v1alpha1; kaito.sh/v1beta1 has it"]);
 }
+
+#[test]
+fn a_token_that_is_missing_is_a_warning_and_none_where_nobody_asks_the_hub_for_it() {
+    let warned = |model: &str, secret: &str, annotation: Option<&str>, mirror: Option<&str>| {
+        let object = json!({
+            "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace",
+            "metadata": {"name": "a", "annotations": {"kaito.sh/use-local-weights": annotation.unwrap_or("false")}},
+            "resource": {"instanceType": "Standard_NC24ads_A100_v4", "labelSelector": {"matchLabels": {"apps": "a"}}},
+            "inference": {"preset": {"name": model, "presetOptions": {"modelAccessSecret": secret}}},
+        });
+        let settings = Settings { hub: mirror.map(str::to_owned), ..Settings::default() };
+        let verdict = review(&object, None, &settings);
+        assert!(verdict.allowed, "as the reference: {}", verdict.message);
+        assert!(!verdict.warnings.iter().any(|warning| warning.starts_with("not used: no ")), "{:?}", verdict.warnings);
+        let words = "inference.preset.presetOptions.modelAccessSecret: is not set, and the hub gives meta-llama/Llama-3.1-8B-Instruct to nobody without a token";
+        verdict.warnings.iter().any(|warning| warning.starts_with(words))
+    };
+    assert!(warned("llama-3.1-8b-instruct", "", None, None));
+    assert!(!warned("llama-3.1-8b-instruct", "hub", None, None));
+    assert!(!warned("llama-3.1-8b-instruct", "", Some("true"), None));
+    assert!(!warned("llama-3.1-8b-instruct", "", None, Some("https://mirror.example.com")));
+    assert!(!warned("phi-4", "", None, None));
+}

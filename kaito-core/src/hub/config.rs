@@ -11,14 +11,13 @@ use serde_json::{Map, Value};
 /// Where the text model of a larger one is described; the first that is there counts. The last two are ours.
 const NESTED: [&str; 4] = ["text_config", "llm_config", "language_config", "thinker_config"];
 
-/// Tokens of context where the file names none.
-const DEFAULT_TOKENS: u64 = 2048;
-
 /// One number, by the names it goes by.
 type Names = &'static [&'static str];
 
 const TOKENS: Names =
     &["max_position_embeddings", "n_ctx", "seq_length", "max_seq_len", "max_sequence_length", "model_max_length"];
+/// A length that vLLM takes too where the others say less.
+const LONGEST_TOKENS: Names = &["model_max_length"];
 const HIDDEN_SIZE: Names = &["hidden_size", "n_embd", "d_model", "dim"];
 const LAYERS: Names = &["num_hidden_layers", "n_layer", "n_layers"];
 const HEADS: Names = &["num_attention_heads", "n_head", "n_heads"];
@@ -27,6 +26,13 @@ const KV_HEADS: Names = &["num_key_value_heads", "n_head_kv", "n_kv_heads", "num
 const HEAD_DIM: Names = &["head_dim", "attention_head_dim"];
 const KV_LORA_RANK: Names = &["kv_lora_rank"];
 const QK_ROPE_HEAD_DIM: Names = &["qk_rope_head_dim"];
+/// How positions are stretched beyond those that a model was trained on; the latter in files of transformers 5.
+const ROPE: [&str; 2] = ["rope_scaling", "rope_parameters"];
+/// What is read of it.
+const ROPE_DETAILS: [&str; 4] = ["rope_type", "type", "factor", "original_max_position_embeddings"];
+/// Kinds of it whose factor is in the length already.
+const ROPE_COUNTED: [&str; 3] = ["su", "longrope", "llama3"];
+const MODEL_TYPE: &str = "model_type";
 const MULTI_QUERY: &str = "multi_query";
 const ARCHITECTURES: &str = "architectures";
 const QUANTIZATION: &str = "quantization_config";
@@ -43,8 +49,8 @@ const EXPERTS: &str = "moe";
 /// Everything that is read from the file, by name; the rest is not kept of a repository.
 fn read_names() -> impl Iterator<Item = &'static str> {
     let numbers = [TOKENS, HIDDEN_SIZE, LAYERS, HEADS, KV_HEADS, HEAD_DIM, KV_LORA_RANK, QK_ROPE_HEAD_DIM];
-    let others = [MULTI_QUERY, ARCHITECTURES, QUANTIZATION, MISTRAL_QUANTIZATION, EXPERTS];
-    numbers.into_iter().flatten().copied().chain(others).chain(LAYER_LISTS)
+    let others = [MODEL_TYPE, MULTI_QUERY, ARCHITECTURES, QUANTIZATION, MISTRAL_QUANTIZATION, EXPERTS];
+    numbers.into_iter().flatten().copied().chain(others).chain(LAYER_LISTS).chain(ROPE)
 }
 
 /// The file as one map, what is nested brought to the top.
@@ -78,7 +84,6 @@ impl Config {
 
     /// The same file with nothing but what is read from it: as small as an annotation must be.
     pub(super) fn lean(file: &ConfigFile) -> Result<String, Undescribed> {
-        let map = Self::top(file)?;
         let config = Self::read(file)?;
         let mut kept: Map<String, Value> = read_names()
             .filter_map(|name| Some((name.to_owned(), config.0.get(name)?.clone())))
@@ -88,7 +93,7 @@ impl Config {
                 },
             )
             .collect();
-        for sense in OTHER_SENSES.into_iter().filter(|sense| map.get(*sense).is_some_and(is_said)) {
+        for sense in OTHER_SENSES.into_iter().filter(|sense| config.0.get(*sense).is_some_and(is_said)) {
             kept.insert(sense.to_owned(), Value::Bool(true));
         }
         for quantization in [QUANTIZATION, MISTRAL_QUANTIZATION] {
@@ -98,12 +103,34 @@ impl Config {
                 all.retain(|name, value| is_read(name) && !value.is_object() && !value.is_array());
             }
         }
+        for rope in ROPE {
+            if let Some(rope) = kept.get_mut(rope) {
+                keep_details(rope);
+            }
+        }
         Ok(Value::Object(kept).to_string())
     }
 
-    /// Longest context, in tokens.
-    pub fn token_limit(&self) -> u64 {
-        self.number(TOKENS).unwrap_or(DEFAULT_TOKENS)
+    /// Longest context, in tokens, where the file names one: as many as vLLM lets somebody ask for.
+    ///
+    /// vLLM 0.25 `config/model.py`, `_get_and_verify_max_len`: the length, times the factor of its stretching; with YaRN, times the length before that. Where several could count, the largest does:
+    /// what is beyond it is refused before it is tried.
+    pub fn token_limit(&self) -> Option<u64> {
+        let stated = self.positive(TOKENS)?;
+        // Gemma 3 counts the factor already.
+        let counted = self.0.get(MODEL_TYPE).and_then(Value::as_str).is_some_and(|name| name.contains("gemma3"));
+        let ropes = ROPE.iter().filter(|_| !counted).filter_map(|name| self.0.get(*name));
+        // One, or one for each kind of layer.
+        let each = ropes.flat_map(|rope| {
+            let layers = rope.as_object().into_iter().flat_map(Map::values).filter(|value| value.is_object());
+            layers.chain([rope])
+        });
+        each.map(|rope| stretched(stated, rope)).chain([stated]).chain(self.positive(LONGEST_TOKENS)).max()
+    }
+
+    /// The first of the names that has a number above zero.
+    fn positive(&self, names: Names) -> Option<u64> {
+        names.iter().find_map(|name| whole(self.0.get(*name)?).filter(|number| *number > 0))
     }
 
     /// `architectures`; in Mistral's format, which names none, what vLLM makes of it.
@@ -195,6 +222,29 @@ fn is_said(value: &Value) -> bool {
     !matches!(value, Value::Null | Value::Bool(false))
 }
 
+/// A length, stretched.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "as vLLM: in floats, cut to a whole number; what is too large becomes the largest"
+)]
+fn stretched(stated: u64, rope: &Value) -> u64 {
+    let kind = rope.get("rope_type").or_else(|| rope.get("type")).and_then(Value::as_str).unwrap_or_default();
+    let factor = rope.get("factor").and_then(Value::as_f64).filter(|_| !ROPE_COUNTED.contains(&kind));
+    let original = rope.get("original_max_position_embeddings").and_then(whole).filter(|_| kind == "yarn");
+    factor.map_or(stated, |factor| (original.unwrap_or(stated) as f64 * factor) as u64)
+}
+
+/// Leaves nothing of how positions are stretched but what is read.
+fn keep_details(rope: &mut Value) {
+    let Value::Object(all) = rope else { return };
+    all.retain(|name, value| ROPE_DETAILS.contains(&name.as_str()) || value.is_object());
+    for layer in all.values_mut().filter_map(Value::as_object_mut) {
+        layer.retain(|name, value| ROPE_DETAILS.contains(&name.as_str()) && !value.is_object() && !value.is_array());
+    }
+}
+
 /// A list of the same length.
 fn placeholder(list: &Value) -> Value {
     Value::Array(vec![Value::from(0); list.as_array().map_or(0, Vec::len)])
@@ -230,29 +280,29 @@ mod tests {
         for (value, (hidden, layers, heads, kv, tokens)) in [
             (
                 json!({"architectures": ["Gemma3ForConditionalGeneration"], "max_position_embeddings": 8192, "text_config": {"hidden_size": 2560, "num_hidden_layers": 34, "num_attention_heads": 8, "num_key_value_heads": 4}}),
-                (2560, 34, 8, 4, 8192),
+                (2560, 34, 8, 4, Some(8192)),
             ),
             (
                 json!({"max_position_embeddings": 4096, "hidden_size": 1024, "text_config": {"hidden_size": 2048, "num_hidden_layers": 12}}),
-                (1024, 12, 0, 0, 4096),
+                (1024, 12, 0, 0, Some(4096)),
             ),
             (
                 json!({"max_position_embeddings": 2048, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "num_key_value_heads": 4}),
-                (768, 12, 12, 4, 2048),
+                (768, 12, 12, 4, Some(2048)),
             ),
             (
                 json!({"architectures": ["NemotronH_Nano_VL_V2"], "max_position_embeddings": 4096, "llm_config": {"hidden_size": 3072, "num_hidden_layers": 32, "num_attention_heads": 24, "num_key_value_heads": 8}}),
-                (3072, 32, 24, 8, 4096),
+                (3072, 32, 24, 8, Some(4096)),
             ),
-            (json!({"dim": 4096, "n_layers": 32}), (4096, 32, 0, 0, 2048)),
-            (json!({"n_embd": "640", "n_layer": 12.9, "n_head": 10, "n_ctx": 1e30}), (640, 12, 10, 10, u64::MAX)),
+            (json!({"dim": 4096, "n_layers": 32}), (4096, 32, 0, 0, None)),
+            (json!({"n_embd": "640", "n_layer": 12.9, "n_head": 10, "n_ctx": 1e30}), (640, 12, 10, 10, Some(u64::MAX))),
             (
                 json!({"thinker_config": {"text_config": {"hidden_size": 64, "num_attention_heads": 8}}}),
-                (64, 0, 8, 8, 2048),
+                (64, 0, 8, 8, None),
             ),
             (
                 json!({"layers_block_type": ["mamba", "attention", "mlp"], "num_attention_heads": 8, "num_kv_heads": 2}),
-                (0, 3, 8, 2, 2048),
+                (0, 3, 8, 2, None),
             ),
         ] {
             let config = config(&value);
@@ -263,6 +313,56 @@ mod tests {
                 "{value}"
             );
         }
+    }
+
+    #[test]
+    fn a_length_is_stretched_as_vllm_does_it_and_what_is_no_length_is_none() {
+        let yarn = json!({"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32_768});
+        for (value, tokens) in [
+            (json!({}), None),
+            (json!({"max_position_embeddings": 0}), None),
+            (json!({"max_position_embeddings": -1, "n_ctx": null}), None),
+            (json!({"max_position_embeddings": -1, "seq_length": 4096}), Some(4096)),
+            (json!({"max_position_embeddings": 40_960, "rope_scaling": yarn}), Some(131_072)),
+            (json!({"text_config": {"max_position_embeddings": 40_960, "rope_parameters": yarn}}), Some(131_072)),
+            (json!({"max_position_embeddings": 4096, "rope_scaling": {"type": "linear", "factor": 2}}), Some(8192)),
+            (
+                json!({"max_position_embeddings": 4096, "rope_scaling": {"type": "mrope", "mrope_section": [1]}}),
+                Some(4096),
+            ),
+            (
+                json!({"max_position_embeddings": 131_072, "rope_scaling": {"rope_type": "llama3", "factor": 8.0}}),
+                Some(131_072),
+            ),
+            (
+                json!({"max_position_embeddings": 131_072, "rope_scaling": {"type": "longrope", "factor": 32.0}}),
+                Some(131_072),
+            ),
+            (
+                json!({"model_type": "gemma3_text", "max_position_embeddings": 131_072, "rope_scaling": {"rope_type": "linear", "factor": 8.0}}),
+                Some(131_072),
+            ),
+            (
+                json!({"max_position_embeddings": 4096, "rope_scaling": {"type": "video_rope", "factor": null}}),
+                Some(4096),
+            ),
+            (json!({"max_position_embeddings": 8192, "model_max_length": 131_072}), Some(131_072)),
+            (
+                json!({"max_position_embeddings": u64::MAX, "rope_scaling": {"type": "linear", "factor": 1e300}}),
+                Some(u64::MAX),
+            ),
+        ] {
+            assert_eq!(config(&value).token_limit(), tokens, "{value}");
+            let lean = Config::lean(&ConfigFile { path: "config.json".into(), text: value.to_string() }).unwrap();
+            assert_eq!(config(&serde_json::from_str(&lean).unwrap()).token_limit(), tokens, "{lean}");
+        }
+    }
+
+    #[test]
+    fn a_sense_of_the_text_model_is_kept_as_one_of_the_whole() {
+        let value = json!({"text_config": {"vision_config": {"depth": 3}}});
+        let lean = Config::lean(&ConfigFile { path: "config.json".into(), text: value.to_string() }).unwrap();
+        assert!(config(&value).multimodal() && config(&serde_json::from_str(&lean).unwrap()).multimodal());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A repository as a model: what the catalogue says of its own, said of any.
 
-use super::{Config, ConfigFile, Repository, weights};
+use super::{Config, ConfigFile, HubError, Repository, weights};
 use crate::words::quoted;
 use kaito_presets::{Formats, Model, TransformersParams, numbers, parsers};
 use std::borrow::Cow;
@@ -109,24 +109,27 @@ impl Repository {
     /// The most bytes that a lean repository takes as JSON: it stands in an annotation, and all of those together may take 256 KiB.
     pub const MOST_BYTES: usize = 128 << 10;
 
-    /// The same repository with nothing but what [`describe`] reads, so that both are described alike. What cannot be read stays, cut, for the words that say so.
+    /// The same repository with nothing but what [`describe`] reads, so that both are described alike.
     ///
     /// # Errors
-    /// Even that is too large to be kept.
-    pub fn lean(mut self) -> Result<Repository, Undescribed> {
+    /// [`HubErrorKind::Unservable`](super::HubErrorKind::Unservable): its config cannot be read, or even what is read of it is too large to be kept.
+    pub fn lean(mut self) -> Result<Repository, HubError> {
         self.files.retain(|file| super::weights::is_telling(&file.path));
-        self.config = self.config.map(|file| {
-            let text = Config::lean(&file).unwrap_or_else(|_| quoted(&file.text));
-            ConfigFile { text, path: file.path }
-        });
+        let unservable = |why: &Undescribed| HubError::unservable(&self.id, &self.commit, why);
+        let lean = |file: ConfigFile| Ok(ConfigFile { text: Config::lean(&file)?, path: file.path });
+        self.config = self.config.map(lean).transpose().map_err(|why| unservable(&why))?;
         let bytes = serde_json::to_string(&self).map_or(0, |text| text.len());
         let limit = Self::MOST_BYTES;
-        if bytes > limit { Err(Undescribed::TooLarge { bytes, limit }) } else { Ok(self) }
+        if bytes > limit {
+            return Err(HubError::unservable(&self.id, &self.commit, &Undescribed::TooLarge { bytes, limit }));
+        }
+        Ok(self)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::HubErrorKind;
     use super::super::testing::repository;
     use super::*;
     use kaito_presets::{Attention, models};
@@ -182,7 +185,7 @@ mod tests {
             (&*falcon.weights_text, falcon.disk_request_gib, falcon.readiness_timeout_seconds),
             ("13.44Gi", 93, 1800)
         );
-        assert_eq!((falcon.attention, falcon.kv_bytes_per_token, falcon.token_limit), (Attention::Mqa, 8192, 2048));
+        assert_eq!((falcon.attention, falcon.kv_bytes_per_token, falcon.token_limit), (Attention::Mqa, 8192, None));
         assert_eq!((&*falcon.key, &*falcon.short_name), ("tiiuae/falcon-7b-instruct", "falcon-7b-instruct"));
         assert_eq!(falcon.download_id(), "tiiuae/Falcon-7B-Instruct");
         assert_eq!(
@@ -250,8 +253,29 @@ mod tests {
     fn what_cannot_be_kept_is_refused() {
         let names: Vec<String> = (0..5000).map(|part| format!("{}-{part}.safetensors", "x".repeat(40))).collect();
         let files: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 1)).collect();
-        assert!(matches!(repository("a/b", &files, "{}").lean(), Err(Undescribed::TooLarge { limit: 131_072, .. })));
-        let page = repository("a/b", &[("model.safetensors", 1)], &"<html>".repeat(100_000));
-        assert!(describe(&page.lean().unwrap()).unwrap_err().to_string().starts_with("config.json is not JSON"));
+        let refused = |repository: Repository| {
+            let error = repository.lean().unwrap_err();
+            assert_eq!(error.kind, HubErrorKind::Unservable);
+            error.message
+        };
+        let large = refused(repository("a/b", &files, "{}"));
+        assert!(
+            large.starts_with("a/b at commit 0123456789abcdef0123456789abcdef01234567 cannot be served"),
+            "{large}"
+        );
+        assert!(large.ends_with("131072 is the most that is kept"), "{large}");
+        let config = |text: &str| refused(repository("a/b", &[("model.safetensors", 1)], text));
+        assert!(
+            config(&"<html>".repeat(100_000)).contains("config.json is not JSON: expected value at line 1 column 1")
+        );
+        // What is said is about the file, not about what is left of it.
+        let long = format!("{{\"a\": {:?},\n\"b\": }}", "x".repeat(5000));
+        assert!(
+            config(&long).contains("config.json is not JSON: expected value at line 2 column 6"),
+            "{}",
+            config(&long)
+        );
+        let control = "{\"architectures\": [\"Llama\u{7}ForCausalLM\"]}";
+        assert!(config(control).contains("control character"), "{}", config(control));
     }
 }

@@ -22,9 +22,34 @@ fn again(kind: HubErrorKind) -> Backoff {
         HubErrorKind::Throttled | HubErrorKind::Unavailable | HubErrorKind::Malformed => (MINUTE / 2, 10 * MINUTE),
         // Somebody has to do something first: accept a license, make a Secret, publish a model. What she does is found soon, and without her the hub is not asked often.
         HubErrorKind::Token => (MINUTE / 4, 5 * MINUTE),
-        HubErrorKind::Unauthorized | HubErrorKind::NotFound | HubErrorKind::Offline => (MINUTE, 5 * MINUTE),
+        HubErrorKind::Unauthorized | HubErrorKind::NotFound | HubErrorKind::Offline | HubErrorKind::Unservable => {
+            (MINUTE, 5 * MINUTE)
+        }
     };
     Backoff { first, cap }
+}
+
+/// Whether a hub has said what it will say until somebody does something; else it was not to be heard.
+fn is_definite(kind: HubErrorKind) -> bool {
+    match kind {
+        HubErrorKind::Throttled | HubErrorKind::Unavailable | HubErrorKind::Malformed => false,
+        HubErrorKind::Token
+        | HubErrorKind::Unauthorized
+        | HubErrorKind::NotFound
+        | HubErrorKind::Offline
+        | HubErrorKind::Unservable => true,
+    }
+}
+
+/// Whether what is known stands beside a later answer: while a hub is only not to be heard, what it said last stands.
+fn stands(known: &ModelAnswer, later: &ModelAnswer) -> bool {
+    match (known, later) {
+        (ModelAnswer::Known(_), ModelAnswer::Refused(later)) => !is_definite(later.kind),
+        (ModelAnswer::Refused(known), ModelAnswer::Refused(later)) => {
+            known == later || (is_definite(known.kind) && !is_definite(later.kind))
+        }
+        (known, later) => known == later,
+    }
 }
 
 /// Everything that is known of repositories.
@@ -98,10 +123,7 @@ impl Knowledge {
         entropy: f64,
     ) -> bool {
         let Some(entry) = self.entries.get_mut(query) else { return false };
-        let said = said.and_then(|repository| {
-            repository.lean().map_err(|why| HubError::new(HubErrorKind::Malformed, why.to_string()))
-        });
-        let (answer, wait) = match said {
+        let (answer, wait) = match said.and_then(Repository::lean) {
             Ok(repository) => {
                 entry.refusals = 0;
                 (ModelAnswer::Known(Arc::new(repository)), GOOD_FOR)
@@ -113,10 +135,7 @@ impl Knowledge {
             }
         };
         entry.due = Some(now.saturating_add(wait));
-        // What was known stays known while a hub is away.
-        if matches!((&entry.answer, &answer), (ModelAnswer::Known(_), ModelAnswer::Refused(_)))
-            || entry.answer == answer
-        {
+        if stands(&entry.answer, &answer) {
             return false;
         }
         entry.answer = answer;
@@ -156,6 +175,26 @@ mod tests {
         assert_eq!(known.take(GOOD_FOR), Some(asked.clone()));
         assert!(!known.told(&asked, refuse(HubErrorKind::Unavailable), GOOD_FOR, 0.5));
         assert!(matches!(known.read(&asked, GOOD_FOR), ModelAnswer::Known(_)));
+    }
+
+    #[test]
+    fn what_a_hub_has_said_stands_while_it_is_not_to_be_heard_and_until_it_says_something_else() {
+        use HubErrorKind::{Malformed, NotFound, Offline, Throttled, Token, Unauthorized, Unavailable};
+        let held = || Ok(repository("a/b", &[("model.safetensors", 1)], "{}"));
+        let unheard = [Throttled, Unavailable, Malformed];
+        let definite = [Unauthorized, NotFound, Token, Offline];
+        let mut known = Knowledge::default();
+        let mut tell = |said| {
+            known.read(&query("a/b"), START);
+            known.told(&query("a/b"), said, START, 0.5)
+        };
+        for refusal in definite {
+            assert!(tell(held()), "it is there again");
+            assert!(!unheard.into_iter().any(|kind| tell(refuse(kind))), "the hub is only away");
+            assert!(tell(refuse(refusal)), "{refusal:?}: it is given to nobody any more");
+            assert!(!unheard.into_iter().any(|kind| tell(refuse(kind))), "{refusal:?} stays told");
+        }
+        assert!(tell(refuse(NotFound)), "another word of the hub's is told");
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub use knowledge::Knowledge;
 pub use literals::standard_json;
 pub use weights::{Weights, weights};
 
+use crate::words::quoted;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -86,6 +87,8 @@ pub enum HubErrorKind {
     Offline,
     /// The token cannot be had: no such Secret, or no such key in it.
     Token,
+    /// It told everything, and what it told is no model that can be served.
+    Unservable,
 }
 
 /// A hub's refusal, in words that name the address and carry no secret.
@@ -104,6 +107,12 @@ impl HubError {
     /// A refusal of a class, in words.
     pub fn new(kind: HubErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), retry_after: None }
+    }
+
+    /// That a commit of a repository is no model that can be served.
+    pub fn unservable(id: &str, commit: &str, why: &impl fmt::Display) -> Self {
+        let (id, commit) = (quoted(id), quoted(commit));
+        Self::new(HubErrorKind::Unservable, format!("{id} at commit {commit} cannot be served: {why}"))
     }
 }
 

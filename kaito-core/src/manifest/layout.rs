@@ -1,5 +1,6 @@
 //! How a model is spread over GPUs.
 
+use crate::sizing::{self, Demand};
 use crate::workspace::{Engine, Facts};
 
 /// Sizes of the parallel groups.
@@ -19,13 +20,14 @@ pub struct Layout {
 
 impl Layout {
     /// One machine with several GPUs, each of which could hold the model twice over: a copy on each GPU. Else all GPUs of a machine share each layer, and machines share the
-    /// layers (spec/03 §4.3 rule 11).
-    pub fn choose(facts: &Facts, nodes: u32) -> Layout {
+    /// layers (spec/03 §4.3 rule 11). Unlike there, a copy must leave its GPU room for the KV cache of the context that is asked for: machines are counted as if their GPUs shared it.
+    pub fn choose(facts: &Facts, nodes: u32, context: Option<u32>) -> Layout {
         let gpus = facts.sku.gpu_count.max(1);
-        let copies = u64::from(gpus) * 2 * facts.model.weights_bytes < facts.sku.gpu_memory_bytes;
+        let copies = facts.model.weights_bytes.saturating_mul(u64::from(gpus) * 2) < facts.sku.gpu_memory_bytes;
         let spread = nodes == 1
             && gpus > 1
             && copies
+            && is_held_by_one_gpu(facts, context)
             && facts.profile.supports.data_parallel
             && facts.engine() == Some(Engine::Vllm);
         let (data, tensor) = if spread { (gpus, 1) } else { (1, gpus) };
@@ -35,5 +37,29 @@ impl Layout {
     /// Whether every GPU holds a copy.
     pub fn is_data_parallel(&self) -> bool {
         self.data > 1
+    }
+}
+
+fn is_held_by_one_gpu(facts: &Facts, context: Option<u32>) -> bool {
+    let machine = Demand::of(facts, context);
+    let one = Demand { gpus_per_node: 1, gpu_memory: machine.memory_of_a_gpu(), ..machine };
+    sizing::estimate(&one).is_ok_and(|estimate| estimate.gpus == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::testing::facts;
+
+    #[test]
+    fn a_copy_lies_on_each_gpu_only_where_its_context_has_room_beside_it() {
+        let two_a10 = facts("phi-3-mini-128k-instruct", "Standard_NV72ads_A10_v5");
+        let groups = |context| {
+            let layout = Layout::choose(&two_a10, 1, context);
+            (layout.data, layout.tensor)
+        };
+        assert_eq!((groups(None), groups(Some(8192))), ((2, 1), (2, 1)));
+        // 24 GiB of cache: more than one of the two GPUs has, and less than both.
+        assert_eq!(groups(Some(65_536)), (1, 2));
     }
 }

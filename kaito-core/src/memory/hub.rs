@@ -52,10 +52,7 @@ impl Hub {
 
     /// The same for somebody who does not wait.
     pub(super) fn answer(&self, query: &ModelQuery) -> ModelAnswer {
-        let lean = |repository: Repository| {
-            repository.lean().map_err(|why| HubError::new(HubErrorKind::Malformed, why.to_string()))
-        };
-        match self.said(query).and_then(lean) {
+        match self.said(query).and_then(Repository::lean) {
             Ok(repository) => ModelAnswer::Known(Arc::new(repository)),
             Err(error) => ModelAnswer::Refused(error),
         }

@@ -6,6 +6,7 @@
 
 mod options; // one option of the server against the machine and the image that will run it
 mod read; // the text as settings with their lines
+mod whole; // a whole number as the server reads one
 
 use crate::findings::TOLD;
 pub(crate) use crate::findings::first;
@@ -125,7 +126,7 @@ impl RuntimeConfig {
             Value::Null => Ok(None),
             Value::String(auto) if auto == "auto" => Ok(None),
             value => {
-                let number = value.as_u64().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
+                let number = value.as_u64().map(i128::from).or_else(|| value.as_str().and_then(whole::read));
                 let in_range = number.and_then(|tokens| u32::try_from(tokens).ok()).filter(|tokens| *tokens > 0);
                 let says = || format!("is {}: expected a positive whole number", quoted(&value.to_string()));
                 in_range.map(Some).ok_or_else(|| length.finding(says()))

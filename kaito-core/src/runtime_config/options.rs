@@ -1,6 +1,6 @@
 //! One option of the server against the machine and the image that will run it. A rule is a row of [`RULES`]; what holds of every option stands below them.
 
-use super::{Finding, Judged, Setting, TOLD};
+use super::{Finding, Judged, Setting, TOLD, whole};
 use crate::admission::nearest::nearest;
 use crate::manifest::Layout;
 use crate::words::quoted;
@@ -82,8 +82,9 @@ fn length(value: &str, facts: &Facts) -> Option<String> {
     if value == "auto" && matches!(facts.profile.max_model_len, MaxModelLenRule::Computed { .. }) {
         return Some(format!("is auto, and vLLM {} takes a number only; leave it out, or name a length", vllm(facts)));
     }
-    let tokens = value.parse::<u64>().ok().filter(|tokens| *tokens > facts.model.token_limit)?;
-    Some(format!("asks for a context of {tokens} tokens; the model ends at {}", facts.model.token_limit))
+    let limit = facts.model.token_limit?;
+    let tokens = whole::read(value).filter(|tokens| *tokens > i128::from(limit))?;
+    Some(format!("asks for a context of {tokens} tokens; the model ends at {limit}"))
 }
 
 fn at_least_one(value: &str, _: &Facts) -> Option<String> {
@@ -134,7 +135,8 @@ pub(super) fn judge(settings: &[Setting], facts: &Facts, judged: &mut Judged) {
 /// The rules of one option, and what its value must be.
 fn ask(option: &VllmOption, setting: &Setting, facts: &Facts, judged: &mut Judged) {
     if setting.value.is_null() {
-        return; // As if it were not said, for most options.
+        nothing(option, setting, facts, judged);
+        return;
     }
     let text = setting.text();
     judged.errors.extend(mistyped(option, &setting.value, &text).map(|says| setting.finding(says)));
@@ -142,6 +144,32 @@ fn ask(option: &VllmOption, setting: &Setting, facts: &Facts, judged: &mut Judge
         let Some(says) = (rule.broken)(&text, facts) else { continue };
         let findings = if rule.weight == Refused { &mut judged.errors } else { &mut judged.warnings };
         findings.push(setting.finding(says));
+    }
+}
+
+/// Options that vLLM has a number for whatever is said, and that know no `None` (`config/parallel.py`, `config/cache.py`, `entrypoints/openai/cli_args.py`).
+const NEVER_NOTHING: [&str; 6] = [
+    "cpu-offload-gb",
+    "data-parallel-size",
+    "gpu-memory-utilization",
+    "pipeline-parallel-size",
+    "port",
+    "tensor-parallel-size",
+];
+
+/// An option without a value: the server is handed the word `None`, which most that take a number take for one that is not said, and some for none.
+fn nothing(option: &VllmOption, setting: &Setting, facts: &Facts, judged: &mut Judged) {
+    if !matches!(option.takes, Takes::Integer | Takes::Number) {
+        return;
+    }
+    if NEVER_NOTHING.contains(&option.name) {
+        judged.errors.push(setting.finding("has no value, and must be a number; leave it out"));
+    } else {
+        let says = format!(
+            "has no value: it is handed on as None, with which vLLM {} may not start; leave it out",
+            vllm(facts)
+        );
+        judged.warnings.push(setting.finding(says));
     }
 }
 
@@ -188,25 +216,16 @@ fn mistyped(option: &VllmOption, value: &Value, text: &str) -> Option<String> {
     let shown = || quoted(&value.to_string());
     match option.takes {
         // `max-model-len` has words of its own.
-        Takes::Integer if option.name != "max-model-len" && !is_whole(text) => {
+        Takes::Integer if option.name != "max-model-len" && whole::read(text).is_none() => {
             Some(format!("is {}: expected a whole number", shown()))
         }
-        Takes::Number if text.parse::<f64>().is_err() => Some(format!("is {}: expected a number", shown())),
+        Takes::Number if !text.parse::<f64>().is_ok_and(f64::is_finite) => {
+            Some(format!("is {}: expected a number", shown()))
+        }
         Takes::Text if text.starts_with('-') && text.parse::<f64>().is_err() => {
             Some("begins with a dash, and so the server takes it for another option".to_owned())
         }
         _ => None,
-    }
-}
-
-/// A whole number, also as vLLM's own reader of them takes it: `8k`, `1.5M`.
-fn is_whole(text: &str) -> bool {
-    let digits = text.trim().trim_end_matches(|c: char| "kKmMgGtT".contains(c));
-    let suffixed = text.trim().len() - digits.len();
-    match suffixed {
-        0 => digits.parse::<i64>().is_ok(),
-        1 => digits.parse::<f64>().is_ok(),
-        _ => false,
     }
 }
 

@@ -1,19 +1,7 @@
 //! What is said of settings, in words. Whole stories of ConfigMaps: `tests/tests/bad_input/references.rs`.
 
 use super::*;
-use crate::settings::Settings;
-use serde_json::json;
-
-fn facts(model: &str, size: &str) -> Facts {
-    let workspace = json!({
-        "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": "a"},
-        "resource": {"instanceType": size, "labelSelector": {"matchLabels": {"apps": "a"}}},
-        "inference": {"preset": {"name": model}},
-    });
-    let (_, workspace) = kaito_api::workspace::decode(workspace).unwrap();
-    let subject = crate::workspace::resolve(&workspace, &Settings::default(), &Default::default()).unwrap();
-    subject.model().cloned().unwrap()
-}
+use crate::workspace::testing::facts;
 
 fn on_a100(yaml: &str) -> Judged {
     RuntimeConfig::read(yaml).unwrap().judge(&facts("phi-4-mini-instruct", "Standard_NC24ads_A100_v4"))
@@ -35,7 +23,17 @@ fn a_length_is_read_in_every_spelling_and_nonsense_is_refused() {
     );
     assert_eq!(context("vllm:\n  max-model-len: auto\n"), Ok(None));
     assert_eq!(context("max_probe_steps: 6\n"), Ok(None));
-    for (odd, said) in [("-1", "-1"), ("1.5", "1.5"), ("no", "false"), ("[1]", "[null]"), ("8k", "\"8k\"")] {
+    assert_eq!(context("vllm:\n  max-model-len: 8k\n"), Ok(Some(8000)));
+    assert_eq!(context("vllm:\n  max-model-len: 8K\n"), Ok(Some(8192)));
+    for (odd, said) in [
+        ("-1", "-1"),
+        ("1.5", "1.5"),
+        ("no", "false"),
+        ("[1]", "[null]"),
+        ("8kk", "\"8kk\""),
+        ("'inf'", "\"inf\""),
+        ("5G", "\"5G\""),
+    ] {
         let error = context(&format!("vllm:\n  max-model-len: {odd}\n")).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -48,6 +46,10 @@ fn a_length_is_read_in_every_spelling_and_nonsense_is_refused() {
 fn what_the_wrapper_of_the_server_cannot_read_is_refused_with_its_line() {
     for (yaml, says) in [
         ("vllm: [\n", "key inference_config.yaml is not YAML: line 1 column 7: unclosed bracket '['"),
+        (
+            "vllm:\n  cpu-offload-gb: .inf\n",
+            "key inference_config.yaml is not YAML: line 2 column 19: non-finite float `.inf` rejected by the configured policy",
+        ),
         ("vllm:\n  a: 1\n  a: 2\n", "key inference_config.yaml is not YAML: line 3 column 3: duplicate mapping key: a"),
         ("", "key inference_config.yaml: expected a map with a section `vllm`, itself a map of options and values"),
         (
@@ -87,6 +89,12 @@ fn what_keeps_the_server_from_serving_is_an_error_and_what_it_may_not_know_a_war
         ("compilation-config.pass_config.fuse_allreduce_rms: 'False'\nmax-num-se: 3", "", ""),
         ("gpu_memory_utilization: 1.5", "line 2: vllm.gpu_memory_utilization is 1.5: expected a share", ""),
         ("max-num-seqs: many", "max-num-seqs is \"many\": expected a whole number", ""),
+        ("cpu-offload-gb: 'inf'", "cpu-offload-gb is \"inf\": expected a number", ""),
+        ("max-num-seqs: 'nan'", "max-num-seqs is \"nan\": expected a whole number", ""),
+        ("gpu-memory-utilization:", "vllm.gpu-memory-utilization has no value, and must be a number", ""),
+        ("max-num-seqs: null", "", "vllm.max-num-seqs has no value: it is handed on as None, with which vLLM 0.25.1"),
+        ("chat-template: null", "", ""),
+        ("max-model-len: 200k", "asks for a context of 200000 tokens; the model ends at 131072", ""),
         ("cpu-offload-gb: a lot", "cpu-offload-gb is \"a lot\": expected a number", ""),
         ("max-model-len: 99999999", "asks for a context of 99999999 tokens; the model ends at 131072", ""),
         (
@@ -165,7 +173,7 @@ fn what_stands_beside_the_section_is_told_where_nobody_reads_it() {
 #[test]
 fn groups_of_gpus_are_held_to_the_gpus_that_there_are() {
     let pair = facts("phi-4-mini-instruct", "Standard_NC48ads_A100_v4");
-    let layout = Layout::choose(&pair, 1);
+    let layout = Layout::choose(&pair, 1, None);
     let beyond =
         |yaml: &str| RuntimeConfig::read(yaml).unwrap().beyond(&layout, &pair).map(|finding| finding.to_string());
     assert_eq!(layout.data, 2);

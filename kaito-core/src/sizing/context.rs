@@ -1,7 +1,7 @@
 //! How long a context may be, and how much of a GPU the engine is told to take.
 
 use crate::units::Bytes;
-use kaito_presets::{GpuMemoryRule, MaxModelLenRule, Model, RuntimeProfile, Sku};
+use kaito_presets::{ASSUMED_TOKENS, GpuMemoryRule, MaxModelLenRule, Model, RuntimeProfile, Sku};
 
 /// `--gpu-memory-utilization`, in hundredths.
 pub fn gpu_memory_hundredths(profile: &RuntimeProfile, sku: &Sku) -> u32 {
@@ -28,12 +28,13 @@ pub fn max_model_len(profile: &RuntimeProfile, model: &Model, sku: &Sku, tensor:
     let tensor = u64::from(tensor.max(1));
     let visible = sku.visible_bytes_per_gpu.unwrap_or(sku.gpu_memory_bytes_each());
     let usable = visible / 100 * u64::from(gpu_memory_hundredths(profile, sku));
-    let taken = model.weights_bytes / tensor + non_torch_bytes;
+    let taken = (model.weights_bytes / tensor).saturating_add(non_torch_bytes);
     let left = usable.checked_sub(taken).ok_or_else(|| Bytes(taken.saturating_sub(usable)))?;
-    let tokens =
-        left / (model.kv_bytes_per_token / tensor + activation_bytes_per_token) * u64::from(safety_hundredths) / 100;
+    let each = (model.kv_bytes_per_token / tensor).saturating_add(activation_bytes_per_token).max(1);
+    let tokens = (left / each).saturating_mul(u64::from(safety_hundredths)) / 100;
     let rounded = tokens / round_tokens * round_tokens;
-    if rounded == 0 { Err(Bytes(taken)) } else { Ok(Some(rounded.min(model.token_limit))) }
+    let limit = model.token_limit.unwrap_or(ASSUMED_TOKENS);
+    if rounded == 0 { Err(Bytes(taken)) } else { Ok(Some(rounded.min(limit))) }
 }
 
 #[cfg(test)]

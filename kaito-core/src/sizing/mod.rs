@@ -1,13 +1,15 @@
 //! How many machines a model needs.
 //!
-//! [`estimate`] is the reference's own formula for now (constants with their source below), so that its numbers can be compared; it over-counts the KV cache of some model
-//! families, and a later issue replaces the body with a ledger by family. The interface stays.
+//! [`estimate`] is the reference's own formula for now (constants with their source below), so that its numbers can be compared. It over-counts the KV cache where layers of other kinds are counted as
+//! full attention, and under-counts that of latent attention (MLA), which every GPU holds whole and the formula divides by the GPUs; a later issue replaces the body with a ledger by family. The interface
+//! stays.
 
 mod context;
 
 pub use context::{gpu_memory_hundredths, max_model_len};
 
 use crate::units::{Bytes, GIB};
+use crate::workspace::Facts;
 
 /// Share of a GPU's memory that a server may use (`nodesestimator/estimator.go`: 0.84).
 const UTILISATION: f64 = 0.84;
@@ -33,6 +35,24 @@ pub struct Demand {
     pub gpus_per_node: u32,
     /// Memory of all GPUs of one machine.
     pub gpu_memory: Bytes,
+}
+
+impl Demand {
+    /// A model on machines of a size.
+    pub fn of(facts: &Facts, context: Option<u32>) -> Demand {
+        Demand {
+            weights: Bytes(facts.model.weights_bytes),
+            kv_bytes_per_token: facts.model.kv_bytes_per_token,
+            context,
+            gpus_per_node: facts.sku.gpu_count,
+            gpu_memory: Bytes(facts.sku.gpu_memory_bytes),
+        }
+    }
+
+    /// Memory of one GPU.
+    pub fn memory_of_a_gpu(&self) -> Bytes {
+        Bytes(self.gpu_memory.0 / u64::from(self.gpus_per_node.max(1)))
+    }
 }
 
 /// What it takes.
@@ -77,7 +97,7 @@ pub struct TooSmall {
 )]
 pub fn estimate(demand: &Demand) -> Result<Estimate, TooSmall> {
     let gpus = demand.gpus_per_node.max(1);
-    let per_gpu = demand.gpu_memory.0 / u64::from(gpus);
+    let per_gpu = demand.memory_of_a_gpu().0;
     let usable = per_gpu as f64 * UTILISATION;
     let kv = f64::from(demand.context.unwrap_or(DEFAULT_CONTEXT)) * demand.kv_bytes_per_token as f64 / f64::from(gpus);
     let overhead = BASE_OVERHEAD_GIB * GIB as f64;
@@ -129,6 +149,30 @@ mod tests {
                 gpu_memory: Bytes::gib(gpu * u64::from(gpus_per_node)),
             };
             assert_eq!(estimate(&demand).unwrap().nodes, nodes, "{gib} GiB on {gpus_per_node} × {gpu} GiB");
+        }
+    }
+
+    #[test]
+    fn a_repository_may_say_any_number() {
+        use crate::workspace::testing::facts;
+        use kaito_presets::{Model, ModelRef};
+        let sizes = [0, 1, u64::from(u32::MAX), u64::MAX - 1, u64::MAX];
+        for (preset, size) in
+            [("phi-3-mini-4k-instruct", "Standard_NC6s_v3"), ("phi-3-mini-128k-instruct", "Standard_NV72ads_A10_v5")]
+        {
+            let of = facts(preset, size);
+            for (weights_bytes, kv_bytes_per_token) in sizes.into_iter().flat_map(|a| sizes.map(|b| (a, b))) {
+                let model = Model { weights_bytes, kv_bytes_per_token, ..(*of.model).clone() };
+                let of = Facts { model: ModelRef::Hub(model.into()), ..of.clone() };
+                for context in [None, Some(u32::MAX)] {
+                    let nodes = estimate(&Demand::of(&of, context)).map_or(u32::MAX, |estimate| estimate.nodes);
+                    assert!(nodes > 1 || weights_bytes < 1 << 40, "{weights_bytes}");
+                    let layout = crate::manifest::Layout::choose(&of, 1, context);
+                    assert_eq!(layout.data * layout.tensor, of.sku.gpu_count);
+                }
+                let length = max_model_len(of.profile, &of.model, of.sku, 1);
+                assert!(weights_bytes < u64::MAX - 1 || length.is_err() || length == Ok(None));
+            }
         }
     }
 

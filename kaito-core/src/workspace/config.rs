@@ -91,11 +91,15 @@ pub(super) fn mounted<'a>(view: &View<'a>, draft: &Draft, found: Lookup<'_, Stat
     let before = running.and_then(digest_of);
     // Settings that cannot be used now change nothing: the set remembers what its pods were made with.
     let digest = draft.config.as_ref().map(|settled| settled.digest.clone()).or_else(|| before.clone());
-    let rolled = match (&digest, &before) {
-        (Some(now), Some(then)) if now != then && then.starts_with(SCHEME) => Some(now.clone()),
-        _ => running.and_then(rolled_to),
-    };
+    let is_told = running.is_none_or(|running| is_told(draft, running));
+    let rolled = if is_told { running.and_then(rolled_to) } else { digest.clone() };
     Some(MountedConfig { name, digest, rolled })
+}
+
+/// Whether the pods of a set have the settings that the ConfigMap holds now, as far as the set remembers.
+pub(super) fn is_told(draft: &Draft, set: &StatefulSet) -> bool {
+    let then = digest_of(set).filter(|then| then.starts_with(SCHEME));
+    draft.config.as_ref().zip(then).is_none_or(|(settled, then)| settled.digest == then)
 }
 
 /// Where the settings win over what the operator tells the server itself.

@@ -4,9 +4,8 @@ use super::adapters;
 use super::own::{self, OwnServer};
 use crate::cloud::Cloud;
 use crate::failure::{self, Failure};
-use crate::hub::{self, Repository};
+use crate::hub::{self, HubError, Repository};
 use crate::settings::Settings;
-use crate::words::quoted;
 use kaito_api::Workspace;
 use kaito_api::vocabulary::annotations;
 use kaito_api::workspace::{TuningMethod, TuningSpec};
@@ -84,8 +83,8 @@ impl Looked {
         match hub::describe(&repository) {
             Ok(model) => Looked::Found { model: Arc::new(model), repository },
             Err(why) => {
-                let (id, commit) = (quoted(&repository.id), quoted(&repository.commit));
-                let cause = format!("inference.preset.name: {id} at commit {commit} cannot be served: {why}");
+                let said = HubError::unservable(&repository.id, &repository.commit, &why);
+                let cause = format!("inference.preset.name: {said}");
                 Looked::Failed(Failure::new(&failure::MODEL_NOT_SERVABLE, cause))
             }
         }

@@ -41,6 +41,9 @@ mod tuning; // the Job
 mod view; // the Workspace and its children, as read
 mod workload; // the pods that serve
 
+#[cfg(test)]
+pub(crate) mod testing; // what Workspaces of tests name
+
 pub(crate) use facts::objections;
 pub use facts::{Engine, Facts, Looked, Subject, Task, Unseen, asked_of_hub, resolve};
 pub use own::{Asks, OwnServer};

@@ -76,6 +76,7 @@ fn refusal(error: &HubError) -> Failure {
             &failure::MODEL_HUB_UNAVAILABLE
         }
         HubErrorKind::Offline => &failure::MODEL_NOT_AT_HAND,
+        HubErrorKind::Unservable => &failure::MODEL_NOT_SERVABLE,
     };
     Failure::new(row, format!("inference.preset.name: {}", error.message))
 }

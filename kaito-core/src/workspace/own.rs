@@ -87,13 +87,21 @@ pub(super) fn resolve(
     }
 }
 
-/// The containers of a pod together, or the init container that asks for most; or what Kubernetes would refuse in it.
+/// What the scheduler sets aside for a pod: its containers together with the sidecars among the init containers, which run beside them; or the init container that asks for most, together with the
+/// sidecars that were started before it. Or what Kubernetes would refuse in it.
 fn asks(template: &RawPodTemplate) -> Result<Asks, String> {
     let Some(spec) = template.as_pod_template().ok().and_then(|typed| typed.spec) else { return Ok(Asks::Nothing) };
     let main = spec.containers.iter().map(gpus).collect::<Result<Vec<u32>, _>>()?;
-    let before = spec.init_containers.iter().flatten().map(gpus).collect::<Result<Vec<u32>, _>>()?;
-    let together = main.into_iter().fold(0, u32::saturating_add);
-    Ok(match together.max(before.into_iter().max().unwrap_or_default()) {
+    let (mut sidecars, mut most) = (0_u32, 0_u32);
+    for container in spec.init_containers.iter().flatten() {
+        let asked = sidecars.saturating_add(gpus(container)?);
+        most = most.max(asked);
+        if container.restart_policy.as_deref() == Some("Always") {
+            sidecars = asked;
+        }
+    }
+    let together = main.into_iter().fold(sidecars, u32::saturating_add);
+    Ok(match together.max(most) {
         0 if asks_otherwise(&spec) => Asks::Otherwise,
         0 => Asks::Nothing,
         gpus => Asks::Gpus(gpus),
@@ -219,5 +227,20 @@ mod tests {
         };
         assert_eq!(pod(&[1, 1], &[1, 2]), Ok(Asks::Gpus(3)));
         assert_eq!(pod(&[4, 1], &[1, 2]), Ok(Asks::Gpus(4)));
+    }
+
+    #[test]
+    fn a_sidecar_asks_beside_everything_that_starts_after_it() {
+        let of = |gpus: u32| json!({"name": "c", "resources": {"limits": {"nvidia.com/gpu": gpus}}});
+        let sidecar = |gpus: u32| {
+            let mut container = of(gpus);
+            container["restartPolicy"] = json!("Always");
+            container
+        };
+        let pod =
+            |before: Value| asks(&RawPodTemplate(json!({"spec": {"initContainers": before, "containers": [of(1)]}})));
+        assert_eq!(pod(json!([sidecar(1)])), Ok(Asks::Gpus(2)));
+        assert_eq!(pod(json!([sidecar(1), of(3), sidecar(1)])), Ok(Asks::Gpus(4)));
+        assert_eq!(pod(json!([of(3), sidecar(1), sidecar(1)])), Ok(Asks::Gpus(3)));
     }
 }

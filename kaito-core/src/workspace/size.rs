@@ -4,6 +4,7 @@ use super::config;
 use super::draft::{Draft, Flow};
 use super::facts::{Engine, Facts, Subject, Task};
 use super::view::View;
+use super::workload;
 use crate::failure::{self, Failure};
 use crate::manifest::Layout;
 use crate::runtime_config::RuntimeConfig;
@@ -44,13 +45,8 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     };
     match (view.recorded_target(), computed) {
         (Some(recorded), computed) => {
-            // What runs is not moved because a formula says otherwise; that it does is told.
-            match computed {
-                Ok(Some((_, text))) => draft.remark("sized", text),
-                Ok(None) => {}
-                Err(failure) => draft.remark("warning", failure.cause),
-            }
             draft.target = Some(recorded);
+            beside_settled(view, draft, recorded, computed)?;
         }
         (None, Ok(Some((nodes, text)))) => {
             let running = what_runs(view)?;
@@ -68,7 +64,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         (None, Err(failure)) => return Ok(draft.stop(failure)),
     }
     let room = draft.model().zip(draft.target).map(|(facts, nodes)| {
-        let room = room(&facts, nodes)?;
+        let room = room(&facts, nodes, context)?;
         config::beyond(view, draft, &room.layout, &facts).map_or(Ok(room), Err)
     });
     match room {
@@ -84,9 +80,46 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     Ok(Flow::Next)
 }
 
+/// What the formula says beside a number of machines that is settled: told of what runs already, for nothing is moved because a formula changed. An edit that it knows cannot work is refused, and
+/// brings nothing to pods that run.
+fn beside_settled(
+    view: &View<'_>,
+    draft: &mut Draft,
+    settled: u32,
+    computed: Result<Option<(u32, String)>, Failure>,
+) -> Result<(), Unread> {
+    let (topic, text, refusal) = match computed {
+        Ok(None) => return Ok(()),
+        Ok(Some((nodes, text))) => ("sized", text, draft.model().and_then(|facts| too_few(&facts, nodes, settled))),
+        Err(failure) => ("warning", failure.cause.clone(), Some(failure)),
+    };
+    match refusal {
+        Some(refusal) if !workload::runs_as_asked(view, draft)? => {
+            // With it go the settings that would be brought to the pods.
+            draft.config = None;
+            draft.failures.push(refusal);
+        }
+        _ => draft.remark(topic, text),
+    }
+    Ok(())
+}
+
+/// Why a model is not served on the machines that there are: their number is settled, and an edit does not change it. Another runtime is not sized, and takes what it gets.
+fn too_few(facts: &Facts, nodes: u32, settled: u32) -> Option<Failure> {
+    (nodes > settled && facts.engine() == Some(Engine::Vllm)).then(|| {
+        let cause = format!(
+            "{} takes {} of {} now, and this Workspace has {settled}, which an edit does not change",
+            facts.model.id,
+            counted(nodes, "node"),
+            facts.sku.name,
+        );
+        Failure::new(&failure::MORE_NODES_THAN_ASKED, cause)
+    })
+}
+
 /// How a model lies on so many machines, if it leaves room for a context there. Only vLLM is told how long one may be.
-fn room(facts: &Facts, nodes: u32) -> Result<Room, Failure> {
-    let layout = Layout::choose(facts, nodes);
+fn room(facts: &Facts, nodes: u32, context: Option<u32>) -> Result<Room, Failure> {
+    let layout = Layout::choose(facts, nodes, context);
     if facts.engine() != Some(Engine::Vllm) {
         return Ok(Room { layout, max_model_len: None });
     }
@@ -108,7 +141,7 @@ fn what_runs(view: &View<'_>) -> Result<u32, Unread> {
     let replicas = running
         .and_then(|set| crate::compat::stateful_set_spec(set)?.replicas)
         .and_then(|count| u32::try_from(count).ok());
-    Ok(replicas.unwrap_or_default())
+    Ok(replicas.unwrap_or_default().min(MOST_NODES))
 }
 
 /// Why so many machines are not bought without being asked for.
@@ -155,7 +188,7 @@ fn is_decided_elsewhere(workspace: &Workspace) -> bool {
 fn lay(workspace: &Workspace, facts: &Facts, context: Option<u32>) -> Result<Room, Failure> {
     let asked = asked(workspace);
     let (nodes, _) = for_model(facts, context, asked)?;
-    too_many(facts, nodes, asked).map_or_else(|| room(facts, nodes), Err)
+    too_many(facts, nodes, asked).map_or_else(|| room(facts, nodes, context), Err)
 }
 
 /// The same, where the settings of the runtime are known: why the model cannot be served with them.
@@ -199,7 +232,7 @@ fn compute(subject: &Subject, context: Option<u32>, asked: u32) -> Result<(u32, 
 }
 
 fn for_model(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, String), Failure> {
-    let Facts { model, sku, .. } = facts;
+    let sku = facts.sku;
     let Task::Inference { engine } = facts.task else {
         return Ok((1, "1 node: a training runs on one machine".to_owned()));
     };
@@ -213,14 +246,7 @@ fn for_model(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, St
             format!("{}, as asked for (the transformers runtime is not sized)", counted(asked, "node")),
         ));
     }
-    let demand = Demand {
-        weights: Bytes(model.weights_bytes),
-        kv_bytes_per_token: model.kv_bytes_per_token,
-        context,
-        gpus_per_node: sku.gpu_count,
-        gpu_memory: Bytes(sku.gpu_memory_bytes),
-    };
-    let estimate = sizing::estimate(&demand).map_err(|small| too_large(small.to_string()))?;
+    let estimate = sizing::estimate(&Demand::of(facts, context)).map_err(|small| too_large(small.to_string()))?;
     if estimate.nodes > MOST_NODES {
         return Err(too_large(format!("{} GPUs would be needed", estimate.gpus)));
     }
@@ -299,7 +325,7 @@ mod tests {
                 if for_model(&facts, None, 1).is_err() {
                     continue;
                 }
-                let found = room(&facts, 1).map(|room| room.max_model_len);
+                let found = room(&facts, 1, None).map(|room| room.max_model_len);
                 assert_eq!(found, Ok(None), "{} on {}", model.id, facts.sku.name);
                 let of_vllm = sizing::max_model_len(facts.profile, &facts.model, facts.sku, facts.sku.gpu_count);
                 would_be_refused += usize::from(of_vllm.is_err());

@@ -212,6 +212,12 @@ pub(super) fn changed_at(set: &StatefulSet) -> Option<Timestamp> {
     set.metadata.annotations.as_ref()?.get(annotations::PODS_CHANGED_AT)?.parse().ok()
 }
 
+/// Whether pods of ours stand already that were made from what is asked for now, with the settings of the runtime as they are.
+pub(super) fn runs_as_asked(view: &View<'_>, draft: &Draft) -> Result<bool, Unread> {
+    let (Lookup::Found(set), Some(revision)) = (view.stateful_set()?, &draft.revision) else { return Ok(false) };
+    Ok(keeps_template(view, set, revision) && config::is_told(draft, set))
+}
+
 /// Looks after everything of a running set but its pod template.
 fn look_after(view: &View<'_>, draft: &mut Draft, key: ObjectKey, running: &StatefulSet, pods: &Pods<'_>) {
     let mut frame = running.clone();

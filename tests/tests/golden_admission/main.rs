@@ -77,6 +77,7 @@ fn what_the_reference_admits_is_what_we_admit() {
 /// Where we differ on purpose about settings of the runtime: (case, what we say, reason).
 const SETTINGS: &[(&str, bool, &str)] = &[
     ("ws-ic-hex", true, "a number in every spelling of YAML: the server's wrapper reads it too"),
+    ("ws-ic-k", true, "8k is 8000 to vLLM, and is sized so; only the reference's own reader takes it for no number"),
     ("ws-ic-blank", false, "the server does not start with a blank for a number"),
     ("ws-ic-vllmnull", false, "the server's wrapper ends with a stack trace where the section is empty"),
     ("ws-ic-dupkey", false, "of a setting that stands twice one would be lost without a word"),
@@ -114,7 +115,7 @@ fn what_the_reference_says_of_settings_of_the_runtime_is_what_we_say() {
         }
     }
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
-    assert_eq!(equal, 25);
+    assert_eq!(equal, 24);
     meant.expect_needed();
 }
 

@@ -1,7 +1,7 @@
 //! A folder in the place of a hub.
 
 use super::*;
-use kaito_core::hub::HubErrorKind::{self, Malformed, NotFound, Offline};
+use kaito_core::hub::HubErrorKind::{self, Malformed, NotFound, Offline, Unservable};
 use kaito_operator::hub::{FolderHub, HubOptions, hub};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -180,6 +180,12 @@ fn what_is_not_as_it_should_be_is_named() {
     folder.refuses("a/bytes", Malformed, "no text in UTF-8");
     folder.link("a/circle/again", ".").write("a/circle/config.json", "{}");
     folder.refuses("a/circle", Malformed, "folders deep");
+    // Folders count as files do, each time that a link leads to them.
+    for number in 0..150 {
+        fs::create_dir_all(folder.0.join(format!("a/many/{number}"))).unwrap();
+        folder.link(&format!("a/wide/{number}"), "../many");
+    }
+    folder.refuses("a/wide", Unservable, "has more than 20000 files and folders");
 
     for (name, words) in [("nowhere", "cannot be read: No such file"), ("a/file", "cannot be read: Not a directory")] {
         let error = FolderHub::new(folder.0.join(name)).look(ID).unwrap_err();

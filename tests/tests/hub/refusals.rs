@@ -1,7 +1,7 @@
 //! What goes wrong, case by case: which class it is, and what is said.
 
 use super::*;
-use kaito_core::hub::HubErrorKind::{self, Malformed, NotFound, Throttled, Unauthorized, Unavailable};
+use kaito_core::hub::HubErrorKind::{self, Malformed, NotFound, Throttled, Unauthorized, Unavailable, Unservable};
 
 struct Case {
     /// What is asked for when it goes wrong.
@@ -146,9 +146,9 @@ async fn more_than_a_model_has_is_not_read() {
     ])
     .await;
     let endless = |number: usize| format!("<{TREE}?cursor={number}>; rel=\"next\"");
-    for (next, words) in [
-        (endless as fn(usize) -> String, "more than 200 pages"),
-        (|_| "<x?cursor=1>; rel=\"next\"".into(), "names itself as the next page"),
+    for (next, kind, words) in [
+        (endless as fn(usize) -> String, Unservable, "more than 200 pages"),
+        (|_| "<x?cursor=1>; rel=\"next\"".into(), Malformed, "names itself as the next page"),
     ] {
         let server = Server::start(move |asked| match asked.path.strip_prefix(TREE) {
             Some(query) => {
@@ -159,7 +159,7 @@ async fn more_than_a_model_has_is_not_read() {
         })
         .await;
         let error = ask(&server).await.unwrap_err();
-        assert!(error.kind == Malformed && error.message.contains(words), "{words}: {error}");
+        assert!(error.kind == kind && error.message.contains(words), "{words}: {error}");
         assert!(server.paths().len() <= 201, "{}", server.paths().len());
     }
     // Pages of 20 MiB each: too much together.

@@ -186,7 +186,7 @@ fn serving<'a>(facts: &Facts, nodes: u32, texts: &'a [String]) -> Serving<'a> {
         asked_by_annotation: String::new(),
         facts: facts.clone(),
         engine: facts.engine().unwrap(),
-        layout: Layout::choose(facts, nodes),
+        layout: Layout::choose(facts, nodes, None),
         pod_labels: BTreeMap::from([("kaito.sh/workspace".to_owned(), texts[0].clone())]),
         node_labels: BTreeMap::from([("apps".to_owned(), texts[2].clone())]),
         config: Some(manifest::MountedConfig { name: &texts[2], digest: None, rolled: None }),

@@ -89,7 +89,7 @@ fn entry(family: &str, model: &Model) -> Result<String, String> {
         "pub(crate) static {}: Model = Model {{
             id: {}, key: {}, short_name: {}, aliases: {}, family: {family:?}, license: {}, gated: {},
             multimodal: {}, architectures: {}, weights_bytes: {weights}, weights_text: {}, disk_request_gib: {},
-            kv_bytes_per_token: {kv_bytes}, attention: Attention::{attention:?}, token_limit: {}, dtype: {dtype:?},
+            kv_bytes_per_token: {kv_bytes}, attention: Attention::{attention:?}, token_limit: Some({}), dtype: {dtype:?},
             {}
             tool_call_parser: {}, reasoning_parser: {}, chat_template: {}, vllm_flags: {},
             {}

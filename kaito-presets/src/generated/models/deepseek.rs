@@ -21,7 +21,7 @@ pub(crate) static DEEPSEEK_R1_0528: Model = Model {
     disk_request_gib: 721,
     kv_bytes_per_token: 70272,
     attention: Attention::Mla,
-    token_limit: 163840,
+    token_limit: Some(163840),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("fp8"), bits: None }),
     shape: Shape {
@@ -73,7 +73,7 @@ pub(crate) static DEEPSEEK_R1_DISTILL_LLAMA_8B: Model = Model {
     disk_request_gib: 94,
     kv_bytes_per_token: 131072,
     attention: Attention::Gqa,
-    token_limit: 131072,
+    token_limit: Some(131072),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -125,7 +125,7 @@ pub(crate) static DEEPSEEK_R1_DISTILL_QWEN_14B: Model = Model {
     disk_request_gib: 107,
     kv_bytes_per_token: 196608,
     attention: Attention::Gqa,
-    token_limit: 131072,
+    token_limit: Some(131072),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -177,7 +177,7 @@ pub(crate) static DEEPSEEK_V3_0324: Model = Model {
     disk_request_gib: 721,
     kv_bytes_per_token: 70272,
     attention: Attention::Mla,
-    token_limit: 163840,
+    token_limit: Some(163840),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("fp8"), bits: None }),
     shape: Shape {
@@ -229,7 +229,7 @@ pub(crate) static DEEPSEEK_V3_2: Model = Model {
     disk_request_gib: 722,
     kv_bytes_per_token: 70272,
     attention: Attention::Mla,
-    token_limit: 163840,
+    token_limit: Some(163840),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("fp8"), bits: None }),
     shape: Shape {
@@ -276,7 +276,7 @@ pub(crate) static DEEPSEEK_V4_FLASH_0731: Model = Model {
     disk_request_gib: 235,
     kv_bytes_per_token: 88064,
     attention: Attention::Mqa,
-    token_limit: 1048576,
+    token_limit: Some(1048576),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("fp8"), bits: None }),
     shape: Shape {
@@ -323,7 +323,7 @@ pub(crate) static DEEPSEEK_V4_PRO: Model = Model {
     disk_request_gib: 885,
     kv_bytes_per_token: 124928,
     attention: Attention::Mqa,
-    token_limit: 1048576,
+    token_limit: Some(1048576),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("fp8"), bits: None }),
     shape: Shape {

@@ -21,7 +21,7 @@ pub(crate) static GEMMA_3_27B_IT: Model = Model {
     disk_request_gib: 131,
     kv_bytes_per_token: 507904,
     attention: Attention::Gqa,
-    token_limit: 131072,
+    token_limit: Some(131072),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -73,7 +73,7 @@ pub(crate) static GEMMA_3_4B_IT: Model = Model {
     disk_request_gib: 88,
     kv_bytes_per_token: 139264,
     attention: Attention::Gqa,
-    token_limit: 131072,
+    token_limit: Some(131072),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -125,7 +125,7 @@ pub(crate) static GEMMA_4_12B_IT: Model = Model {
     disk_request_gib: 102,
     kv_bytes_per_token: 393216,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -172,7 +172,7 @@ pub(crate) static GEMMA_4_26B_A4B_IT: Model = Model {
     disk_request_gib: 128,
     kv_bytes_per_token: 245760,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -219,7 +219,7 @@ pub(crate) static GEMMA_4_31B_IT: Model = Model {
     disk_request_gib: 138,
     kv_bytes_per_token: 983040,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -266,7 +266,7 @@ pub(crate) static GEMMA_4_E2B_IT: Model = Model {
     disk_request_gib: 89,
     kv_bytes_per_token: 35840,
     attention: Attention::Mqa,
-    token_limit: 131072,
+    token_limit: Some(131072),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -313,7 +313,7 @@ pub(crate) static GEMMA_4_E4B_IT: Model = Model {
     disk_request_gib: 94,
     kv_bytes_per_token: 86016,
     attention: Attention::Gqa,
-    token_limit: 131072,
+    token_limit: Some(131072),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {

@@ -21,7 +21,7 @@ pub(crate) static GLM_5_2_FP8: Model = Model {
     disk_request_gib: 783,
     kv_bytes_per_token: 89856,
     attention: Attention::Mla,
-    token_limit: 1048576,
+    token_limit: Some(1048576),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("fp8"), bits: None }),
     shape: Shape {

@@ -21,7 +21,7 @@ pub(crate) static GPT_OSS_120B: Model = Model {
     disk_request_gib: 201,
     kv_bytes_per_token: 73728,
     attention: Attention::Gqa,
-    token_limit: 131072,
+    token_limit: Some(131072),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("mxfp4"), bits: None }),
     shape: Shape {
@@ -73,7 +73,7 @@ pub(crate) static GPT_OSS_20B: Model = Model {
     disk_request_gib: 105,
     kv_bytes_per_token: 49152,
     attention: Attention::Gqa,
-    token_limit: 131072,
+    token_limit: Some(131072),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("mxfp4"), bits: None }),
     shape: Shape {

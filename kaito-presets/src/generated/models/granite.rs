@@ -21,7 +21,7 @@ pub(crate) static GRANITE_4_1_8B: Model = Model {
     disk_request_gib: 96,
     kv_bytes_per_token: 163840,
     attention: Attention::Gqa,
-    token_limit: 131072,
+    token_limit: Some(131072),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {

@@ -21,7 +21,7 @@ pub(crate) static KIMI_K2_5: Model = Model {
     disk_request_gib: 634,
     kv_bytes_per_token: 70272,
     attention: Attention::Mla,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("pack-quantized"), bits: None }),
     shape: Shape {
@@ -68,7 +68,7 @@ pub(crate) static KIMI_K2_6: Model = Model {
     disk_request_gib: 634,
     kv_bytes_per_token: 70272,
     attention: Attention::Mla,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("pack-quantized"), bits: None }),
     shape: Shape {
@@ -115,7 +115,7 @@ pub(crate) static KIMI_K2_7_CODE: Model = Model {
     disk_request_gib: 634,
     kv_bytes_per_token: 70272,
     attention: Attention::Mla,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("pack-quantized"), bits: None }),
     shape: Shape {

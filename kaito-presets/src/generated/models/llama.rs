@@ -21,7 +21,7 @@ pub(crate) static LLAMA_3_1_8B_INSTRUCT: Model = Model {
     disk_request_gib: 94,
     kv_bytes_per_token: 131072,
     attention: Attention::Gqa,
-    token_limit: 131072,
+    token_limit: Some(131072),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -73,7 +73,7 @@ pub(crate) static LLAMA_3_3_70B_INSTRUCT: Model = Model {
     disk_request_gib: 211,
     kv_bytes_per_token: 327680,
     attention: Attention::Gqa,
-    token_limit: 131072,
+    token_limit: Some(131072),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {

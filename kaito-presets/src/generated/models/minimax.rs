@@ -21,7 +21,7 @@ pub(crate) static MINIMAX_M2_7: Model = Model {
     disk_request_gib: 294,
     kv_bytes_per_token: 253952,
     attention: Attention::Gqa,
-    token_limit: 204800,
+    token_limit: Some(204800),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("fp8"), bits: None }),
     shape: Shape {

@@ -21,7 +21,7 @@ pub(crate) static MINISTRAL_3_14B_INSTRUCT_2512: Model = Model {
     disk_request_gib: 94,
     kv_bytes_per_token: 163840,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("fp8"), bits: None }),
     shape: Shape {
@@ -68,7 +68,7 @@ pub(crate) static MINISTRAL_3_3B_INSTRUCT_2512: Model = Model {
     disk_request_gib: 84,
     kv_bytes_per_token: 106496,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("fp8"), bits: None }),
     shape: Shape {
@@ -115,7 +115,7 @@ pub(crate) static MINISTRAL_3_8B_INSTRUCT_2512: Model = Model {
     disk_request_gib: 89,
     kv_bytes_per_token: 139264,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("fp8"), bits: None }),
     shape: Shape {
@@ -162,7 +162,7 @@ pub(crate) static MISTRAL_7B_INSTRUCT_V0_3: Model = Model {
     disk_request_gib: 93,
     kv_bytes_per_token: 131072,
     attention: Attention::Gqa,
-    token_limit: 32768,
+    token_limit: Some(32768),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -214,7 +214,7 @@ pub(crate) static MISTRAL_7B_V0_3: Model = Model {
     disk_request_gib: 93,
     kv_bytes_per_token: 131072,
     attention: Attention::Gqa,
-    token_limit: 32768,
+    token_limit: Some(32768),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -266,7 +266,7 @@ pub(crate) static MISTRAL_LARGE_3_675B_INSTRUCT_2512: Model = Model {
     disk_request_gib: 714,
     kv_bytes_per_token: 70272,
     attention: Attention::Mla,
-    token_limit: 294912,
+    token_limit: Some(294912),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("float-quantized"), bits: None }),
     shape: Shape {
@@ -313,7 +313,7 @@ pub(crate) static MISTRAL_MEDIUM_3_5_128B: Model = Model {
     disk_request_gib: 204,
     kv_bytes_per_token: 360448,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("fp8"), bits: None }),
     shape: Shape {
@@ -360,7 +360,7 @@ pub(crate) static MISTRAL_SMALL_4_119B_2603: Model = Model {
     disk_request_gib: 192,
     kv_bytes_per_token: 23040,
     attention: Attention::Mla,
-    token_limit: 1048576,
+    token_limit: Some(1048576),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("fp8"), bits: None }),
     shape: Shape {
@@ -407,7 +407,7 @@ pub(crate) static MISTRAL_SMALL_4_119B_2603_NVFP4: Model = Model {
     disk_request_gib: 145,
     kv_bytes_per_token: 23040,
     attention: Attention::Mla,
-    token_limit: 1048576,
+    token_limit: Some(1048576),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("nvfp4-pack-quantized"), bits: None }),
     shape: Shape {

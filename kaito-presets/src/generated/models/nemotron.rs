@@ -21,7 +21,7 @@ pub(crate) static NEMOTRON_CASCADE_2_30B_A3B: Model = Model {
     disk_request_gib: 138,
     kv_bytes_per_token: 53248,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -68,7 +68,7 @@ pub(crate) static NVIDIA_NEMOTRON_3_NANO_30B_A3B_BF16: Model = Model {
     disk_request_gib: 138,
     kv_bytes_per_token: 53248,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -115,7 +115,7 @@ pub(crate) static NVIDIA_NEMOTRON_3_NANO_4B_BF16: Model = Model {
     disk_request_gib: 87,
     kv_bytes_per_token: 172032,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -162,7 +162,7 @@ pub(crate) static NVIDIA_NEMOTRON_3_SUPER_120B_A12B_BF16: Model = Model {
     disk_request_gib: 310,
     kv_bytes_per_token: 90112,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -209,7 +209,7 @@ pub(crate) static NVIDIA_NEMOTRON_3_ULTRA_550B_A55B_NVFP4: Model = Model {
     disk_request_gib: 408,
     kv_bytes_per_token: 110592,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("MIXED_PRECISION"), bits: None }),
     shape: Shape {
@@ -256,7 +256,7 @@ pub(crate) static NVIDIA_NEMOTRON_NANO_12B_V2_VL_BF16: Model = Model {
     disk_request_gib: 104,
     kv_bytes_per_token: 253952,
     attention: Attention::Gqa,
-    token_limit: 131072,
+    token_limit: Some(131072),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -303,7 +303,7 @@ pub(crate) static NVIDIA_NEMOTRON_NANO_9B_V2: Model = Model {
     disk_request_gib: 96,
     kv_bytes_per_token: 229376,
     attention: Attention::Gqa,
-    token_limit: 131072,
+    token_limit: Some(131072),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {

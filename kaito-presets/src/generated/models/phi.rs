@@ -21,7 +21,7 @@ pub(crate) static PHI_3_MEDIUM_128K_INSTRUCT: Model = Model {
     disk_request_gib: 106,
     kv_bytes_per_token: 204800,
     attention: Attention::Gqa,
-    token_limit: 131072,
+    token_limit: Some(131072),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -77,7 +77,7 @@ pub(crate) static PHI_3_MEDIUM_4K_INSTRUCT: Model = Model {
     disk_request_gib: 106,
     kv_bytes_per_token: 204800,
     attention: Attention::Gqa,
-    token_limit: 4096,
+    token_limit: Some(4096),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -133,7 +133,7 @@ pub(crate) static PHI_3_MINI_128K_INSTRUCT: Model = Model {
     disk_request_gib: 87,
     kv_bytes_per_token: 393216,
     attention: Attention::Mha,
-    token_limit: 131072,
+    token_limit: Some(131072),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -189,7 +189,7 @@ pub(crate) static PHI_3_MINI_4K_INSTRUCT: Model = Model {
     disk_request_gib: 87,
     kv_bytes_per_token: 393216,
     attention: Attention::Mha,
-    token_limit: 4096,
+    token_limit: Some(4096),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -245,7 +245,7 @@ pub(crate) static PHI_3_5_MINI_INSTRUCT: Model = Model {
     disk_request_gib: 87,
     kv_bytes_per_token: 393216,
     attention: Attention::Mha,
-    token_limit: 131072,
+    token_limit: Some(131072),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -301,7 +301,7 @@ pub(crate) static PHI_4: Model = Model {
     disk_request_gib: 107,
     kv_bytes_per_token: 204800,
     attention: Attention::Gqa,
-    token_limit: 16384,
+    token_limit: Some(16384),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -353,7 +353,7 @@ pub(crate) static PHI_4_MINI_INSTRUCT: Model = Model {
     disk_request_gib: 87,
     kv_bytes_per_token: 131072,
     attention: Attention::Gqa,
-    token_limit: 131072,
+    token_limit: Some(131072),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {

@@ -21,7 +21,7 @@ pub(crate) static QWEN2_5_CODER_32B_INSTRUCT: Model = Model {
     disk_request_gib: 141,
     kv_bytes_per_token: 262144,
     attention: Attention::Gqa,
-    token_limit: 32768,
+    token_limit: Some(32768),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -73,7 +73,7 @@ pub(crate) static QWEN2_5_CODER_7B_INSTRUCT: Model = Model {
     disk_request_gib: 94,
     kv_bytes_per_token: 57344,
     attention: Attention::Gqa,
-    token_limit: 32768,
+    token_limit: Some(32768),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -125,7 +125,7 @@ pub(crate) static QWEN3_8B_AWQ: Model = Model {
     disk_request_gib: 85,
     kv_bytes_per_token: 147456,
     attention: Attention::Gqa,
-    token_limit: 40960,
+    token_limit: Some(40960),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("awq"), bits: Some(4) }),
     shape: Shape {
@@ -172,7 +172,7 @@ pub(crate) static QWEN3_5_122B_A10B: Model = Model {
     disk_request_gib: 312,
     kv_bytes_per_token: 98304,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -219,7 +219,7 @@ pub(crate) static QWEN3_5_122B_A10B_GPTQ_INT4: Model = Model {
     disk_request_gib: 153,
     kv_bytes_per_token: 98304,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("gptq"), bits: Some(4) }),
     shape: Shape {
@@ -266,7 +266,7 @@ pub(crate) static QWEN3_5_2B: Model = Model {
     disk_request_gib: 84,
     kv_bytes_per_token: 49152,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -313,7 +313,7 @@ pub(crate) static QWEN3_5_397B_A17B_GPTQ_INT4: Model = Model {
     disk_request_gib: 299,
     kv_bytes_per_token: 122880,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("gptq"), bits: Some(4) }),
     shape: Shape {
@@ -360,7 +360,7 @@ pub(crate) static QWEN3_5_4B: Model = Model {
     disk_request_gib: 88,
     kv_bytes_per_token: 131072,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -407,7 +407,7 @@ pub(crate) static QWEN3_5_9B: Model = Model {
     disk_request_gib: 97,
     kv_bytes_per_token: 131072,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -454,7 +454,7 @@ pub(crate) static QWEN3_6_27B: Model = Model {
     disk_request_gib: 131,
     kv_bytes_per_token: 262144,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -501,7 +501,7 @@ pub(crate) static QWEN3_6_35B_A3B: Model = Model {
     disk_request_gib: 146,
     kv_bytes_per_token: 81920,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
@@ -548,7 +548,7 @@ pub(crate) static QWEN3_6_35B_A3B_FP8: Model = Model {
     disk_request_gib: 114,
     kv_bytes_per_token: 81920,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "auto",
     quantization: Some(Quantization { method: Cow::Borrowed("fp8"), bits: None }),
     shape: Shape {
@@ -595,7 +595,7 @@ pub(crate) static QWEN3_8_27B: Model = Model {
     disk_request_gib: 131,
     kv_bytes_per_token: 262144,
     attention: Attention::Gqa,
-    token_limit: 262144,
+    token_limit: Some(262144),
     dtype: "bfloat16",
     quantization: None,
     shape: Shape {
