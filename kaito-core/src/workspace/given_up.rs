@@ -25,6 +25,8 @@ use serde::{Deserialize, Serialize};
 /// After so many minutes, machines are asked for again: after the first claim, the second, and so on; then always after the last.
 const PACE_MINUTES: [i64; 6] = [1, 2, 4, 8, 16, 30];
 const LONGEST_PACE: SignedDuration = SignedDuration::from_mins(30);
+/// What stands before the names of claims in the status.
+const ASKED_FOR: &str = "; asked for: ";
 /// So many claims are named in the status.
 const MOST_NAMED: usize = 16;
 
@@ -72,16 +74,19 @@ pub(super) fn observe(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, tar
 fn has_vanished(view: &View<'_>, slots: &Slots<'_>, target: u32) -> Result<bool, Unread> {
     let told = view.conditions().iter().find(|told| told.type_ == ConditionType::NodeClaimReady.as_str());
     let Some(told) = told.filter(|told| told.status == "False") else { return Ok(false) };
+    // What is quoted of a provisioner before it names claims too.
+    let asked = told.message.rsplit_once(ASKED_FOR).and_then(|(_, names)| names.split(';').next());
+    let asked: Vec<&str> = asked.into_iter().flat_map(|names| names.split(", ")).collect();
     let is_named = |(slot, incarnation): &(u32, u32)| {
-        told.message.contains(&manifest::claim_name(view.uid(), *slot, *incarnation))
+        asked.contains(&manifest::claim_name(view.uid(), *slot, *incarnation).as_str())
     };
     // A cache may lag behind the status.
     let lacks = |slots: &Slots<'_>| slots.missing.iter().any(is_named);
     Ok(lacks(slots) && lacks(&view.claims(Freshness::Live)?.slots(target)))
 }
 
-/// The claims whose machine has not come: those that are there, and those that are asked for now and were not refused.
-pub(super) fn named(view: &View<'_>, draft: &Draft, slots: &Slots<'_>) -> Vec<String> {
+/// The claims whose machine has not come, as the status tells them: those that are there, and those that are asked for now and were not refused. Empty where there are none.
+pub(super) fn named(view: &View<'_>, draft: &Draft, slots: &Slots<'_>) -> String {
     let there = slots.filled.iter().filter(|claim| !claim.was_ready()).map(|claim| claim.name().to_owned());
     let is_refused = |key: &ObjectKey| view.snapshot.mishaps().iter().any(|error| error.key == *key);
     let asked = draft.steps.iter().map(|step| &step.effect).filter(|effect| effect.verb() == "create");
@@ -89,7 +94,7 @@ pub(super) fn named(view: &View<'_>, draft: &Draft, slots: &Slots<'_>) -> Vec<St
     let mut names: Vec<String> = there.chain(asked.map(|key| key.name.clone())).collect();
     names.sort();
     names.truncate(MOST_NAMED);
-    names
+    if names.is_empty() { String::new() } else { format!("{ASKED_FOR}{}", names.join(", ")) }
 }
 
 impl Record {

@@ -109,10 +109,10 @@ fn observe_claims(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, target:
             Ok(_) => draft.failures.extend(refusal(claim)),
         }
     }
-    let asked = given_up::named(view, draft, slots).join(", ");
-    let is_given_up = |failure: &&mut Failure| failure.reason == &failure::CLAIM_GIVEN_UP && !asked.is_empty();
+    let asked = given_up::named(view, draft, slots);
+    let is_given_up = |failure: &&mut Failure| failure.reason == &failure::CLAIM_GIVEN_UP;
     if let Some(failure) = draft.failures.iter_mut().find(is_given_up) {
-        failure.cause.push_str(&format!("; asked for again: {asked}"));
+        failure.cause.push_str(&asked);
     }
     let ready = slots.filled.iter().filter(|claim| claim.is_ready()).count();
     draft.machines.claims_ready = ready >= target as usize;
@@ -122,7 +122,6 @@ fn observe_claims(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, target:
             (0, _) => String::new(),
             (held, _) => format!(" ({held} wait until their predecessor is gone)"),
         };
-        let asked = if asked.is_empty() { asked } else { format!("; asked for: {asked}") };
         let what = format!("{ready} of {target} NodeClaims are ready{replaced}{asked}");
         let deleted = slots.dying.iter().filter_map(Claim::deleted);
         let since = slots.filled.iter().filter_map(Claim::not_ready_since).chain(deleted).max();

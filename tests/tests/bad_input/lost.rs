@@ -152,6 +152,23 @@ fn a_claim_that_came_and_went_between_two_looks_is_counted_and_not_replaced_at_o
 }
 
 #[test]
+fn a_claim_that_was_given_up_is_counted_once_though_its_name_is_quoted() {
+    let mut stage = world(&Fate { cloud: CloudFate::NeverRegisters, ..Fate::default() });
+    stage.put(&manifests::phi_4_mini(BAD));
+    stage.until("a machine is launched", &|stage| {
+        stage.list(Kind::NodeClaim).first().is_some_and(|claim| claim["status"]["providerID"].is_string())
+    });
+    let claim = stage.list(Kind::NodeClaim)[0]["metadata"]["name"].as_str().unwrap().to_owned();
+    stage.remove(Kind::NodeClaim, &claim);
+    stage.until("it goes", &|stage| stage.list(Kind::NodeClaim).is_empty());
+    let told = |stage: &MemoryStage| condition(stage, BAD, "NodeClaimReady").unwrap().2;
+    assert!(told(&stage).contains(&format!("NodeClaim {claim}: ")), "{}", told(&stage));
+    stage.world().advance(SignedDuration::from_secs(120));
+    assert_eq!(machines(&stage, BAD).len(), 1, "{}", told(&stage));
+    assert!(!told(&stage).contains("2 NodeClaims"), "{}", told(&stage));
+}
+
+#[test]
 fn a_machine_that_came_and_is_lost_between_two_looks_is_replaced_at_once() {
     let mut stage = world(&Fate::default());
     stage.put(&manifests::phi_4_mini(BAD));
