@@ -103,9 +103,12 @@ fn take_over(case: &Case, step: &Step, comparison: &mut Comparison<'_>) {
     assert_eq!(identities.len(), now.len(), "{}: {identities:?} {now:?}", step.file);
 }
 
-/// Every object of the world.
+/// Every object of the world but the chart's own.
 fn objects(world: &World) -> Vec<Value> {
-    world.cluster().with_store(|store| store.iter().map(|(_, value)| value.clone()).collect())
+    let release = world.settings().release_namespace.as_str();
+    world.cluster().with_store(|store| {
+        store.iter().filter(|(key, _)| key.namespace() != release).map(|(_, value)| value.clone()).collect()
+    })
 }
 
 /// The uids of what must not be made anew.
