@@ -52,6 +52,7 @@ pub mod effect;
 pub mod failure;
 mod findings;
 pub mod gates;
+pub mod hardware;
 pub mod hash;
 pub mod hub;
 pub mod kinds;

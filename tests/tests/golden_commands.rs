@@ -97,7 +97,7 @@ fn launched(facts: &Facts) -> (u32, String, Value) {
         served_name: facts.model.short_name.to_string(),
         performance_mode: None,
         benchmark: true,
-        max_model_len: sizing::max_model_len(facts.profile, &facts.model, facts.sku, layout.tensor).unwrap(),
+        max_model_len: sizing::max_model_len(facts.profile, &facts.model, &facts.hardware, layout.tensor).unwrap(),
         local_weights: None,
         claim_local_disk: false,
         registry: images::DEFAULT_REGISTRY,

@@ -3,12 +3,13 @@
 
 use super::rules::{Case, Late, On, RULES, annotation_path};
 use crate::failure::{self, Failure, Reason};
+use crate::hardware::Hardware;
 use crate::words::quoted;
 use crate::workspace::{self, Engine, Facts, Subject};
 use kaito_api::vocabulary::{annotations, names};
 use kaito_api::workspace::Version;
 use kaito_api::{FieldError, FieldErrorKind, FieldPath, Workspace};
-use kaito_presets::Sku;
+use kaito_presets::Cloud;
 
 /// A rule that is broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +86,7 @@ fn warnings(case: &Case<'_>, subject: &Subject) -> Vec<String> {
         )],
     };
     let of_number = workspace::bought_otherwise(workspace, subject);
-    of_template.into_iter().chain(of_number).chain(retirement(subject.sku())).collect()
+    of_template.into_iter().chain(of_number).chain(retirement(case.settings.cloud, subject.hardware())).collect()
 }
 
 /// Whether the weights are downloaded by the pods themselves.
@@ -158,9 +159,9 @@ fn unused_beside_preset(workspace: &Workspace, facts: Option<&Facts>) -> Vec<Str
 }
 
 /// What to say about a size that its cloud withdraws.
-pub(crate) fn retirement(sku: &Sku) -> Option<String> {
-    let retirement = sku.retirement?;
-    let (cloud, size) = (sku.cloud.as_str(), sku.name);
+pub(crate) fn retirement(cloud: Cloud, hardware: &Hardware) -> Option<String> {
+    let retirement = hardware.retirement?;
+    let (cloud, size) = (cloud.as_str(), &hardware.name);
     Some(format!(
         "{cloud} announced the end of {size} for {}; {} can take its place",
         retirement.date, retirement.replacement

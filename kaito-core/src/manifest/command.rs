@@ -84,7 +84,7 @@ pub(crate) fn vllm_args(serving: &Serving<'_>) -> Vec<Arg> {
         args.push(Arg::of("port", port));
     }
     args.push(Arg::of("served-model-name", &serving.served_name));
-    let hundredths = sizing::gpu_memory_hundredths(profile, serving.facts.sku);
+    let hundredths = sizing::gpu_memory_hundredths(profile, &serving.facts.hardware);
     args.push(Arg::of("gpu-memory-utilization", format!("0.{hundredths:02}")));
     match serving.max_model_len {
         Some(tokens) => args.push(Arg::of("max-model-len", tokens)),

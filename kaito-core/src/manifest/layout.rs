@@ -22,8 +22,8 @@ impl Layout {
     /// One machine with several GPUs, each of which could hold the model twice over: a copy on each GPU. Else all GPUs of a machine share each layer, and machines share the
     /// layers (spec/03 §4.3 rule 11). Unlike there, a copy must leave its GPU room for the KV cache of the context that is asked for: machines are counted as if their GPUs shared it.
     pub fn choose(facts: &Facts, nodes: u32, context: Option<u32>) -> Layout {
-        let gpus = facts.sku.gpu_count.max(1);
-        let copies = facts.model.weights_bytes.saturating_mul(u64::from(gpus) * 2) < facts.sku.gpu_memory_bytes;
+        let gpus = facts.hardware.gpu_count.max(1);
+        let copies = facts.model.weights_bytes.saturating_mul(u64::from(gpus) * 2) < facts.hardware.gpu_memory_bytes;
         let spread = nodes == 1
             && gpus > 1
             && copies

@@ -9,7 +9,6 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_api::karpenter::{NodeClaim, NodeClaimResources, NodeClaimSpec, NodeClassRef, Requirement};
 use kaito_api::vocabulary::{ImageFamily, annotations, labels, names};
-use kaito_presets::Sku;
 use std::collections::BTreeMap;
 
 /// What a NodeClaim is made from.
@@ -28,7 +27,7 @@ pub struct Machine<'a> {
     /// How often the slot was filled before.
     pub incarnation: u32,
     /// Its size.
-    pub sku: &'static Sku,
+    pub size: &'a str,
     /// The disk to ask for, in GiB.
     pub disk_gib: u64,
     /// Labels that the user wants on the node.
@@ -72,7 +71,7 @@ pub fn node_claim(machine: &Machine<'_>) -> NodeClaim {
 }
 
 fn spec(machine: &Machine<'_>) -> NodeClaimSpec {
-    let size = machine.sku.name;
+    let size = machine.size;
     let row = cloud::row(machine.settings.cloud);
     let (group, kind, name) = row.node_class;
     let is = |key: &str, value: &str| requirement(key, "In", value);

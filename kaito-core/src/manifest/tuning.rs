@@ -106,7 +106,7 @@ pub(super) fn template(tuning: &Tuning<'_>) -> PodTemplateSpec {
 }
 
 fn trainer(tuning: &Tuning<'_>) -> Container {
-    let gpus = tuning.facts.sku.gpu_count.max(1);
+    let gpus = tuning.facts.hardware.gpu_count.max(1);
     let line = format!("{} --num_processes={gpus} {}", TuningRuntime::LAUNCHER, TuningRuntime::MAIN_FILE);
     let port = ContainerPort { container_port: i32::from(ports::INFERENCE), ..ContainerPort::default() };
     Container {

@@ -92,7 +92,7 @@ fn at_least_one(value: &str, _: &Facts) -> Option<String> {
 }
 
 fn gpu(facts: &Facts) -> String {
-    format!("{} (compute capability {})", facts.sku.gpu_model, facts.capability)
+    format!("{} (compute capability {})", facts.hardware.gpu_model, facts.capability)
 }
 
 fn vllm(facts: &Facts) -> &'static str {
@@ -337,6 +337,6 @@ pub(super) fn beyond(settings: &[Setting], layout: &Layout, facts: &Facts) -> Op
         "asks for {needed} GPUs ({}); {there} on {} of {}",
         factors.join(" × "),
         if layout.nodes > 1 { format!("{} machines", layout.nodes) } else { "1 machine".to_owned() },
-        facts.sku.name
+        facts.hardware.name
     )))
 }

@@ -1,16 +1,17 @@
 //! How long a context may be, and how much of a GPU the engine is told to take.
 
+use crate::hardware::Hardware;
 use crate::units::Bytes;
-use kaito_presets::{ASSUMED_TOKENS, GpuMemoryRule, MaxModelLenRule, Model, RuntimeProfile, Sku};
+use kaito_presets::{ASSUMED_TOKENS, GpuMemoryRule, MaxModelLenRule, Model, RuntimeProfile};
 
 /// `--gpu-memory-utilization`, in hundredths.
-pub fn gpu_memory_hundredths(profile: &RuntimeProfile, sku: &Sku) -> u32 {
+pub fn gpu_memory_hundredths(profile: &RuntimeProfile, hardware: &Hardware) -> u32 {
     match profile.gpu_memory {
         GpuMemoryRule::Fixed { default_hundredths, overrides } => {
-            overrides.iter().find(|(model, _)| *model == sku.gpu_model).map_or(default_hundredths, |(_, own)| *own)
+            overrides.iter().find(|(model, _)| *model == hardware.gpu_model).map_or(default_hundredths, |(_, own)| *own)
         }
         GpuMemoryRule::ReserveThenCap { reserve_bytes, cap_hundredths } => {
-            let each = sku.gpu_memory_bytes_each().max(1);
+            let each = hardware.gpu_memory_bytes_each().max(1);
             let share = each.saturating_sub(reserve_bytes) * 100 / each;
             cap_hundredths.min(u32::try_from(share).unwrap_or(cap_hundredths))
         }
@@ -19,15 +20,20 @@ pub fn gpu_memory_hundredths(profile: &RuntimeProfile, sku: &Sku) -> u32 {
 
 /// `--max-model-len` where the user names none: `Ok(None)` lets the engine measure; `Err` says how much is missing on a GPU.
 /// `tensor` is the number of GPUs that share weights and KV cache.
-pub fn max_model_len(profile: &RuntimeProfile, model: &Model, sku: &Sku, tensor: u32) -> Result<Option<u64>, Bytes> {
+pub fn max_model_len(
+    profile: &RuntimeProfile,
+    model: &Model,
+    hardware: &Hardware,
+    tensor: u32,
+) -> Result<Option<u64>, Bytes> {
     let MaxModelLenRule::Computed { non_torch_bytes, activation_bytes_per_token, safety_hundredths, round_tokens } =
         profile.max_model_len
     else {
         return Ok(None);
     };
     let tensor = u64::from(tensor.max(1));
-    let visible = sku.visible_bytes_per_gpu.unwrap_or(sku.gpu_memory_bytes_each());
-    let usable = visible / 100 * u64::from(gpu_memory_hundredths(profile, sku));
+    let visible = hardware.visible_bytes_per_gpu.unwrap_or(hardware.gpu_memory_bytes_each());
+    let usable = visible / 100 * u64::from(gpu_memory_hundredths(profile, hardware));
     let taken = (model.weights_bytes / tensor).saturating_add(non_torch_bytes);
     let left = usable.checked_sub(taken).ok_or_else(|| Bytes(taken.saturating_sub(usable)))?;
     let each = (model.kv_bytes_per_token / tensor).saturating_add(activation_bytes_per_token).max(1);
@@ -51,9 +57,9 @@ mod tests {
             ("phi-3-mini-128k-instruct", "Standard_NC4as_T4_v3", Some(10_240)),
         ];
         for (name, size, tokens) in table {
-            let sku = sku(Cloud::Azure, size).unwrap();
-            assert_eq!(gpu_memory_hundredths(volta, sku), 90);
-            assert_eq!(max_model_len(volta, model(name).unwrap(), sku, 1), Ok(tokens), "{name} on {size}");
+            let hardware = Hardware::from(sku(Cloud::Azure, size).unwrap());
+            assert_eq!(gpu_memory_hundredths(volta, &hardware), 90);
+            assert_eq!(max_model_len(volta, model(name).unwrap(), &hardware, 1), Ok(tokens), "{name} on {size}");
         }
     }
 }

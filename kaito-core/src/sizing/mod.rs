@@ -44,8 +44,8 @@ impl Demand {
             weights: Bytes(facts.model.weights_bytes),
             kv_bytes_per_token: facts.model.kv_bytes_per_token,
             context,
-            gpus_per_node: facts.sku.gpu_count,
-            gpu_memory: Bytes(facts.sku.gpu_memory_bytes),
+            gpus_per_node: facts.hardware.gpu_count,
+            gpu_memory: Bytes(facts.hardware.gpu_memory_bytes),
         }
     }
 
@@ -168,9 +168,9 @@ mod tests {
                     let nodes = estimate(&Demand::of(&of, context)).map_or(u32::MAX, |estimate| estimate.nodes);
                     assert!(nodes > 1 || weights_bytes < 1 << 40, "{weights_bytes}");
                     let layout = crate::manifest::Layout::choose(&of, 1, context);
-                    assert_eq!(layout.data * layout.tensor, of.sku.gpu_count);
+                    assert_eq!(layout.data * layout.tensor, of.hardware.gpu_count);
                 }
-                let length = max_model_len(of.profile, &of.model, of.sku, 1);
+                let length = max_model_len(of.profile, &of.model, &of.hardware, 1);
                 assert!(weights_bytes < u64::MAX - 1 || length.is_err() || length == Ok(None));
             }
         }

@@ -140,7 +140,7 @@ impl TrainingConfig {
 
     /// Everything that can be said of it for this method, model and machine.
     pub fn judge(&self, method: TuningMethod, facts: &Facts) -> Judged {
-        let gpu = format!("{} (compute capability {})", facts.sku.gpu_model, facts.capability);
+        let gpu = format!("{} (compute capability {})", facts.hardware.gpu_model, facts.capability);
         self.judge_for(method, facts.profile, &gpu)
     }
 

@@ -104,7 +104,10 @@ fn describe_model(view: &View<'_>, workspace: &Workspace, draft: &mut Draft, fac
         facts.model.revision.as_ref().map(|commit| format!(" at commit {}", quoted(commit))).unwrap_or_default();
     draft.remark(
         "admitted",
-        format!("{work} {name}{commit}, {dtype} ({}, compute capability {})", facts.sku.gpu_model, facts.capability),
+        format!(
+            "{work} {name}{commit}, {dtype} ({}, compute capability {})",
+            facts.hardware.gpu_model, facts.capability
+        ),
     );
     if facts.engine().is_some_and(|engine| engine != facts::engine(workspace, view.settings)) {
         draft.remark("admitted", adapters::remark(facts.profile));
@@ -112,9 +115,12 @@ fn describe_model(view: &View<'_>, workspace: &Workspace, draft: &mut Draft, fac
 }
 
 fn describe_own(draft: &mut Draft, own: &OwnServer) {
-    let gpus = match own.sku.gpu_count {
+    let gpus = match own.hardware.gpu_count {
         1 => "1 GPU".to_owned(),
         count => format!("{count} GPUs"),
     };
-    draft.remark("admitted", format!("a pod template of the user's own ({gpus} of {} on a node)", own.sku.gpu_model));
+    draft.remark(
+        "admitted",
+        format!("a pod template of the user's own ({gpus} of {} on a node)", own.hardware.gpu_model),
+    );
 }

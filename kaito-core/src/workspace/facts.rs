@@ -4,12 +4,13 @@ use super::adapters;
 use super::own::{self, OwnServer};
 use crate::cloud::Cloud;
 use crate::failure::{self, Failure};
+use crate::hardware::Hardware;
 use crate::hub::{self, HubError, Repository};
 use crate::settings::Settings;
 use kaito_api::Workspace;
 use kaito_api::vocabulary::annotations;
 use kaito_api::workspace::{TuningMethod, TuningSpec};
-use kaito_presets::{ComputeCapability, GpuVendor, Image, Model, ModelRef, RuntimeProfile, Sku, TuningParams};
+use kaito_presets::{ComputeCapability, GpuVendor, Image, Model, ModelRef, RuntimeProfile, TuningParams};
 use std::sync::Arc;
 
 /// Which server runs the model.
@@ -56,8 +57,8 @@ pub enum Subject {
 pub struct Unseen {
     /// The repository, in the user's spelling.
     pub id: String,
-    /// The machine size; there is a runtime for its GPUs.
-    pub sku: &'static Sku,
+    /// The machine; there is a runtime for its GPUs.
+    pub hardware: Hardware,
 }
 
 /// What is known of a model that is in no catalogue.
@@ -96,8 +97,8 @@ impl Looked {
 pub struct Facts {
     /// The model.
     pub model: ModelRef,
-    /// The machine size.
-    pub sku: &'static Sku,
+    /// The machine.
+    pub hardware: Hardware,
     /// Compute capability of its GPUs.
     pub capability: ComputeCapability,
     /// The runtime image that has kernels for them.
@@ -118,12 +119,12 @@ impl Subject {
         }
     }
 
-    /// The machine size.
-    pub fn sku(&self) -> &'static Sku {
+    /// The machine.
+    pub fn hardware(&self) -> &Hardware {
         match self {
-            Subject::Model(facts) => facts.sku,
-            Subject::Own(own) => own.sku,
-            Subject::Unseen(unseen) => unseen.sku,
+            Subject::Model(facts) => &facts.hardware,
+            Subject::Own(own) => &own.hardware,
+            Subject::Unseen(unseen) => &unseen.hardware,
         }
     }
 
@@ -199,21 +200,21 @@ pub fn resolve(workspace: &Workspace, settings: &Settings, looked: &Looked) -> R
         (Some(_), Looked::Failed(failure)) => Err(failure.clone()),
         (Some(id), Looked::NotYet) => {
             whole_machines(workspace)?;
-            let sku = sku(workspace, settings)?;
-            profile(sku)?;
-            Ok(Subject::Unseen(Unseen { id: id.to_owned(), sku }))
+            let hardware = hardware(workspace, settings)?;
+            profile(&hardware)?;
+            Ok(Subject::Unseen(Unseen { id: id.to_owned(), hardware }))
         }
     }
 }
 
 fn facts(workspace: &Workspace, settings: &Settings, model: ModelRef) -> Result<Facts, Failure> {
-    let sku = sku(workspace, settings)?;
-    let (capability, profile) = profile(sku)?;
+    let hardware = hardware(workspace, settings)?;
+    let (capability, profile) = profile(&hardware)?;
     let task = match workspace.tuning().filter(|_| workspace.inference().is_none()) {
         Some(tuning) => training(tuning, &model)?,
         None => Task::Inference { engine: adapters::engine(workspace, engine(workspace, settings), &model, profile)? },
     };
-    let facts = Facts { model, sku, capability, profile, task };
+    let facts = Facts { model, hardware, capability, profile, task };
     match runtime_objection(&facts) {
         Some(objection) => Err(Failure::new(&failure::NO_RUNTIME, objection)),
         None => Ok(facts),
@@ -223,7 +224,7 @@ fn facts(workspace: &Workspace, settings: &Settings, model: ModelRef) -> Result<
 /// As [`resolve`], with everything that stands in the way: what `resolve` says, and the machine size where that is wrong beside it.
 pub(crate) fn objections(workspace: &Workspace, settings: &Settings, looked: &Looked) -> Result<Subject, Vec<Failure>> {
     resolve(workspace, settings, looked).map_err(|first| {
-        let beside = sku(workspace, settings).err().filter(|other| *other != first);
+        let beside = hardware(workspace, settings).err().filter(|other| *other != first);
         std::iter::once(first).chain(beside).collect()
     })
 }
@@ -275,14 +276,15 @@ fn training(tuning: &TuningSpec, model: &ModelRef) -> Result<Task, Failure> {
     }
 }
 
-pub(super) fn sku(workspace: &Workspace, settings: &Settings) -> Result<&'static Sku, Failure> {
+/// The machine that a Workspace asks for.
+pub(super) fn hardware(workspace: &Workspace, settings: &Settings) -> Result<Hardware, Failure> {
     let cloud = settings.cloud;
     let name = workspace.resource().instance_type.as_str();
     if name.is_empty() {
         let cause = "resource.instanceType: missing; nodes that are brought along are not served by this version, so a machine size with GPUs must be named";
         return Err(Failure::new(&failure::NOT_SUPPORTED, cause));
     }
-    kaito_presets::sku(cloud, name).ok_or_else(|| {
+    kaito_presets::sku(cloud, name).map(Hardware::from).ok_or_else(|| {
         let near = kaito_presets::nearest_skus(cloud, name, 3).join(", ");
         let elsewhere = Cloud::ALL.iter().find(|other| kaito_presets::sku(**other, name).is_some());
         let hint = match elsewhere {
@@ -296,18 +298,18 @@ pub(super) fn sku(workspace: &Workspace, settings: &Settings) -> Result<&'static
     })
 }
 
-fn profile(sku: &'static Sku) -> Result<(ComputeCapability, &'static RuntimeProfile), Failure> {
+fn profile(hardware: &Hardware) -> Result<(ComputeCapability, &'static RuntimeProfile), Failure> {
     let refuse = |cause: String| Failure::new(&failure::NO_RUNTIME, cause);
-    if sku.gpu_vendor != GpuVendor::Nvidia {
+    if hardware.gpu_vendor != GpuVendor::Nvidia {
         return Err(refuse(format!(
             "resource.instanceType: {} has {}, and the published runtime images serve NVIDIA GPUs only",
-            sku.name, sku.gpu_model
+            hardware.name, hardware.gpu_model
         )));
     }
-    let capability =
-        sku.compute_capability.ok_or_else(|| refuse(format!("the compute capability of {} is not known", sku.name)))?;
+    let unknown = || refuse(format!("the compute capability of {} is not known", hardware.name));
+    let capability = hardware.compute_capability.ok_or_else(unknown)?;
     let profile = kaito_presets::profile_for(capability).ok_or_else(|| {
-        refuse(format!("no runtime image has kernels for {} (compute capability {capability})", sku.gpu_model))
+        refuse(format!("no runtime image has kernels for {} (compute capability {capability})", hardware.gpu_model))
     })?;
     Ok((capability, profile))
 }
@@ -320,8 +322,8 @@ pub(super) fn engine(workspace: &Workspace, settings: &Settings) -> Engine {
 
 /// Why the runtime for this GPU cannot serve this model, if it cannot.
 fn runtime_objection(facts: &Facts) -> Option<String> {
-    let Facts { model, sku, capability, profile, task } = facts;
-    let gpu = format!("{} (compute capability {capability})", sku.gpu_model);
+    let Facts { model, hardware, capability, profile, task } = facts;
+    let gpu = format!("{} (compute capability {capability})", hardware.gpu_model);
     let needs_bfloat16 = || {
         let overflows = model.architectures.iter().any(|name| profile.overflows_in_float16(name));
         overflows.then(|| {

@@ -15,7 +15,7 @@ use kube_core::ResourceExt;
 
 pub(super) fn observe(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, workers: &[&Node], target: u32) {
     draft.machines.workers = workers.iter().map(|node| node.name_any()).collect();
-    let gpus = draft.subject.as_ref().map_or(0, |subject| subject.sku().gpu_count);
+    let gpus = draft.subject.as_ref().map_or(0, |subject| subject.hardware().gpu_count);
     let (ready, unready): (Vec<&Node>, Vec<&Node>) = workers.iter().copied().partition(|node| is_ready(node));
     let (complete, without): (Vec<&Node>, Vec<&Node>) =
         ready.iter().copied().partition(|node| advertised_gpus(node) >= gpus);

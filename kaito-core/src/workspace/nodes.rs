@@ -71,8 +71,12 @@ fn settle(view: &View<'_>, draft: &mut Draft, target: u32, buys: bool) -> Result
             draft.delete(target);
         }
     }
-    let machine = draft.subject.as_ref().filter(|_| buys).map(|subject| (subject.sku(), subject.disk_request_gib()));
-    let Some((sku, disk_gib)) = machine else { return Ok(()) };
+    let machine = draft
+        .subject
+        .as_ref()
+        .filter(|_| buys)
+        .map(|subject| (subject.hardware().name.clone(), subject.disk_request_gib()));
+    let Some((size, disk_gib)) = machine else { return Ok(()) };
     for (slot, incarnation) in slots.missing {
         let name = manifest::claim_name(view.uid(), slot, incarnation);
         let wanted = manifest::node_claim(&manifest::Machine {
@@ -82,7 +86,7 @@ fn settle(view: &View<'_>, draft: &mut Draft, target: u32, buys: bool) -> Result
             uid: view.uid(),
             slot,
             incarnation,
-            sku,
+            size: &size,
             disk_gib,
             user_labels: super::workload::user_labels(view),
             image_family: super::workload::image_family(view),

@@ -2,6 +2,7 @@
 
 use super::facts;
 use crate::failure::{self, Failure};
+use crate::hardware::Hardware;
 use crate::settings::Settings;
 use crate::units;
 use crate::words::quoted;
@@ -10,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kaito_api::raw::RawPodTemplate;
 use kaito_api::vocabulary::{annotations, names};
 use kaito_api::{FieldPath, Workspace};
-use kaito_presets::{GpuVendor, Sku};
+use kaito_presets::GpuVendor;
 use std::collections::BTreeMap;
 
 /// How long the start of a server is waited for that nothing is known of, in seconds: as long as that of the largest presets. Nobody ends one that takes longer; what is missing is said then.
@@ -31,8 +32,8 @@ const MOST_DOUBTS: usize = 8;
 /// The server of the user's, looked up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OwnServer {
-    /// The machine size.
-    pub sku: &'static Sku,
+    /// The machine.
+    pub hardware: Hardware,
     /// The template of its pods; pods can be made of it.
     pub template: RawPodTemplate,
     /// What a pod asks for of the machine's GPUs.
@@ -66,11 +67,11 @@ pub(super) fn resolve(
     if let Some(fault) = template.faults().first() {
         return invalid(format!("inference.template: {fault}"));
     }
-    let sku = facts::sku(workspace, settings)?;
-    if sku.gpu_vendor != GpuVendor::Nvidia {
+    let hardware = facts::hardware(workspace, settings)?;
+    if hardware.gpu_vendor != GpuVendor::Nvidia {
         let cause = format!(
             "resource.instanceType: {} has {}; machines with other GPUs than NVIDIA's are not served by this version",
-            sku.name, sku.gpu_model
+            hardware.name, hardware.gpu_model
         );
         return Err(Failure::new(&failure::NOT_SUPPORTED, cause));
     }
@@ -78,12 +79,12 @@ pub(super) fn resolve(
         Failure::new(&failure::INVALID_WORKSPACE, format!("inference.template.spec.containers: {cause}"))
     })?;
     match asks {
-        Asks::Gpus(gpus) if gpus > sku.gpu_count => {
+        Asks::Gpus(gpus) if gpus > hardware.gpu_count => {
             let at = FieldPath::from("inference.template.spec.containers");
-            let has = sku.gpu_count;
-            invalid(format!("{at}: ask for {gpus} of {}, and {} has {has}", names::NVIDIA_GPU, sku.name))
+            let has = hardware.gpu_count;
+            invalid(format!("{at}: ask for {gpus} of {}, and {} has {has}", names::NVIDIA_GPU, hardware.name))
         }
-        _ => Ok(OwnServer { sku, template: template.clone(), asks }),
+        _ => Ok(OwnServer { hardware, template: template.clone(), asks }),
     }
 }
 
@@ -152,7 +153,11 @@ pub(crate) fn unused(workspace: &Workspace, own: &OwnServer) -> Vec<String> {
             .is_some_and(|served| !served.config.is_empty())
             .then(|| "inference.config: a template mounts its own settings, among spec.volumes".to_owned()),
         (own.asks == Asks::Nothing).then(|| {
-            format!("the GPUs of {}: no container of inference.template asks for {}", own.sku.name, names::NVIDIA_GPU)
+            format!(
+                "the GPUs of {}: no container of inference.template asks for {}",
+                own.hardware.name,
+                names::NVIDIA_GPU
+            )
         }),
     ]
     .into_iter()

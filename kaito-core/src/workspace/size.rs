@@ -111,7 +111,7 @@ fn too_few(facts: &Facts, nodes: u32, settled: u32) -> Option<Failure> {
             "{} takes {} of {} now, and this Workspace has {settled}, which an edit does not change",
             facts.model.id,
             counted(nodes, "node"),
-            facts.sku.name,
+            facts.hardware.name,
         );
         Failure::new(&failure::MORE_NODES_THAN_ASKED, cause)
     })
@@ -123,7 +123,7 @@ fn room(facts: &Facts, nodes: u32, context: Option<u32>) -> Result<Room, Failure
     if facts.engine() != Some(Engine::Vllm) {
         return Ok(Room { layout, max_model_len: None });
     }
-    match sizing::max_model_len(facts.profile, &facts.model, facts.sku, layout.tensor) {
+    match sizing::max_model_len(facts.profile, &facts.model, &facts.hardware, layout.tensor) {
         Ok(max_model_len) => Ok(Room { layout, max_model_len }),
         Err(missing) => {
             Err(too_large(facts, &format!("no memory is left for a context on a GPU; {missing} more are needed")))
@@ -132,7 +132,7 @@ fn room(facts: &Facts, nodes: u32, context: Option<u32>) -> Result<Room, Failure
 }
 
 fn too_large(facts: &Facts, cause: &str) -> Failure {
-    Failure::new(&failure::MODEL_TOO_LARGE, format!("{} on {}: {cause}", facts.model.id, facts.sku.name))
+    Failure::new(&failure::MODEL_TOO_LARGE, format!("{} on {}: {cause}", facts.model.id, facts.hardware.name))
 }
 
 /// How many pods serve already: a status that was stripped (a restored backup) never shrinks a workload.
@@ -151,7 +151,7 @@ fn too_many(facts: &Facts, nodes: u32, asked: u32) -> Option<Failure> {
             "{} takes {} of {}, and resource.count asks for {asked}; it must be at least {nodes} where that is meant",
             facts.model.id,
             counted(nodes, "node"),
-            facts.sku.name,
+            facts.hardware.name,
         );
         Failure::new(&failure::MORE_NODES_THAN_ASKED, cause)
     })
@@ -165,7 +165,7 @@ pub(crate) fn bought_otherwise(workspace: &Workspace, subject: &Subject) -> Opti
     }
     let (nodes, _) = for_model(facts, None, asked).ok()?;
     (nodes != asked).then(|| {
-        let (takes, size) = (counted(nodes, "node"), facts.sku.name);
+        let (takes, size) = (counted(nodes, "node"), &facts.hardware.name);
         format!("resource.count: asks for {asked}, and {} takes {takes} of {size}; it gets {nodes}", facts.model.id)
     })
 }
@@ -208,7 +208,7 @@ fn asked(workspace: &Workspace) -> u32 {
 
 /// The transformers runtime is not sized; but weights that no GPU of the machines holds are not loaded either (W-29, W-31).
 fn transformers_shortage(facts: &Facts, asked: u32) -> Option<String> {
-    let (weights, memory) = (Bytes(facts.model.weights_bytes), Bytes(facts.sku.gpu_memory_bytes));
+    let (weights, memory) = (Bytes(facts.model.weights_bytes), Bytes(facts.hardware.gpu_memory_bytes));
     let whole = Bytes(memory.0.saturating_mul(u64::from(asked)));
     if weights.0 > whole.0 {
         return Some(format!(
@@ -232,7 +232,7 @@ fn compute(subject: &Subject, context: Option<u32>, asked: u32) -> Result<(u32, 
 }
 
 fn for_model(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, String), Failure> {
-    let sku = facts.sku;
+    let hardware = &facts.hardware;
     let Task::Inference { engine } = facts.task else {
         return Ok((1, "1 node: a training runs on one machine".to_owned()));
     };
@@ -253,14 +253,14 @@ fn for_model(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, St
     if estimate.nodes > 1 && !facts.profile.supports.multi_node {
         let cause = format!(
             "{} GPUs are needed, and serving over several nodes is not available on {}",
-            estimate.gpus, sku.gpu_model
+            estimate.gpus, hardware.gpu_model
         );
         return Err(too_large(cause));
     }
     let text = format!(
         "{} of {}: weights {} + KV cache {} + overhead {} of {} usable on a GPU",
         counted(estimate.nodes, "node"),
-        counted(sku.gpu_count, "GPU"),
+        counted(hardware.gpu_count, "GPU"),
         estimate.weights,
         estimate.kv_per_gpu,
         estimate.overhead_per_gpu,
@@ -326,8 +326,9 @@ mod tests {
                     continue;
                 }
                 let found = room(&facts, 1, None).map(|room| room.max_model_len);
-                assert_eq!(found, Ok(None), "{} on {}", model.id, facts.sku.name);
-                let of_vllm = sizing::max_model_len(facts.profile, &facts.model, facts.sku, facts.sku.gpu_count);
+                assert_eq!(found, Ok(None), "{} on {}", model.id, facts.hardware.name);
+                let of_vllm =
+                    sizing::max_model_len(facts.profile, &facts.model, &facts.hardware, facts.hardware.gpu_count);
                 would_be_refused += usize::from(of_vllm.is_err());
             }
         }

@@ -1,6 +1,7 @@
 //! The finalizer and the revision annotations, in one patch. Nothing that outlives the Workspace is made before the finalizer is on.
 
 use super::draft::{Draft, Flow};
+use super::facts::Subject;
 use super::view::View;
 use crate::effect::{Effect, MetadataPatch};
 use crate::plan::Notice;
@@ -12,7 +13,8 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let present = view.metadata.finalizers.clone().unwrap_or_default();
     if !present.iter().any(|name| name == finalizers::WORKSPACE) {
         patch.finalizers = Some(present.into_iter().chain([finalizers::WORKSPACE.to_owned()]).collect());
-        if let Some(warning) = draft.subject.as_ref().and_then(|subject| crate::admission::retirement(subject.sku())) {
+        let hardware = draft.subject.as_ref().map(Subject::hardware);
+        if let Some(warning) = hardware.and_then(|it| crate::admission::retirement(view.settings.cloud, it)) {
             draft.notices.push(Notice {
                 warning: true,
                 reason: events::INSTANCE_TYPE_RETIRING,

@@ -292,7 +292,7 @@ fn claims_local_disk(
         return Ok(claims.is_some_and(|claims| !claims.is_empty()));
     }
     Ok(brings
-        && facts.sku.nvme
+        && facts.hardware.nvme
         && !matches!(view.snapshot.get_surely::<StorageClass>("", names::LOCAL_NVME_CLASS)?, Lookup::Absent))
 }
 

@@ -238,7 +238,7 @@ proptest! {
         for (facts, nodes) in served() {
             let serving = serving(&facts, nodes, &texts);
             let arrived = holds(&manifest::stateful_set(&serving).to_wire(), &all)?;
-            prop_assert!(arrived > 0, "nothing was planted for {} on {}", facts.model.id, facts.sku.name);
+            prop_assert!(arrived > 0, "nothing was planted for {} on {}", facts.model.id, facts.hardware.name);
             prop_assert!(facts.engine() != Some(Engine::Vllm) || nodes == 1 || arrived >= 8, "the address of the leader is planted: {arrived}");
         }
     }
