@@ -164,7 +164,8 @@ pub(crate) fn bought_otherwise(workspace: &Workspace, subject: &Subject) -> Opti
         return None;
     }
     let (nodes, _) = for_model(facts, None, asked).ok()?;
-    (nodes != asked).then(|| {
+    let is_bought = nodes != asked && too_many(facts, nodes, asked).is_none();
+    is_bought.then(|| {
         let (takes, size) = (counted(nodes, "node"), &facts.hardware.name);
         format!("resource.count: asks for {asked}, and {} takes {takes} of {size}; it gets {nodes}", facts.model.id)
     })
@@ -309,7 +310,7 @@ mod tests {
             "deepseek-ai/DeepSeek-R1-0528 takes 39 nodes of Standard_NV36ads_A10_v5, and resource.count asks for";
         for too_few in [1, 17, 38] {
             let expected = format!("{refusal} {too_few}; it must be at least 39 where that is meant");
-            assert_eq!(said(too_few).and_then(|(refusal, _)| refusal), Some(expected));
+            assert_eq!(said(too_few), Some((Some(expected), None)), "what is refused is not bought");
         }
         assert_eq!(said(39), Some((None, None)));
         let told = "resource.count: asks for 40, and deepseek-ai/DeepSeek-R1-0528 takes 39 nodes of Standard_NV36ads_A10_v5; it gets 39";
