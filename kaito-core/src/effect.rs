@@ -19,7 +19,7 @@ pub enum WriteMode {
     Apply,
 }
 
-/// Proof that an object is ours: it carries the owner's uid, as controller reference or as label. Only what is ours can be deleted (I6).
+/// Proof that an object is ours: it carries the owner's uid, as controller reference or as label, or our finalizer. Only what is ours can be deleted (I6).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Owned {
     key: ObjectKey,
@@ -44,6 +44,12 @@ impl Owned {
             .iter()
             .all(|(key, value)| found.get(*key).map(String::as_str) == Some(*value))
             .then(|| Self::proven(seen))?
+    }
+
+    /// The object, if our finalizer holds it; for objects that others make for us to answer.
+    pub fn by_finalizer(seen: &Seen, finalizer: &str) -> Option<Owned> {
+        let mut holders = seen.metadata().finalizers.iter().flatten();
+        holders.any(|holder| holder == finalizer).then(|| Self::proven(seen))?
     }
 
     fn proven(seen: &Seen) -> Option<Owned> {

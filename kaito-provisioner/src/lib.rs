@@ -9,15 +9,16 @@
 //! | [`arm`] | the language of Azure Resource Manager: addresses, requests, answers, errors |
 //! | [`class`] | what a refusal means: whether it is final, when to try again, how it is called in a condition |
 //! | [`operation`] | an operation that takes minutes, and what of it survives a restart |
-//!
-//! Not here yet: the planner of NodeClaims and garbage collection.
+//! | [`claim`] | the planner of NodeClaims: launch, registration, health, termination, and what is left over |
 
 pub mod arm;
+pub mod claim;
 pub mod class;
 pub mod operation;
 pub mod pool;
 
 pub use arm::{Arm, ArmError};
+pub use claim::ClaimPlanner;
 pub use class::{ErrorClass, Failure};
 pub use operation::Operation;
 pub use pool::{PoolName, PoolRequest, PoolSeen, Refusal};

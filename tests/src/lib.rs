@@ -5,6 +5,7 @@
 //! - [`budget`]: requests of a controller, counted, and the fewest that a Workspace can take.
 //! - [`by_hand`]: one reconcile, driven by a test.
 //! - [`cases`]: how many cases a property tries; [`edits`]: texts that were damaged.
+//! - [`cloud_by_hand`]: a cluster with the agent pools of its cloud, in which a planner is driven look by look.
 //! - [`command`]: the command line in this process.
 //! - [`control_plane`]: a real kube-apiserver with what belongs to it, started and stopped by a test.
 //! - [`environment`]: what the environment says of a run of the tests, and how a test is skipped.
@@ -22,6 +23,7 @@ pub mod arbitrary;
 pub mod budget;
 pub mod by_hand;
 pub mod cases;
+pub mod cloud_by_hand;
 pub mod command;
 pub mod control_plane;
 pub mod edits;

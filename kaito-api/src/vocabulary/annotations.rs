@@ -73,3 +73,8 @@ pub const INFERENCE_CONFIG_DIGEST: &str = "kaito.sh/inference-config-digest";
 pub const PODS_CHANGED_AT: &str = "kaito.sh/pods-changed-at";
 /// `true` keeps Karpenter from consolidating a node. Written by the operator on NodeClaims.
 pub const KARPENTER_DO_NOT_DISRUPT: &str = "karpenter.sh/do-not-disrupt";
+/// Until when pods of a node may go by themselves, RFC 3339 in UTC; then its machine is taken away with them. Written by the provisioner on NodeClaims that are being deleted.
+pub const TERMINATION_TIMESTAMP: &str = "karpenter.sh/nodeclaim-termination-timestamp";
+/// What was asked of the cloud for a NodeClaim, since when, and what was refused, in JSON; never the address of an operation. Written by the provisioner on NodeClaims, before the request is
+/// sent, and taken away when the machine is there.
+pub const AGENT_POOL_LAUNCH: &str = "kaito.sh/agent-pool-launch";

@@ -12,3 +12,5 @@ pub const MULTI_ROLE_INFERENCE: &str = "multiroleinference.kaito.sh/finalizer";
 pub const MODEL_MIRROR: &str = "kaito.sh/model-mirror-cleanup";
 /// On the volume claim of a managed ModelMirror: holds it while the mirror is in use.
 pub const MODEL_MIRROR_CLAIM: &str = "kaito.sh/model-mirror-protection";
+/// On a NodeClaim and its Node: holds them until the machine is given back. Karpenter's word, which its successors write too.
+pub const KARPENTER_TERMINATION: &str = "karpenter.sh/termination";

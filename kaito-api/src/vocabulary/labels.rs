@@ -60,6 +60,16 @@ pub const INSTANCE_TYPE_BETA: &str = "beta.kubernetes.io/instance-type";
 pub const CAPACITY_TYPE: &str = "karpenter.sh/capacity-type";
 /// Zone of a node, such as `eastus-1`; read in requirements of NodeClaims.
 pub const ZONE: &str = "topology.kubernetes.io/zone";
+/// `true` on a node that its NodeClaim has taken; written by the provisioner.
+pub const REGISTERED: &str = "karpenter.sh/registered";
+/// `true` on a node that is ready and has all that its NodeClaim asks for; written by the provisioner.
+pub const INITIALIZED: &str = "karpenter.sh/initialized";
+/// `true` on a node whose taints are nobody's but its own; read by the provisioner.
+pub const DO_NOT_SYNC_TAINTS: &str = "karpenter.sh/do-not-sync-taints";
+/// Keeps load balancers from sending requests to a node; written by the provisioner on nodes that are being emptied, with [`EXCLUDED_BY_KARPENTER`].
+pub const EXCLUDE_FROM_LOAD_BALANCERS: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
+/// Value of [`EXCLUDE_FROM_LOAD_BALANCERS`].
+pub const EXCLUDED_BY_KARPENTER: &str = "karpenter";
 /// Name of the agent pool on its nodes, in two spellings; written by AKS.
 pub const AGENT_POOL: [&str; 2] = ["agentpool", "kubernetes.azure.com/agentpool"];
 /// When the NodeClaim of an agent pool was created, with `-` for `:`; written by the provisioner on agent pools.

@@ -30,6 +30,10 @@ pub const GPU_TAINT_KEY: &str = "sku";
 pub const GPU_TAINT_VALUE: &str = "gpu";
 /// Effect of [`GPU_TAINT_KEY`].
 pub const GPU_TAINT_EFFECT: &str = "NoSchedule";
+/// Key of the taint, with the effect `NoSchedule`, on a node that is being emptied; written by the provisioner.
+pub const DISRUPTED_TAINT_KEY: &str = "karpenter.sh/disrupted";
+/// Key of the taint, with the effect `NoExecute`, on a node that no NodeClaim has taken yet; taken away by the provisioner.
+pub const UNREGISTERED_TAINT_KEY: &str = "karpenter.sh/unregistered";
 /// Extended resource that NVIDIA's device plugin offers.
 pub const NVIDIA_GPU: &str = "nvidia.com/gpu";
 /// Start of the extended resources for GPU slices; the profile follows.

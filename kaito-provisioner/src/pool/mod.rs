@@ -7,6 +7,7 @@ mod body; // the JSON that is sent
 mod disk; // how large the disk is
 mod labels; // labels and taints, and which of them AKS refuses
 mod name; // what a pool may be called
+pub(crate) mod object; // a pool as an object of a snapshot
 mod refusal; // what cannot be asked for
 mod request; // a claim made into a request
 mod requirements; // statements of a claim about labels of its machine

@@ -3,6 +3,7 @@
 
 mod asked; // claims, and what is asked for
 mod converted; // pools, as claims
+mod lived; // lives of claims
 mod told; // answers, and how they end
 
 use bytes::Bytes;

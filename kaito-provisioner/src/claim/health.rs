@@ -1,0 +1,95 @@
+//! A Node that is not ready for long is replaced with its machine (spec/05 §3.8), unless many are: then the fault is the network's, and a repair would take every model away (S5-B26).
+
+use super::draft::{Draft, Flow};
+use super::lost;
+use super::managed::is_managed_node;
+use super::view::{View, ready};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Node;
+use kaito_api::vocabulary::{annotations, labels};
+use kaito_core::effect::is_dying;
+use kaito_core::read::{Freshness, Selector};
+use kaito_core::snapshot::{Lookup, Unread};
+use kaito_core::units::rfc3339;
+use kaito_core::{Kind, ObjectKey};
+
+/// How long a Node may be not ready.
+const TOLERATED: SignedDuration = SignedDuration::from_mins(10);
+/// Of so many per cent of the Nodes, and of one in any case, the machines are replaced.
+const MOST_PERCENT: usize = 20;
+/// Between two looks at many Nodes that are not ready.
+const MANY: SignedDuration = SignedDuration::from_mins(5);
+/// Warning, on a NodeClaim: its Node is not ready, and is kept.
+const NOT_REPAIRED: &str = "NodeRepairBlocked";
+
+pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
+    let nodes = view.nodes_with(&draft.status.provider_id);
+    let [node] = nodes.as_slice() else { return Ok(Flow::Next) };
+    let now = view.now();
+    let Some(due) = due(node) else { return Ok(Flow::Next) };
+    if now < due {
+        draft.look_again(due.duration_since(now).min(TOLERATED));
+        return Ok(Flow::Next);
+    }
+    let (sick, all) = how_many(view)?;
+    let name = node.metadata.name.as_deref().unwrap_or_default();
+    if sick > most(all) {
+        let words = format!(
+            "node {name} is not ready since {}, and is kept: {sick} of {all} nodes are not ready, which is more than {} and no fault of one machine",
+            rfc3339(due.saturating_sub(TOLERATED).unwrap_or(due)),
+            most(all)
+        );
+        draft.remark("health", words.clone());
+        draft.warn(NOT_REPAIRED, words);
+        draft.look_again(MANY);
+        return Ok(Flow::Next);
+    }
+    // Nobody loses a machine for what a cache says.
+    let key = ObjectKey::cluster(Kind::Node, name);
+    let Lookup::Found(live) = view.snapshot.object::<Node>(key, Freshness::Live)? else { return Ok(Flow::Next) };
+    if self::due(live).is_none_or(|due| now < due) {
+        draft.look_again(TOLERATED);
+        return Ok(Flow::Next);
+    }
+    // What is not ready cannot be emptied: its machine goes at once.
+    let is_past = |text: &str| text.parse::<Timestamp>().is_ok_and(|time| time <= now);
+    if !view.annotation(annotations::TERMINATION_TIMESTAMP).is_some_and(is_past) {
+        draft.annotate(view, annotations::TERMINATION_TIMESTAMP, Some(rfc3339(now)));
+    }
+    lost::delete(view, draft, format!("node {name} is not ready for {} minutes", TOLERATED.as_mins()));
+    Ok(Flow::Stop)
+}
+
+/// When a Node that is not ready has been so for too long. One that says nothing of itself is waited for elsewhere.
+fn due(node: &Node) -> Option<Timestamp> {
+    let (status, since) = ready(node);
+    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref())?;
+    let is_told = conditions.iter().any(|condition| condition.type_ == "Ready");
+    (is_told && status != "True").then_some(since?)?.saturating_add(TOLERATED).ok()
+}
+
+/// How many of the Nodes of all claims are not ready, and how many there are.
+fn how_many(view: &View<'_>) -> Result<(usize, usize), Unread> {
+    let registered = Selector::of([(labels::REGISTERED, "true")]);
+    let listing = view.snapshot.list::<Node>(None, registered, Freshness::Cached)?;
+    let ours = listing.items.iter().filter(|node| is_managed_node(&node.metadata) || view.nodes.contains(node));
+    let is_sick = |node: &&&Node| ready(node).0 != "True" || is_dying(&node.metadata);
+    let ours: Vec<&&Node> = ours.collect();
+    Ok((ours.iter().filter(|node| is_sick(node)).count(), ours.len()))
+}
+
+fn most(all: usize) -> usize {
+    (all * MOST_PERCENT / 100).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fifth_of_the_nodes_may_be_replaced_and_one_in_any_case() {
+        for (all, may) in [(0, 1), (1, 1), (5, 1), (9, 1), (10, 2), (100, 20)] {
+            assert_eq!(most(all), may, "{all}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! A claim and what belongs to it, as read.
+
+use super::conditions::LAUNCHED;
+use super::managed::annotation;
+use crate::pool::{PoolName, PoolSeen, PoolState};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Node;
+use kaito_api::NodeClaim;
+use kaito_api::cloud::AgentPool;
+use kaito_api::vocabulary::labels;
+use kaito_core::effect::Owned;
+use kaito_core::kinds::Typed;
+use kaito_core::read::{Freshness, Selector};
+use kaito_core::snapshot::{Snapshot, Unread};
+use kaito_core::{Kind, ObjectKey, Read, Seen};
+
+/// The pool of a claim's name.
+#[derive(Debug)]
+pub(super) enum Held<'a> {
+    /// There is none, as far as the answer is fresh.
+    Absent,
+    /// It was made for this very claim.
+    Own(Box<PoolSeen>, &'a Seen),
+    /// It was made for an earlier claim of this name.
+    Earlier(Box<PoolSeen>, &'a Seen),
+    /// Somebody else has made it.
+    Foreign,
+    /// It cannot be read; in the decoder's words.
+    Unreadable(&'a str),
+}
+
+pub(super) struct View<'a> {
+    pub(super) key: &'a ObjectKey,
+    pub(super) claim: &'a NodeClaim,
+    /// The claim as it was read.
+    pub(super) seen: &'a Seen,
+    pub(super) snapshot: &'a Snapshot,
+    /// `None` where no pool can have the claim's name.
+    pub(super) pool_name: Option<PoolName>,
+    /// The Nodes that AKS has given the name of the pool, by name.
+    pub(super) nodes: Vec<&'a Node>,
+}
+
+/// What every look reads: known from the root's key alone.
+pub(super) fn first_reads(key: &ObjectKey) -> impl Iterator<Item = Read> {
+    let own = PoolName::parse(&key.name).ok().map(|_| pool_key(&key.name));
+    let nodes = Read::list(Kind::Node, None, nodes_of(&key.name));
+    [Read::object(key.clone()), nodes].into_iter().chain(own.map(Read::object))
+}
+
+pub(super) fn pool_key(name: &str) -> ObjectKey {
+    ObjectKey::cluster(Kind::AgentPool, name)
+}
+
+/// The labels by which AKS marks the Nodes of a pool.
+pub(super) fn nodes_of(name: &str) -> Selector {
+    Selector::of(labels::AGENT_POOL.map(|key| (key, name)))
+}
+
+/// The Node of a pool as ours to delete.
+pub(super) fn owned_node(node: &Node, pool: &str) -> Option<Owned> {
+    let marks = labels::AGENT_POOL.map(|key| (key, pool));
+    Owned::by_names(&Seen::Decoded(node.clone().into_object()), &marks)
+}
+
+/// The pool as ours to delete.
+pub(super) fn owned_pool(pool: &PoolSeen, seen: &Seen) -> Option<Owned> {
+    Owned::by_names(seen, &pool.marks()?)
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(
+        key: &'a ObjectKey,
+        claim: &'a NodeClaim,
+        seen: &'a Seen,
+        snapshot: &'a Snapshot,
+    ) -> Result<Self, Unread> {
+        let listing = snapshot.list::<Node>(None, nodes_of(&key.name), Freshness::Cached)?;
+        let pool_name = PoolName::parse(&key.name).ok();
+        Ok(Self { key, claim, seen, snapshot, pool_name, nodes: listing.items })
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.snapshot.now()
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.key.name
+    }
+
+    pub(super) fn uid(&self) -> &str {
+        self.claim.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn created(&self) -> Timestamp {
+        self.claim.metadata.creation_timestamp.as_ref().map_or(self.now(), |time| time.0)
+    }
+
+    pub(super) fn annotation(&self, key: &str) -> Option<&str> {
+        annotation(&self.claim.metadata, key)
+    }
+
+    /// The machine in the cloud's words, once it was known.
+    pub(super) fn provider_id(&self) -> Option<&str> {
+        self.claim.status.as_ref().map(|status| status.provider_id.as_str()).filter(|id| !id.is_empty())
+    }
+
+    /// Whether it had a machine once. For such a claim none is ever asked for again.
+    pub(super) fn was_launched(&self) -> bool {
+        self.claim.is_true(LAUNCHED) || self.provider_id().is_some()
+    }
+
+    /// When a condition took the status that it has; when the claim was made, where that is not known.
+    pub(super) fn since(&self, condition: &str) -> Timestamp {
+        let found = self.claim.condition(condition).and_then(|condition| condition.last_transition_time.as_ref());
+        found.map_or_else(|| self.created(), |time| time.0)
+    }
+
+    /// The pool of the claim's name.
+    pub(super) fn pool(&self, freshness: Freshness) -> Result<Held<'a>, Unread> {
+        if self.pool_name.is_none() {
+            return Ok(Held::Absent);
+        }
+        let seen = match self.snapshot.seen(pool_key(self.name()), freshness)? {
+            None => return Ok(Held::Absent),
+            Some(Seen::Malformed(malformed)) => return Ok(Held::Unreadable(&malformed.error)),
+            Some(seen) => seen,
+        };
+        let Seen::Decoded(object) = seen else { return Ok(Held::Absent) };
+        let Some(pool) = AgentPool::of(object).and_then(PoolSeen::of_object).map(Box::new) else {
+            return Ok(Held::Unreadable("it has no name that an agent pool can have"));
+        };
+        Ok(match (pool.is_ours(), pool.is_of(self.claim)) {
+            (false, _) => Held::Foreign,
+            (true, false) => Held::Earlier(pool, seen),
+            (true, true) => Held::Own(pool, seen),
+        })
+    }
+
+    /// The same; while something is being done to it, as the cloud has it now: a cache is minutes old.
+    pub(super) fn pool_now(&self) -> Result<Held<'a>, Unread> {
+        let is_busy =
+            |pool: &PoolSeen| matches!(pool.state, PoolState::Creating | PoolState::Deleting | PoolState::Busy(_));
+        match self.pool(Freshness::Cached)? {
+            Held::Own(pool, _) | Held::Earlier(pool, _) if is_busy(&pool) => self.pool(Freshness::Live),
+            there => Ok(there),
+        }
+    }
+
+    /// The same; where the cache has none, the cloud is asked before that is believed.
+    pub(super) fn pool_surely(&self) -> Result<Held<'a>, Unread> {
+        match self.pool(Freshness::Cached)? {
+            Held::Absent => self.pool(Freshness::Live),
+            there => Ok(there),
+        }
+    }
+
+    /// The Nodes of this machine: more than one only where something is very wrong.
+    pub(super) fn nodes_with(&self, provider_id: &str) -> Vec<&'a Node> {
+        let is_it = |node: &&Node| node.spec.as_ref().and_then(|spec| spec.provider_id.as_deref()) == Some(provider_id);
+        self.nodes.iter().copied().filter(is_it).collect()
+    }
+}
+
+/// The status of a Node's condition `Ready`, and since when; a Node without one is not ready since it was made.
+pub(super) fn ready(node: &Node) -> (&str, Option<Timestamp>) {
+    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let found = conditions.into_iter().flatten().find(|condition| condition.type_ == "Ready");
+    let made = node.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    match found {
+        Some(ready) => (ready.status.as_str(), ready.last_transition_time.as_ref().map(|time| time.0).or(made)),
+        None => ("Unknown", made),
+    }
+}

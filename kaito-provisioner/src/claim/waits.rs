@@ -1,0 +1,161 @@
+//! What a claim waits for: a table. Every wait has a deadline, a next action, and what a person can do (I8).
+
+use jiff::{SignedDuration, Timestamp};
+use kaito_core::plan::Wake;
+use kaito_core::units::rfc3339;
+use kaito_core::words;
+
+/// A row.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// A word for metrics and logs.
+    pub name: &'static str,
+    /// The condition of the NodeClaim that shows it.
+    pub condition: &'static str,
+    /// What is waited for, in general words.
+    pub meaning: &'static str,
+    /// After so many minutes the message says that it is overdue, and what can be done.
+    pub deadline_minutes: i64,
+    /// Whether its words are Karpenter's own, which others read, until it is overdue.
+    pub is_contract: bool,
+    /// Which fields of which objects prove it; NAME stands for the claim, and for its agent pool.
+    pub evidence: &'static str,
+    /// What the provisioner does next.
+    pub next: &'static str,
+    /// What a person can do.
+    pub remedy: &'static str,
+}
+
+macro_rules! waits {
+    ($($(#[doc = $meaning:literal])+ $id:ident = $name:literal on $condition:literal, $minutes:literal minutes, contract $contract:literal, evidence $evidence:literal, next $next:literal, remedy $remedy:literal;)*) => {
+        $($(#[doc = $meaning])+ pub static $id: Wait = Wait {
+            name: $name, condition: $condition, meaning: concat!($($meaning),+).trim_ascii(), deadline_minutes: $minutes, is_contract: $contract,
+            evidence: $evidence, next: $next, remedy: $remedy,
+        };)*
+        /// Every row.
+        pub static WAITS: &[&Wait] = &[$(&$id,)*];
+    };
+}
+
+waits! {
+    /// The agent pool was asked for, and its machine is being made.
+    POOL_PENDING = "PoolPending" on "Launched", 30 minutes, contract false,
+        evidence "the provisioning state of the agent pool: az aks nodepool show -n NAME; the annotation kaito.sh/agent-pool-launch of the claim",
+        next "looks at the agent pool again within 10 seconds",
+        remedy "see what the activity log of the cluster says of the agent pool; delete the claim to give it up";
+
+    /// The machine is made, and its node has not joined the cluster.
+    NODE_PENDING = "NodePending" on "Launched", 15 minutes, contract false,
+        evidence "nodes with the label agentpool=NAME, and their spec.providerID: kubectl get nodes -l agentpool=NAME",
+        next "takes the node as soon as it joins; the agent pool stays meanwhile",
+        remedy "see the boot diagnostics of the machine and what keeps it from the API server (network rules, DNS); delete the claim to give it up";
+
+    /// An agent pool of this name goes away; then the claim's own is asked for.
+    PREDECESSOR = "PredecessorPending" on "Launched", 60 minutes, contract false,
+        evidence "the provisioning state of the agent pool: az aks nodepool show -n NAME",
+        next "asks for the agent pool when the one before it is gone",
+        remedy "see what the activity log of the cluster says of its deletion: a lock, a policy, or pods that do not go";
+
+    /// The cloud refused just now, and is asked again.
+    ASKING_AGAIN = "AskingAgain" on "Launched", 60 minutes, contract false,
+        evidence "condition Launched and the annotation kaito.sh/agent-pool-launch of the claim",
+        next "asks again, ever later, at last every 5 minutes",
+        remedy "see the cloud's words: another operation that never ends, too many requests, or its own trouble";
+
+    /// The node of the machine is not among the nodes of the cluster.
+    NODE_MISSING = "NodeMissing" on "Registered", 15 minutes, contract true,
+        evidence "status.providerID of the claim beside spec.providerID of its node: kubectl get nodes -l agentpool=NAME",
+        next "takes the node as soon as it is there; deletes the claim when its agent pool is gone too",
+        remedy "see why the machine does not join, or delete the claim, which gives the machine back";
+
+    /// The node is there and not ready for pods.
+    NODE_STARTING = "NodeStarting" on "Initialized", 30 minutes, contract true,
+        evidence "conditions, taints and allocatable of the node: kubectl describe node -l agentpool=NAME",
+        next "looks when the node changes; a node that is not ready for 10 minutes is replaced",
+        remedy "see what the node says of itself: its network, a startup taint that nobody takes away, a device plugin that does not run";
+
+    /// Pods are being asked to leave the node.
+    DRAINING = "Draining" on "Drained", 60 minutes, contract false,
+        evidence "pods on the node and their disruption budgets: kubectl get pods -A --field-selector spec.nodeName=NODE; kubectl get pdb -A",
+        next "asks the pods again within 5 seconds; the machine is taken away with what is left at the end of the grace period",
+        remedy "make the disruption budget let them go, or delete the pods";
+
+    /// The agent pool is being deleted.
+    POOL_GOING = "PoolGoing" on "InstanceTerminating", 60 minutes, contract false,
+        evidence "the provisioning state of the agent pool: az aks nodepool show -n NAME",
+        next "looks again within 10 seconds; the claim goes when Azure says that there is no such agent pool",
+        remedy "see what the activity log of the cluster says of its deletion: a lock, a policy, or pods that do not go";
+}
+
+impl Wait {
+    fn length(&self) -> SignedDuration {
+        SignedDuration::from_mins(self.deadline_minutes)
+    }
+}
+
+/// Something that has to happen first, with the moment it began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Waiting {
+    pub(super) row: &'static Wait,
+    pub(super) what: String,
+    /// From a recorded fact, never from the clock.
+    pub(super) since: Timestamp,
+}
+
+impl Waiting {
+    pub(super) fn new(row: &'static Wait, what: impl AsRef<str>, since: Timestamp) -> Self {
+        Self { row, what: words::clean(what.as_ref()), since }
+    }
+
+    /// When it is overdue.
+    pub(super) fn due(&self) -> Timestamp {
+        self.since.saturating_add(self.row.length()).unwrap_or(Timestamp::MAX)
+    }
+
+    /// What is waited for. It changes at the deadline only, so that the status is not written over and over.
+    pub(super) fn message(&self, now: Timestamp) -> String {
+        let Wait { next, remedy, is_contract, .. } = self.row;
+        let due = rfc3339(self.due());
+        match (now >= self.due(), is_contract) {
+            (true, _) => format!("{}; overdue since {due}; next: {next}; remedy: {remedy}", self.what),
+            (false, true) => self.what.clone(),
+            (false, false) => format!("{}; next: {next}, until {due}", self.what),
+        }
+    }
+
+    /// When to look again at the latest.
+    pub(super) fn wake(&self, now: Timestamp) -> Wake {
+        let left = self.due().duration_since(now);
+        Wake::After(if left.is_positive() { left.min(self.row.length()) } else { SignedDuration::from_mins(10) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_says_what_happens_next_and_what_can_be_done() {
+        let names: std::collections::BTreeSet<&str> = WAITS.iter().map(|row| row.name).collect();
+        assert_eq!(names.len(), WAITS.len(), "one row a reason");
+        for row in WAITS {
+            for words in [row.meaning, row.evidence, row.next, row.remedy] {
+                assert!(!words.is_empty() && words.trim() == words, "{}: {words:?}", row.name);
+            }
+            assert!((1..=60).contains(&row.deadline_minutes), "{}: a deadline within the hour", row.name);
+        }
+    }
+
+    #[test]
+    fn words_of_karpenter_stay_until_they_are_overdue() {
+        let since = Timestamp::UNIX_EPOCH;
+        let after = |minutes| since.saturating_add(SignedDuration::from_mins(minutes)).unwrap();
+        let wait = Waiting::new(&NODE_STARTING, "Node status is NotReady", since);
+        assert_eq!(wait.message(after(29)), "Node status is NotReady");
+        assert!(wait.message(after(30)).contains("; overdue since 1970-01-01T00:30:00Z; next: looks when"));
+        let wait = Waiting::new(&POOL_PENDING, "agent pool a is being made", since);
+        assert!(wait.message(after(29)).contains("; next: looks at the agent pool again"));
+        assert_eq!(wait.wake(after(29)), Wake::After(SignedDuration::from_mins(1)));
+        assert_eq!(wait.wake(after(31)), Wake::After(SignedDuration::from_mins(10)));
+    }
+}

@@ -1,0 +1,234 @@
+//! A cluster and the agent pools of its cloud, in memory, in which a planner is driven look by look. A test says what the cloud does and refuses; nothing else happens.
+
+use jiff::{SignedDuration, Timestamp};
+use kaito_core::backend::{BackendError, ErrorKind, Written};
+use kaito_core::driver::{Planner, Reconciliation, Report, Wish};
+use kaito_core::effect::Effect;
+use kaito_core::memory::MemoryCluster;
+use kaito_core::plan::Notice;
+use kaito_core::snapshot::Answer;
+use kaito_core::{Kind, ObjectKey, Read, Seen, Settings};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// How often a planner is looked at before it must have come to rest.
+const MOST_LOOKS: usize = 30;
+
+/// A refusal: of which writes, by verb and kind, and how.
+pub type Refusal = (&'static str, Kind, BackendError);
+
+/// A cluster with its cloud.
+pub struct CloudByHand {
+    cluster: MemoryCluster,
+    now: Timestamp,
+    /// What is refused from now on.
+    pub refusals: Vec<Refusal>,
+    /// Answers of a cache that lags, instead of what is there.
+    pub cached: BTreeMap<Read, Answer>,
+    /// Whether a pool is made as soon as it is asked for.
+    pub pools_succeed: bool,
+    /// Whether a pool that is deleted stays for a while.
+    pub pools_linger: bool,
+    /// Every write that was tried, as `verb Kind name`.
+    pub tried: Vec<String>,
+    /// What was published.
+    pub notices: Vec<Notice>,
+}
+
+impl CloudByHand {
+    /// An empty one.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            cluster: MemoryCluster::new(now),
+            now,
+            refusals: Vec::new(),
+            cached: BTreeMap::new(),
+            pools_succeed: false,
+            pools_linger: false,
+            tried: Vec::new(),
+            notices: Vec::new(),
+        }
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Sets the clock.
+    pub fn set_now(&mut self, now: Timestamp) {
+        self.now = now;
+        self.cluster.set_now(now);
+    }
+
+    /// Lets time pass.
+    pub fn wait(&mut self, length: SignedDuration) {
+        self.set_now(self.now.saturating_add(length).unwrap_or(Timestamp::MAX));
+    }
+
+    /// Makes an object: by `apiVersion` and `kind`, which name a kind of the product.
+    ///
+    /// # Panics
+    /// When the server refuses it.
+    pub fn put(&mut self, object: &Value) -> ObjectKey {
+        let text = |field: &str| object[field].as_str().unwrap_or_default();
+        let kind = Kind::named(text("apiVersion"), text("kind")).expect("a kind of the product");
+        let metadata = &object["metadata"];
+        let namespace = metadata["namespace"].as_str().unwrap_or_default();
+        let key = ObjectKey::new(kind, namespace, metadata["name"].as_str().unwrap_or_default());
+        self.cluster.with_store(|store| store.create(&key, object)).expect("the server takes it");
+        key
+    }
+
+    /// One object in its wire form; null where there is none.
+    pub fn get(&self, key: &ObjectKey) -> Value {
+        self.cluster.with_store(|store| store.value(key).cloned()).unwrap_or_default()
+    }
+
+    /// Whether an object is there.
+    pub fn has(&self, key: &ObjectKey) -> bool {
+        !self.get(key).is_null()
+    }
+
+    /// Deletes an object as a person does.
+    ///
+    /// # Panics
+    /// When it is not there.
+    pub fn delete(&mut self, key: &ObjectKey) {
+        self.cluster.with_store(|store| store.delete(key, None)).expect("it is there");
+    }
+
+    /// Changes an object as somebody else does: everything but what a server alone writes.
+    ///
+    /// # Panics
+    /// When the server refuses it.
+    pub fn edit(&mut self, key: &ObjectKey, change: impl FnOnce(&mut Value)) {
+        let mut value = self.get(key);
+        change(&mut value);
+        let status = value["status"].clone();
+        self.cluster
+            .with_store(|store| {
+                store.replace(key, &value)?;
+                let uid = value["metadata"]["uid"].as_str().unwrap_or_default();
+                store.write_status(key, uid, None, &status)
+            })
+            .expect("the server takes it");
+    }
+
+    /// Says what has become of a pool: Azure's word, and where it failed, code and words.
+    pub fn pool_is(&mut self, name: &str, state: &str, failure: Option<(&str, &str)>) {
+        let mut status = json!({"state": state});
+        if let Some((code, message)) = failure {
+            status["failure"] = json!({"code": code, "message": message});
+        }
+        self.edit(&pool(name), |value| value["status"] = status);
+    }
+
+    /// The Node of a pool joins.
+    pub fn node_joins(&mut self, name: &str, pool: &str, provider_id: &str) -> ObjectKey {
+        self.put(&json!({
+            "apiVersion": "v1", "kind": "Node",
+            "metadata": {"name": name, "labels": {"agentpool": pool, "kubernetes.azure.com/agentpool": pool}},
+            "spec": {"providerID": provider_id},
+            "status": {"allocatable": {"cpu": "24"}, "capacity": {"cpu": "24"}, "conditions": [{"type": "Ready", "status": "True"}]},
+        }))
+    }
+
+    /// One look, of which at most so many writes are carried out: then the process dies. `None` where it did.
+    ///
+    /// # Panics
+    /// When the planner never comes to a plan.
+    pub fn look_until(&mut self, planner: &dyn Planner, root: &ObjectKey, most: usize) -> Option<Report> {
+        let settings = Settings::default();
+        let mut work = Reconciliation::new(root.clone(), self.now);
+        let mut writes = 0;
+        loop {
+            let wish = work.next(planner, &settings);
+            if matches!(wish, Wish::Perform(_) | Wish::WriteStatus(_)) {
+                if writes == most {
+                    return None;
+                }
+                writes += 1;
+            }
+            match wish {
+                Wish::Read(read) => {
+                    let cached = self.cached.get(&read).cloned();
+                    work.answered(Ok(cached.unwrap_or_else(|| self.cluster.answer(&read))));
+                }
+                Wish::Perform(effect) => work.performed(self.perform(&effect)),
+                Wish::WriteStatus(status) => {
+                    self.tried.push(format!("patch status {}", named(&status.key)));
+                    work.status_written(self.cluster.put_status(&status));
+                }
+                Wish::Publish(_, notice) => self.notices.push(notice),
+                Wish::Done(result) => return Some(result.expect("the cluster can be read")),
+            }
+        }
+    }
+
+    /// One look.
+    ///
+    /// # Panics
+    /// As [`CloudByHand::look_until`].
+    pub fn look(&mut self, planner: &dyn Planner, root: &ObjectKey) -> Report {
+        self.look_until(planner, root, usize::MAX).expect("nobody dies")
+    }
+
+    /// Looks until nothing is written any more, as often as the planner's own writes wake it.
+    ///
+    /// # Panics
+    /// When it writes and writes.
+    pub fn settle(&mut self, planner: &dyn Planner, root: &ObjectKey) -> Report {
+        for _ in 0..MOST_LOOKS {
+            let report = self.look(planner, root);
+            if report.written.is_empty() && report.status.is_none() {
+                return report;
+            }
+        }
+        panic!("{root} does not come to rest: {:?}", &self.tried[self.tried.len().saturating_sub(8)..]);
+    }
+
+    /// Everything of the log so far, which begins anew.
+    pub fn take_tried(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.tried)
+    }
+
+    fn perform(&mut self, effect: &Effect) -> Result<Written, BackendError> {
+        self.tried.push(format!("{} {}", effect.verb(), named(effect.key())));
+        let refused = |(verb, kind, _): &&Refusal| *verb == effect.verb() && *kind == effect.key().kind;
+        if let Some((_, _, error)) = self.refusals.iter().find(refused) {
+            return Err(error.clone());
+        }
+        if let Effect::Delete { target } = effect
+            && target.key().kind == Kind::AgentPool
+            && self.pools_linger
+        {
+            return self.linger(target.key(), target.uid());
+        }
+        let written = self.cluster.carry_out(effect)?;
+        if let (Effect::Ensure { key, .. }, true) = (effect, self.pools_succeed)
+            && key.kind == Kind::AgentPool
+        {
+            self.pool_is(&key.name, "Succeeded", None);
+        }
+        Ok(written)
+    }
+
+    fn linger(&mut self, key: &ObjectKey, uid: &str) -> Result<Written, BackendError> {
+        if self.get(key)["metadata"]["uid"] != uid {
+            return Err(BackendError::new(ErrorKind::NotFound, "NotFound: there is no such agent pool"));
+        }
+        self.pool_is(&key.name, "Deleting", None);
+        let seen: Option<Seen> = self.cluster.with_store(|store| store.get(key).cloned());
+        Ok(seen.map_or(Written::Gone, |seen| Written::Now(Box::new(seen))))
+    }
+}
+
+/// The key of a pool.
+pub fn pool(name: &str) -> ObjectKey {
+    ObjectKey::cluster(Kind::AgentPool, name)
+}
+
+fn named(key: &ObjectKey) -> String {
+    format!("{} {}", key.kind, key.name)
+}

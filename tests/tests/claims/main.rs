@@ -1,0 +1,93 @@
+//! Lives of NodeClaims on agent pools, look by look: what is asked of the cloud and when, what is told, and what is never touched.
+
+mod collect; // what nobody claims
+mod launch; // a machine is asked for
+mod permit; // when none may be
+mod refusals; // what the cloud refuses
+mod repair; // machines that are lost
+mod restart; // a process that dies at every write
+mod strange; // whatever is there
+mod terminate; // everything is given back
+
+use kaito_core::{Kind, ObjectKey};
+use kaito_provisioner::ClaimPlanner;
+use kaito_tests::cloud_by_hand::CloudByHand;
+use serde_json::{Value, json};
+
+/// The name of the claim, and so of its pool.
+const NAME: &str = "ws0123456ab";
+const MACHINE: &str = "azure:///machine/0";
+
+fn key() -> ObjectKey {
+    ObjectKey::cluster(Kind::NodeClaim, NAME)
+}
+
+fn node_key() -> ObjectKey {
+    ObjectKey::cluster(Kind::Node, "n1")
+}
+
+fn workspace_key() -> ObjectKey {
+    ObjectKey::new(Kind::Workspace, "default", "phi")
+}
+
+fn claim_with_sizes(sizes: &[&str]) -> Value {
+    json!({
+        "apiVersion": "karpenter.sh/v1", "kind": "NodeClaim",
+        "metadata": {"name": NAME, "labels": {
+            "karpenter.sh/nodepool": "kaito", "kaito.sh/workspace": "phi", "kaito.sh/workspacenamespace": "default", "kaito.sh/node-slot": "0",
+        }},
+        "spec": {
+            "nodeClassRef": {"group": "kaito.sh", "kind": "KaitoNodeClass", "name": "default"},
+            "requirements": [{"key": "node.kubernetes.io/instance-type", "operator": "In", "values": sizes}],
+            "resources": {"requests": {"storage": "107Gi"}},
+            "taints": [{"key": "sku", "value": "gpu", "effect": "NoSchedule"}],
+        },
+    })
+}
+
+fn claim() -> Value {
+    claim_with_sizes(&["Standard_NC24ads_A100_v4"])
+}
+
+fn workspace() -> Value {
+    json!({
+        "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": "phi", "namespace": "default"},
+        "resource": {"instanceType": "Standard_NC24ads_A100_v4"}, "inference": {"preset": {"name": "phi-4"}},
+        "status": {"targetNodeCount": 1},
+    })
+}
+
+/// A cluster with a Workspace and its claim.
+fn stage_with(claim: &Value) -> CloudByHand {
+    let mut cloud = CloudByHand::new("2026-01-01T00:00:00Z".parse().unwrap());
+    cloud.put(&workspace());
+    cloud.put(claim);
+    cloud
+}
+
+fn stage() -> CloudByHand {
+    stage_with(&claim())
+}
+
+/// The same with the machine and its Node, ready.
+fn running() -> CloudByHand {
+    let mut cloud = stage();
+    cloud.pools_succeed = true;
+    cloud.node_joins("n1", NAME, MACHINE);
+    cloud.settle(&ClaimPlanner, &key());
+    assert_eq!(condition(&cloud, "Ready")[0], "True");
+    cloud.take_tried();
+    cloud
+}
+
+/// Status, reason and message of a condition of the claim.
+fn condition(cloud: &CloudByHand, type_: &str) -> [String; 3] {
+    let claim = cloud.get(&key());
+    let all = claim["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let found = all.into_iter().find(|condition| condition["type"] == type_).unwrap_or_default();
+    ["status", "reason", "message"].map(|field| found[field].as_str().unwrap_or_default().to_owned())
+}
+
+fn tried(cloud: &CloudByHand, what: &str) -> usize {
+    cloud.tried.iter().filter(|tried| tried.starts_with(what)).count()
+}

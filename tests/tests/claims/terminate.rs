@@ -1,0 +1,123 @@
+//! A claim that is deleted gives everything back, in order, and asks the pods first.
+
+use super::{NAME, claim, condition, key, node_key, running, stage_with, tried};
+use jiff::SignedDuration;
+use kaito_core::backend::{BackendError, ErrorKind};
+use kaito_core::{Kind, ObjectKey};
+use kaito_provisioner::ClaimPlanner;
+use kaito_tests::cloud_by_hand::{CloudByHand, pool};
+use serde_json::{Value, json};
+
+fn put_pod(cloud: &mut CloudByHand, name: &str, annotations: &Value) -> ObjectKey {
+    cloud.put(&json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default", "annotations": annotations},
+        "spec": {"nodeName": "n1", "containers": [{"name": "a"}]}, "status": {"phase": "Running"},
+    }))
+}
+
+fn refuse_evictions(cloud: &mut CloudByHand) {
+    let words = "Cannot evict pod as it would violate the pod's disruption budget.";
+    cloud.refusals.push(("evict", Kind::Pod, BackendError::new(ErrorKind::Throttled, words)));
+}
+
+fn looks(cloud: &mut CloudByHand, times: usize) {
+    for _ in 0..times {
+        cloud.look(&ClaimPlanner, &key());
+        cloud.wait(SignedDuration::from_secs(10));
+    }
+}
+
+#[test]
+fn everything_goes_in_order() {
+    let mut cloud = running();
+    cloud.pools_linger = true;
+    put_pod(&mut cloud, "web", &json!({}));
+    cloud.delete(&key());
+    looks(&mut cloud, 6);
+    assert!(cloud.has(&key()) && cloud.has(&node_key()), "the pool is still there");
+    cloud.delete(&pool(NAME));
+    looks(&mut cloud, 2);
+    let order: Vec<&str> = cloud.tried.iter().map(String::as_str).filter(|tried| !tried.contains("status")).collect();
+    assert_eq!(
+        order,
+        [
+            "delete Node n1",
+            "patch Node n1",
+            "evict Pod web",
+            "delete AgentPool ws0123456ab",
+            "patch Node n1",
+            "patch NodeClaim ws0123456ab",
+        ]
+    );
+    assert!(!cloud.has(&key()) && !cloud.has(&node_key()));
+}
+
+#[test]
+fn a_node_that_is_emptied_takes_no_new_pods_and_no_requests() {
+    let mut cloud = running();
+    put_pod(&mut cloud, "web", &json!({"karpenter.sh/do-not-disrupt": "true"}));
+    cloud.delete(&key());
+    looks(&mut cloud, 3);
+    let node = cloud.get(&node_key());
+    assert_eq!(node["metadata"]["labels"]["node.kubernetes.io/exclude-from-external-load-balancers"], "karpenter");
+    let taints = node["spec"]["taints"].as_array().unwrap();
+    assert!(taints.iter().any(|taint| taint["key"] == "karpenter.sh/disrupted" && taint["effect"] == "NoSchedule"));
+    assert!(taints.iter().any(|taint| taint["key"] == "sku"), "those of others stay");
+    assert_eq!(tried(&cloud, "evict"), 0);
+    assert!(condition(&cloud, "Drained")[2].contains("Pod default/web must not be disrupted"));
+}
+
+#[test]
+fn a_budget_that_refuses_is_told_and_ends_with_the_grace_period() {
+    for (said, minutes) in [(None, 60), (Some("30m"), 30)] {
+        let mut wanted = claim();
+        if let Some(said) = said {
+            wanted["spec"]["terminationGracePeriod"] = json!(said);
+        }
+        let mut cloud = stage_with(&wanted);
+        cloud.pools_succeed = true;
+        cloud.node_joins("n1", NAME, super::MACHINE);
+        cloud.settle(&ClaimPlanner, &key());
+        put_pod(&mut cloud, "web", &json!({}));
+        refuse_evictions(&mut cloud);
+        cloud.delete(&key());
+        looks(&mut cloud, 6);
+        let [status, reason, message] = condition(&cloud, "Drained");
+        assert_eq!([status.as_str(), reason.as_str()], ["Unknown", "Draining"]);
+        assert!(message.contains("Pod default/web: Cannot evict pod"), "{message}");
+        assert!(cloud.notices.iter().any(|notice| notice.reason == "FailedDraining"));
+        cloud.wait(SignedDuration::from_mins(minutes - 2));
+        looks(&mut cloud, 1);
+        assert!(cloud.has(&pool(NAME)), "{said:?}");
+        cloud.wait(SignedDuration::from_mins(2));
+        looks(&mut cloud, 3);
+        assert!(!cloud.has(&pool(NAME)) && !cloud.has(&key()), "{said:?}");
+    }
+}
+
+#[test]
+fn a_pool_that_the_cloud_does_not_delete_keeps_the_claim_and_says_why() {
+    let mut cloud = running();
+    cloud.refusals.push(("delete", Kind::AgentPool, BackendError::new(ErrorKind::Forbidden, "ScopeLocked: a lock")));
+    cloud.delete(&key());
+    looks(&mut cloud, 6);
+    assert!(cloud.has(&key()) && cloud.has(&node_key()));
+    let message = &condition(&cloud, "InstanceTerminating")[2];
+    assert!(message.contains("ScopeLocked: a lock") && message.contains("next: "), "{message}");
+    cloud.refusals.clear();
+    looks(&mut cloud, 4);
+    assert!(!cloud.has(&key()) && !cloud.has(&node_key()));
+}
+
+#[test]
+fn a_claim_that_is_deleted_while_its_pool_is_being_made_takes_the_pool_along() {
+    let mut cloud = stage_with(&claim());
+    cloud.look(&ClaimPlanner, &key());
+    cloud.delete(&key());
+    looks(&mut cloud, 3);
+    assert!(!cloud.has(&pool(NAME)));
+    assert!(cloud.has(&key()), "a request may still be under way");
+    cloud.wait(SignedDuration::from_mins(2));
+    looks(&mut cloud, 2);
+    assert!(!cloud.has(&key()));
+}
