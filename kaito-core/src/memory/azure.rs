@@ -129,15 +129,19 @@ impl AzureRefusal {
     }
 }
 
+/// What is said of a pool of this size under a fate, if anything is.
+pub fn refuses<'a>(fate: &'a CloudFate, size: &str) -> Option<&'a AzureRefusal> {
+    match fate {
+        CloudFate::Azure { refusal, size: only } if only.as_deref().is_none_or(|only| only == size) => Some(refusal),
+        _ => None,
+    }
+}
+
 /// What becomes of a request for a pool of this size, where it is refused at once.
 pub(super) fn at_once(fate: &CloudFate, size: &str) -> Option<BackendError> {
-    match fate {
-        CloudFate::Azure { refusal, size: only } if only.as_deref().is_none_or(|only| only == size) => {
-            match refusal.told {
-                Told::At(status) => Some(refusal.error(status)),
-                Told::Later => None,
-            }
-        }
-        _ => None,
+    let refusal = refuses(fate, size)?;
+    match refusal.told {
+        Told::At(status) => Some(refusal.error(status)),
+        Told::Later => None,
     }
 }

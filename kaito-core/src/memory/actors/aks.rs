@@ -7,7 +7,7 @@ use super::{after, created, empty, root, set_status, wait_until};
 use crate::driver::Planner;
 use crate::effect::{Effect, MetadataPatch, Owned, WriteMode};
 use crate::kinds::{Kind, Typed};
-use crate::memory::azure::{AzureRefusal, SIZE_NOT_ALLOWED};
+use crate::memory::azure::{AzureRefusal, SIZE_NOT_ALLOWED, refuses};
 use crate::memory::{CloudFate, Pace};
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Outcome, Plan};
@@ -62,14 +62,14 @@ impl Aks {
         let row = |row: &AzureRefusal| said(row.code, row.message);
         let is_odd =
             || pool.labels().get(labels::NODE_SLOT).is_some_and(|slot| slot.ends_with(['1', '3', '5', '7', '9']));
+        if let Some(refusal) = refuses(&self.fate, &pool.spec.size) {
+            return Some(row(refusal));
+        }
         match &self.fate {
             CloudFate::Refuses { reason, message } | CloudFate::GivesUp { reason, message } => {
                 Some(said(reason, message))
             }
             CloudFate::PartlyRefuses { reason, message } if is_odd() => Some(said(reason, message)),
-            CloudFate::Azure { refusal, size } if size.as_ref().is_none_or(|size| *size == pool.spec.size) => {
-                Some(row(refusal))
-            }
             _ if kaito_presets::sku(settings.cloud, &pool.spec.size).is_none() => Some(row(&SIZE_NOT_ALLOWED)),
             _ => None,
         }
