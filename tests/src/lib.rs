@@ -7,6 +7,7 @@
 //! - [`cases`]: how many cases a property tries; [`edits`]: texts that were damaged.
 //! - [`command`]: the command line in this process.
 //! - [`control_plane`]: a real kube-apiserver with what belongs to it, started and stopped by a test.
+//! - [`fake_arm`]: Azure Resource Manager on this machine, as far as agent pools go, with everything that it may answer.
 //! - [`faults`]: what goes wrong between a client and a real API server, as a layer in the client's stack.
 //! - [`golden`]: what the reference made of manifests, and the one table of what we do otherwise.
 //! - [`manifests`]: Workspaces that tests use again and again.
@@ -22,6 +23,7 @@ pub mod cases;
 pub mod command;
 pub mod control_plane;
 pub mod edits;
+pub mod fake_arm;
 pub mod faults;
 pub mod golden;
 pub mod kubelet;
