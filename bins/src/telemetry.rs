@@ -5,8 +5,12 @@ use tracing_subscriber::EnvFilter;
 /// How much is logged unless `RUST_LOG` says otherwise: our own changes, or from level 4 on every plan, from 8 on what the libraries under us do.
 fn directives(verbosity: u8) -> &'static str {
     match verbosity {
-        0..=3 => "warn,kaito_operator=info,kaito_core=info,kaito_workspace=info",
-        4..=7 => "info,kaito_operator=debug,kaito_core=debug,kaito_workspace=debug",
+        0..=3 => {
+            "warn,kaito_operator=info,kaito_core=info,kaito_provisioner=info,kaito_workspace=info,kaito_gpu_provisioner=info"
+        }
+        4..=7 => {
+            "info,kaito_operator=debug,kaito_core=debug,kaito_provisioner=debug,kaito_workspace=debug,kaito_gpu_provisioner=debug"
+        }
         8.. => "debug,hyper_util=info,tower=info,h2=info",
     }
 }

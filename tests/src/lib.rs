@@ -9,6 +9,7 @@
 //! - [`command`]: the command line in this process.
 //! - [`control_plane`]: a real kube-apiserver with what belongs to it, started and stopped by a test.
 //! - [`environment`]: what the environment says of a run of the tests, and how a test is skipped.
+//! - [`fake_arm`]: Azure Resource Manager on this machine, as far as agent pools go, with everything that it may answer.
 //! - [`faults`]: what goes wrong between a client and a real API server, as a layer in the client's stack.
 //! - [`golden`]: what the reference made of manifests, and the one table of what we do otherwise.
 //! - [`made`]: the kinds of objects that the controller makes.
@@ -28,6 +29,7 @@ pub mod command;
 pub mod control_plane;
 pub mod edits;
 pub mod environment;
+pub mod fake_arm;
 pub mod faults;
 pub mod golden;
 pub mod kubelet;

@@ -6,11 +6,12 @@
 use super::answer::Complaint;
 use super::token::HubToken;
 use super::{address::Endpoint, patience};
+use crate::http_client;
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use kaito_core::hub::{HubError, HubErrorKind};
 use kaito_core::words::quoted;
-use reqwest::{Response, Url, redirect};
+use reqwest::{Response, Url};
 use std::time::Duration;
 
 /// Redirects that are followed; a hub needs two, one for a new name and one for the CDN.
@@ -104,17 +105,10 @@ pub(super) struct Exchange {
 impl Exchange {
     /// The way there, through the proxy that the environment names (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`), unless the hub is this machine itself.
     pub(super) fn new(endpoint: &Endpoint, limit: Duration) -> Self {
-        // Without one, reqwest would panic.
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            return Self { client: Err("this program has no TLS provider".to_owned()), limit };
-        }
-        let builder = reqwest::Client::builder()
-            .user_agent(format!("kaito/{}", crate::VERSION))
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .timeout(limit);
-        let builder = if endpoint.is_loopback() { builder.no_proxy() } else { builder };
-        Self { client: builder.build().map_err(|error| crate::causes::told(&error.without_url())), limit }
+        let client = http_client::builder(endpoint.is_loopback()).and_then(|builder| {
+            builder.timeout(limit).build().map_err(|error| crate::causes::told(&error.without_url()))
+        });
+        Self { client, limit }
     }
 
     /// Asks once, and follows where that leads. A refusal is an answer here; an error is none.

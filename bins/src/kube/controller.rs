@@ -1,12 +1,12 @@
 //! Runs one planner: changes wake roots, the queue says which is next, the driver does the rest.
 
-use super::cluster::KubeCluster;
 use super::readiness::Readiness;
+use crate::arm::Routed;
 use crate::metrics::Metrics;
 use crate::recorder::FlightRecorder;
 use jiff::Timestamp;
 use kaito_core::backend::BackendError;
-use kaito_core::cache::Change;
+use kaito_core::cache::{Change, Stores};
 use kaito_core::driver::{self, Planner, Reconciliation, Report, Schedule};
 use kaito_core::{ObjectKey, Settings};
 use std::hash::{BuildHasher, RandomState};
@@ -30,7 +30,8 @@ type Done = (ObjectKey, Result<Report, BackendError>, Duration);
 /// One planner with its queue.
 pub(super) struct Controller {
     pub(super) planner: Arc<dyn Planner>,
-    pub(super) cluster: KubeCluster,
+    pub(super) backend: Routed,
+    pub(super) stores: Arc<Stores>,
     pub(super) settings: Arc<Settings>,
     pub(super) concurrency: usize,
     pub(super) metrics: Metrics,
@@ -51,11 +52,11 @@ impl Controller {
         let mut settled = false;
         loop {
             // Until every kind has been listed once, a plan would take for absent what has only not been seen.
-            settled = settled || self.cluster.stores().settled();
+            settled = settled || self.stores.settled();
             let now = start.elapsed();
             while settled && tasks.len() < self.concurrency {
                 let Some(root) = roots.take(now) else { break };
-                let expected = roots.expected(&root).filter(|read| self.cluster.stores().holds(read));
+                let expected = roots.expected(&root).filter(|read| self.stores.holds(read));
                 let machine = Reconciliation::new(root.clone(), Timestamp::now()).expecting(expected);
                 tasks.spawn(self.reconcile(root, machine));
             }
@@ -70,7 +71,7 @@ impl Controller {
                 Some(done) = tasks.join_next() => self.finished(&mut roots, done?, start.elapsed()),
                 () = until(next.and_then(|next| start.checked_add(next))) => {}
                 _ = beat.tick() => self.readiness.beat(name),
-                _ = sweep.tick() => roots.sweep(self.cluster.stores().roots(self.planner.as_ref()), start.elapsed(), chance()),
+                _ = sweep.tick() => roots.sweep(self.stores.roots(self.planner.as_ref()), start.elapsed(), chance()),
             }
         }
         let _ = tokio::time::timeout(GRACE, async { while tasks.join_next().await.is_some() {} }).await;
@@ -79,7 +80,7 @@ impl Controller {
 
     fn reconcile(&self, root: ObjectKey, mut machine: Reconciliation) -> impl Future<Output = Done> + Send + use<> {
         let (planner, cluster, settings) =
-            (Arc::clone(&self.planner), self.cluster.clone(), Arc::clone(&self.settings));
+            (Arc::clone(&self.planner), self.backend.clone(), Arc::clone(&self.settings));
         let recorder = self.recorder.clone();
         let span = tracing::info_span!("reconcile", planner = planner.name(), kind = %root.kind, namespace = root.namespace(), name = root.name);
         let work = async move {
@@ -94,8 +95,7 @@ impl Controller {
     }
 
     fn woken(&self, roots: &mut Schedule, change: &Change, now: Duration) {
-        for root in roots.concerned(self.planner.as_ref(), change, || self.cluster.stores().keys(self.planner.roots()))
-        {
+        for root in roots.concerned(self.planner.as_ref(), change, || self.stores.keys(self.planner.roots())) {
             roots.heard(&root, change, now);
         }
         roots.meanwhile(change);

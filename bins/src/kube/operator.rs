@@ -6,6 +6,7 @@ use super::hub::Models;
 use super::readiness::Readiness;
 use super::requests::Requests;
 use super::watch::Keeper;
+use crate::arm::{self, ArmPools, Routed};
 use crate::metrics::Metrics;
 use crate::recorder::FlightRecorder;
 use kaito_core::cache::Stores;
@@ -43,6 +44,7 @@ pub struct Operator {
     planners: Vec<Arc<dyn Planner>>,
     rows: Vec<KindUse>,
     cluster: KubeCluster,
+    pools: Option<ArmPools>,
     requests: Requests,
     settings: Arc<Settings>,
     concurrency: usize,
@@ -62,6 +64,7 @@ pub struct OperatorBuilder {
     metrics: Option<Metrics>,
     recorder: FlightRecorder,
     hub: Arc<dyn ModelHub>,
+    pools: Option<ArmPools>,
 }
 
 impl OperatorBuilder {
@@ -114,6 +117,13 @@ impl OperatorBuilder {
         self
     }
 
+    /// Asks for agent pools there; without that, they are a kind that the API server does not know.
+    #[must_use]
+    pub fn agent_pools(mut self, pools: ArmPools) -> Self {
+        self.pools = Some(pools);
+        self
+    }
+
     /// The operator. Nothing is sent yet.
     pub fn build(self) -> Operator {
         let tables: Vec<_> = self.planners.iter().map(|planner| planner.kinds()).collect();
@@ -126,6 +136,7 @@ impl OperatorBuilder {
             planners: self.planners,
             cluster: KubeCluster::new(requests.clone(), Arc::clone(&stores), &self.manager)
                 .with_models(Models::new(self.hub)),
+            pools: self.pools,
             requests,
             rows,
             settings: Arc::new(self.settings),
@@ -156,6 +167,7 @@ impl Operator {
             metrics: None,
             recorder: FlightRecorder::off(),
             hub: Arc::new(NoHub),
+            pools: None,
         }
     }
 
@@ -185,7 +197,8 @@ impl Operator {
             listeners.push(sender);
             let controller = Controller {
                 planner: Arc::clone(planner),
-                cluster: self.cluster.clone(),
+                backend: Routed::new(self.cluster.clone(), self.pools.clone()),
+                stores: Arc::clone(self.cluster.stores()),
                 settings: Arc::clone(&self.settings),
                 concurrency: self.concurrency,
                 metrics: self.metrics.clone(),
@@ -201,7 +214,17 @@ impl Operator {
                 }
             });
         }
-        for row in self.rows.iter().filter(|row| row.is_watched()) {
+        let polled = self.pools.as_ref().filter(|_| self.rows.iter().any(|row| row.kind == Kind::AgentPool));
+        if let Some(pools) = polled {
+            let poller = pools.clone().keep(Arc::clone(self.cluster.stores()), listeners.clone(), arm::EVERY);
+            let stop = stop.clone();
+            tasks.spawn(async move {
+                stop.run_until_cancelled(poller).await;
+                Ok("the list of agent pools".to_owned())
+            });
+        }
+        let is_polled = |kind: Kind| kind == Kind::AgentPool && polled.is_some();
+        for row in self.rows.iter().filter(|row| row.is_watched() && !is_polled(row.kind)) {
             let keeper = Keeper {
                 client: self.requests.client(),
                 stores: Arc::clone(self.cluster.stores()),

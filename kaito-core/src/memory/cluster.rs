@@ -1,5 +1,7 @@
 //! The store as a [`ClusterBackend`]: reads are answered at once, cached or live alike, and every write is counted.
 
+use super::azure;
+use super::fate::CloudFate;
 use super::hub::Hub;
 use super::logs;
 use super::store::{Change, Store, Verb};
@@ -12,6 +14,7 @@ use crate::read::{Read, Selector};
 use crate::snapshot::Answer;
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -33,6 +36,8 @@ struct Inner {
     events: Vec<Published>,
     writes: BTreeMap<(Verb, Kind), u64>,
     now: Timestamp,
+    /// What becomes of requests for agent pools.
+    cloud: CloudFate,
 }
 
 /// A cluster in memory.
@@ -45,7 +50,8 @@ impl MemoryCluster {
     /// An empty cluster.
     pub fn new(now: Timestamp) -> Self {
         let (store, hub) = (Store::new(now), Hub::new());
-        Self { inner: Mutex::new(Inner { store, hub, events: Vec::new(), writes: BTreeMap::new(), now }) }
+        let (events, writes, cloud) = (Vec::new(), BTreeMap::new(), CloudFate::Well);
+        Self { inner: Mutex::new(Inner { store, hub, events, writes, now, cloud }) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -61,6 +67,11 @@ impl MemoryCluster {
     /// Looks at the hub of models, or changes it.
     pub(super) fn with_hub<T>(&self, look: impl FnOnce(&mut Hub) -> T) -> T {
         look(&mut self.lock().hub)
+    }
+
+    /// What becomes of requests for agent pools from now on: what a cloud refuses at once becomes no object.
+    pub fn set_cloud_fate(&self, fate: &CloudFate) {
+        self.lock().cloud = fate.clone();
     }
 
     /// Moves the clock.
@@ -114,6 +125,10 @@ impl MemoryCluster {
     /// Carries out one effect.
     pub fn carry_out(&self, effect: &Effect) -> Result<Written, BackendError> {
         let mut inner = self.lock();
+        if let Effect::Ensure { key: ObjectKey { kind: Kind::AgentPool, .. }, body, .. } = effect {
+            let size = body.pointer("/spec/size").and_then(Value::as_str).unwrap_or_default();
+            azure::at_once(&inner.cloud, size).map_or(Ok(()), Err)?;
+        }
         let (verb, seen) = match effect {
             Effect::Ensure { key, body, mode: WriteMode::CreateOnly, uid: None } => {
                 (Verb::Create, Some(inner.store.create(key, body)?))

@@ -1,5 +1,6 @@
 //! What goes wrong in a simulated world, and stays so: plain data, so that a fault is an input like any other.
 
+use super::azure::AzureRefusal;
 use crate::hub::HubErrorKind;
 use serde::Serialize;
 
@@ -73,6 +74,22 @@ pub enum CloudFate {
     GpusNeverAppear,
     /// They come, and never go again.
     NeverTerminates,
+    /// Azure refuses them in its own words.
+    Azure {
+        /// In which.
+        refusal: &'static AzureRefusal,
+        /// Those of this size; all, where none is named.
+        size: Option<String>,
+    },
+    /// They come, and when they should go their Nodes do, and never what they were made of.
+    TerminatesPartly,
+    /// They come, and their deletion fails.
+    FailsToTerminate {
+        /// In one word.
+        reason: String,
+        /// In the cloud's own words.
+        message: String,
+    },
 }
 
 /// What becomes of pods.

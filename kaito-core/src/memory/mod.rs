@@ -8,6 +8,7 @@
 
 mod actor; // a part of the rest of a cluster, at work
 pub mod actors; // the rest of a cluster, as planners
+pub mod azure; // what Azure says when it gives no machine
 mod cluster; // the store as a `ClusterBackend`
 pub mod explore; // every order of the effects, at a small scope
 mod fate; // what goes wrong in it

@@ -3,6 +3,7 @@
 //! Here is what a user of a world sees; what happens next is in `turn`.
 
 use super::actor::Actor;
+use super::actors::Machines;
 use super::cluster::MemoryCluster;
 use super::faults::{Dice, Fault};
 use super::installed::installed;
@@ -60,6 +61,9 @@ pub struct World {
     /// Requests that nobody waits for any more, and that the server carries out late.
     pub(super) late: Vec<(Duration, Effect)>,
     pace: Pace,
+    /// Who makes machines.
+    machines: Machines,
+    fate: Fate,
     /// Takes down every reconcile of the product, where it is wanted.
     pub(super) recorder: Option<Recorder>,
     /// Objects that a user wants back as soon as their namesakes are gone.
@@ -88,7 +92,9 @@ impl World {
             cluster: Arc::new(MemoryCluster::new(START)),
             settings: settings.clone(),
             replicas: vec![Replica::new(planner, settings.clone())],
-            actors: actors::all(pace, fate).into_iter().map(Actor::new).collect(),
+            actors: actors::all(Machines::OfClaims, pace, fate).into_iter().map(Actor::new).collect(),
+            machines: Machines::OfClaims,
+            fate: fate.clone(),
             now: Duration::ZERO,
             timeline: Timeline::default(),
             steps: 0,
@@ -102,6 +108,7 @@ impl World {
             later: Vec::new(),
         };
         world.cluster.with_hub(|hub| hub.set_fate(fate.hub.clone()));
+        world.cluster.set_cloud_fate(&fate.cloud);
         world.start_process(0);
         for (key, body) in installed(settings) {
             // A fresh store takes each of the fixed objects once.
@@ -258,9 +265,23 @@ impl World {
 
     /// From now on machines, pods and questions have another fate.
     pub fn set_fate(&mut self, fate: &Fate) {
+        self.fate = fate.clone();
         self.cluster.with_hub(|hub| hub.set_fate(fate.hub.clone()));
-        self.actors = actors::all(self.pace, fate).into_iter().map(Actor::new).collect();
+        self.cluster.set_cloud_fate(&fate.cloud);
+        self.actors = actors::all(self.machines, self.pace, fate).into_iter().map(Actor::new).collect();
         self.actors.iter_mut().for_each(|actor| actor.look_at_all(&self.cluster, self.now));
+    }
+
+    /// From now on machines are made so; for a world with a provisioner of its own, [`Machines::OfPools`].
+    pub fn set_machines(&mut self, machines: Machines) {
+        self.machines = machines;
+        self.set_fate(&self.fate.clone());
+    }
+
+    /// Starts a further process of the product beside those that run: another planner, or one more of the same.
+    pub fn add_process(&mut self, planner: Arc<dyn Planner>) {
+        self.replicas.push(Replica::new(planner, self.settings.clone()));
+        self.start_process(self.replicas.len() - 1);
     }
 
     /// Takes down every reconcile of the product from now on.

@@ -1,5 +1,6 @@
 //! A NodeClaim becomes a machine, a Node, and GPUs that are advertised; a deleted claim takes them along.
 
+use super::machine::{self, Machine};
 use super::{after, created, empty, root, set_status, wait_until};
 use crate::driver::Planner;
 use crate::effect::{Effect, MetadataPatch, Owned, WriteMode};
@@ -14,10 +15,9 @@ use crate::units::rfc3339;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::karpenter::NodeClaim;
-use kaito_api::vocabulary::{labels, names};
+use kaito_api::vocabulary::labels;
 use kube_core::ResourceExt;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 const FINALIZER: &str = "karpenter.sh/termination";
 /// Ties a Node to its claim.
@@ -59,6 +59,9 @@ impl Cloud {
                 Some((reason.clone(), message.clone()))
             }
             CloudFate::PartlyRefuses { reason, message } if is_odd() => Some((reason.clone(), message.clone())),
+            CloudFate::Azure { refusal, size: only } if only.as_ref().is_none_or(|only| *only == size) => {
+                Some(("LaunchFailed".to_owned(), format!("{}: {}", refusal.code, refusal.message)))
+            }
             _ if kaito_presets::sku(settings.cloud, &size).is_none() => {
                 Some(("LaunchFailed".to_owned(), format!("the cloud has no machine of size {size}")))
             }
@@ -138,7 +141,17 @@ impl Cloud {
             CloudFate::NodeNeverReady { message } => Some(message.as_str()),
             _ => None,
         };
-        let mut body = node_body(&name, key, claim, trouble, now);
+        let mut labels = claim.labels().clone();
+        labels.insert(CLAIM.to_owned(), key.name.clone());
+        let machine = Machine {
+            name: &name,
+            size: &size(claim),
+            provider_id: format!("simulated:///{}", key.name),
+            labels,
+            taints: json!(claim.spec.taints),
+            trouble,
+        };
+        let mut body = machine.node(now);
         if let Some(port) = self.kubelets {
             body["status"]["addresses"] = json!([{"type": "InternalIP", "address": "127.0.0.1"}]);
             body["status"]["daemonEndpoints"] = json!({"kubeletEndpoint": {"Port": port}});
@@ -164,7 +177,7 @@ impl Cloud {
         }
         let Some(node) = node else { return };
         if self.fate != CloudFate::GpusNeverAppear {
-            advertise(plan, node, gpus);
+            machine::advertise(plan, node, gpus);
         }
         status.set("Initialized", "True", "Initialized", "", now);
         status.set("Ready", "True", "Ready", "", now);
@@ -173,7 +186,11 @@ impl Cloud {
     fn terminate(&self, key: &ObjectKey, claim: &NodeClaim, nodes: &[&Node], now: Timestamp) -> Plan {
         let mut plan = empty(&claim.metadata);
         let since = claim.metadata.deletion_timestamp.as_ref().map_or(now, |time| time.0);
-        if self.fate == CloudFate::NeverTerminates || wait_until(&mut plan, now, after(since, self.pace.terminate)) {
+        let stays = matches!(
+            self.fate,
+            CloudFate::NeverTerminates | CloudFate::TerminatesPartly | CloudFate::FailsToTerminate { .. }
+        );
+        if stays || wait_until(&mut plan, now, after(since, self.pace.terminate)) {
             return plan;
         }
         for node in nodes.iter().filter(|node| node.metadata.deletion_timestamp.is_none()) {
@@ -246,50 +263,4 @@ impl Status {
         conditions.push(json!({"type": type_, "status": status, "reason": reason, "message": message, "lastTransitionTime": rfc3339(now)}));
         self.new["conditions"] = Value::Array(conditions);
     }
-}
-
-/// A Node as a kubelet registers it: ready unless it has trouble, tainted as the claim says, its GPUs not advertised yet. kwok keeps it alive where there is one.
-fn node_body(name: &str, claim: &ObjectKey, source: &NodeClaim, trouble: Option<&str>, now: Timestamp) -> Value {
-    let size = size(source);
-    let mut all: BTreeMap<String, String> = source.labels().clone();
-    for (key, value) in [
-        (labels::INSTANCE_TYPE, size.as_str()),
-        (labels::OS, "linux"),
-        ("kubernetes.io/arch", "amd64"),
-        ("kubernetes.io/hostname", name),
-        (CLAIM, &claim.name),
-    ] {
-        all.insert(key.to_owned(), value.to_owned());
-    }
-    let room = json!({"cpu": "24", "memory": "220Gi", "pods": "110", "ephemeral-storage": "1Ti"});
-    let time = rfc3339(now);
-    let (holds, reason) = if trouble.is_some() { ("False", "KubeletNotReady") } else { ("True", "KubeletReady") };
-    let ready = json!({"type": "Ready", "status": holds, "reason": reason, "message": trouble.unwrap_or_default(), "lastTransitionTime": time, "lastHeartbeatTime": time});
-    json!({
-        "apiVersion": "v1", "kind": "Node",
-        "metadata": {"name": name, "labels": all, "annotations": {"kwok.x-k8s.io/node": "fake"}},
-        "spec": {"taints": source.spec.taints, "providerID": format!("simulated:///{}", claim.name)},
-        "status": {"capacity": room.clone(), "allocatable": room, "conditions": [ready]},
-    })
-}
-
-/// The device plugin has found the GPUs.
-fn advertise(plan: &mut Plan, node: &Node, gpus: u32) {
-    let there = node
-        .status
-        .as_ref()
-        .and_then(|status| status.allocatable.as_ref())
-        .is_some_and(|room| room.contains_key(names::NVIDIA_GPU));
-    if there || gpus == 0 {
-        return;
-    }
-    let (Some(uid), Some(mut status)) =
-        (node.uid(), node.status.as_ref().and_then(|status| serde_json::to_value(status).ok()))
-    else {
-        return;
-    };
-    for room in ["capacity", "allocatable"] {
-        status[room][names::NVIDIA_GPU] = json!(gpus.to_string());
-    }
-    plan.push(Effect::Status { key: ObjectKey::cluster(Kind::Node, node.name_any()), uid, status }, None);
 }

@@ -2,15 +2,18 @@
 //!
 //! They run in the memory world, and one by one beside a real API server that lacks that part. None of them knows anything of KAITO.
 
+mod aks; // an agent pool becomes a Node
 mod cloud; // a NodeClaim becomes a Node
 mod containers; // what a kubelet says of the containers of a pod
 mod endpoint_slice; // a Service leads to its pods
 mod garbage; // dependants follow their owner
 mod job; // a Job becomes pods, one after the other, until one succeeds
 mod kubelet; // a pod is started, ready
+mod machine; // what a machine shows of itself
 mod scheduler; // which node takes a pod
 mod stateful_set; // a set becomes pods
 
+pub use aks::Aks;
 pub use cloud::Cloud;
 pub use endpoint_slice::EndpointSliceController;
 pub use garbage::GarbageCollector;
@@ -30,10 +33,24 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
+/// Who makes machines in a simulated world.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Machines {
+    /// A provisioner that is not ours, out of NodeClaims: [`Cloud`].
+    #[default]
+    OfClaims,
+    /// AKS, out of agent pools: [`Aks`]. Nobody does anything about a NodeClaim but a provisioner that runs in the world.
+    OfPools,
+}
+
 /// Every actor that a cluster without any controllers needs, with what becomes of machines and pods.
-pub fn all(pace: Pace, fate: &Fate) -> Vec<Box<dyn Planner>> {
+pub fn all(machines: Machines, pace: Pace, fate: &Fate) -> Vec<Box<dyn Planner>> {
+    let cloud: Box<dyn Planner> = match machines {
+        Machines::OfClaims => Box::new(Cloud::with_fate(pace, fate.cloud.clone())),
+        Machines::OfPools => Box::new(Aks::with_fate(pace, fate.cloud.clone())),
+    };
     let mut actors: Vec<Box<dyn Planner>> = vec![
-        Box::new(Cloud::with_fate(pace, fate.cloud.clone())),
+        cloud,
         Box::new(StatefulSetController::with_fate(&fate.pods)),
         Box::new(JobController::with_fate(&fate.pods)),
         Box::new(Kubelet::with_fate(pace, fate.pods.clone())),

@@ -153,7 +153,8 @@ impl Explorer {
             roots.push(id);
         }
         let all = [scope.workspaces.clone(), scope.others.clone()].concat();
-        let rest = actors::all(Pace::instant(), &Fate::default()).into_iter().map(Arc::from);
+        let rest =
+            actors::all(actors::Machines::OfClaims, Pace::instant(), &Fate::default()).into_iter().map(Arc::from);
         let planners = [Arc::clone(&product)].into_iter().chain(rest).collect();
         Self {
             paths: Paths::new(planners, settings, before.now()),

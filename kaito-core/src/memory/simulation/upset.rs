@@ -146,15 +146,18 @@ fn put(world: &mut World, key: &ObjectKey, body: &Value) -> Option<String> {
     world.put(key, body).ok().map(|()| format!("{key} is put"))
 }
 
-/// One process more, without a lease between them.
+/// One process more of each kind, without a lease between them.
 fn join(world: &mut World) -> Option<String> {
-    if world.replicas.len() > 1 {
+    let running: Vec<_> =
+        world.replicas.iter().map(|replica| (Arc::clone(&replica.planner), replica.settings.clone())).collect();
+    let is_alone = |name: &str| running.iter().filter(|(planner, _)| planner.name() == name).count() == 1;
+    if !running.iter().all(|(planner, _)| is_alone(planner.name())) {
         return None;
     }
-    let planner = Arc::clone(&world.replicas[0].planner);
-    let settings = world.replicas[0].settings.clone();
-    world.replicas.push(Replica::new(planner, settings));
-    world.start_process(1);
+    for (planner, settings) in running {
+        world.replicas.push(Replica::new(planner, settings));
+        world.start_process(world.replicas.len() - 1);
+    }
     Some("a second process starts".to_owned())
 }
 

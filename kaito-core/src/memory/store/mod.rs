@@ -2,6 +2,7 @@
 
 mod apply; // what an apply changes
 mod normal; // the stored form
+mod pools; // what a cloud does with its agent pools
 
 use super::laws;
 use crate::backend::{BackendError, ErrorKind};
@@ -178,6 +179,9 @@ impl Store {
             metadata.insert("generation".into(), json!(1));
             metadata.remove("deletionTimestamp");
         });
+        if key.kind == Kind::AgentPool {
+            pools::begin(&mut value);
+        }
         Ok(self.put(key, value, Some(Value::Null)))
     }
 
@@ -239,6 +243,9 @@ impl Store {
         if let Some(map) = value.as_object_mut() {
             map.insert("status".into(), status.clone());
         }
+        if key.kind == Kind::AgentPool {
+            pools::tell(&mut value);
+        }
         Ok(self.put(key, value, None))
     }
 
@@ -249,6 +256,9 @@ impl Store {
         with_metadata(&mut value, |metadata| {
             metadata.entry("deletionTimestamp").or_insert_with(|| json!(units::rfc3339(now)));
         });
+        if key.kind == Kind::AgentPool {
+            pools::go(&mut value);
+        }
         Ok(self.put_or_finish(key, value))
     }
 

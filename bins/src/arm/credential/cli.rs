@@ -1,0 +1,67 @@
+//! Whoever is logged in on this machine, for development.
+
+use super::{AccessToken, Credential, CredentialError};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::Value;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// The program `az`, asked for a token. Ends when it ends: it asks nothing, and gives up by itself.
+#[derive(Debug, Clone, Default)]
+pub struct AzureCli {
+    /// The directory; that of the login where none is named.
+    pub tenant: Option<String>,
+}
+
+impl AzureCli {
+    fn run(&self, scope: &str) -> Result<AccessToken, CredentialError> {
+        let mut command = Command::new("az");
+        command.args(["account", "get-access-token", "--output", "json", "--scope", scope]).stdin(Stdio::null());
+        if let Some(tenant) = &self.tenant {
+            command.args(["--tenant", tenant]);
+        }
+        let ended = command.output();
+        let ended =
+            ended.map_err(|error| CredentialError::refused(&format!("the Azure CLI cannot be run: {error}")))?;
+        if !ended.status.success() {
+            let said = String::from_utf8_lossy(&ended.stderr);
+            return Err(CredentialError::refused(&format!("the Azure CLI gives no token: {}", said.trim())));
+        }
+        read(&ended.stdout, Timestamp::now())
+    }
+}
+
+#[async_trait]
+impl Credential for AzureCli {
+    async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError> {
+        let (this, scope) = (self.clone(), scope.to_owned());
+        let ended = tokio::task::spawn_blocking(move || this.run(&scope)).await;
+        ended.unwrap_or_else(|error| Err(CredentialError::away(&error.to_string())))
+    }
+}
+
+/// `accessToken`, and when it ends, in seconds since 1970 (`expires_on`, since version 2.54 of the program).
+fn read(printed: &[u8], now: Timestamp) -> Result<AccessToken, CredentialError> {
+    let unusable = || CredentialError::refused("the Azure CLI prints no token; version 2.54 or newer is needed");
+    let document: Value = serde_json::from_slice(printed).map_err(|_| unusable())?;
+    let secret = document.get("accessToken").and_then(Value::as_str).ok_or_else(unusable)?;
+    let ends = document.get("expires_on").and_then(Value::as_i64).ok_or_else(unusable)?;
+    let left = u64::try_from(ends.saturating_sub(now.as_second())).unwrap_or_default();
+    AccessToken::new(secret, Duration::from_secs(left))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_with_its_end() {
+        let now = Timestamp::from_second(1_000).unwrap();
+        let token = read(br#"{"accessToken": "abc", "expires_on": 1600}"#, now).unwrap();
+        assert!((Duration::from_secs(590)..=Duration::from_secs(600)).contains(&token.left()));
+        for printed in [&b""[..], b"{}", br#"{"accessToken": "abc", "expiresOn": "2026-01-01"}"#, b"Please log in"] {
+            assert!(read(printed, now).is_err());
+        }
+    }
+}

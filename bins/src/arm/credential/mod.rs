@@ -1,0 +1,210 @@
+//! With whose permission Azure is asked.
+//!
+//! Four ways to a token, each one documented request (or one program), behind [`Credential`]; [`Kept`] keeps a token until shortly before its end. A token, an assertion and a secret are shown
+//! to whom they are meant for and to nobody else: no error, log or debug output holds them (I11).
+//!
+//! Not `azure_identity`: it reads a rotated token file up to ten minutes late, brings a second HTTP pipeline with retries of its own (`azure_core`), and is some twenty crates for two requests.
+
+mod authority; // Microsoft Entra, asked for a token
+mod cli; // whoever is logged in
+mod managed; // the machine's own identity
+
+pub use authority::{ClientSecret, Identity, WorkloadIdentity};
+pub use cli::AzureCli;
+pub use managed::ManagedIdentity;
+
+use async_trait::async_trait;
+use http::HeaderValue;
+use kaito_core::words;
+use serde_json::Value;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// A token is renewed when so much of its time is left, as Azure's own clients do.
+const EARLY: Duration = Duration::from_secs(300);
+/// A token that was not renewed is asked for again no sooner, while the old one is good.
+const PAUSE: Duration = Duration::from_secs(30);
+/// Bytes of an answer about a token at most.
+const LARGEST: usize = 256 << 10;
+
+/// A token, and until when it is good.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessToken {
+    secret: String,
+    expires: Instant,
+}
+
+impl AccessToken {
+    /// A token that is good for so long from now.
+    ///
+    /// # Errors
+    /// It fits no header.
+    pub fn new(secret: &str, lasts: Duration) -> Result<Self, CredentialError> {
+        let secret = secret.trim();
+        if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(CredentialError::refused("what was given as a token is none"));
+        }
+        let expires = Instant::now().checked_add(lasts).unwrap_or_else(Instant::now);
+        Ok(Self { secret: secret.to_owned(), expires })
+    }
+
+    /// What is shown to Azure; kept out of debug output by the HTTP crates, too.
+    pub(super) fn authorization(&self) -> Option<HeaderValue> {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", self.secret)).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
+    fn left(&self) -> Duration {
+        self.expires.saturating_duration_since(Instant::now())
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AccessToken(for {:?})", self.left())
+    }
+}
+
+/// Why there is no token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct CredentialError {
+    /// Whether whoever gives tokens was not to be reached, or not well: then it may give one soon. Else somebody must change something.
+    pub is_transient: bool,
+    /// In words, the code of whoever refused first.
+    pub message: String,
+}
+
+impl CredentialError {
+    fn refused(message: &str) -> Self {
+        Self { is_transient: false, message: words::quoted(message) }
+    }
+
+    fn away(message: &str) -> Self {
+        Self { is_transient: true, message: words::quoted(message) }
+    }
+}
+
+/// A way to a token.
+#[async_trait]
+pub trait Credential: Send + Sync {
+    /// A new token for a scope such as `https://management.azure.com/.default`.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be had just now.
+    async fn token(&self, scope: &str) -> Result<AccessToken, CredentialError>;
+}
+
+/// A token that was given once and for all; for an emulator.
+pub struct StaticToken(pub String);
+
+#[async_trait]
+impl Credential for StaticToken {
+    async fn token(&self, _: &str) -> Result<AccessToken, CredentialError> {
+        AccessToken::new(&self.0, Duration::from_hours(24))
+    }
+}
+
+/// The token of one scope, asked for once by however many want it, and again shortly before its end.
+pub(super) struct Kept {
+    source: Arc<dyn Credential>,
+    scope: String,
+    kept: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    token: Option<AccessToken>,
+    asked: Option<Instant>,
+}
+
+impl Kept {
+    pub(super) fn new(source: Arc<dyn Credential>, scope: String) -> Self {
+        Self { source, scope, kept: Mutex::default() }
+    }
+
+    /// A token that is good. One that cannot be renewed early is used to its end.
+    pub(super) async fn token(&self) -> Result<AccessToken, CredentialError> {
+        let mut state = self.kept.lock().await;
+        if let Some(token) = state.token.as_ref().filter(|token| {
+            let was_just_asked = state.asked.is_some_and(|asked| asked.elapsed() < PAUSE);
+            token.left() > EARLY || (was_just_asked && !token.left().is_zero())
+        }) {
+            return Ok(token.clone());
+        }
+        state.asked = Some(Instant::now());
+        match self.source.token(&self.scope).await {
+            Ok(token) => {
+                state.token = Some(token.clone());
+                Ok(token)
+            }
+            Err(error) => match state.token.clone().filter(|token| !token.left().is_zero()) {
+                Some(token) => {
+                    tracing::warn!(%error, "the token could not be renewed, and is used to its end");
+                    Ok(token)
+                }
+                None => Err(error),
+            },
+        }
+    }
+
+    /// Forgets a token that was refused.
+    pub(super) async fn forget(&self, refused: &AccessToken) {
+        let mut state = self.kept.lock().await;
+        if state.token.as_ref() == Some(refused) {
+            *state = State::default();
+        }
+    }
+}
+
+/// A text without the secrets that were shown to whoever says it.
+fn without(text: &str, secrets: &[&str]) -> String {
+    let shown = secrets.iter().filter(|secret| !secret.is_empty());
+    shown.fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
+}
+
+/// What an answer about a token holds: `access_token` and `expires_in`, in seconds, as a number or as a text.
+fn read_token(body: &[u8]) -> Result<AccessToken, CredentialError> {
+    let unusable = || CredentialError::away("the answer holds no token");
+    let document: Value = serde_json::from_slice(body).map_err(|_| unusable())?;
+    let secret = document.get("access_token").and_then(Value::as_str).ok_or_else(unusable)?;
+    let lasts = document.get("expires_in").and_then(|lasts| match lasts {
+        Value::String(text) => text.trim().parse().ok(),
+        other => other.as_u64(),
+    });
+    AccessToken::new(secret, Duration::from_secs(lasts.ok_or_else(unusable)?))
+}
+
+/// Sends one request for a token, and reads the answer. `who` begins what is said of a refusal; `secrets` are never said again.
+async fn ask(request: reqwest::RequestBuilder, who: &str, secrets: &[&str]) -> Result<AccessToken, CredentialError> {
+    let away = |error: reqwest::Error| {
+        CredentialError::away(&format!("{who} cannot be reached: {}", crate::causes::told(&error.without_url())))
+    };
+    let mut response = request.send().await.map_err(away)?;
+    let (status, mut body) = (response.status(), Vec::new());
+    while let Some(chunk) = response.chunk().await.map_err(away)? {
+        if body.len() + chunk.len() > LARGEST {
+            return Err(CredentialError::away(&format!("{who} answers with more than any token has")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if status.is_success() {
+        return read_token(&body)
+            .map_err(|error| CredentialError { message: format!("{who} gives no token: {}", error.message), ..error });
+    }
+    let said = serde_json::from_slice(&body).ok().and_then(|document: Value| {
+        let text = |field: &str| document.get(field).and_then(Value::as_str).map(str::to_owned);
+        text("error_description").or_else(|| text("error"))
+    });
+    let said = without(&said.unwrap_or_else(|| String::from_utf8_lossy(&body).into_owned()), secrets);
+    let message = format!("{}: said by {who} (HTTP {})", said.trim(), status.as_u16());
+    let is_transient = status.as_u16() == 429 || status.as_u16() == 408 || status.is_server_error();
+    Err(if is_transient { CredentialError::away(&message) } else { CredentialError::refused(&message) })
+}
+
+#[cfg(test)]
+mod tests;
