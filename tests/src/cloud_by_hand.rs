@@ -1,13 +1,13 @@
 //! A cluster and the agent pools of its cloud, in memory, in which a planner is driven look by look. A test says what the cloud does and refuses; nothing else happens.
 
 use jiff::{SignedDuration, Timestamp};
-use kaito_core::backend::{BackendError, ErrorKind, Written};
+use kaito_core::backend::{BackendError, Written};
 use kaito_core::driver::{Planner, Reconciliation, Report, Wish};
-use kaito_core::effect::Effect;
+use kaito_core::effect::{Effect, MetadataPatch};
 use kaito_core::memory::MemoryCluster;
 use kaito_core::plan::Notice;
 use kaito_core::snapshot::Answer;
-use kaito_core::{Kind, ObjectKey, Read, Seen, Settings};
+use kaito_core::{Kind, ObjectKey, Read, Settings};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -96,6 +96,10 @@ impl CloudByHand {
     /// When it is not there.
     pub fn delete(&mut self, key: &ObjectKey) {
         self.cluster.with_store(|store| store.delete(key, None)).expect("it is there");
+        if key.kind == Kind::AgentPool {
+            let uid = self.get(key)["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+            self.let_go(key, &uid).expect("it is there");
+        }
     }
 
     /// Changes an object as somebody else does: everything but what a server alone writes.
@@ -199,13 +203,13 @@ impl CloudByHand {
         if let Some((_, _, error)) = self.refusals.iter().find(refused) {
             return Err(error.clone());
         }
+        let written = self.cluster.carry_out(effect)?;
         if let Effect::Delete { target } = effect
             && target.key().kind == Kind::AgentPool
-            && self.pools_linger
+            && !self.pools_linger
         {
-            return self.linger(target.key(), target.uid());
+            return self.let_go(target.key(), target.uid());
         }
-        let written = self.cluster.carry_out(effect)?;
         if let (Effect::Ensure { key, .. }, true) = (effect, self.pools_succeed)
             && key.kind == Kind::AgentPool
         {
@@ -214,13 +218,11 @@ impl CloudByHand {
         Ok(written)
     }
 
-    fn linger(&mut self, key: &ObjectKey, uid: &str) -> Result<Written, BackendError> {
-        if self.get(key)["metadata"]["uid"] != uid {
-            return Err(BackendError::new(ErrorKind::NotFound, "NotFound: there is no such agent pool"));
-        }
-        self.pool_is(&key.name, "Deleting", None);
-        let seen: Option<Seen> = self.cluster.with_store(|store| store.get(key).cloned());
-        Ok(seen.map_or(Written::Gone, |seen| Written::Now(Box::new(seen))))
+    /// The cloud is done with a pool.
+    fn let_go(&mut self, pool: &ObjectKey, uid: &str) -> Result<Written, BackendError> {
+        let freed = MetadataPatch { finalizers: Some(Vec::new()), ..MetadataPatch::default() };
+        let left = self.cluster.with_store(|store| store.patch_metadata(pool, uid, None, &freed))?;
+        Ok(left.map_or(Written::Gone, |seen| Written::Now(Box::new(seen))))
     }
 }
 

@@ -95,8 +95,9 @@ fn a_pool_that_another_program_has_asked_for_is_taken_over() {
     cloud.put(&json!({
         "apiVersion": "cloud.kaito.sh/v1", "kind": "AgentPool",
         "metadata": {"name": NAME, "labels": {"kaito.sh/workspace": "phi", "karpenter.sh/nodepool": "kaito", "kaito.sh/creation-timestamp": "2026-01-01T00-00-00Z"}},
-        "spec": {"size": "Standard_NC24ads_A100_v4"}, "status": {"state": "Succeeded"},
+        "spec": {"size": "Standard_NC24ads_A100_v4"},
     }));
+    cloud.pool_is(NAME, "Succeeded", None);
     cloud.node_joins("n1", NAME, MACHINE);
     cloud.settle(&ClaimPlanner, &key());
     assert_eq!((tried(&cloud, "create"), tried(&cloud, "delete")), (0, 0));
