@@ -160,11 +160,12 @@ fn too_many(facts: &Facts, nodes: u32, asked: u32) -> Option<Failure> {
 /// That another number of machines is bought than was asked for.
 pub(crate) fn bought_otherwise(workspace: &Workspace, subject: &Subject) -> Option<String> {
     let (Subject::Model(facts), asked) = (subject, asked(workspace)) else { return None };
-    if is_decided_elsewhere(workspace) {
+    if is_decided_elsewhere(workspace, facts) {
         return None;
     }
     let (nodes, _) = for_model(facts, None, asked).ok()?;
-    (nodes != asked).then(|| {
+    let is_bought = nodes != asked && too_many(facts, nodes, asked).is_none();
+    is_bought.then(|| {
         let (takes, size) = (counted(nodes, "node"), facts.sku.name);
         format!("resource.count: asks for {asked}, and {} takes {takes} of {size}; it gets {nodes}", facts.model.id)
     })
@@ -173,15 +174,15 @@ pub(crate) fn bought_otherwise(workspace: &Workspace, subject: &Subject) -> Opti
 /// What can be said of the number of machines before any cluster is looked at: nothing, where a ConfigMap may name another context.
 pub(crate) fn forecast(workspace: &Workspace, subject: &Subject) -> Result<(), Failure> {
     let Subject::Model(facts) = subject else { return Ok(()) };
-    if is_decided_elsewhere(workspace) {
+    if is_decided_elsewhere(workspace, facts) {
         return Ok(());
     }
     lay(workspace, facts, None).map(|_| ())
 }
 
 /// Whether a ConfigMap may name another context, so that the number of machines is not known without it.
-fn is_decided_elsewhere(workspace: &Workspace) -> bool {
-    workspace.inference().is_some_and(|inference| !inference.config.is_empty())
+fn is_decided_elsewhere(workspace: &Workspace, facts: &Facts) -> bool {
+    facts.engine() == Some(Engine::Vllm) && workspace.inference().is_some_and(|inference| !inference.config.is_empty())
 }
 
 /// How the model lies on as many machines as it takes, if it may have them.
@@ -309,11 +310,24 @@ mod tests {
             "deepseek-ai/DeepSeek-R1-0528 takes 39 nodes of Standard_NV36ads_A10_v5, and resource.count asks for";
         for too_few in [1, 17, 38] {
             let expected = format!("{refusal} {too_few}; it must be at least 39 where that is meant");
-            assert_eq!(said(too_few).and_then(|(refusal, _)| refusal), Some(expected));
+            assert_eq!(said(too_few), Some((Some(expected), None)), "what is refused is not bought");
         }
         assert_eq!(said(39), Some((None, None)));
         let told = "resource.count: asks for 40, and deepseek-ai/DeepSeek-R1-0528 takes 39 nodes of Standard_NV36ads_A10_v5; it gets 39";
         assert_eq!(said(40), Some((None, Some(told.to_owned()))));
+    }
+
+    #[test]
+    fn settings_that_the_transformers_runtime_does_not_read_leave_no_doubt_about_its_machine() {
+        let (_, workspace) = kaito_api::workspace::decode(json!({
+            "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace",
+            "metadata": {"name": "a", "annotations": {"kaito.sh/runtime": "transformers"}},
+            "resource": {"instanceType": "Standard_NC4as_T4_v3", "labelSelector": {"matchLabels": {"apps": "a"}}},
+            "inference": {"preset": {"name": "phi-4"}, "config": "mine"},
+        }))
+        .unwrap();
+        let subject = super::super::resolve(&workspace, &Settings::default(), &super::super::Looked::NotYet).unwrap();
+        assert_eq!(forecast(&workspace, &subject).unwrap_err().reason, &failure::MODEL_TOO_LARGE);
     }
 
     #[test]
