@@ -141,13 +141,19 @@ fn length(tokens: u32) -> serde_json::Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "my-settings"}, "data": {"inference_config.yaml": yaml}})
 }
 
-#[test]
-fn settings_for_which_the_gpus_have_no_memory_reach_no_pods_that_run() {
+/// A model that is served with settings of its own.
+fn stage_with_settings() -> MemoryStage {
     let mut manifest = manifests::preset("phi", "phi-3.5-mini-instruct", "Standard_NV36ads_A10_v5");
     manifest["inference"]["config"] = json!("my-settings");
     let mut stage = stage();
     stage.put(&length(8192));
     stage.put(&manifest);
+    stage
+}
+
+#[test]
+fn settings_for_which_the_gpus_have_no_memory_reach_no_pods_that_run() {
+    let mut stage = stage_with_settings();
     let world: &mut dyn Stage = &mut stage;
     world.until_ready("phi");
     is_left_alone(world, "phi", "ModelDoesNotFit", "Standard_NV36ads_A10_v5", &|world| world.put(&length(131_072)));
@@ -159,11 +165,7 @@ fn settings_for_which_the_gpus_have_no_memory_reach_no_pods_that_run() {
 
 #[test]
 fn settings_that_come_to_be_beyond_the_gpus_before_there_is_a_pod_make_none() {
-    let mut manifest = manifests::preset("phi", "phi-3.5-mini-instruct", "Standard_NV36ads_A10_v5");
-    manifest["inference"]["config"] = json!("my-settings");
-    let mut stage = stage();
-    stage.put(&length(8192));
-    stage.put(&manifest);
+    let mut stage = stage_with_settings();
     let world: &mut dyn Stage = &mut stage;
     world.until("a machine is on its way", &|stage| !stage.list(Kind::NodeClaim).is_empty());
     world.put(&length(131_072));
@@ -194,11 +196,7 @@ fn a_model_that_takes_more_machines_than_there_are_takes_the_place_of_none_that_
 /// A set of the Go operator with a length that its server took.
 #[test]
 fn a_model_that_runs_as_it_is_asked_for_is_not_stopped_by_a_formula_that_says_it_cannot() {
-    let mut manifest = manifests::preset("phi", "phi-3.5-mini-instruct", "Standard_NV36ads_A10_v5");
-    manifest["inference"]["config"] = json!("my-settings");
-    let mut stage = stage();
-    stage.put(&length(8192));
-    stage.put(&manifest);
+    let mut stage = stage_with_settings();
     (&mut stage as &mut dyn Stage).until_ready("phi");
     stage.put(&length(131_072));
     stage.patch(

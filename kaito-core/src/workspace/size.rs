@@ -160,7 +160,7 @@ fn too_many(facts: &Facts, nodes: u32, asked: u32) -> Option<Failure> {
 /// That another number of machines is bought than was asked for.
 pub(crate) fn bought_otherwise(workspace: &Workspace, subject: &Subject) -> Option<String> {
     let (Subject::Model(facts), asked) = (subject, asked(workspace)) else { return None };
-    if is_decided_elsewhere(workspace) {
+    if is_decided_elsewhere(workspace, facts) {
         return None;
     }
     let (nodes, _) = for_model(facts, None, asked).ok()?;
@@ -174,15 +174,15 @@ pub(crate) fn bought_otherwise(workspace: &Workspace, subject: &Subject) -> Opti
 /// What can be said of the number of machines before any cluster is looked at: nothing, where a ConfigMap may name another context.
 pub(crate) fn forecast(workspace: &Workspace, subject: &Subject) -> Result<(), Failure> {
     let Subject::Model(facts) = subject else { return Ok(()) };
-    if is_decided_elsewhere(workspace) {
+    if is_decided_elsewhere(workspace, facts) {
         return Ok(());
     }
     lay(workspace, facts, None).map(|_| ())
 }
 
 /// Whether a ConfigMap may name another context, so that the number of machines is not known without it.
-fn is_decided_elsewhere(workspace: &Workspace) -> bool {
-    workspace.inference().is_some_and(|inference| !inference.config.is_empty())
+fn is_decided_elsewhere(workspace: &Workspace, facts: &Facts) -> bool {
+    facts.engine() == Some(Engine::Vllm) && workspace.inference().is_some_and(|inference| !inference.config.is_empty())
 }
 
 /// How the model lies on as many machines as it takes, if it may have them.
@@ -277,33 +277,23 @@ fn counted(count: u32, what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{manifest, resolved};
     use super::*;
-    use crate::settings::Settings;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    /// What a Workspace names that asks for the transformers runtime on this size, where it can be had.
-    fn transformers(model: &str, size: &str) -> Option<Facts> {
-        let (_, workspace) = kaito_api::workspace::decode(json!({
-            "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace",
-            "metadata": {"name": "a", "annotations": {"kaito.sh/runtime": "transformers"}},
-            "resource": {"instanceType": size, "labelSelector": {"matchLabels": {"apps": "a"}}},
-            "inference": {"preset": {"name": model}},
-        }))
-        .ok()?;
-        super::super::resolve(&workspace, &Settings::default(), &super::super::Looked::NotYet).ok()?.model().cloned()
+    /// The same for the transformers runtime.
+    fn transformers(model: &str, size: &str) -> Value {
+        let mut manifest = manifest(model, size);
+        manifest["metadata"]["annotations"] = json!({"kaito.sh/runtime": "transformers"});
+        manifest
     }
 
     #[test]
     fn many_machines_are_had_by_whoever_asks_for_them() {
         let said = |count: u32| {
-            let (_, workspace) = kaito_api::workspace::decode(json!({
-                "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": "a"},
-                "resource": {"count": count, "instanceType": "Standard_NV36ads_A10_v5", "labelSelector": {"matchLabels": {"apps": "a"}}},
-                "inference": {"preset": {"name": "deepseek-r1-0528"}},
-            }))
-            .ok()?;
-            let subject =
-                super::super::resolve(&workspace, &Settings::default(), &super::super::Looked::NotYet).ok()?;
+            let mut manifest = manifest("deepseek-r1-0528", "Standard_NV36ads_A10_v5");
+            manifest["resource"]["count"] = json!(count);
+            let (workspace, subject) = resolved(manifest)?;
             Some((forecast(&workspace, &subject).err().map(|it| it.cause), bought_otherwise(&workspace, &subject)))
         };
         let refusal =
@@ -318,11 +308,20 @@ mod tests {
     }
 
     #[test]
+    fn settings_that_the_transformers_runtime_does_not_read_leave_no_doubt_about_its_machine() {
+        let mut manifest = transformers("phi-4", "Standard_NC4as_T4_v3");
+        manifest["inference"]["config"] = json!("mine");
+        let (workspace, subject) = resolved(manifest).unwrap();
+        assert_eq!(forecast(&workspace, &subject).unwrap_err().reason, &failure::MODEL_TOO_LARGE);
+    }
+
+    #[test]
     fn the_transformers_runtime_is_not_asked_for_the_room_of_a_context_that_only_vllm_is_told() {
         let sizes = ["Standard_NC6s_v3", "Standard_NC4as_T4_v3", "Standard_NC12s_v3", "Standard_NC64as_T4_v3"];
         let mut would_be_refused = 0;
         for model in kaito_presets::models() {
-            for facts in sizes.iter().filter_map(|size| transformers(&model.id, size)) {
+            let named = sizes.iter().filter_map(|size| resolved(transformers(&model.id, size)));
+            for facts in named.filter_map(|(_, subject)| subject.model().cloned()) {
                 if for_model(&facts, None, 1).is_err() {
                     continue;
                 }

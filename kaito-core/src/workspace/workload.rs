@@ -39,6 +39,8 @@ pub(super) fn judge(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> 
             draft.failures.push(failure::name_taken(&ObjectKey::new(Kind::StatefulSet, view.namespace(), view.name())));
         }
         Lookup::Malformed(malformed) => draft.failures.push(malformed_child(malformed)),
+        // A rule that is newer than what runs is only told; what it says of an edit, no pods follow.
+        Lookup::Found(_) if !runs_as_asked(view, draft)? => draft.failures.extend(draft.refused.clone()),
         Lookup::Absent | Lookup::Found(_) => {}
     }
     if !matches!(draft.subject, Some(Subject::Own(_))) {

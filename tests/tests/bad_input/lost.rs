@@ -116,6 +116,11 @@ fn a_machine_of_a_running_model_is_replaced_though_a_rule_would_refuse_the_model
     let before = machines(&stage, BAD);
     stage.patch(Kind::Workspace, BAD, &json!({"resource": {"count": 1_000_000}}));
     stage.pass_time();
+    assert_eq!(state(&stage, BAD), "NotReady", "an edit is refused");
+    // A version before the rule has followed the edit.
+    stage.patch(Kind::StatefulSet, BAD, &json!({"metadata": {"annotations": {"workspace.kaito.io/revision": "2"}}}));
+    stage.pass_time();
+    assert_eq!(state(&stage, BAD), "Ready");
     lose(&mut stage);
     stage.pass_time();
     assert_eq!((machines(&stage, BAD).len(), state(&stage, BAD).as_str()), (1, "Ready"));
