@@ -67,6 +67,24 @@ fn what_is_released_is_said_and_not_bought_again_with_the_annotation_or_without_
 }
 
 #[test]
+fn claims_that_were_given_up_are_nothing_to_a_training_that_is_over() {
+    let given_up = json!({"times": 2, "first": "2026-01-01T00:01:51Z", "last": "2026-01-01T00:02:08Z"}).to_string();
+    let mut stage = ended(&training(None), PodFate::Well, "Succeeded");
+    let record = |value: Value| json!({"metadata": {"annotations": {"kaito.sh/nodeclaims-given-up": value}}});
+    stage.patch(Kind::Workspace, "tune", &record(json!(given_up)));
+    let claim = stage.list(Kind::NodeClaim)[0]["metadata"]["name"].as_str().unwrap().to_owned();
+    stage.remove(Kind::NodeClaim, &claim);
+    stage.pass_time();
+    assert_eq!(
+        stage.get(Kind::Workspace, "tune").unwrap()["metadata"]["annotations"]["kaito.sh/nodeclaims-given-up"],
+        Value::Null
+    );
+    let (_, reason, words) = condition(&stage, "tune", "NodeClaimReady").expect("it is told");
+    assert!(reason != "NodeClaimGivenUp" && !words.contains("asks again"), "{reason}: {words}");
+    (&mut stage as &mut dyn Stage).expect_quiet();
+}
+
+#[test]
 fn a_training_that_is_over_already_gives_its_machine_back_when_it_is_asked_to() {
     let mut stage = ended(&training(None), PodFate::Well, "Succeeded");
     annotate(&mut stage, json!("true"));

@@ -50,7 +50,7 @@ pub(super) fn observe(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, tar
     // What somebody else has written there is as good as nothing.
     let before: Option<Record> = text.and_then(|text| serde_json::from_str(text).ok());
     let ready = slots.filled.iter().filter(|claim| claim.is_ready()).count();
-    let record = if ready >= target as usize {
+    let record = if ready >= target as usize || draft.progress.is_over() {
         None
     } else {
         let vanished = has_vanished(view, slots, target)?.then(|| view.now());

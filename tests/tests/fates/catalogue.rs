@@ -1,6 +1,7 @@
 //! Every row of the failure catalogue is provoked, and what is read first names the cause.
 
-use super::{WORDS, cloud, fates, fates_of_trainings, pods, stage};
+use super::trainings::fates_of_trainings;
+use super::{WORDS, cloud, fates, pods, stage};
 use kaito_core::Kind;
 use kaito_core::failure::{self, CATALOGUE, Class, Reason};
 use kaito_core::hub::{HubErrorKind, Repository, RepositoryFile};

@@ -220,6 +220,7 @@ fn plain(value: &Value) -> Value {
             for ours in [
                 kaito_api::vocabulary::annotations::WORKSPACE_REVISION,
                 kaito_api::vocabulary::annotations::WORKSPACE_HASH,
+                kaito_api::vocabulary::annotations::NODE_CLAIMS_GIVEN_UP,
             ] {
                 annotations.remove(ours);
             }
