@@ -5,7 +5,7 @@
 mod kit;
 
 use kit::{GOOD, err, example, good_but, holds, kaito, out, root};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 
 /// Simulates standard input; holds the exit code and that every one of the words is said on standard error.
@@ -149,6 +149,32 @@ fn the_registry_is_told_to_programs_as_its_schema_says() {
     let unknown = kaito(&["skus", "Standard_NC24ads_A100_v5"], b"");
     assert_eq!(unknown.status.code(), Some(1));
     assert!(err(&unknown).contains("Standard_NC24ads_A100_v4"));
+}
+
+#[test]
+fn the_configmap_for_other_tools_lists_every_model_by_a_name_that_is_served() {
+    let output = kaito(&["models", "--configmap", "--namespace", "ops"], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let map: Value = serde_saphyr::from_str(&out(&output)).unwrap();
+    let metadata = &map["metadata"];
+    assert_eq!(
+        (&map["kind"], &metadata["name"], &metadata["namespace"]),
+        (&json!("ConfigMap"), &json!("kaito-supported-models"), &json!("ops"))
+    );
+    let list: Value = serde_saphyr::from_str(map["data"]["SupportedModels"].as_str().unwrap()).unwrap();
+    let (bases, models): (Vec<&Value>, Vec<&Value>) =
+        list["models"].as_array().unwrap().iter().partition(|entry| entry["name"] == "base");
+    let images: Vec<&str> = kaito_presets::profiles().iter().map(|profile| profile.image.tag).collect();
+    assert_eq!(bases.iter().map(|base| base["tag"].as_str().unwrap()).collect::<Vec<_>>(), images);
+    let served: Vec<&str> =
+        models.iter().map(|entry| kaito_presets::model(entry["name"].as_str().unwrap()).unwrap().id.as_ref()).collect();
+    assert_eq!(served, kaito_presets::models().iter().map(|model| model.id.as_ref()).collect::<Vec<&str>>());
+    for (entry, id) in models.iter().zip(served) {
+        let page = entry["version"].as_str().unwrap();
+        assert!(page.strip_prefix("https://huggingface.co/").is_some_and(|page| page.starts_with(id)), "{page}");
+    }
+    let both = kaito(&["models", "--configmap", "phi-4-mini-instruct"], b"");
+    assert_eq!(both.status.code(), Some(2));
 }
 
 #[test]

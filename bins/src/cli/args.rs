@@ -126,6 +126,12 @@ pub struct Replay {
 pub struct Models {
     /// One model, by preset name, alias or Hugging Face id; all without it
     pub(super) name: Option<String>,
+    /// Prints the ConfigMap kaito-supported-models instead, from which other tools know the models
+    #[arg(long, conflicts_with_all = ["name", "form"])]
+    pub(super) configmap: bool,
+    /// The namespace of that ConfigMap: the operator's
+    #[arg(short, long, requires = "configmap", default_value = "kaito-workspace")]
+    pub(super) namespace: String,
     #[command(flatten)]
     pub(super) output: Output,
 }

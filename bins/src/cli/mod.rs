@@ -7,6 +7,7 @@
 //! | `args` | the words |
 //! | `simulate`, `render`, `validate`, `explain`, `replay`, `registry` | the verbs |
 //! | `faulty`, `recorded` | `simulate` where things go wrong; `--record` |
+//! | `supported` | `models --configmap`: what other tools know of the models |
 //! | `reviews` | `validate --review`: AdmissionReviews, line by line |
 //! | `intake`, `then`, `standing` | from `-f` and `--then` to a world; how a Workspace stands in it |
 //! | `report`, `output` | results for programs |
@@ -30,6 +31,7 @@ mod report;
 mod reviews;
 mod simulate;
 mod standing;
+mod supported;
 mod table;
 mod then;
 mod validate;

@@ -4,6 +4,7 @@ use super::Verdict;
 use super::args::{Form, Models, Skus};
 use super::console::{Console, Defect};
 use super::output::{self, Items, Typed};
+use super::supported;
 use super::table::Table;
 use kaito_presets::{GIB, GpuVendor};
 use serde::Serialize;
@@ -54,6 +55,10 @@ struct Retirement {
 
 /// Prints the models, or one.
 pub fn models(args: &Models, console: &mut Console<'_>) -> Result<Verdict, Defect> {
+    if args.configmap {
+        console.print(&supported::config_map(&args.namespace)?)?;
+        return Ok(Verdict::Yes);
+    }
     let found: Vec<&'static kaito_presets::Model> = match &args.name {
         None => kaito_presets::models().to_vec(),
         Some(name) => match kaito_presets::model(name) {
