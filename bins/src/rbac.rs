@@ -2,22 +2,36 @@
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kaito_core::KINDS;
+use kaito_core::kinds::KindUse;
+use kaito_core::{KINDS, Kind};
+use kaito_provisioner::claim::CLAIM_KINDS;
 
-/// The name of the role.
+/// The name of the role of `kaito-workspace`.
 pub const NAME: &str = "kaito-workspace-clusterrole";
+/// The name of the role of `kaito-gpu-provisioner`.
+pub const PROVISIONER_NAME: &str = "kaito-gpu-provisioner-clusterrole";
 
 /// The ClusterRole of `kaito-workspace`: one rule for each kind of [`KINDS`], one for each of its sub-resources, and one to publish events.
 pub fn cluster_role() -> ClusterRole {
+    role(NAME, KINDS)
+}
+
+/// The ClusterRole of `kaito-gpu-provisioner`, made so from [`CLAIM_KINDS`]. What it may do at Azure is said there.
+pub fn provisioner_role() -> ClusterRole {
+    role(PROVISIONER_NAME, CLAIM_KINDS)
+}
+
+fn role(name: &str, table: &[KindUse]) -> ClusterRole {
     let mut rules = Vec::new();
-    for row in KINDS {
+    // No API server has agent pools.
+    for row in table.iter().filter(|row| row.kind != Kind::AgentPool) {
         let (group, plural) = (row.kind.group(), row.kind.plural());
         rules.push(rule(group, plural, row.verbs));
         rules.extend(row.subresources.iter().map(|(name, verbs)| rule(group, &format!("{plural}/{name}"), verbs)));
     }
     rules.push(rule("events.k8s.io", "events", &["create"]));
     ClusterRole {
-        metadata: ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() },
+        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
         rules: Some(rules),
         aggregation_rule: None,
     }
@@ -37,7 +51,11 @@ mod tests {
     use super::*;
 
     fn verbs(resource: &str) -> Vec<String> {
-        let rules = cluster_role().rules.unwrap_or_default();
+        verbs_in(cluster_role(), resource)
+    }
+
+    fn verbs_in(role: ClusterRole, resource: &str) -> Vec<String> {
+        let rules = role.rules.unwrap_or_default();
         let mut found = rules
             .into_iter()
             .filter(|rule| rule.resources.as_ref().is_some_and(|all| all.iter().any(|name| name == resource)));
@@ -57,5 +75,16 @@ mod tests {
         assert!(verbs("nodeclaims").contains(&"delete".to_owned()));
         let all = cluster_role().rules.unwrap_or_default();
         assert!(all.iter().flat_map(|rule| &rule.verbs).all(|verb| verb != "*"));
+    }
+
+    #[test]
+    fn the_provisioner_makes_no_claim_and_writes_no_pod() {
+        let verbs = |resource: &str| verbs_in(provisioner_role(), resource);
+        assert_eq!(verbs("nodeclaims"), ["get", "list", "watch", "patch", "delete"]);
+        assert_eq!(verbs("nodeclaims/status"), ["patch"]);
+        assert_eq!(verbs("pods"), ["get", "list"]);
+        assert_eq!(verbs("pods/eviction"), ["create"]);
+        assert_eq!(verbs("workspaces"), ["get"]);
+        assert!(verbs("agentpools").is_empty() && verbs("secrets").is_empty());
     }
 }

@@ -61,8 +61,11 @@ impl Operation {
     const CREATE_WITHIN: SignedDuration = SignedDuration::from_mins(30);
     /// How long a deletion may take: AKS drains what is left, which takes up to half an hour for each pod with a long grace.
     const DELETE_WITHIN: SignedDuration = SignedDuration::from_mins(60);
-    /// How long a pool may look as if nothing had been asked for: an answer that was lost on its way, and reads that lag.
-    const UNSEEN_FOR: SignedDuration = SignedDuration::from_mins(2);
+    /// How long a pool may look as if it had not been asked for: an answer that was lost on its way, a process that died before it sent, and reads that lag. No longer, for to ask twice makes no
+    /// second pool: a request makes one only where there is none.
+    const UNMADE_FOR: SignedDuration = SignedDuration::from_secs(30);
+    /// How long a pool may look as if nobody had deleted it.
+    const UNDELETED_FOR: SignedDuration = SignedDuration::from_mins(2);
 
     /// One that is asked for now. To be written down before the request is sent: an answer may never arrive.
     pub fn begin(pool: PoolName, doing: Doing, now: Timestamp) -> Self {
@@ -108,6 +111,7 @@ impl Operation {
         let Some(pool) = pool else {
             return self.unseen(
                 now,
+                Self::UNMADE_FOR,
                 "NotCreated: the agent pool is not there: the request did not arrive, or somebody has deleted it",
             );
         };
@@ -131,18 +135,20 @@ impl Operation {
         match &pool.state {
             PoolState::Deleting => Verdict::Running,
             // It may have failed long before it was to be deleted.
-            PoolState::Failed if now.duration_since(self.started_at) >= Self::UNSEEN_FOR => self.failed(pool),
+            PoolState::Failed if now.duration_since(self.started_at) >= Self::UNDELETED_FOR => self.failed(pool),
             PoolState::Failed
             | PoolState::Succeeded
             | PoolState::Canceled
             | PoolState::Creating
-            | PoolState::Busy(_) => self.unseen(now, "NotDeleted: the agent pool is there and is not being deleted"),
+            | PoolState::Busy(_) => {
+                self.unseen(now, Self::UNDELETED_FOR, "NotDeleted: the agent pool is there and is not being deleted")
+            }
         }
     }
 
     /// The pool does not show what was asked for: at first that is waited for.
-    fn unseen(&mut self, now: Timestamp, why: &str) -> Verdict {
-        if now.duration_since(self.started_at) < Self::UNSEEN_FOR { Verdict::Running } else { self.supersede(why) }
+    fn unseen(&mut self, now: Timestamp, within: SignedDuration, why: &str) -> Verdict {
+        if now.duration_since(self.started_at) < within { Verdict::Running } else { self.supersede(why) }
     }
 
     fn supersede(&mut self, why: &str) -> Verdict {

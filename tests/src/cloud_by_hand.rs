@@ -66,7 +66,7 @@ impl CloudByHand {
         self.set_now(self.now.saturating_add(length).unwrap_or(Timestamp::MAX));
     }
 
-    /// Makes an object: by `apiVersion` and `kind`, which name a kind of the product.
+    /// Makes an object: by `apiVersion` and `kind`, which name a kind of the product. A pool is in the state that its status says.
     ///
     /// # Panics
     /// When the server refuses it.
@@ -77,7 +77,18 @@ impl CloudByHand {
         let namespace = metadata["namespace"].as_str().unwrap_or_default();
         let key = ObjectKey::new(kind, namespace, metadata["name"].as_str().unwrap_or_default());
         self.cluster.with_store(|store| store.create(&key, object)).expect("the server takes it");
+        if let (Kind::AgentPool, Some(state)) = (kind, object["status"]["state"].as_str()) {
+            self.pool_stands(&key, state, &object["status"]);
+        }
         key
+    }
+
+    /// The store begins every pool as one that is being made; this one is further.
+    fn pool_stands(&mut self, key: &ObjectKey, state: &str, status: &Value) {
+        match state {
+            "Deleting" => drop(self.cluster.with_store(|store| store.delete(key, None)).expect("it is there")),
+            _ => self.edit(key, |value| value["status"] = status.clone()),
+        }
     }
 
     /// One object in its wire form; null where there is none.

@@ -37,7 +37,9 @@ use std::time::Duration;
 use crate::environment;
 use certificates::Authority;
 use error::At;
+use k8s_openapi::api::rbac::v1::ClusterRole;
 use process::Family;
+use serde_json::json;
 
 /// What runs, and how. The default is a bare API server.
 #[derive(Clone, Copy, Debug)]
@@ -238,6 +240,46 @@ impl ControlPlane {
     pub fn set_pod_log(&self, lines: &[&str]) -> Result<(), Error> {
         let lines = lines.iter().map(|line| format!("2026-01-01T00:00:00.000000000Z stdout F {line}\n"));
         fs::write(self.folder.join(launch::POD_LOG), lines.collect::<String>()).at(launch::POD_LOG)
+    }
+
+    /// Starts a program beside the others; what it says is in [`log_tail`](Self::log_tail) of its name. It ends with the control plane at the latest.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_program(&mut self, name: &'static str, command: &mut Command) -> Result<(), Error> {
+        self.family.start(name, command)
+    }
+
+    /// Ends a program of that name as `kill -9` does; none is as good.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub fn kill_program(&mut self, name: &'static str) -> Result<(), Error> {
+        self.family.kill(name)
+    }
+
+    /// Fails where a part or a program has ended by itself, with what it said last.
+    ///
+    /// # Errors
+    /// As said.
+    pub fn check(&mut self) -> Result<(), Error> {
+        self.family.check()
+    }
+
+    /// Gives a user exactly the rights of a role.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn grant(&self, role: &ClusterRole, user: &str) -> Result<(), Error> {
+        let name = role.metadata.name.as_deref().unwrap_or_default();
+        let group = "rbac.authorization.k8s.io";
+        let binding = json!({
+            "apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": user},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
+            "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
+        });
+        self.apply_text(&json!(role).to_string())?;
+        self.apply_text(&binding.to_string()).map(drop)
     }
 
     /// Stops everything and removes the folder, as a drop does, and tells what did not work.

@@ -129,8 +129,11 @@ impl Arm {
         if is_about_no_pool(response, None) || response.status() == StatusCode::NO_CONTENT {
             return Ok(Removal::Gone);
         }
-        if let Some(error) = ArmError::of_response(response, now) {
-            return Err(error);
+        match ArmError::of_response(response, now) {
+            Some(error) => return Err(error),
+            None if response.body().is_empty() => {}
+            // AKS answers with nothing or with a document; a page is a proxy's.
+            None => drop(document(response, now)?),
         }
         let (operation, remark) = self.operation(response.headers());
         Ok(Removal::Started { operation, poll_after: poll_after(response.headers(), now), remark })

@@ -12,12 +12,15 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use super::Error;
 use super::error::At;
 
-/// Collects the ids it reads; at the end of its input it kills them and removes the folder, unless told that all is done.
+/// Collects the ids it reads, but those that it is told are gone; at the end of its input it kills them and removes the folder, unless told that all is done.
 const GUARD: &str = r#"trap '' HUP INT TERM
 ids=
-while read -r id; do
-  [ "$id" = done ] && exit 0
-  ids="$ids $id"
+while read -r word id; do
+  case $word in
+    done) exit 0 ;;
+    gone) rest=; for one in $ids; do [ "$one" = "$id" ] || rest="$rest $one"; done; ids=$rest ;;
+    *) ids="$ids $word" ;;
+  esac
 done
 [ -n "$ids" ] && kill -9 $ids 2>/dev/null
 rm -rf -- "$1""#;
@@ -48,9 +51,9 @@ impl Family {
         Ok(Family { folder, members: Vec::new(), guard, to_guard })
     }
 
-    /// Starts a member, which writes to `NAME.log` in the folder.
+    /// Starts a member, which writes to `NAME.log` in the folder, behind what one of that name has written before.
     pub(super) fn start(&mut self, name: &'static str, command: &mut Command) -> Result<(), Error> {
-        let log = File::create(self.log(name)).at(name)?;
+        let log = File::options().create(true).append(true).open(self.log(name)).at(name)?;
         command.current_dir(&self.folder).env("HOME", &self.folder).process_group(0);
         command.stdin(Stdio::null()).stdout(log.try_clone().at(name)?).stderr(log);
         let child = command.spawn().at(name)?;
@@ -59,6 +62,17 @@ impl Family {
         }
         self.members.push(Member { name, child });
         Ok(())
+    }
+
+    /// Ends a member as a machine that loses its power does.
+    pub(super) fn kill(&mut self, name: &'static str) -> Result<(), Error> {
+        let Some(at) = self.members.iter().position(|member| member.name == name) else { return Ok(()) };
+        let Member { mut child, .. } = self.members.remove(at);
+        // First: an id that was waited for may be another's a moment later.
+        if let Some(pipe) = &mut self.to_guard {
+            writeln!(pipe, "gone {}", child.id()).at("sh")?;
+        }
+        child.kill().and_then(|()| child.wait()).map(|_| ()).at(name)
     }
 
     /// An error if a member has ended by itself.
@@ -130,6 +144,22 @@ mod tests {
         family.check().unwrap();
         family.stop().unwrap();
         assert!(!folder.exists());
+    }
+
+    #[test]
+    fn a_member_that_was_killed_can_be_started_again_and_its_log_goes_on() {
+        let (mut family, folder) = family("again");
+        for _ in 0..2 {
+            family.start("sh", Command::new("sh").args(["-c", "echo begun; sleep 1000"])).unwrap();
+            let told = fs::read_to_string(folder.join("sh.log")).unwrap().len();
+            while fs::read_to_string(folder.join("sh.log")).unwrap().len() == told {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            family.kill("sh").unwrap();
+        }
+        family.check().unwrap();
+        assert_eq!(fs::read_to_string(folder.join("sh.log")).unwrap(), "begun\nbegun\n");
+        family.stop().unwrap();
     }
 
     #[test]

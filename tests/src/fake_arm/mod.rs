@@ -10,6 +10,7 @@ mod routes; // what is asked
 
 pub use order::{Order, Said};
 
+use crate::control_plane::ControlPlane;
 use http::Method;
 use jiff::Timestamp;
 use kaito_core::backend::ClusterBackend;
@@ -18,13 +19,14 @@ use kaito_core::memory::{CloudFate, MemoryCluster, Pace};
 use kaito_core::read::Selector;
 use kaito_core::{Kind, ObjectKey, Settings, driver};
 use kaito_operator::arm::{ArmPools, Credential, Exchange, StaticToken, TimeLimits};
+use kaito_operator::kube::{self, Operator};
 use kaito_provisioner::Arm;
 use kaito_provisioner::arm::{ClusterId, Endpoint};
 use order::Dice;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 /// The subscription of the only cluster.
@@ -33,9 +35,11 @@ pub const SUBSCRIPTION: &str = "00000000-0000-0000-0000-000000000000";
 pub const GROUP: &str = "rg";
 /// Its name.
 pub const CLUSTER: &str = "aks";
-/// The token that is taken, and no other.
+/// The token that is taken, and no other, until a test says otherwise.
 pub const TOKEN: &str = "t0k3n";
 
+/// Who makes Nodes in a real cluster.
+const NODES: &str = "simulated-aks";
 /// Between two looks of the cloud at its pools.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -48,6 +52,8 @@ pub struct Asked {
     pub uri: String,
     /// `If-Match` and `If-None-Match`.
     pub conditions: [Option<String>; 2],
+    /// When it arrived.
+    pub at: Instant,
 }
 
 /// An operation: what is done to which pool.
@@ -63,6 +69,7 @@ struct Inner {
     orders: Vec<(Method, Order)>,
     dice: Option<Dice>,
     page: usize,
+    token: String,
     operations: BTreeMap<String, Operation>,
     asked: Vec<Asked>,
     nodes: Option<Arc<dyn ClusterBackend>>,
@@ -135,7 +142,7 @@ impl FakeArm {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port of this machine");
         let base = format!("http://{}", listener.local_addr().expect("it has an address"));
-        let inner = Mutex::new(Inner { page: 100, ..Inner::default() });
+        let inner = Mutex::new(Inner { page: 100, token: TOKEN.to_owned(), ..Inner::default() });
         let cluster = MemoryCluster::new(Timestamp::now());
         let azure = Arc::new(Azure { cluster, inner, settings: Settings::default(), pace, base });
         let routes = routes::routes(Arc::clone(&azure));
@@ -198,6 +205,11 @@ impl FakeArm {
         inner.orders.clear();
     }
 
+    /// From now on this token is taken and no other.
+    pub fn take_only(&self, token: &str) {
+        token.clone_into(&mut self.azure.inner().token);
+    }
+
     /// Lists have pages of so many pools.
     pub fn page(&self, pools: usize) {
         self.azure.inner().page = pools.max(1);
@@ -207,6 +219,45 @@ impl FakeArm {
     pub fn make_nodes_in(&self, cluster: Arc<dyn ClusterBackend>, kubelets: Option<u16>) {
         let mut inner = self.azure.inner();
         (inner.nodes, inner.kubelets) = (Some(cluster), kubelets);
+    }
+
+    /// The same for a control plane with kwok, whose Nodes nobody but a test makes.
+    ///
+    /// # Panics
+    /// When its kubeconfig cannot be used.
+    pub async fn make_nodes_on(&self, plane: &ControlPlane) {
+        let config = kube::config(Some(&plane.kubeconfig())).await.expect("a kubeconfig");
+        let client = kube::client(config, NODES).expect("a client");
+        // No watch runs, so that every read is the API server's own.
+        let unwatched = Operator::builder(client, Settings::default()).manager(NODES).build().cluster();
+        self.make_nodes_in(Arc::new(unwatched), plane.kubelets());
+    }
+
+    /// What `kaito-gpu-provisioner` is told to find its cluster here, as variables.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let told = [
+            ("ARM_SUBSCRIPTION_ID", SUBSCRIPTION),
+            ("ARM_RESOURCE_GROUP", GROUP),
+            ("AZURE_CLUSTER_NAME", CLUSTER),
+            ("ARM_ENDPOINT", self.endpoint()),
+            ("AUTH_MODE", "static-token"),
+            ("ARM_TOKEN", TOKEN),
+        ];
+        told.map(|(name, value)| (name, value.to_owned())).to_vec()
+    }
+
+    /// When a pool was first asked for.
+    pub fn was_asked_for(&self, name: &str) -> Option<Instant> {
+        let end = format!("/agentPools/{name}");
+        let is_it = |asked: &&Asked| {
+            asked.method == Method::PUT && asked.uri.split('?').next().is_some_and(|path| path.ends_with(&end))
+        };
+        self.azure.inner().asked.iter().find(is_it).map(|asked| asked.at)
+    }
+
+    /// How many pools were ever made on request.
+    pub fn made(&self) -> usize {
+        self.azure.inner().operations.values().filter(|operation| !operation.is_deletion).count()
     }
 
     /// Every request so far.

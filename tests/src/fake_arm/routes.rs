@@ -2,7 +2,7 @@
 
 use super::documents::{self, cluster_path, flat, refusal};
 use super::order::{Order, Said};
-use super::{Asked, Azure, Operation, TOKEN};
+use super::{Asked, Azure, Operation};
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
@@ -10,10 +10,12 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, Method, Uri};
 use jiff::Timestamp;
+use kaito_core::backend::ErrorKind;
 use kaito_core::memory::azure::{self, Told};
 use kaito_core::{Kind, ObjectKey};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Everything is one address space.
 pub(super) fn routes(azure: Arc<Azure>) -> Router {
@@ -31,7 +33,7 @@ async fn answer(
     let order = {
         let mut inner = azure.inner();
         let conditions = [text(IF_MATCH), text(IF_NONE_MATCH)];
-        inner.asked.push(Asked { method: method.clone(), uri: uri.to_string(), conditions });
+        inner.asked.push(Asked { method: method.clone(), uri: uri.to_string(), conditions, at: Instant::now() });
         let ordered = inner.orders.iter().position(|(of, _)| *of == method);
         match ordered {
             Some(at) => Some(inner.orders.remove(at).1),
@@ -61,10 +63,15 @@ async fn answer(
     said.into_response()
 }
 
+/// The answer to "create only" where there is such a pool.
+fn there_is_one() -> Said {
+    flat(412, "PreconditionFailed", "The agent pool exists, and If-None-Match was '*'.")
+}
+
 impl Azure {
     fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Said {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        if text(AUTHORIZATION) != Some(&format!("Bearer {TOKEN}")) {
+        if text(AUTHORIZATION) != Some(&format!("Bearer {}", self.inner().token)) {
             return refusal(401, "InvalidAuthenticationToken", "The access token is invalid.");
         }
         let query = uri.query().unwrap_or_default();
@@ -124,7 +131,7 @@ impl Azure {
         };
         if let Some(pool) = self.pool(name) {
             if is_new {
-                return flat(412, "PreconditionFailed", "The agent pool exists, and If-None-Match was '*'.");
+                return there_is_one();
             }
             if pool.pointer("/status/state") == Some(&json!("Creating")) {
                 return flat(
@@ -149,6 +156,8 @@ impl Azure {
                 let pool = self.pool(name).unwrap_or_default();
                 self.begun(name, false, Said::new(201, documents::pool(name, &pool).to_string()))
             }
+            // Another request was faster.
+            Err(error) if error.kind == ErrorKind::AlreadyExists => there_is_one(),
             Err(error) => flat(400, "InvalidParameter", &error.message),
         }
     }

@@ -6,7 +6,7 @@ mod real;
 
 pub use clouds::Clouds;
 pub use memory::MemoryStage;
-pub use real::{Operated, RealStage, USER};
+pub use real::{Operated, RealStage, USER, furnished};
 
 use crate::{made, normal};
 use kaito_core::Kind;

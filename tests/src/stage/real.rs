@@ -76,29 +76,7 @@ impl Operated {
     }
 
     fn begin_in(clouds: Clouds, controller: Controller) -> Option<Operated> {
-        let options = Options { controller_manager: true, kwok: true, calm: true, audit: true, ..Options::default() };
-        let plane = ControlPlane::start_or_skip(options).unwrap_or_else(|error| panic!("no control plane: {error}"))?;
-        let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/kaito.sh_workspaces.yaml");
-        let claims = plane.assets().node_claim_crd().expect("the CRD comes with the control plane");
-        for crd in [crds, claims] {
-            plane.apply(&crd).expect("the CRD is taken");
-        }
-        plane
-            .run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])
-            .expect("the CRDs are served");
-        for (_, object) in installed(&Settings::default()) {
-            plane.apply_text(&object.to_string()).expect("the chart's object is taken");
-        }
-        let role = serde_json::to_value(kaito_operator::rbac::cluster_role()).expect("a role");
-        let binding = json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "kaito"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": kaito_operator::rbac::NAME},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}],
-        });
-        for object in [role, binding] {
-            plane.apply_text(&object.to_string()).expect("the role is taken");
-        }
-        plane.set_pod_log(&BENCHMARKED).expect("the log is written");
+        let plane = furnished()?;
         let faults = match &controller {
             Controller::UnderFire(faults) => Some(faults.clone()),
             Controller::Well | Controller::Absent => None,
@@ -160,6 +138,27 @@ impl Operated {
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         whole.lines().map(|line| serde_json::from_str(line).expect("a line of the audit log")).collect()
     }
+}
+
+/// A control plane with everything, audited and calm: the definitions, what the chart installs, and a user [`USER`] with exactly the generated ClusterRole. `None` where there is none to be had.
+///
+/// # Panics
+/// When it does not come up.
+pub fn furnished() -> Option<ControlPlane> {
+    let options = Options { controller_manager: true, kwok: true, calm: true, audit: true, ..Options::default() };
+    let plane = ControlPlane::start_or_skip(options).unwrap_or_else(|error| panic!("no control plane: {error}"))?;
+    let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/kaito.sh_workspaces.yaml");
+    let claims = plane.assets().node_claim_crd().expect("the CRD comes with the control plane");
+    for crd in [crds, claims] {
+        plane.apply(&crd).expect("the CRD is taken");
+    }
+    plane.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).expect("the CRDs are served");
+    for (_, object) in installed(&Settings::default()) {
+        plane.apply_text(&object.to_string()).expect("the chart's object is taken");
+    }
+    plane.grant(&kaito_operator::rbac::cluster_role(), USER).expect("the role is taken");
+    plane.set_pod_log(&BENCHMARKED).expect("the log is written");
+    Some(plane)
 }
 
 /// Runs something that never ends in a thread of its own.

@@ -125,10 +125,10 @@ fn a_request_that_never_arrived_is_sent_again() {
     cloud.look(&ClaimPlanner, &key());
     // Nobody has refused it, and there is no pool.
     cloud.delete(&pool(NAME));
-    cloud.wait(SignedDuration::from_secs(119));
+    cloud.wait(SignedDuration::from_secs(29));
     cloud.look(&ClaimPlanner, &key());
     assert_eq!(tried(&cloud, "create AgentPool"), 1);
-    cloud.wait(SignedDuration::from_mins(1));
+    cloud.wait(SignedDuration::from_secs(1));
     for _ in 0..4 {
         cloud.look(&ClaimPlanner, &key());
         cloud.wait(SignedDuration::from_secs(10));

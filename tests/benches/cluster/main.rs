@@ -1,4 +1,7 @@
-//! The programs, measured: `kaito simulate` as a process, and `kaito-workspace` on a real API server, counted from the audit log. Run by `cargo xtask bench`.
+//! The programs, measured: `kaito simulate` as a process, `kaito-workspace` on a real API server, counted from the audit log, and `kaito-gpu-provisioner` beside an Azure on this machine. Run by
+//! `cargo xtask bench`.
+
+mod claim;
 
 use kaito_core::Kind;
 use kaito_tests::budget::Requests;
@@ -10,6 +13,7 @@ use std::time::{Duration, Instant};
 
 fn main() {
     simulate();
+    claim::claim_to_put();
     let Some(binary) = binary("kaito-workspace") else { return };
     let Some(operated) = Operated::start(false) else { return };
     let operated: &'static Operated = Box::leak(Box::new(operated));
