@@ -129,6 +129,17 @@ impl AzureRefusal {
     }
 }
 
+/// A refusal of a request for an agent pool, which anybody else would tell in other words.
+pub(super) fn in_its_words(error: BackendError) -> BackendError {
+    let said = match error.kind {
+        ErrorKind::Conflict => OTHER_OPERATION.error(409),
+        ErrorKind::Throttled => THROTTLED.error(429),
+        ErrorKind::Forbidden => REGIONAL_QUOTA.error(400),
+        _ => return error,
+    };
+    BackendError { retry_after: error.retry_after.or(said.retry_after), ..said }
+}
+
 /// What is said of a pool of this size under a fate, if anything is.
 pub fn refuses<'a>(fate: &'a CloudFate, size: &str) -> Option<&'a AzureRefusal> {
     match fate {
