@@ -65,11 +65,11 @@ pub static FAULTS: &[Fault] = &[
     fault("the node of the pool does not become ready, and AKS says so", 5, Wrong::Refused(&NODES_NOT_READY)),
     fault("the pool is being made for ever", 31, Wrong::Machines(|| CloudFate::NeverLaunches, "is being made")),
     fault("the node never registers", 31, Wrong::Machines(|| CloudFate::NeverRegisters, "its node has not joined the cluster")),
-    fault("the node registers and is never ready", 31, Wrong::Machines(not_ready, UNREADY)),
+    fault("the node registers and is never ready", 31, Wrong::Machines(not_ready, "Node status is NotReady")),
     fault("the GPUs are never advertised", 31, Wrong::Machines(|| CloudFate::GpusNeverAppear, "nvidia.com/gpu")),
     fault("NodeClaims are not defined in the cluster", 1, Wrong::Undefined),
     fault("the schema of NodeClaims refuses ours", 1, Wrong::Rejected(SCHEMA)),
-    fault("the pool is deleted for ever", 31, Wrong::Deletion(|| CloudFate::NeverTerminates, "is being deleted")),
+    fault("the pool is deleted for ever", 31, Wrong::Deletion(|| CloudFate::NeverTerminates, "InstanceTerminating: agent pool")),
     fault("the deletion of the pool fails", 31, Wrong::Deletion(locked, LOCKED)),
 ];
 
@@ -117,10 +117,8 @@ pub struct Told {
     pub reason: String,
     /// Its message, whole.
     pub message: String,
-    /// After how many minutes.
+    /// After how many minutes this, and the condition that a person looks at first, had said so.
     pub minutes: i64,
-    /// Whether the condition that a person looks at first has the same words; one that goes has no such condition.
-    pub is_first: bool,
 }
 
 impl Told {
@@ -192,8 +190,11 @@ impl Fault {
         let workspace = Workspace::of(&object)?;
         let says =
             |message: &str| message.contains("; next: ") && self.words().iter().all(|words| message.contains(words));
-        let first = ConditionType::WorkspaceSucceeded;
-        let is_first = workspace.condition(first).is_none_or(|condition| says(&condition.message));
+        let first = match self.wrong {
+            Wrong::Deletion(..) => ConditionType::WorkspaceDeleting,
+            _ => ConditionType::WorkspaceSucceeded,
+        };
+        workspace.condition(first).filter(|condition| says(&condition.message))?;
         let told = [
             ConditionType::NodeClaimReady,
             ConditionType::NodesReady,
@@ -201,13 +202,12 @@ impl Fault {
             ConditionType::WorkspaceDeleting,
         ];
         let mut told = told.iter().filter_map(|type_| workspace.condition(*type_));
-        let found = told.find(|condition| condition.reason.len() > 1 && says(&condition.message))?;
+        let found = told.find(|condition| !condition.reason.is_empty() && says(&condition.message))?;
         Some(Told {
             condition: found.type_.clone(),
             reason: found.reason.clone(),
             message: found.message.clone(),
             minutes,
-            is_first: is_first || matches!(self.wrong, Wrong::Deletion(..)),
         })
     }
 }

@@ -119,7 +119,8 @@ impl AzureRefusal {
     fn error(&self, status: u16) -> BackendError {
         let kind = match status {
             401 | 403 => ErrorKind::Forbidden,
-            409 => ErrorKind::Conflict,
+            // Not a version that is old: nothing that is read would help.
+            409 => ErrorKind::Unavailable,
             429 => ErrorKind::Throttled,
             500.. => ErrorKind::Unavailable,
             _ => ErrorKind::Invalid,

@@ -141,6 +141,10 @@ fn comparable(mut value: Value) -> (String, Value) {
     }
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("finalizers");
+        // A provisioner writes when the claim was made.
+        if let Some(found) = metadata.get_mut("labels").and_then(Value::as_object_mut) {
+            found.remove(labels::CREATION_TIMESTAMP);
+        }
     }
     (key, value)
 }

@@ -37,7 +37,7 @@ use std::time::Duration;
 /// Steps in which faults may play.
 pub const CHAOS_STEPS: u64 = 300;
 /// The same where a provisioner of ours runs, too: a machine takes it some hundred requests.
-pub const CHAOS_STEPS_OF_POOLS: u64 = 1500;
+pub const CHAOS_STEPS_OF_POOLS: u64 = 1000;
 /// Steps after the last fault, by far more than any way to rest takes: a world that takes more never comes to rest, and need not be watched for ever to know it.
 const MOST_STEPS: u64 = 20_000;
 /// After the last fault everything is as wished within this time, or it never is: a lost wake-up is made good by a look after an hour at most.
