@@ -10,10 +10,12 @@
 //! | [`class`] | what a refusal means: whether it is final, when to try again, how it is called in a condition |
 //! | [`operation`] | an operation that takes minutes, and what of it survives a restart |
 //! | [`claim`] | the planner of NodeClaims: launch, registration, health, termination, and what is left over |
+//! | [`faults`] | what a Workspace tells when something is wrong with its machines, tried in a simulated world |
 
 pub mod arm;
 pub mod claim;
 pub mod class;
+pub mod faults;
 pub mod operation;
 pub mod pool;
 

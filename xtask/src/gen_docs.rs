@@ -6,7 +6,8 @@ use std::path::Path;
 /// A page: its path from the root of the repository, and what makes it.
 type Page = (&'static str, fn() -> Result<String, String>);
 
-const PAGES: &[Page] = &[("docs/reasons.md", || Ok(kaito_core::failure::page())), ("docs/parity.md", parity)];
+const PAGES: &[Page] =
+    &[("docs/reasons.md", || Ok(kaito_core::failure::page())), ("docs/nodes.md", nodes), ("docs/parity.md", parity)];
 
 /// Writes the pages, or with `--check` only says which are stale.
 pub fn run(arguments: &[String]) -> Result<(), String> {
@@ -32,6 +33,25 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
 
 fn root() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// `docs/nodes.md`: the tables of states, and what a simulated world tells of every fault of a cloud.
+fn nodes() -> Result<String, String> {
+    let (workspace, claim) = (kaito_core::failure::states_of_nodes(), kaito_provisioner::claim::states());
+    let faults = kaito_provisioner::faults::table()?;
+    Ok(format!(
+        "<!-- DO NOT EDIT. Written by `cargo xtask gen-docs` from kaito-core/src/failure/catalogue.rs, kaito-provisioner/src/claim/waits.rs and kaito-provisioner/src/faults.rs. -->\n\
+         # Machines: every state, its deadline, and what comes next\n\n\
+         A Workspace asks for NodeClaims; on Azure the provisioner makes an agent pool of one machine of each, and AKS a Node of that. Nothing here is waited for without a deadline, and nothing is \
+         overdue without being told.\n\n\
+         ## Of a Workspace\n\
+         The reasons are explained one by one in [reasons.md](reasons.md). A provisioner's own reason stands in the place of `NodeClaimNotLaunched`.\n\n{workspace}\n\
+         ## Of a NodeClaim\n\
+         What the provisioner waits for; NAME stands for the claim and for its agent pool, which have one name.\n\n{claim}\n\
+         ## What is told of a fault that stays\n\
+         Tried in a simulated world with both controllers, AKS and the kubelets in it, whenever this page is written. The cause is the message of the condition up to what happens next: the provider's own \
+         code and words are in it. The time counts from the moment in which a person asked, for the Workspace or for its end.\n\n{faults}",
+    ))
 }
 
 /// The table of capabilities, which stands beside the tests that it names.

@@ -14,7 +14,7 @@ const VARIABLE: &str = "KAITO_CONTROL_PLANE";
 /// The package of the simulations.
 const SIMULATIONS: &str = "kaito-simulation";
 /// How much is simulated, where the environment does not say.
-const AMOUNTS: &[(&str, &str)] = &[("KAITO_RUNS", "10000"), ("KAITO_RECORDED", "1000")];
+const AMOUNTS: &[(&str, &str)] = &[("KAITO_RUNS", "10000"), ("KAITO_NODE_RUNS", "2000"), ("KAITO_RECORDED", "1000")];
 
 /// The control plane, while it is being built beside other steps: Go and cargo each leave a core idle now and then.
 pub type Building = Rc<Cell<Option<JoinHandle<Result<Found, String>>>>>;

@@ -79,12 +79,13 @@ fn said(failure: &Failure) -> AgentPoolFailure {
 /// A refusal of Azure as a backend tells it: its code and words first.
 pub(super) fn refused(error: &ArmError) -> BackendError {
     let kind = match error.class() {
-        ErrorClass::Conflict | ErrorClass::Superseded => ErrorKind::Conflict,
+        ErrorClass::Superseded => ErrorKind::Conflict,
         ErrorClass::Throttled => ErrorKind::Throttled,
         ErrorClass::Auth => ErrorKind::Forbidden,
         ErrorClass::Quota | ErrorClass::StockOut | ErrorClass::SizeNotAllowed | ErrorClass::Invalid => {
             ErrorKind::Invalid
         }
+        // Another operation, too: what is planned from is as it was read, so that looking again would help nobody, and its words are told.
         _ => ErrorKind::Unavailable,
     };
     BackendError { kind, message: error.failure.message.clone(), retry_after: Some(error.retry_after) }

@@ -7,7 +7,7 @@ mod catalogue; // the rows
 mod page; // the rows as a page of the docs
 
 pub use catalogue::*;
-pub use page::page;
+pub use page::{page, states_of_nodes};
 
 use crate::object::ObjectKey;
 use crate::plan::{Outcome, Wake};

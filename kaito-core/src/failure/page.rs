@@ -34,6 +34,23 @@ pub fn page() -> String {
     page
 }
 
+/// The states in which the machines of a Workspace can be, as a table: what a condition says of them, and by when that changes or is told to be overdue.
+pub fn states_of_nodes() -> String {
+    const OF_NODES: [ConditionType; 3] =
+        [ConditionType::NodeClaimReady, ConditionType::NodesReady, ConditionType::WorkspaceDeleting];
+    let mut table = String::from("| state | condition | reason | deadline | next action |\n|---|---|---|---|---|\n");
+    for condition in OF_NODES {
+        for milestone in MILESTONES.iter().filter(|milestone| milestone.condition == condition) {
+            table += &format!("| {} | {condition} | `{}` | none: it lasts | |\n", milestone.meaning, milestone.name);
+        }
+        for row in CATALOGUE.iter().filter(|row| row.condition == condition) {
+            table +=
+                &format!("| {} | {condition} | `{}` | {} | {} |\n", row.meaning, row.name, row.class.words(), row.next);
+        }
+    }
+    table
+}
+
 /// Commands are what a person copies: `… : kubectl …` becomes code.
 fn with_code(evidence: &str) -> String {
     match evidence.split_once(": ") {

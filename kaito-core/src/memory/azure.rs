@@ -119,7 +119,8 @@ impl AzureRefusal {
     fn error(&self, status: u16) -> BackendError {
         let kind = match status {
             401 | 403 => ErrorKind::Forbidden,
-            409 => ErrorKind::Conflict,
+            // Not a version that is old: nothing that is read would help.
+            409 => ErrorKind::Unavailable,
             429 => ErrorKind::Throttled,
             500.. => ErrorKind::Unavailable,
             _ => ErrorKind::Invalid,
@@ -127,6 +128,17 @@ impl AzureRefusal {
         let retry_after = self.retry_after_s.map(Duration::from_secs);
         BackendError { retry_after, ..BackendError::new(kind, format!("{}: {}", self.code, self.message)) }
     }
+}
+
+/// A refusal of a request for an agent pool, which anybody else would tell in other words.
+pub(super) fn in_its_words(error: BackendError) -> BackendError {
+    let said = match error.kind {
+        ErrorKind::Conflict => OTHER_OPERATION.error(409),
+        ErrorKind::Throttled => THROTTLED.error(429),
+        ErrorKind::Forbidden => REGIONAL_QUOTA.error(400),
+        _ => return error,
+    };
+    BackendError { retry_after: error.retry_after.or(said.retry_after), ..said }
 }
 
 /// What is said of a pool of this size under a fate, if anything is.

@@ -146,6 +146,8 @@ pub(super) struct Dice {
     rng: fastrand::Rng,
     odds: BTreeMap<Fault, f64>,
     lags: BTreeMap<(usize, Kind), Duration>,
+    /// Whether machines are made of agent pools, by a provisioner of ours beside the controller: more can go wrong.
+    of_pools: bool,
 }
 
 impl Dice {
@@ -160,7 +162,22 @@ impl Dice {
                 odds.insert(fault, how_often);
             }
         }
-        Self { rng, odds, lags: BTreeMap::new() }
+        Self { rng, odds, lags: BTreeMap::new(), of_pools: false }
+    }
+
+    /// The same for a world with a provisioner of ours.
+    pub(super) fn with_pools(self) -> Self {
+        Self { of_pools: true, ..self }
+    }
+
+    /// Whether there is a provisioner of ours.
+    pub(super) fn has_pools(&self) -> bool {
+        self.of_pools
+    }
+
+    /// The number of some process, whether or not so many run.
+    pub(super) fn process(&mut self) -> usize {
+        if self.of_pools { self.rng.usize(0..4) } else { usize::from(self.rng.bool()) }
     }
 
     /// The source of everything that a seed decides.
@@ -194,17 +211,19 @@ impl Dice {
         if !self.plays(Fault::Lag) {
             return Duration::ZERO;
         }
-        let rng = &mut self.rng;
+        let (rng, endless) = (&mut self.rng, usize::from(self.of_pools));
         let base = *self.lags.entry((replica, kind)).or_insert_with(|| {
-            const LAGS: [Duration; 6] = [
+            // The last is longer than a run.
+            const LAGS: [Duration; 7] = [
                 Duration::ZERO,
                 Duration::ZERO,
                 Duration::from_millis(200),
                 Duration::from_secs(10),
                 Duration::from_secs(120),
                 Duration::from_secs(1500),
+                Duration::from_secs(48 * 3600),
             ];
-            LAGS[rng.usize(0..LAGS.len())]
+            LAGS[rng.usize(0..LAGS.len() - 1 + endless)]
         });
         self.up_to(base)
     }

@@ -16,6 +16,7 @@ mod faults; // what can go wrong, and the dice
 mod hub; // a hub of models
 mod installed; // what a fresh cluster with the chart holds
 mod laws; // what a server refuses
+mod ledger; // what was asked of the cloud, and on what grounds
 mod logs; // what containers print
 mod pace; // how long things take
 mod replica; // a process of the product

@@ -3,6 +3,7 @@
 //! Without dice, news is heard at once and a reconcile is one step. With dice, every request of a reconcile is a step of its own, and each may be late, refused, or the last one before a crash.
 
 use super::World;
+use super::azure;
 use super::faults::{Fault, Trouble};
 use super::replica::Work;
 use crate::backend::{BackendError, Written};
@@ -19,6 +20,9 @@ use std::time::Duration;
 
 /// How often roots are looked for that nobody waits for.
 const SWEEP: Duration = Duration::from_secs(600);
+
+/// The longest that a list takes: a watch may fall behind for ever, and who lists anew has caught up.
+const LIST: Duration = Duration::from_secs(1500);
 
 /// When it is seen whether a hub is still silent.
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
@@ -119,6 +123,7 @@ impl World {
             let replica = &self.replicas[index];
             let expected = replica.schedule.expected(&root).filter(|read| replica.stores.holds(read));
             let machine = Reconciliation::new(root.clone(), clock).expecting(expected);
+            self.note_look(index, &root);
             self.go_on(index, machine);
         }
     }
@@ -160,10 +165,14 @@ impl World {
                 Wish::Done(result) => return self.finish(index, &machine, &result),
                 Wish::Read(read) => {
                     let answer = self.answer(index, &read);
+                    if let Ok(answer) = &answer {
+                        self.note_answer(index, machine.root(), &read, answer);
+                    }
                     machine.answered(answer);
                 }
                 Wish::Publish(_, notice) => self.cluster.tell(machine.root(), &notice),
                 Wish::Perform(effect) => {
+                    self.note_request(index, machine.root(), &effect);
                     let result = self.perform(index, &effect);
                     machine.performed(result);
                     if self.crashes(index) {
@@ -229,7 +238,9 @@ impl World {
     }
 
     fn perform(&mut self, index: usize, effect: &Effect) -> Result<Written, BackendError> {
+        let is_azures = effect.key().kind == Kind::AgentPool;
         match self.trouble(true) {
+            Some(Trouble::Refused(error)) if is_azures => return Err(azure::in_its_words(error)),
             Some(Trouble::Refused(error)) => return Err(error),
             Some(Trouble::Later(error, wait)) => {
                 self.late.push((self.now + wait, effect.clone()));
@@ -309,7 +320,7 @@ impl World {
     /// The watch of a kind begins again with a list.
     pub(super) fn list_again(&mut self, index: usize, kind: Kind) {
         let Some(row) = self.replicas[index].watches(kind) else { return };
-        let due = self.now + self.dice.as_mut().map_or(Duration::ZERO, |dice| dice.lag(index, kind));
+        let due = self.now + self.dice.as_mut().map_or(Duration::ZERO, |dice| dice.lag(index, kind).min(LIST));
         let replica = &mut self.replicas[index];
         self.cluster.with_store(|store| replica.list(row, store, due));
     }

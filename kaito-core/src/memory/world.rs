@@ -7,6 +7,7 @@ use super::actors::Machines;
 use super::cluster::MemoryCluster;
 use super::faults::{Dice, Fault};
 use super::installed::installed;
+use super::ledger::Ledger;
 use super::replica::Replica;
 use super::{Fate, Pace, Timeline, actors};
 use crate::backend::BackendError;
@@ -68,6 +69,10 @@ pub struct World {
     pub(super) recorder: Option<Recorder>,
     /// Objects that a user wants back as soon as their namesakes are gone.
     pub(super) later: Vec<(ObjectKey, Value)>,
+    /// Nodes that are not seen for a while, each with its pool and the uid of that.
+    pub(super) away: Vec<(ObjectKey, Value, ObjectKey, String)>,
+    /// What was asked of the cloud, where somebody judges it.
+    pub(super) ledger: Option<Ledger>,
 }
 
 impl World {
@@ -106,6 +111,8 @@ impl World {
             pace,
             recorder: None,
             later: Vec::new(),
+            away: Vec::new(),
+            ledger: None,
         };
         world.cluster.with_hub(|hub| hub.set_fate(fate.hub.clone()));
         world.cluster.set_cloud_fate(&fate.cloud);
@@ -320,6 +327,11 @@ impl World {
     /// From now on the API server creates no object of a kind, and says this: a quota, a policy, a right that is missing. `None` ends it.
     pub fn refuse(&mut self, kind: Kind, words: Option<&str>) {
         self.cluster.with_store(|store| store.refuse(kind, words));
+    }
+
+    /// The same, because of what objects of the kind hold: the schema of its definition takes none of them.
+    pub fn reject(&mut self, kind: Kind, words: Option<&str>) {
+        self.cluster.with_store(|store| store.reject(kind, words));
     }
 
     /// Installs the definition of a kind, or takes it away.

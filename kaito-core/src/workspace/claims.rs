@@ -30,6 +30,9 @@ pub(super) const LIFE_CYCLE: [Stage; 3] = [
     Stage { name: "Initialized", refused_as: &["False"] },
 ];
 
+/// The stages of its end that Karpenter reports, the last first.
+const LEAVING: [&str; 2] = ["InstanceTerminating", "Drained"];
+
 /// Reasons that mean no more than "not yet".
 const NOT_YET: [&str; 4] = [reasons::AWAITING_RECONCILIATION, "NotLaunched", "NotRegistered", "NotInitialized"];
 
@@ -119,6 +122,14 @@ impl<'a> Claim<'a> {
         Some(format!("NodeClaim {}: {}: {}", self.name(), stage.type_, quoted(&stage.message)))
     }
 
+    /// What its end waits for, in the provisioner's own words.
+    pub(super) fn leaving(&self) -> Option<String> {
+        let body = self.body.ok()?;
+        let said = LEAVING.iter().filter_map(|stage| body.condition(stage));
+        let stage = said.into_iter().find(|stage| !stage.message.is_empty())?;
+        Some(format!("NodeClaim {}: {}: {}", self.name(), stage.type_, quoted(&stage.message)))
+    }
+
     fn made(&self) -> Option<Timestamp> {
         self.metadata.creation_timestamp.as_ref().map(|time| time.0)
     }
@@ -177,6 +188,11 @@ impl<'a> Claims<'a> {
     /// Claims that nobody has deleted yet.
     pub(super) fn live(&self) -> impl Iterator<Item = &Claim<'a>> {
         self.all.iter().filter(|claim| !claim.is_dying())
+    }
+
+    /// Claims that are going away.
+    pub(super) fn dying(&self) -> impl Iterator<Item = &Claim<'a>> {
+        self.all.iter().filter(|claim| claim.is_dying())
     }
 
     /// Whether an earlier namesake has left something that nobody has deleted yet.

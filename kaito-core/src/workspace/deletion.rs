@@ -3,6 +3,7 @@
 //! The finalizer is taken off only when the API server itself says that no NodeClaim of ours is left; everything in the namespace follows by owner reference.
 //! Works for a Workspace that cannot be read, and without the NodeClaim CRD.
 
+use super::claims::Claim;
 use super::draft::{Draft, Flow};
 use super::view::View;
 use crate::effect::{Effect, MetadataPatch, is_dying};
@@ -45,11 +46,9 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         });
     } else {
         let since = view.metadata.deletion_timestamp.as_ref().map_or(view.now(), |time| time.0);
-        draft.waits.push(Waiting::new(
-            &failure::TERMINATING,
-            format!("{} NodeClaim(s) are going away", claims.len()),
-            since,
-        ));
+        let what = format!("{} NodeClaim(s) are going away", claims.len());
+        let wait = Waiting::new(&failure::TERMINATING, what, since);
+        draft.waits.push(wait.overdue_because(view.now(), || claims.dying().find_map(Claim::leaving)));
     }
     Ok(Flow::Stop)
 }

@@ -28,7 +28,7 @@ mod view; // the claim and what belongs to it, as read
 mod waits; // what is waited for, by when
 
 pub use kinds::CLAIM_KINDS;
-pub use waits::{WAITS, Wait};
+pub use waits::{WAITS, Wait, states};
 
 use crate::pool::PoolSeen;
 use draft::{Draft, Flow};

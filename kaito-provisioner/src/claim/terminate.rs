@@ -95,12 +95,25 @@ fn give_back(
             if !nodes.is_empty() {
                 draft.say(DRAINED, Saying::yes(DRAINED));
             }
-            going(view, draft, &format!("agent pool {} is being deleted", view.name()), asked);
+            going(view, draft, &being_deleted(view, &live), asked);
         }
         Held::Absent | Held::Foreign => let_go(view, draft, asked),
         Held::Unreadable(why) => going(view, draft, &format!("the agent pool cannot be read: {why}"), asked),
     }
     Ok(())
+}
+
+/// That the pool goes, and why it did not the last time: the cloud forgets that as soon as it is asked again.
+fn being_deleted(view: &View<'_>, pool: &PoolSeen) -> String {
+    let begin = format!("agent pool {} is being deleted", view.name());
+    if let Some(failure) = pool.failure.as_ref().filter(|_| pool.state == PoolState::Failed) {
+        return format!("{begin}; the last attempt failed: {failure}");
+    }
+    let told = view.claim.condition(INSTANCE_TERMINATING).map_or("", |told| told.message.as_str());
+    let end = ["; overdue since ", "; next: "].iter().filter_map(|mark| told.find(mark)).min();
+    let told = &told[..end.unwrap_or(told.len())];
+    let is_of_attempt = told.strip_prefix(&begin).is_some_and(|rest| rest.starts_with("; the last attempt failed: "));
+    if is_of_attempt { told.to_owned() } else { begin }
 }
 
 fn going(view: &View<'_>, draft: &mut Draft, what: &str, asked: Timestamp) {

@@ -87,6 +87,20 @@ waits! {
         remedy "see what the activity log of the cluster says of its deletion: a lock, a policy, or pods that do not go";
 }
 
+/// The table in Markdown, for the docs.
+pub fn states() -> String {
+    let mut table = String::from(
+        "| state | shown on | as | deadline | evidence | next action | what you can do |\n|---|---|---|---|---|---|---|\n",
+    );
+    for row in WAITS {
+        let Wait { name, condition, meaning, deadline_minutes, evidence, next, remedy, .. } = row;
+        table += &format!(
+            "| {meaning} | {condition} | `{name}` | {deadline_minutes} minutes | {evidence} | {next} | {remedy} |\n"
+        );
+    }
+    table
+}
+
 impl Wait {
     fn length(&self) -> SignedDuration {
         SignedDuration::from_mins(self.deadline_minutes)

@@ -74,7 +74,7 @@ async fn every_refusal_arrives_in_azures_words_at_once_or_as_the_pools_failure()
             (Told::At(_), Err(error)) => {
                 assert!(error.message.starts_with(&format!("{}: ", refusal.code)), "{error}");
                 let kind = match refusal.word {
-                    "other operation" => ErrorKind::Conflict,
+                    "other operation" => ErrorKind::Unavailable,
                     "throttled" => ErrorKind::Throttled,
                     "not authorized" => ErrorKind::Forbidden,
                     _ => ErrorKind::Invalid,
@@ -102,7 +102,7 @@ async fn a_deletion_that_is_refused_or_fails_is_asked_for_again() {
     create(&pools, "ws1").await.unwrap();
     let seen = until(&pools, "ws1", "Succeeded").await.unwrap();
     azure.set_fate(CloudFate::Azure { refusal: &OTHER_OPERATION, size: None });
-    assert_eq!(delete(&pools, &seen, STAMP).await.unwrap_err().kind, ErrorKind::Conflict);
+    assert_eq!(delete(&pools, &seen, STAMP).await.unwrap_err().kind, ErrorKind::Unavailable);
     azure.set_fate(CloudFate::FailsToTerminate { reason: "InternalOperationError".into(), message: "no".into() });
     delete(&pools, &seen, STAMP).await.unwrap();
     let failed = until(&pools, "ws1", "Failed").await.unwrap();

@@ -110,6 +110,22 @@ fn a_pool_that_the_cloud_does_not_delete_keeps_the_claim_and_says_why() {
 }
 
 #[test]
+fn a_deletion_that_fails_is_begun_again_and_told_in_the_clouds_words_meanwhile() {
+    let mut cloud = running();
+    cloud.pools_linger = true;
+    cloud.delete(&key());
+    looks(&mut cloud, 6);
+    cloud.pool_is(NAME, "Failed", Some(("ScopeLocked", "the group is locked")));
+    for _ in 0..3 {
+        looks(&mut cloud, 1);
+        let message = &condition(&cloud, "InstanceTerminating")[2];
+        assert!(message.contains("ScopeLocked: the group is locked") && message.contains("next: "), "{message}");
+    }
+    assert_eq!(cloud.get(&pool(NAME))["status"]["state"], "Deleting");
+    assert_eq!(tried(&cloud, "delete AgentPool"), 2);
+}
+
+#[test]
 fn a_claim_that_is_deleted_while_its_pool_is_being_made_takes_the_pool_along() {
     let mut cloud = stage_with(&claim());
     cloud.look(&ClaimPlanner, &key());

@@ -150,7 +150,9 @@ impl Turn<'_> {
             return;
         }
         "Succeeded".clone_into(&mut self.status.state);
-        IMAGE.clone_into(&mut self.status.image);
+        if node.is_some() || self.aks.fate != CloudFate::NeverRegisters {
+            IMAGE.clone_into(&mut self.status.image);
+        }
     }
 
     /// A Node registers: tainted until it is ready, labelled as the pool says and as AKS does.
@@ -188,6 +190,11 @@ impl Turn<'_> {
 
     /// A Node becomes ready once, loses its taint, and shows its GPUs. What others do to it later is not made good.
     fn boot(&mut self, node: Option<&Node>, settings: &Settings) {
+        // Only a pool whose Node could never join has no image: the kubelet tries on.
+        if node.is_none() && self.status.image.is_empty() && self.aks.fate != CloudFate::NeverRegisters {
+            IMAGE.clone_into(&mut self.status.image);
+            return self.register();
+        }
         let (Some(node), false) = (node, matches!(self.aks.fate, CloudFate::NodeNeverReady { .. })) else { return };
         let taints = node.spec.as_ref().and_then(|spec| spec.taints.clone()).unwrap_or_default();
         let is_booting = taints.iter().any(|taint| taint.key == NOT_READY);

@@ -27,6 +27,11 @@ impl Calm {
     pub(in crate::memory) fn of(objects: &[(ObjectKey, Value)], models: &[Repository], settings: &Settings) -> Self {
         let mut world = World::with_pace(settings, Pace::instant());
         models.iter().for_each(|model| world.publish_model(model.clone()));
+        Self::reached_in(world, objects)
+    }
+
+    /// Runs the objects in this world, in which all goes well.
+    pub(super) fn reached_in(mut world: World, objects: &[(ObjectKey, Value)]) -> Self {
         for (key, body) in objects {
             // What a server would refuse, the simulated one refuses every time.
             let _ = world.put(key, body);
@@ -136,6 +141,10 @@ fn comparable(mut value: Value) -> (String, Value) {
     }
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("finalizers");
+        // A provisioner writes when the claim was made.
+        if let Some(found) = metadata.get_mut("labels").and_then(Value::as_object_mut) {
+            found.remove(labels::CREATION_TIMESTAMP);
+        }
     }
     (key, value)
 }

@@ -1,6 +1,7 @@
 //! What must hold: after every step, whenever the world is at rest, and at the end.
 
 use super::calm::{self, Calm};
+use super::pools::{self, Pools};
 use crate::kinds::{Kind, Typed};
 use crate::memory::{Fault, World};
 use crate::object::{ObjectKey, Seen};
@@ -38,9 +39,9 @@ const QUIET: SignedDuration = SignedDuration::from_mins(70);
 
 /// Watches one run.
 pub(in crate::memory) struct Judge<'a> {
-    calm: &'a Calm,
+    pub(super) calm: &'a Calm,
     /// The Workspace that each uid is, or was.
-    known: BTreeMap<String, ObjectKey>,
+    pub(super) known: BTreeMap<String, ObjectKey>,
     found: BTreeMap<(&'static str, String), SignedDuration>,
     /// The version of the store that was looked at last.
     looked: u64,
@@ -48,12 +49,22 @@ pub(in crate::memory) struct Judge<'a> {
     strict: bool,
     /// A training may fail for good, because its pods were made to fail.
     may_fail: bool,
+    /// What is known of agent pools, where a provisioner of ours makes them.
+    pub(super) pools: Option<Pools>,
 }
 
 impl<'a> Judge<'a> {
     /// One for a world in which no wake-up is lost and no pod is made to fail.
     pub(in crate::memory) fn new(calm: &'a Calm) -> Self {
-        Self { calm, known: BTreeMap::new(), found: BTreeMap::new(), looked: 0, strict: true, may_fail: false }
+        Self {
+            calm,
+            known: BTreeMap::new(),
+            found: BTreeMap::new(),
+            looked: 0,
+            strict: true,
+            may_fail: false,
+            pools: None,
+        }
     }
 
     /// The same for a world in which these faults play.
@@ -82,6 +93,7 @@ impl<'a> Judge<'a> {
             self.looked = version;
             self.learn(world);
             self.count_machines(world);
+            self.watch_pools(world);
         }
         if self.strict && world.is_settled() {
             self.at_rest(world);
@@ -115,6 +127,7 @@ impl<'a> Judge<'a> {
 
     /// When nobody has anything left to do: what is said must be so, and what is not so must be said.
     fn at_rest(&mut self, world: &World) {
+        self.pools_at_rest(world);
         for seen in all(world, Kind::Workspace) {
             let Seen::Decoded(object) = &seen else { continue };
             let Some(workspace) = Workspace::of(object) else { continue };
@@ -237,6 +250,7 @@ impl<'a> Judge<'a> {
         states.iter().all(|(key, state)| self.calm.states.get(key).is_none_or(|wished| self.is_as_good(wished, state)))
             && orphans(world).is_empty()
             && !calm::is_measured(world)
+            && (self.pools.is_none() || pools::amiss(world).is_empty())
     }
 
     /// At the end: as if nothing had gone wrong.
@@ -273,6 +287,7 @@ impl<'a> Judge<'a> {
                 (None, _) => self.blame(world, "I5", format!("{name} is left over")),
             }
         }
+        self.pools_at_the_end(world);
         self.at_rest(world);
     }
 
@@ -310,7 +325,7 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn all(world: &World, kind: Kind) -> Vec<Seen> {
+pub(super) fn all(world: &World, kind: Kind) -> Vec<Seen> {
     world.cluster().with_store(|store| store.list(kind, None, &Selector::default()))
 }
 

@@ -5,12 +5,17 @@
 
 pub(super) mod calm; // how it would have ended without faults
 pub(super) mod judge; // what must hold after every step, at rest, and at the end
+mod machines; // what goes wrong with machines of agent pools
+mod pools; // what must hold of agent pools
 mod script; // what goes wrong when
 mod upset; // how one of those things is done
 
 pub use judge::Violation;
+pub use pools::PROMISES;
 
+use super::actors::Machines;
 use super::faults::{Dice, Fault, Faults};
+use super::ledger::Ledger;
 use super::{Fate, Halt, Pace, World};
 use crate::driver::Planner;
 use crate::hub::Repository;
@@ -22,6 +27,7 @@ use crate::workspace::WorkspacePlanner;
 use calm::Calm;
 use jiff::SignedDuration;
 use judge::Judge;
+use pools::Pools;
 use script::Script;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -30,6 +36,8 @@ use std::time::Duration;
 
 /// Steps in which faults may play.
 pub const CHAOS_STEPS: u64 = 300;
+/// The same where a provisioner of ours runs, too: a machine takes it some hundred requests.
+pub const CHAOS_STEPS_OF_POOLS: u64 = 1000;
 /// Steps after the last fault, by far more than any way to rest takes: a world that takes more never comes to rest, and need not be watched for ever to know it.
 const MOST_STEPS: u64 = 20_000;
 /// After the last fault everything is as wished within this time, or it never is: a lost wake-up is made good by a look after an hour at most.
@@ -40,6 +48,8 @@ pub struct Simulation {
     objects: Vec<(ObjectKey, Value)>,
     settings: Settings,
     planner: Arc<dyn Planner>,
+    /// Who makes agent pools of NodeClaims, where the world does not make machines of them by itself.
+    provisioner: Option<Arc<dyn Planner>>,
     faults: Faults,
     /// What is on the hub, beside what is always there.
     models: Vec<Repository>,
@@ -60,6 +70,8 @@ pub struct Run {
     pub upsets: Vec<String>,
     /// What must never be and was.
     pub violations: Vec<Violation>,
+    /// How often each of [`PROMISES`] was tried, where there is a provisioner of ours.
+    pub judged: BTreeMap<&'static str, u64>,
     /// Whether every Workspace ended in the very state that it has in a calm world.
     pub ends_as_calm: bool,
     /// The world after the judge tried on it what a newer program and the passing of time do.
@@ -77,6 +89,7 @@ impl Simulation {
             objects,
             settings: settings.clone(),
             planner: Arc::new(WorkspacePlanner),
+            provisioner: None,
             faults,
             models: Vec::new(),
             calm,
@@ -93,15 +106,41 @@ impl Simulation {
     /// The same with these models on the hub.
     #[must_use]
     pub fn with_models(self, models: Vec<Repository>) -> Self {
-        let calm = Calm::of(&self.objects, &models, &self.settings);
-        Self { models, calm, ..self }
+        Self { models, ..self }.with_calm()
+    }
+
+    /// The same where nobody but this planner does anything about a NodeClaim: it asks AKS for agent pools. What it asks for is judged, too ([`PROMISES`]), and at the end every Workspace is
+    /// deleted, and nothing may be left that is paid for.
+    #[must_use]
+    pub fn with_provisioner(self, provisioner: Arc<dyn Planner>) -> Self {
+        Self { provisioner: Some(provisioner), ..self }.with_calm()
+    }
+
+    fn with_calm(self) -> Self {
+        let calm = self.calm_end(&self.objects);
+        Self { calm, ..self }
+    }
+
+    fn calm_end(&self, wished: &[(ObjectKey, Value)]) -> Calm {
+        let mut world = World::with_pace(&self.settings, Pace::instant());
+        self.furnish(&mut world);
+        Calm::reached_in(world, wished)
+    }
+
+    /// What there is beside the controller.
+    fn furnish(&self, world: &mut World) {
+        self.models.iter().for_each(|model| world.publish_model(model.clone()));
+        if let Some(provisioner) = &self.provisioner {
+            world.set_machines(Machines::OfPools);
+            world.add_process(Arc::clone(provisioner));
+        }
     }
 
     /// How these wishes end in a calm world.
     fn end_of(&self, wished: &[(ObjectKey, Value)]) -> Arc<Calm> {
         let name: String = wished.iter().map(|(key, body)| format!("{key} {body}")).collect();
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(ends.entry(name).or_insert_with(|| Arc::new(Calm::of(wished, &self.models, &self.settings))))
+        Arc::clone(ends.entry(name).or_insert_with(|| Arc::new(self.calm_end(wished))))
     }
 
     /// One run.
@@ -112,18 +151,24 @@ impl Simulation {
     /// One run, of which every reconcile is taken down where there is a recorder, and what `tell` makes of the world when it has come to rest: before the judge goes on with it.
     pub fn run_told<T>(&self, seed: u64, recorder: Option<Recorder>, tell: impl FnOnce(&World) -> T) -> (Run, T) {
         let mut dice = Dice::new(seed, &self.faults);
+        if self.provisioner.is_some() {
+            dice = dice.with_pools();
+        }
         let pace = pace(&mut dice);
         let mut script = Script::write(&mut dice, &self.objects);
         let played: Vec<Fault> = dice.played().collect();
         let mut world = World::with_planner(&self.settings, pace, &Fate::default(), Arc::clone(&self.planner));
-        self.models.iter().for_each(|model| world.publish_model(model.clone()));
         world.dice = Some(dice);
         world.recorder = recorder;
         world.start_process(0);
+        self.furnish(&mut world);
+        world.ledger = self.provisioner.is_some().then(Ledger::default);
+        let chaos = if self.provisioner.is_some() { CHAOS_STEPS_OF_POOLS } else { CHAOS_STEPS };
         // A wake-up that was lost is made good when roots are looked for that nobody waits for, and then looked at.
         let patience = if world.plays(Fault::Triggers) { SignedDuration::from_mins(90) } else { SignedDuration::ZERO };
         let mut judge = Judge::of_faults(&self.calm, &played);
-        upset(&mut world, &mut script, &mut judge);
+        judge.pools = self.provisioner.is_some().then(Pools::default);
+        upset(&mut world, &mut script, &mut judge, chaos);
         for touched in script.end(&mut world) {
             judge.blame(&world, "I6", format!("{touched} is somebody else's, and was changed or deleted"));
         }
@@ -137,17 +182,18 @@ impl Simulation {
                 judge.upgrade(&mut world);
             }
             judge.stays_quiet(&mut world);
+            judge.says_farewell(&mut world);
         } else {
             judge.blame(&world, "I5", format!("nothing comes to rest within {MOST_STEPS} steps"));
         }
-        let (upsets, violations) = (script.told(), judge.violations());
-        (Run { seed, steps, played, upsets, violations, ends_as_calm, world }, told)
+        let (upsets, violations, judged) = (script.told(), judge.violations(), judge.judged());
+        (Run { seed, steps, played, upsets, violations, judged, ends_as_calm, world }, told)
     }
 }
 
 /// The part in which faults play.
-fn upset(world: &mut World, script: &mut Script, judge: &mut Judge<'_>) {
-    while world.steps() < CHAOS_STEPS {
+fn upset(world: &mut World, script: &mut Script, judge: &mut Judge<'_>, most: u64) {
+    while world.steps() < most {
         let next = script.next();
         // What a script says happens at its time, whether or not anything else does.
         if !world.step_before(next.unwrap_or(Duration::MAX)) {

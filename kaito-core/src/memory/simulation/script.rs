@@ -1,7 +1,9 @@
 //! What goes wrong when: drawn from the dice before a run begins.
 
+use super::machines::Mishap;
 use super::upset::{Change, EVICTED, Upset};
 use crate::kinds::Kind;
+use crate::memory::azure::REFUSALS;
 use crate::memory::faults::{Dice, Fault};
 use crate::memory::{CloudFate, Fate, PodFate, World};
 use crate::object::ObjectKey;
@@ -12,10 +14,10 @@ use std::time::Duration;
 /// Faults that strike at a moment, not at a request; how many moments at most; and what they do.
 type Drawn = fn(&mut Dice, &[(ObjectKey, Value)]) -> Upset;
 const MOMENTS: &[(Fault, u8, Drawn)] = &[
-    (Fault::Crash, 3, |dice, _| Upset::Crash { replica: one_of_two(dice) }),
-    (Fault::Lag, 4, |dice, _| Upset::Relist { replica: one_of_two(dice), kind: pick(dice, Kind::ALL) }),
+    (Fault::Crash, 3, |dice, _| Upset::Crash { replica: dice.process() }),
+    (Fault::Lag, 4, |dice, _| Upset::Relist { replica: dice.process(), kind: pick(dice, Kind::ALL) }),
     (Fault::Replicas, 2, |_, _| Upset::Join),
-    (Fault::Replicas, 4, |dice, _| Upset::Pause { replica: one_of_two(dice), lasts: an_hour(dice) }),
+    (Fault::Replicas, 4, |dice, _| Upset::Pause { replica: dice.process(), lasts: an_hour(dice) }),
     (Fault::Nodes, 3, |_, _| Upset::Lose(Kind::Node)),
     (Fault::Nodes, 2, |dice, _| Upset::NodeNotReady { lasts: an_hour(dice) }),
     (Fault::Cloud, 2, |dice, _| Upset::Fate { fate: machines(dice), lasts: an_hour(dice) }),
@@ -41,9 +43,21 @@ const MOMENTS: &[(Fault, u8, Drawn)] = &[
     (Fault::Definitions, 1, |dice, _| Upset::Withdraw { kind: Kind::NodeClaim, lasts: an_hour(dice) }),
     (Fault::Clock, 3, |dice, _| {
         let minutes = dice.rng().i64(-180..180);
-        Upset::SetClock { replica: one_of_two(dice), by: SignedDuration::from_mins(minutes) }
+        Upset::SetClock { replica: dice.process(), by: SignedDuration::from_mins(minutes) }
     }),
 ];
+
+/// What else can go wrong where machines are made of agent pools by a provisioner of ours.
+const MOMENTS_OF_POOLS: &[(Fault, u8, Drawn)] = &[
+    (Fault::Cloud, 3, |dice, _| Upset::Fate { fate: pools(dice), lasts: an_hour(dice) }),
+    (Fault::Cloud, 2, |dice, _| Upset::Machines(Mishap::Busy { word: pick(dice, BUSY), lasts: an_hour(dice) })),
+    (Fault::Nodes, 3, |dice, _| Upset::Machines(Mishap::Vanish { lasts: an_hour(dice) })),
+    (Fault::User, 2, |_, _| Upset::Lose(Kind::AgentPool)),
+    (Fault::User, 2, |_, _| Upset::Machines(Mishap::Strip)),
+];
+
+/// What is done to a pool that nobody of ours asked for, in Azure's words; one may fail of it.
+const BUSY: &[&str] = &["Updating", "UpgradingNodeImageVersion", "Scaling", "Failed", "Canceled"];
 
 /// Children that somebody may delete.
 const CHILDREN: &[Kind] = &[Kind::Service, Kind::StatefulSet, Kind::NodeClaim, Kind::ControllerRevision];
@@ -60,6 +74,20 @@ fn machines(dice: &mut Dice) -> Fate {
         CloudFate::GpusNeverAppear,
         CloudFate::NeverTerminates,
     ];
+    Fate { cloud: pick(dice, &fates), ..Fate::default() }
+}
+
+/// Azure, which gives no machine for a while, or takes none back.
+fn pools(dice: &mut Dice) -> Fate {
+    let message = "the machine is held by another operation".to_owned();
+    let mut fates: Vec<CloudFate> = REFUSALS.iter().map(|refusal| CloudFate::Azure { refusal, size: None }).collect();
+    fates.extend([
+        CloudFate::NodeNeverReady { message: message.clone() },
+        CloudFate::TerminatesPartly,
+        CloudFate::FailsToTerminate { reason: "InternalOperationError".to_owned(), message },
+        CloudFate::NeverTerminates,
+        CloudFate::NeverRegisters,
+    ]);
     Fate { cloud: pick(dice, &fates), ..Fate::default() }
 }
 
@@ -83,10 +111,6 @@ fn pods(dice: &mut Dice) -> Fate {
         PodFate::Prints { text: "KAITO_BENCHMARK_RESULT 2026-01-01T00:00:00Z {\"vllm_total".to_owned() },
     ];
     Fate { pods: pick(dice, &fates), ..Fate::default() }
-}
-
-fn one_of_two(dice: &mut Dice) -> usize {
-    usize::from(dice.rng().bool())
 }
 
 fn an_hour(dice: &mut Dice) -> Duration {
@@ -127,7 +151,8 @@ impl Script {
             };
             ahead.push((late, Upset::Put { key: key.clone(), body: body.clone() }));
         }
-        for (fault, most, draw) in MOMENTS {
+        let more = if dice.has_pools() { MOMENTS_OF_POOLS } else { &[] };
+        for (fault, most, draw) in MOMENTS.iter().chain(more) {
             if !dice.plays(*fault) || workspaces.is_empty() {
                 continue;
             }

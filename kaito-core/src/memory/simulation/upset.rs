@@ -1,5 +1,6 @@
 //! The things that go wrong at a moment, and how each is done to a world.
 
+use super::machines::Mishap;
 use crate::kinds::{Kind, Typed};
 use crate::memory::replica::Replica;
 use crate::memory::{Fate, World};
@@ -51,6 +52,7 @@ pub(super) enum Upset {
     Withdraw { kind: Kind, lasts: Duration },
     Install { kind: Kind },
     SetClock { replica: usize, by: SignedDuration },
+    Machines(Mishap),
 }
 
 impl Upset {
@@ -66,13 +68,18 @@ impl Upset {
             Upset::Delete { workspace, again: Some((wait, body)) } => {
                 Some((*wait, Upset::Put { key: workspace.clone(), body: body.clone() }))
             }
+            Upset::Machines(mishap) => mishap.follows().map(|(wait, next)| (wait, Upset::Machines(next))),
             _ => None,
         }
     }
 
     /// Whether it must happen even when nothing goes wrong any more.
     pub(super) fn mends(&self) -> bool {
-        matches!(self, Upset::Put { .. } | Upset::NodeReady | Upset::Recovery | Upset::Install { .. })
+        match self {
+            Upset::Put { .. } | Upset::NodeReady | Upset::Recovery | Upset::Install { .. } => true,
+            Upset::Machines(mishap) => mishap.mends(),
+            _ => false,
+        }
     }
 
     /// Does it; says what was done, unless there was nothing to do it to.
@@ -132,6 +139,7 @@ impl Upset {
                 world.replicas[index].skew = *by;
                 Some(format!("the clock of process {index} is off by {by}"))
             }
+            Upset::Machines(mishap) => mishap.act(world),
         }
     }
 }
@@ -164,8 +172,9 @@ fn join(world: &mut World) -> Option<String> {
 /// Some object of a kind is deleted by somebody.
 fn lose(world: &mut World, kind: Kind) -> Option<String> {
     let all = world.cluster().with_store(|store| store.list(kind, None, &Selector::default()));
-    let has_owner =
-        |seen: &&Seen| seen.metadata().owner_references.is_some() || matches!(kind, Kind::Node | Kind::NodeClaim);
+    let has_owner = |seen: &&Seen| {
+        seen.metadata().owner_references.is_some() || matches!(kind, Kind::Node | Kind::NodeClaim | Kind::AgentPool)
+    };
     let mut keys: Vec<ObjectKey> = all.iter().filter(has_owner).map(Seen::key).collect();
     let dice = world.dice.as_mut()?;
     if keys.is_empty() {

@@ -57,7 +57,7 @@ pub struct Store {
     /// Kinds that are not served: their definition is not installed.
     unserved: BTreeSet<Kind>,
     /// Kinds of which none is created, and what is said instead.
-    refused: BTreeMap<Kind, String>,
+    refused: BTreeMap<Kind, (ErrorKind, String)>,
 }
 
 type Outcome<T> = Result<T, BackendError>;
@@ -101,8 +101,17 @@ impl Store {
 
     /// Creates no object of a kind from now on, and says this instead; `None` ends it.
     pub fn refuse(&mut self, kind: Kind, words: Option<&str>) {
+        self.set_refusal(kind, ErrorKind::Forbidden, words);
+    }
+
+    /// The same in the words of a schema.
+    pub fn reject(&mut self, kind: Kind, words: Option<&str>) {
+        self.set_refusal(kind, ErrorKind::Invalid, words);
+    }
+
+    fn set_refusal(&mut self, kind: Kind, as_: ErrorKind, words: Option<&str>) {
         match words {
-            Some(words) => drop(self.refused.insert(kind, words.to_owned())),
+            Some(words) => drop(self.refused.insert(kind, (as_, words.to_owned()))),
             None => drop(self.refused.remove(&kind)),
         }
     }
@@ -166,8 +175,9 @@ impl Store {
         if self.objects.contains_key(key) {
             return refuse(ErrorKind::AlreadyExists, format!("{} {:?} already exists", key.kind.plural(), key.name));
         }
-        if let Some(words) = self.refused.get(&key.kind) {
-            return refuse(ErrorKind::Forbidden, format!("{} {:?} is forbidden: {words}", key.kind.plural(), key.name));
+        if let Some((as_, words)) = self.refused.get(&key.kind) {
+            let how = if *as_ == ErrorKind::Invalid { "invalid" } else { "forbidden" };
+            return refuse(*as_, format!("{} {:?} is {how}: {words}", key.kind.plural(), key.name));
         }
         laws::check(key, body)?;
         let mut value = normalised(key, body)?;
