@@ -13,7 +13,7 @@ use super::super::workload;
 use super::{Awaited, Came, Held, Provisioner};
 use crate::effect::{Effect, WriteMode, is_dying};
 use crate::failure::{self, Failure, Waiting};
-use crate::kinds::Kind;
+use crate::kinds::{Kind, Typed};
 use crate::manifest;
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Notice, Plan};
