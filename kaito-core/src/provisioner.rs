@@ -26,6 +26,14 @@ impl NodeProvisioner {
         }
     }
 
+    /// Whether machines are made on request; else they are there, or are not.
+    pub fn makes_machines(&self) -> bool {
+        match self {
+            NodeProvisioner::AzureGpuProvisioner => true,
+            NodeProvisioner::Byo => false,
+        }
+    }
+
     /// The one that is meant: by its name, or by the gate `disableNodeAutoProvisioning`. The two are one wish, and must not contradict each other.
     pub fn choose(name: Option<&str>, gates: &Gates) -> Result<Self, String> {
         let name = name.map(str::trim).filter(|name| !name.is_empty());
