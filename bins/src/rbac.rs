@@ -3,7 +3,7 @@
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_core::kinds::KindUse;
-use kaito_core::{KINDS, Kind};
+use kaito_core::{Kind, NodeProvisioner, kinds};
 use kaito_provisioner::claim::CLAIM_KINDS;
 
 /// The name of the role of `kaito-workspace`.
@@ -11,9 +11,9 @@ pub const NAME: &str = "kaito-workspace-clusterrole";
 /// The name of the role of `kaito-gpu-provisioner`.
 pub const PROVISIONER_NAME: &str = "kaito-gpu-provisioner-clusterrole";
 
-/// The ClusterRole of `kaito-workspace`: one rule for each kind of [`KINDS`], one for each of its sub-resources, and one to publish events.
-pub fn cluster_role() -> ClusterRole {
-    role(NAME, KINDS)
+/// The ClusterRole of `kaito-workspace`: one rule for each kind that is read or written where machines come from there ([`kinds::of`]), one for each of its sub-resources, and one to publish events.
+pub fn cluster_role(provisioner: &NodeProvisioner) -> ClusterRole {
+    role(NAME, kinds::of(provisioner))
 }
 
 /// The ClusterRole of `kaito-gpu-provisioner`, made so from [`CLAIM_KINDS`]. What it may do at Azure is said there.
@@ -51,7 +51,11 @@ mod tests {
     use super::*;
 
     fn verbs(resource: &str) -> Vec<String> {
-        verbs_in(cluster_role(), resource)
+        verbs_where(&NodeProvisioner::default(), resource)
+    }
+
+    fn verbs_where(provisioner: &NodeProvisioner, resource: &str) -> Vec<String> {
+        verbs_in(cluster_role(provisioner), resource)
     }
 
     fn verbs_in(role: ClusterRole, resource: &str) -> Vec<String> {
@@ -73,7 +77,7 @@ mod tests {
             assert_eq!(verbs(observed), ["get", "list", "watch"], "{observed} are looked at and never written");
         }
         assert!(verbs("nodeclaims").contains(&"delete".to_owned()));
-        let all = cluster_role().rules.unwrap_or_default();
+        let all = cluster_role(&NodeProvisioner::default()).rules.unwrap_or_default();
         assert!(all.iter().flat_map(|rule| &rule.verbs).all(|verb| verb != "*"));
     }
 
@@ -86,5 +90,12 @@ mod tests {
         assert_eq!(verbs("pods/eviction"), ["create"]);
         assert_eq!(verbs("workspaces"), ["get"]);
         assert!(verbs("agentpools").is_empty() && verbs("secrets").is_empty());
+    }
+
+    #[test]
+    fn whoever_brings_nodes_along_gives_no_right_to_ask_for_machines_or_to_delete_nodes() {
+        assert!(verbs_where(&NodeProvisioner::Byo, "nodeclaims").is_empty());
+        assert_eq!(verbs_where(&NodeProvisioner::Byo, "nodes"), ["get", "list", "watch", "patch"]);
+        assert_eq!(verbs_where(&NodeProvisioner::Byo, "statefulsets"), verbs("statefulsets"));
     }
 }

@@ -5,7 +5,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kaito_api::raw::RawVolumeSource;
 use kaito_core::failure::{self, Failure, Reason};
-use kaito_core::manifest::{self, Input, Output, Tuning};
+use kaito_core::manifest::{self, Input, Output, Placement, Tuning};
 use kaito_core::memory::World;
 use kaito_core::training::Results;
 use kaito_core::workspace::{Facts, Looked, Task, resolve};
@@ -58,7 +58,7 @@ fn compared(
     manifest["tuning"]["method"] = json!(row.text("method"));
     let (_, workspace) = kaito_api::workspace::decode(manifest).unwrap();
     let found =
-        resolve(&workspace, &settings, &Looked::NotYet).map(|subject| subject.model().expect("a model").clone());
+        resolve(&workspace, &settings, &Looked::default()).map(|subject| subject.model().expect("a model").clone());
     let refused_for = |failure: Failure, wanted: &Reason| (*failure.reason != *wanted).then(|| failure.message());
     match (found, row.text("error").is_empty()) {
         // No published image serves these machines: refused in words, and no machine is paid for.
@@ -90,7 +90,7 @@ fn start_differs(
         params,
         weights,
         preset: row.text("preset"),
-        node_labels: BTreeMap::new(),
+        placement: Placement::default(),
         config_map: "lora-params-template",
         results: &results,
         input: Input::Volume(&nothing),
@@ -231,7 +231,8 @@ fn settings_that_are_published_or_made_by_the_reference_are_taken_without_a_word
             workspace["tuning"]["method"] = json!(method);
             workspace["tuning"]["config"] = json!("mine");
             let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": {"training_config.yaml": text}});
-            let verdict = admission::training_settings(&workspace, &config, &Settings::default()).unwrap();
+            let verdict =
+                admission::training_settings(&workspace, &config, &Settings::default(), &Default::default()).unwrap();
             // One of the corpus climbs out of /mnt, and says so.
             let meant = text.contains("output_dir: /mnt/../etc");
             let only =

@@ -7,12 +7,12 @@ use super::draft::{Draft, Flow};
 use super::facts::Task;
 use super::former;
 use super::last_words;
+use super::machines;
 use super::pods;
 use super::release;
 use super::secrets::{self, Need};
 use super::training::Training;
 use super::view::View;
-use super::workload;
 use crate::effect::{self, Effect, Owned, Step, WriteMode, is_dying};
 use crate::failure::{self, Failure, Waiting};
 use crate::kinds::{Kind, Typed};
@@ -187,7 +187,7 @@ fn job(view: &View<'_>, draft: &Draft, tuning: &TuningSpec, training: &Training)
         params,
         weights,
         preset: tuning.preset.as_ref().map_or(&*facts.model.short_name, |preset| preset.name.as_str()),
-        node_labels: workload::user_labels(view),
+        placement: machines::placement(view),
         config_map: &training.config_map,
         results: &training.results,
         input: source(input, &pulled),

@@ -7,7 +7,7 @@ use crate::environment;
 use crate::faults::FaultLayer;
 use kaito_core::kinds::Scope;
 use kaito_core::memory::{ExampleHub, Pace, actors::Cloud, installed};
-use kaito_core::{Kind, Settings, WorkspacePlanner};
+use kaito_core::{Kind, NodeProvisioner, Settings, WorkspacePlanner};
 use kaito_operator::kube::{Operator, OperatorError, client, client_builder, config};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -156,7 +156,7 @@ pub fn furnished() -> Option<ControlPlane> {
     for (_, object) in installed(&Settings::default()) {
         plane.apply_text(&object.to_string()).expect("the chart's object is taken");
     }
-    plane.grant(&kaito_operator::rbac::cluster_role(), USER).expect("the role is taken");
+    plane.grant(&kaito_operator::rbac::cluster_role(&NodeProvisioner::default()), USER).expect("the role is taken");
     plane.set_pod_log(&BENCHMARKED).expect("the log is written");
     Some(plane)
 }

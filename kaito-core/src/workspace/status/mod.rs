@@ -5,6 +5,7 @@ mod inference; // of a model that is served
 mod tuning; // of a training
 
 use super::draft::Draft;
+use super::machines;
 use super::release;
 use super::view::View;
 use crate::backend::ErrorKind;
@@ -154,25 +155,31 @@ fn findings(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
     let trouble = |condition| trouble(view, draft, condition);
     let refusal = draft.failures.iter().find(|failure| failure.forbids_machines());
     let is_released = draft.progress.is_over() && release::is_wanted(view);
+    let nothing =
+        if machines::of(view.settings).asks() { "no machine is asked for yet" } else { "no node is chosen yet" };
     let nothing_asked = match refusal {
         _ if is_released => format!(
             "the training is over, and its machines are given back, as the annotation {} asks",
             annotations::RELEASE_NODES_WHEN_DONE
         ),
         _ if draft.progress.is_over() => "the training is over, no machine is waited for".to_owned(),
-        Some(refusal) => format!("no machine is asked for yet: {}", refusal.message()),
-        None => "no machine is asked for yet".to_owned(),
+        Some(refusal) => format!("{nothing}: {}", refusal.message()),
+        None => nothing.to_owned(),
     };
     let unasked = |reason| if is_released { reasons::NODES_RELEASED } else { reason };
-    let claims = trouble(ConditionType::NodeClaimReady).unwrap_or_else(|| match draft.machines.claims_ready {
-        true => Finding::yes(ConditionType::NodeClaimReady, reasons::NODE_CLAIMS_READY, "Enough NodeClaims are ready"),
-        false => Finding::no(ConditionType::NodeClaimReady, unasked(failure::CLAIMS_PENDING.name), &*nothing_asked),
+    let claims = machines::of(view.settings).asks().then(|| {
+        trouble(ConditionType::NodeClaimReady).unwrap_or_else(|| match draft.machines.claims_ready {
+            true => {
+                Finding::yes(ConditionType::NodeClaimReady, reasons::NODE_CLAIMS_READY, "Enough NodeClaims are ready")
+            }
+            false => Finding::no(ConditionType::NodeClaimReady, unasked(failure::CLAIMS_PENDING.name), &*nothing_asked),
+        })
     });
     let nodes = trouble(ConditionType::NodesReady).unwrap_or_else(|| match draft.machines.nodes_ready {
         true => Finding::yes(ConditionType::NodesReady, reasons::NODES_READY, "Enough Nodes are ready"),
         false => Finding::no(ConditionType::NodesReady, unasked(failure::NODES_PENDING.name), &*nothing_asked),
     });
-    let lacks = [&claims, &nodes].into_iter().find(|finding| !finding.holds);
+    let lacks = claims.iter().chain([&nodes]).find(|finding| !finding.holds);
     let of_resource = |row: &Reason| row.condition == ConditionType::ResourceReady;
     let is_blocked = draft.failures.iter().any(|failure| failure.blocks(ConditionType::ResourceReady))
         || draft.waits.iter().any(|wait| of_resource(wait.reason));
@@ -194,9 +201,8 @@ fn findings(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
         None => inference::findings(view, draft, &resource),
         Some(_) => tuning::findings(view, draft, &resource),
     };
-    let mut findings = vec![claims, nodes, resource, work, succeeded];
-    findings.extend(benchmark::finding(view, draft));
-    findings
+    let of_work = [nodes, resource, work, succeeded].into_iter().chain(benchmark::finding(view, draft));
+    claims.into_iter().chain(of_work).collect()
 }
 
 /// What is wrong or awaited on a condition: failures before waits, the first of each.
