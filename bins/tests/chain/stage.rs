@@ -6,7 +6,7 @@ use kaito_core::kinds::Typed;
 use kaito_core::memory::Pace;
 use kaito_core::read::Selector;
 use kaito_core::snapshot::Answer;
-use kaito_core::{Kind, Read, Seen, Settings};
+use kaito_core::{Kind, NodeProvisioner, Read, Seen, Settings};
 use kaito_operator::kube::{self, KubeCluster, Operator};
 use kaito_operator::rbac;
 use kaito_tests::control_plane::ControlPlane;
@@ -76,7 +76,7 @@ pub struct Chain {
 impl Chain {
     /// Everything, with both programs; `None` where there is no control plane to be had.
     pub async fn start() -> Option<Chain> {
-        let plane = furnished()?;
+        let plane = furnished(&NodeProvisioner::default())?;
         plane.grant(&rbac::provisioner_role(), Program::Provisioner.name()).expect("the role is taken");
         let azure = FakeArm::start(Pace::instant()).await;
         azure.make_nodes_on(&plane).await;

@@ -4,7 +4,7 @@ use crate::binary;
 use kaito_core::backend::ClusterBackend;
 use kaito_core::effect::{Effect, WriteMode};
 use kaito_core::memory::Pace;
-use kaito_core::{Kind, ObjectKey, Settings};
+use kaito_core::{Kind, NodeProvisioner, ObjectKey, Settings};
 use kaito_operator::kube::{self, KubeCluster, Operator};
 use kaito_operator::{provisioner, rbac};
 use kaito_tests::fake_arm::FakeArm;
@@ -22,7 +22,7 @@ pub fn claim_to_put() {
     let Some(program) = binary(provisioner::MANAGER) else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let Some(mut plane) = furnished() else { return };
+        let Some(mut plane) = furnished(&NodeProvisioner::default()) else { return };
         plane.grant(&rbac::provisioner_role(), provisioner::MANAGER).expect("the role is taken");
         plane.apply_text(&manifests::phi_3_mini("w").to_string()).expect("the API server takes it");
         // Pools stay in the making, so that nothing but launches is measured.

@@ -44,10 +44,14 @@ impl There {
 }
 
 impl Cluster {
-    /// One in which each case has the cloud that the reference ran in; `None` where there is no control plane to be had.
+    /// One in which each case has the cloud that the reference ran in, and the nodes that stood there; `None` where there is no control plane to be had. What else the cases ran with is the same for all.
     pub fn of(cases: &[Case]) -> Option<Cluster> {
         let clouds = cases.iter().map(|case| (case.namespace.clone(), case.cloud)).collect();
-        Some(Self::with_namespaces(Operated::in_clouds(clouds)?, cases))
+        let operated = Operated::in_clouds(clouds, &cases.first()?.settings())?;
+        let nodes: BTreeMap<String, Value> =
+            cases.iter().flat_map(Case::nodes).map(|node| (node["metadata"]["name"].to_string(), node)).collect();
+        operated.bring(nodes.into_values().collect());
+        Some(Self::with_namespaces(operated, cases))
     }
 
     /// One in which no controller runs yet; each case is in the cloud of the default settings.

@@ -18,22 +18,24 @@ pub use differences::DIFFERENCES;
 pub use form::{ours, theirs};
 pub use launches::{Launch, launches};
 
-use crate::shared;
+use crate::{brought, shared};
 use kaito_core::cloud::Cloud;
 use kaito_core::driver::Planner;
+use kaito_core::gates::Gates;
 use kaito_core::kinds::Scope;
 use kaito_core::memory::{Fate, Pace, World};
-use kaito_core::{Kind, ObjectKey, Settings};
+use kaito_core::{Kind, NodeProvisioner, ObjectKey, Settings};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Folders of captures, with what the reference ran as. Captures of other provisioners and controllers belong to other issues.
-const FOLDERS: [(Cloud, &str); 3] = [(Cloud::Azure, "azure"), (Cloud::Aws, "aws"), (Cloud::Arc, "arc")];
+const FOLDERS: [(Cloud, &str); 4] =
+    [(Cloud::Azure, "azure"), (Cloud::Aws, "aws"), (Cloud::Arc, "arc"), (Cloud::Azure, "byo")];
 
 /// Where the manifests lie.
-const MANIFESTS: [&str; 8] = [
+const MANIFESTS: [&str; 9] = [
     "seed",
     "examples/inference",
     "examples/inference/arc-examples",
@@ -42,13 +44,13 @@ const MANIFESTS: [&str; 8] = [
     "variants/azure",
     "variants/aws",
     "variants/arc",
+    "variants/byo",
 ];
 
 /// What is not compared, and why: a file, or a kind of which a manifest has one.
 pub const LEFT_OUT: &[(&str, &str)] = &[
     ("InferenceSet", "InferenceSets come with the issue of that name"),
     ("MultiRoleInference", "MultiRoleInferences come with the issue of that name"),
-    ("byo-phi4mini.yaml", "nodes that are brought along come with the issue \"Nodes\""),
 ];
 
 /// Placeholders that a person has to replace: as they stand they are refused in words (Δ10). Replaced on both sides, so that what follows can be compared.
@@ -81,8 +83,28 @@ pub struct Case {
 
 impl Case {
     /// The settings that the reference ran with.
+    ///
+    /// # Panics
+    /// When it ran in a way that is not known here.
     pub fn settings(&self) -> Settings {
-        Settings { cloud: self.cloud, ..Settings::default() }
+        let environment = self.steps.first().map_or(&Value::Null, |step| &step.golden["environment"]);
+        let of_gates = environment.as_object().into_iter().flatten();
+        let gates =
+            of_gates.filter_map(|(key, on)| Some(format!("{}={}", key.strip_prefix("featureGates/")?, on.as_str()?)));
+        let gates = Gates::parse(&gates.collect::<Vec<_>>().join(",")).expect("gates that are known");
+        let provisioner = NodeProvisioner::choose(environment["provisioner"].as_str(), &gates).expect("a provisioner");
+        Settings { cloud: self.cloud, gates, provisioner, ..Settings::default() }
+    }
+
+    /// The Nodes that stood there; none where machines are made.
+    ///
+    /// # Panics
+    /// When they cannot be read.
+    pub fn nodes(&self) -> Vec<Value> {
+        let path =
+            shared::path("golden/fixtures/byo-nodes.yaml").filter(|_| !self.settings().provisioner.makes_machines());
+        let Some(path) = path else { return Vec::new() };
+        brought::nodes(&read(&path), if self.cloud == Cloud::Arc { "arc" } else { "byo" })
     }
 
     /// The file of the first step without number and ending.
@@ -112,6 +134,7 @@ impl Case {
             let class = kaito_api::vocabulary::names::LOCAL_NVME_CLASS;
             world.delete(&ObjectKey::cluster(Kind::StorageClass, class)).expect("the chart brings it");
         }
+        put(&mut world, &self.namespace, &self.nodes());
         world
     }
 }

@@ -30,6 +30,7 @@ use crate::memory::{Fate, Pace};
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Outcome, Plan, StatusWrite, Wake};
 use crate::read::Freshness;
+use crate::settings::Settings;
 use crate::snapshot::{Snapshot, Unread};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -43,6 +44,15 @@ pub enum Machines {
     OfClaims,
     /// AKS, out of agent pools: [`Aks`]. Nobody does anything about a NodeClaim but a provisioner that runs in the world.
     OfPools,
+    /// Nobody: they are brought along, as Nodes. [`BroughtNodes`] is their kubelet where nobody says how they are.
+    Brought,
+}
+
+impl Machines {
+    /// Who makes them where an operator has these settings.
+    pub fn of(settings: &Settings) -> Self {
+        if settings.provisioner.makes_machines() { Machines::OfClaims } else { Machines::Brought }
+    }
 }
 
 /// Every actor that a cluster without any controllers needs, with what becomes of machines and pods.
@@ -50,6 +60,7 @@ pub fn all(machines: Machines, pace: Pace, fate: &Fate) -> Vec<Box<dyn Planner>>
     let cloud: Box<dyn Planner> = match machines {
         Machines::OfClaims => Box::new(Cloud::with_fate(pace, fate.cloud.clone())),
         Machines::OfPools => Box::new(Aks::with_fate(pace, fate.cloud.clone())),
+        Machines::Brought => Box::new(BroughtNodes),
     };
     let mut actors: Vec<Box<dyn Planner>> = vec![
         cloud,
@@ -57,7 +68,6 @@ pub fn all(machines: Machines, pace: Pace, fate: &Fate) -> Vec<Box<dyn Planner>>
         Box::new(JobController::with_fate(&fate.pods)),
         Box::new(Kubelet::with_fate(pace, fate.pods.clone())),
         Box::new(EndpointSliceController::with_fate(&fate.pods)),
-        Box::new(BroughtNodes),
     ];
     for kind in [Kind::ControllerRevision, Kind::EndpointSlice, Kind::Job, Kind::Pod, Kind::Service, Kind::StatefulSet]
     {
