@@ -71,6 +71,20 @@ async fn twenty_workspaces_become_ready_and_leave_nothing_while_both_programs_di
     assert_eq!(chain.forbidden(), Vec::<Value>::new());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn two_provisioners_at_once_pay_for_every_machine_once_and_give_all_back() {
+    const WORKSPACES: usize = 5;
+    let Some(mut chain) = Chain::start().await else { return };
+    chain.begin(Program::Second);
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": (0..WORKSPACES).map(workspace).collect::<Vec<_>>()});
+    chain.plane.apply_text(&list.to_string()).expect("the API server takes them");
+    chain.until("all are ready", async |chain| ready(chain).await == WORKSPACES).await;
+    assert_eq!(chain.machines().await, Machines::all(WORKSPACES));
+    chain.plane.run(&["delete", "workspaces.kaito.sh", "--all", "--wait=false"]).expect("they are there");
+    gone(&mut chain).await;
+    assert_eq!(chain.azure.made(), WORKSPACES, "no machine was paid for twice");
+}
+
 /// Every tenth takes two machines.
 fn workspace(index: usize) -> Value {
     let name = format!("w{index:02}");

@@ -8,6 +8,7 @@ use kaito_core::read::Selector;
 use kaito_core::snapshot::Answer;
 use kaito_core::{Kind, NodeProvisioner, Read, Seen, Settings};
 use kaito_operator::kube::{self, KubeCluster, Operator};
+use kaito_operator::provisioner::MANAGER;
 use kaito_operator::rbac;
 use kaito_tests::control_plane::ControlPlane;
 use kaito_tests::fake_arm::FakeArm;
@@ -28,23 +29,34 @@ const LOOK: Duration = Duration::from_millis(500);
 pub enum Program {
     Workspace,
     Provisioner,
+    /// Another of the same, as while one Deployment takes the place of another.
+    Second,
 }
 
 impl Program {
-    pub const ALL: [Program; 2] = [Program::Workspace, Program::Provisioner];
+    /// What runs unless a test says otherwise.
+    pub const BOTH: [Program; 2] = [Program::Workspace, Program::Provisioner];
 
-    /// Its name, which is that of its user, too.
-    pub fn name(self) -> &'static str {
+    /// Its name as a process.
+    fn name(self) -> &'static str {
+        match self {
+            Program::Workspace | Program::Provisioner => self.user(),
+            Program::Second => "another-provisioner",
+        }
+    }
+
+    /// Who it is to the API server.
+    fn user(self) -> &'static str {
         match self {
             Program::Workspace => USER,
-            Program::Provisioner => "kaito-gpu-provisioner",
+            Program::Provisioner | Program::Second => MANAGER,
         }
     }
 
     fn path(self) -> &'static str {
         match self {
             Program::Workspace => env!("CARGO_BIN_EXE_kaito-workspace"),
-            Program::Provisioner => env!("CARGO_BIN_EXE_kaito-gpu-provisioner"),
+            Program::Provisioner | Program::Second => env!("CARGO_BIN_EXE_kaito-gpu-provisioner"),
         }
     }
 }
@@ -77,20 +89,20 @@ impl Chain {
     /// Everything, with both programs; `None` where there is no control plane to be had.
     pub async fn start() -> Option<Chain> {
         let plane = furnished(&NodeProvisioner::default())?;
-        plane.grant(&rbac::provisioner_role(), Program::Provisioner.name()).expect("the role is taken");
+        plane.grant(&rbac::provisioner_role(), MANAGER).expect("the role is taken");
         let azure = FakeArm::start(Pace::instant()).await;
         azure.make_nodes_on(&plane).await;
         let config = kube::config(Some(&plane.kubeconfig())).await.expect("a kubeconfig");
         let client = kube::client(config, "kaito-tests").expect("a client");
         let cluster = Operator::builder(client, Settings::default()).build().cluster();
         let mut chain = Chain { plane, azure, cluster, others: BTreeSet::new(), ports: free_ports() };
-        Program::ALL.into_iter().for_each(|program| chain.begin(program));
+        Program::BOTH.into_iter().for_each(|program| chain.begin(program));
         Some(chain)
     }
 
     /// Starts a program.
     pub fn begin(&mut self, program: Program) {
-        let identity = self.plane.identity(program.name(), &[]).expect("a certificate");
+        let identity = self.plane.identity(program.user(), &[]).expect("a certificate");
         let mut command = Command::new(program.path());
         command.env("KUBECONFIG", identity);
         let [metrics, health] = self.ports;
@@ -101,6 +113,9 @@ impl Chain {
             Program::Provisioner => command
                 .args([format!("--metrics-port={metrics}"), format!("--health-probe-port={health}")])
                 .envs(self.azure.environment()),
+            Program::Second => {
+                command.args(["--metrics-port=0", "--health-probe-port=0"]).envs(self.azure.environment())
+            }
         };
         self.plane.start_program(program.name(), &mut command).expect("it starts");
     }
@@ -174,7 +189,7 @@ impl Chain {
             }
         }
         told.push_str(&format!("{:#?}\n", self.azure.states()));
-        for program in Program::ALL {
+        for program in Program::BOTH {
             told.push_str(&format!("{}:\n{}\n", program.name(), self.plane.log_tail(program.name())));
         }
         told
@@ -185,7 +200,7 @@ impl Chain {
         let path = self.plane.audit_log().expect("the control plane keeps an audit log");
         let text = std::fs::read_to_string(path).expect("the audit log can be read");
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let is_ours = |line: &Value| Program::ALL.iter().any(|program| line["user"]["username"] == program.name());
+        let is_ours = |line: &Value| Program::BOTH.iter().any(|program| line["user"]["username"] == program.user());
         lines.filter(|line| line["responseStatus"]["code"] == 403 && is_ours(line)).collect()
     }
 }

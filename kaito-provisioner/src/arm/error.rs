@@ -48,6 +48,11 @@ impl ArmError {
         if said.is_empty() {
             let header = response.headers().get("x-ms-error-code").and_then(|code| code.to_str().ok());
             let code = header.unwrap_or_default().to_owned();
+            // A page, or half an answer, is no word about the cluster, for which one would wait for minutes.
+            let is_document = body.is_some() || response.body().is_empty();
+            if status == StatusCode::NOT_FOUND && code.is_empty() && !is_document {
+                return Some(Self::unreadable("it does not say what is not there", response, now));
+            }
             said.push(Said {
                 code,
                 message: words::quoted(&String::from_utf8_lossy(response.body())),

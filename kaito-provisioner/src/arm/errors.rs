@@ -105,8 +105,8 @@ pub const ROWS: &[Row] = &[
 
 /// What is not in the table.
 pub const OTHERWISE: Row = row(NOTHING, NOTHING, Unknown, LAUNCH_FAILED, MINUTE);
-/// An answer that is none.
-pub const NO_ANSWER: Row = row(NOTHING, NOTHING, Unreadable, LAUNCH_FAILED, MINUTE);
+/// An answer that is none: an accident on the way, and soon over.
+pub const NO_ANSWER: Row = row(NOTHING, NOTHING, Unreadable, LAUNCH_FAILED, 15);
 
 /// The row that decides over an answer, and which of its errors it speaks of.
 pub fn classify(status: Option<u16>, said: &[Said]) -> (&'static Row, usize) {

@@ -75,7 +75,8 @@ fn the_pool_is_gone_only_where_azure_says_so_of_the_pool() {
         (refused("ResourceGroupNotFound", "Resource group 'rg' could not be found."), ErrorClass::NoCluster),
         (refused("NotFound", "gone"), ErrorClass::NoCluster),
         (refused("NotFound", "Could not find managed cluster aks"), ErrorClass::NoCluster),
-        ("<html>agent pool not found</html>".to_owned(), ErrorClass::NoCluster),
+        ("<html>agent pool not found</html>".to_owned(), ErrorClass::Unreadable),
+        (r#"{"error": {"code": "NotFo"#.to_owned(), ErrorClass::Unreadable),
         (String::new(), ErrorClass::NoCluster),
     ] {
         assert_eq!(get(404, body.clone()).unwrap_err().class(), class, "{body}");

@@ -7,7 +7,7 @@ use crate::environment;
 use crate::faults::FaultLayer;
 use kaito_core::kinds::Scope;
 use kaito_core::memory::{ExampleHub, Pace, actors::Cloud, installed};
-use kaito_core::{Kind, Settings, WorkspacePlanner};
+use kaito_core::{Kind, NodeProvisioner, Settings, WorkspacePlanner};
 use kaito_operator::kube::{Operator, OperatorError, client, client_builder, config};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
