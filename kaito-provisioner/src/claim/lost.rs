@@ -3,6 +3,7 @@
 use super::draft::{Draft, Flow};
 use super::launch::POLL;
 use super::managed::label;
+use super::take;
 use super::view::{Held, View, nodes_of, ready};
 use crate::pool::PoolState;
 use jiff::SignedDuration;
@@ -35,6 +36,8 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let is_gone = match &held {
         Held::Absent | Held::Foreign | Held::Earlier(..) => true,
         Held::Own(pool, _) => {
+            // Once more: the write may have failed that came with the launch.
+            take::labels(view, draft, pool);
             if pool.state == PoolState::Deleting {
                 draft.look_again(POLL);
             }

@@ -1,6 +1,6 @@
 //! The promises of the product, tried in simulated worlds.
 //!
-//! [`scenarios`] is what is simulated, with the published manifests ([`corpus`]) among it; [`bugs`] puts bugs back that this field is known for, to show that the simulator finds them. The tests beside it run them by the thousand, on all
+//! [`scenarios`] is what is simulated, with the published manifests ([`corpus`]) among it; [`bugs`] and [`pool_bugs`] put bugs back that this field is known for, to show that the simulator finds them. The tests beside it run them by the thousand, on all
 //! [`cores`], and say of what they find how it is seen again ([`replay`]); how many, the [`environment`] says.
 
 #[path = "../../src/brought.rs"]
@@ -10,6 +10,7 @@ pub mod cores;
 pub mod corpus;
 #[path = "../../src/environment.rs"]
 pub mod environment;
+pub mod pool_bugs;
 pub mod replay;
 pub mod scenarios;
 

@@ -1,12 +1,14 @@
 //! Both controllers and the cloud in one world: what is promised of machines, over many seeds with all faults on.
 
+use kaito_core::Settings;
 use kaito_core::cloud::Cloud;
-use kaito_core::memory::simulation::{CHAOS_STEPS_OF_POOLS, PROMISES, Run, Simulation};
+use kaito_core::memory::simulation::{CHAOS_STEPS_OF_POOLS, PROMISES, Run, Simulation, Violation};
 use kaito_core::memory::{Fault, Faults, World};
 use kaito_provisioner::ClaimPlanner;
 use kaito_provisioner::faults::FAULTS;
 use kaito_simulation::cores;
 use kaito_simulation::environment::parsed;
+use kaito_simulation::pool_bugs::POOL_BUGS;
 use kaito_simulation::scenarios::{self, Scenario};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -175,4 +177,21 @@ fn every_fault_that_stays_is_told_in_time_with_code_and_words_of_whoever_refuses
         FAULTS.len()
     );
     assert!(untold.is_empty(), "{}", untold.join("\n"));
+}
+
+/// More seeds than this for a bug, and the simulator would not be said to find it.
+const MOST_SEEDS: u64 = 500;
+
+#[test]
+fn every_bug_of_provisioners_is_found_from_random_seeds_by_a_promise_that_it_breaks() {
+    let objects = scenarios::builtin().swap_remove(0).1;
+    for bug in POOL_BUGS {
+        let simulation =
+            Simulation::new(objects.clone(), &Settings::default(), Faults::all()).with_provisioner(Arc::new(*bug));
+        let broken = |violation: &&Violation| bug.expected.contains(&violation.invariant);
+        let found =
+            (0..MOST_SEEDS).find_map(|seed| Some((seed, simulation.run(seed).violations.iter().find(broken)?.clone())));
+        let Some((seed, violation)) = found else { panic!("{}: not found within {MOST_SEEDS} seeds", bug.upstream) };
+        println!("{}: {}: found after {} seeds: {violation}", bug.upstream, bug.what, seed + 1);
+    }
 }

@@ -2,6 +2,8 @@
 
 use super::{MACHINE, NAME, claim, condition, key, node_key, running, stage, stage_with, tried};
 use jiff::SignedDuration;
+use kaito_core::Kind;
+use kaito_core::backend::{BackendError, ErrorKind};
 use kaito_core::plan::Wake;
 use kaito_provisioner::ClaimPlanner;
 use kaito_tests::cloud_by_hand::pool;
@@ -69,6 +71,26 @@ fn a_machine_that_comes_makes_the_claim_ready_and_then_nothing_is_written_any_mo
     cloud.wait(SignedDuration::from_hours(5));
     let report = cloud.look(&ClaimPlanner, &key());
     assert_eq!((cloud.take_tried(), report.wake), (Vec::<String>::new(), Wake::OnChange));
+}
+
+#[test]
+fn labels_of_the_machine_are_taken_over_though_their_first_write_fails() {
+    let mut cloud = stage();
+    cloud.look(&ClaimPlanner, &key());
+    cloud.pool_is(NAME, "Succeeded", None);
+    cloud.node_joins("n1", NAME, MACHINE);
+    let error = BackendError::new(ErrorKind::Unavailable, "etcdserver: request timed out");
+    cloud.refusals.push(("patch", Kind::NodeClaim, error));
+    cloud.look(&ClaimPlanner, &key());
+    assert_eq!(condition(&cloud, "Launched")[0], "True");
+    cloud.refusals.clear();
+    cloud.settle(&ClaimPlanner, &key());
+    let labels = &cloud.get(&key())["metadata"]["labels"];
+    assert_eq!(
+        (&labels["node.kubernetes.io/instance-type"], &labels["kaito.sh/machine-type"]),
+        (&json!("Standard_NC24ads_A100_v4"), &json!("gpu"))
+    );
+    assert_eq!(condition(&cloud, "Ready")[0], "True");
 }
 
 #[test]

@@ -172,9 +172,9 @@ fn join(world: &mut World) -> Option<String> {
 /// Some object of a kind is deleted by somebody.
 fn lose(world: &mut World, kind: Kind) -> Option<String> {
     let all = world.cluster().with_store(|store| store.list(kind, None, &Selector::default()));
-    let has_owner = |seen: &&Seen| {
-        seen.metadata().owner_references.is_some() || matches!(kind, Kind::Node | Kind::NodeClaim | Kind::AgentPool)
-    };
+    // A Node of a pool that nobody has taken yet is not lost when it is deleted: its kubelet registers it again, as after `Mishap::Vanish`.
+    let is_free = matches!(kind, Kind::NodeClaim | Kind::AgentPool) || (kind == Kind::Node && world.ledger.is_none());
+    let has_owner = |seen: &&Seen| seen.metadata().owner_references.is_some() || is_free;
     let mut keys: Vec<ObjectKey> = all.iter().filter(has_owner).map(Seen::key).collect();
     let dice = world.dice.as_mut()?;
     if keys.is_empty() {
