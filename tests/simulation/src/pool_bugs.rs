@@ -54,8 +54,8 @@ impl Planner for PoolBug {
         ClaimPlanner.roots()
     }
 
-    fn kinds(&self) -> &'static [KindUse] {
-        ClaimPlanner.kinds()
+    fn kinds(&self, settings: &Settings) -> &'static [KindUse] {
+        ClaimPlanner.kinds(settings)
     }
 
     fn plan(&self, root: &ObjectKey, snapshot: &Snapshot, settings: &Settings) -> Result<Plan, Unread> {
