@@ -94,6 +94,8 @@ kinds! {
     Workspace = kaito_api::Workspace, "kaito.sh", "v1beta1", "workspaces", Namespaced;
     /// A request for one machine, answered by a provisioner.
     NodeClaim = kaito_api::karpenter::NodeClaim, "karpenter.sh", "v1", "nodeclaims", Cluster;
+    /// A request for a number of machines of one kind, which Karpenter turns into NodeClaims.
+    NodePool = kaito_api::karpenter::NodePool, "karpenter.sh", "v1", "nodepools", Cluster;
     /// The machine behind a NodeClaim, as AKS has it; no API server does.
     AgentPool = kaito_api::cloud::AgentPool, "cloud.kaito.sh", "v1", "agentpools", Cluster;
     /// A machine that joined.

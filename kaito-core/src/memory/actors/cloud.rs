@@ -216,8 +216,8 @@ impl Cloud {
 /// Deletes a claim for which there is no machine.
 fn give_up(plan: &mut Plan, claim: &NodeClaim) {
     let seen = Seen::Decoded(claim.clone().into_object());
-    let uid = claim.labels().get(labels::WORKSPACE_UID);
-    if let Some(target) = uid.and_then(|uid| Owned::by_label(&seen, labels::WORKSPACE_UID, uid)) {
+    let pool = claim.labels().get(labels::NODE_POOL);
+    if let Some(target) = pool.and_then(|pool| Owned::by_label(&seen, labels::NODE_POOL, pool)) {
         plan.push(Effect::Delete { target }, None);
     }
 }
