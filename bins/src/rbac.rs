@@ -2,15 +2,15 @@
 
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kaito_core::KINDS;
+use kaito_core::{NodeProvisioner, kinds};
 
 /// The name of the role.
 pub const NAME: &str = "kaito-workspace-clusterrole";
 
-/// The ClusterRole of `kaito-workspace`: one rule for each kind of [`KINDS`], one for each of its sub-resources, and one to publish events.
-pub fn cluster_role() -> ClusterRole {
+/// The ClusterRole of `kaito-workspace`: one rule for each kind that is read or written where machines come from there ([`kinds::of`]), one for each of its sub-resources, and one to publish events.
+pub fn cluster_role(provisioner: &NodeProvisioner) -> ClusterRole {
     let mut rules = Vec::new();
-    for row in KINDS {
+    for row in kinds::of(provisioner) {
         let (group, plural) = (row.kind.group(), row.kind.plural());
         rules.push(rule(group, plural, row.verbs));
         rules.extend(row.subresources.iter().map(|(name, verbs)| rule(group, &format!("{plural}/{name}"), verbs)));
@@ -37,7 +37,11 @@ mod tests {
     use super::*;
 
     fn verbs(resource: &str) -> Vec<String> {
-        let rules = cluster_role().rules.unwrap_or_default();
+        verbs_where(&NodeProvisioner::default(), resource)
+    }
+
+    fn verbs_where(provisioner: &NodeProvisioner, resource: &str) -> Vec<String> {
+        let rules = cluster_role(provisioner).rules.unwrap_or_default();
         let mut found = rules
             .into_iter()
             .filter(|rule| rule.resources.as_ref().is_some_and(|all| all.iter().any(|name| name == resource)));
@@ -55,7 +59,14 @@ mod tests {
             assert_eq!(verbs(observed), ["get", "list", "watch"], "{observed} are looked at and never written");
         }
         assert!(verbs("nodeclaims").contains(&"delete".to_owned()));
-        let all = cluster_role().rules.unwrap_or_default();
+        let all = cluster_role(&NodeProvisioner::default()).rules.unwrap_or_default();
         assert!(all.iter().flat_map(|rule| &rule.verbs).all(|verb| verb != "*"));
+    }
+
+    #[test]
+    fn whoever_brings_nodes_along_gives_no_right_to_ask_for_machines_or_to_delete_nodes() {
+        assert!(verbs_where(&NodeProvisioner::Byo, "nodeclaims").is_empty());
+        assert_eq!(verbs_where(&NodeProvisioner::Byo, "nodes"), ["get", "list", "watch", "patch"]);
+        assert_eq!(verbs_where(&NodeProvisioner::Byo, "statefulsets"), verbs("statefulsets"));
     }
 }

@@ -344,7 +344,11 @@ fn the_value_of_a_secret_is_never_repeated() {
 #[test]
 fn flags_that_cannot_be_honoured_are_answered_with_those_that_can() {
     let table: &[(&[&str], &str)] = &[
-        (&["--node-provisioner", "byo"], "comes with a later version"),
+        (&["--node-provisioner", "karpenter"], "comes with a later version"),
+        (
+            &["--node-provisioner", "azure-gpu-provisioner", "--feature-gates", "disableNodeAutoProvisioning=true"],
+            "contradicts the feature gate",
+        ),
         (&["--node-provisioner", "x"], "azure-gpu-provisioner"),
         (&["--feature-gates", "vllm=true"], "known gates: vLLM"),
         (&["--cloud", "gcp"], "azure, aws, arc"),

@@ -13,7 +13,7 @@ struct Gate {
 
 const GATES: &[Gate] = &[
     Gate { name: "vLLM", default: true, available: true },
-    Gate { name: "disableNodeAutoProvisioning", default: false, available: false },
+    Gate { name: "disableNodeAutoProvisioning", default: false, available: true },
     Gate { name: "gatewayAPIInferenceExtension", default: false, available: false },
     // On by default upstream; its controller comes with a later version, so being on has no effect yet.
     Gate { name: "enableInferenceSetController", default: true, available: true },
@@ -93,7 +93,16 @@ impl Gates {
 
     /// Whether presets are served by vLLM unless a Workspace says otherwise.
     pub fn vllm(&self) -> bool {
-        self.0.get("vLLM").copied().unwrap_or(true)
+        self.is_on("vLLM")
+    }
+
+    /// Whether nobody makes machines: Nodes are brought along.
+    pub fn disables_provisioning(&self) -> bool {
+        self.is_on("disableNodeAutoProvisioning")
+    }
+
+    fn is_on(&self, name: &str) -> bool {
+        self.0.get(name).copied().unwrap_or_default()
     }
 }
 

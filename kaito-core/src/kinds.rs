@@ -4,6 +4,7 @@
 //! and the ClusterRole all come from that one table. A kind is added by one row in each.
 
 use crate::object::{SecretFacts, Wire};
+use crate::provisioner::NodeProvisioner;
 use k8s_openapi::api::{
     apps::v1 as apps, batch::v1 as batch, core::v1 as core, discovery::v1 as discovery, storage::v1 as storage,
 };
@@ -174,17 +175,33 @@ impl KindUse {
     }
 }
 
-/// What the Workspace controller needs of each kind.
-pub const KINDS: &[KindUse] = &[
-    KindUse {
-        kind: Kind::Workspace,
-        watch: Watch::Full,
-        label: None,
-        verbs: &["get", "list", "watch", "patch"],
-        // `finalizers`: asked for by clusters that check who may block the deletion of an owner.
-        subresources: &[("status", &["patch"]), ("finalizers", &["update"])],
-        custom: true,
-    },
+/// What the Workspace controller needs of each kind where machines are asked for by NodeClaims.
+pub const KINDS: &[KindUse] = &with_machines::<{ COMMON.len() + AZURE_MACHINES.len() }>(AZURE_MACHINES);
+
+/// The same where somebody brings them along.
+const BYO_KINDS: &[KindUse] = &with_machines::<{ COMMON.len() + BYO_MACHINES.len() }>(BYO_MACHINES);
+
+/// What the Workspace controller needs of each kind, by who makes the machines: rights follow from it.
+pub fn of(provisioner: &NodeProvisioner) -> &'static [KindUse] {
+    match provisioner {
+        NodeProvisioner::AzureGpuProvisioner => KINDS,
+        NodeProvisioner::Byo => BYO_KINDS,
+    }
+}
+
+/// The rows of machines, then those that every Workspace needs.
+const fn with_machines<const N: usize>(machines: &[KindUse]) -> [KindUse; N] {
+    let mut all = [COMMON[0]; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < machines.len() { machines[at] } else { COMMON[at - machines.len()] };
+        at += 1;
+    }
+    all
+}
+
+/// NodeClaims of ours, and the Nodes that they become.
+const AZURE_MACHINES: &[KindUse] = &[
     KindUse {
         kind: Kind::NodeClaim,
         watch: Watch::Full,
@@ -200,6 +217,29 @@ pub const KINDS: &[KindUse] = &[
         verbs: &["get", "list", "watch", "patch"],
         subresources: &[],
         custom: false,
+    },
+];
+
+/// Nodes, and nothing that asks for them. They carry whatever labels their owner likes.
+const BYO_MACHINES: &[KindUse] = &[KindUse {
+    kind: Kind::Node,
+    watch: Watch::Full,
+    label: None,
+    verbs: &["get", "list", "watch", "patch"],
+    subresources: &[],
+    custom: false,
+}];
+
+/// What every Workspace needs, wherever its machines come from.
+const COMMON: &[KindUse] = &[
+    KindUse {
+        kind: Kind::Workspace,
+        watch: Watch::Full,
+        label: None,
+        verbs: &["get", "list", "watch", "patch"],
+        // `finalizers`: asked for by clusters that check who may block the deletion of an owner.
+        subresources: &[("status", &["patch"]), ("finalizers", &["update"])],
+        custom: true,
     },
     KindUse {
         kind: Kind::ControllerRevision,

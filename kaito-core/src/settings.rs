@@ -2,6 +2,7 @@
 
 use crate::cloud::Cloud;
 use crate::gates::Gates;
+use crate::provisioner::NodeProvisioner;
 use kaito_api::vocabulary::ImageFamily;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -12,6 +13,8 @@ pub struct Settings {
     /// Whose machines (`CLOUD_PROVIDER`).
     #[serde(serialize_with = "cloud_name", deserialize_with = "cloud_named")]
     pub cloud: Cloud,
+    /// Who makes the machines (`--node-provisioner`).
+    pub provisioner: NodeProvisioner,
     /// Feature gates (`--feature-gates`).
     pub gates: Gates,
     /// Where the runtime images are (`PRESET_REGISTRY_NAME`), without a trailing slash.
@@ -39,6 +42,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             cloud: Cloud::Azure,
+            provisioner: NodeProvisioner::default(),
             gates: Gates::default(),
             registry: kaito_presets::images::DEFAULT_REGISTRY.to_owned(),
             release_namespace: "kaito-workspace".to_owned(),

@@ -60,7 +60,7 @@ fn found(row: &Launch, size: &str) -> Result<Facts, Failure> {
     let mut manifest = manifests::preset("ws", row.text("model"), size);
     manifest["metadata"]["annotations"] = json!({annotations::RUNTIME: row.text("runtime")});
     let (_, workspace) = kaito_api::workspace::decode(manifest).unwrap();
-    resolve(&workspace, &row.settings(), &Looked::NotYet).map(|subject| subject.model().expect("a model").clone())
+    resolve(&workspace, &row.settings(), &Looked::default()).map(|subject| subject.model().expect("a model").clone())
 }
 
 fn launch_differs(row: &Launch, facts: &Facts) -> Option<String> {
@@ -90,7 +90,7 @@ fn launched(facts: &Facts) -> (u32, String, Value) {
         engine: facts.engine().unwrap(),
         layout,
         pod_labels: BTreeMap::new(),
-        node_labels: BTreeMap::new(),
+        node_labels: Vec::new(),
         config: None,
         access_secret: None,
         adapters: Vec::new(),

@@ -58,7 +58,7 @@ fn compared(
     manifest["tuning"]["method"] = json!(row.text("method"));
     let (_, workspace) = kaito_api::workspace::decode(manifest).unwrap();
     let found =
-        resolve(&workspace, &settings, &Looked::NotYet).map(|subject| subject.model().expect("a model").clone());
+        resolve(&workspace, &settings, &Looked::default()).map(|subject| subject.model().expect("a model").clone());
     let refused_for = |failure: Failure, wanted: &Reason| (*failure.reason != *wanted).then(|| failure.message());
     match (found, row.text("error").is_empty()) {
         // No published image serves these machines: refused in words, and no machine is paid for.
@@ -90,7 +90,7 @@ fn start_differs(
         params,
         weights,
         preset: row.text("preset"),
-        node_labels: BTreeMap::new(),
+        node_labels: Vec::new(),
         config_map: "lora-params-template",
         results: &results,
         input: Input::Volume(&nothing),

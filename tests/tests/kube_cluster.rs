@@ -6,7 +6,7 @@ use kaito_core::memory::{Pace, actors::Cloud};
 use kaito_core::plan::StatusWrite;
 use kaito_core::read::{LogQuery, Read, Selector};
 use kaito_core::snapshot::Answer;
-use kaito_core::{Kind, ObjectKey, Planner, Seen, Settings, WorkspacePlanner};
+use kaito_core::{Kind, NodeProvisioner, ObjectKey, Planner, Seen, Settings, WorkspacePlanner};
 use kaito_operator::kube::{self, KubeCluster, Operator, OperatorBuilder};
 use kaito_tests::control_plane::{ControlPlane, Options};
 use serde_json::{Value, json};
@@ -176,7 +176,7 @@ fn a_status_is_replaced_as_a_whole_and_only_at_the_version_it_was_planned_from()
 fn an_operator_needs_no_more_than_its_role_waits_for_its_definitions_and_gives_all_nodes_back() -> Outcome {
     let Some(plane) = ControlPlane::start_or_skip(Options::default())? else { return Ok(()) };
     let product = plane.identity("system:serviceaccount:kaito:controller", &["system:serviceaccounts"])?;
-    plane.apply_text(&serde_json::to_string(&kaito_operator::rbac::cluster_role())?)?;
+    plane.apply_text(&serde_json::to_string(&kaito_operator::rbac::cluster_role(&NodeProvisioner::default()))?)?;
     let role = format!("--clusterrole={}", kaito_operator::rbac::NAME);
     plane.run(&["create", "clusterrolebinding", "kaito", &role, "--user=system:serviceaccount:kaito:controller"])?;
     block_on(async {

@@ -3,11 +3,11 @@
 use crate::hub::FolderHub;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kaito_api::vocabulary::ImageFamily;
-use kaito_core::Settings;
 use kaito_core::cloud::Cloud;
 use kaito_core::gates::Gates;
 use kaito_core::hub::{HubError, Repository};
 use kaito_core::memory::Faults;
+use kaito_core::{NodeProvisioner, Settings};
 use std::path::PathBuf;
 
 /// What will happen to a model on Kubernetes, before anything is paid for.
@@ -42,6 +42,18 @@ pub enum Verb {
     Models(Models),
     /// The machine sizes with GPUs
     Skus(Skus),
+}
+
+impl Verb {
+    /// The flags of the operator, where the verb decides what one would.
+    pub fn operator(&self) -> Option<&Operator> {
+        match self {
+            Verb::Simulate(args) => Some(&args.operator),
+            Verb::Render(args) => Some(&args.operator),
+            Verb::Validate(args) => Some(&args.operator),
+            Verb::Explain(_) | Verb::Replay(_) | Verb::Models(_) | Verb::Skus(_) => None,
+        }
+    }
 }
 
 /// Arguments of `simulate`.
@@ -171,9 +183,9 @@ pub struct Operator {
     /// The operating system of nodes that name none: ubuntu or azurelinux
     #[arg(long, default_value = "ubuntu", value_parser = image_family, value_name = "FAMILY")]
     default_node_image_family: ImageFamily,
-    /// Who makes the machines
-    #[arg(long, default_value = PROVISIONERS[0], value_parser = provisioner, value_name = "NAME")]
-    node_provisioner: String,
+    /// Who makes the machines; with byo, they are the Nodes among the documents
+    #[arg(long, value_parser = provisioner, value_name = "NAME")]
+    node_provisioner: Option<String>,
     /// A folder of models that are in no catalogue, as OWNER/NAME; without it, nothing is known of them
     #[arg(long, value_name = "DIR")]
     model_folder: Option<PathBuf>,
@@ -185,11 +197,17 @@ impl Operator {
         self.model_folder.as_ref().map(|folder| FolderHub::new(folder).look(id))
     }
 
+    /// Who makes the machines, or how two flags contradict each other; `parse` asks before anything else does.
+    pub fn provisioner(&self) -> Result<NodeProvisioner, String> {
+        NodeProvisioner::choose(self.node_provisioner.as_deref(), &self.feature_gates)
+    }
+
     /// The settings that decisions depend on.
     pub fn settings(&self) -> Settings {
         Settings {
             cloud: self.cloud.cloud,
             gates: self.feature_gates.clone(),
+            provisioner: self.provisioner().unwrap_or_default(),
             image_family: self.default_node_image_family,
             ..Settings::default()
         }
@@ -224,9 +242,6 @@ pub enum Document {
     Json,
 }
 
-/// Provisioners of the operator: the first is served, the others come later.
-const PROVISIONERS: [&str; 3] = ["azure-gpu-provisioner", "karpenter", "byo"];
-
 fn cloud(text: &str) -> Result<Cloud, String> {
     // An empty variable is as good as none.
     if text.is_empty() {
@@ -246,12 +261,7 @@ fn image_family(text: &str) -> Result<ImageFamily, String> {
 }
 
 fn provisioner(text: &str) -> Result<String, String> {
-    let [served, later @ ..] = PROVISIONERS;
-    match text {
-        _ if text == served => Ok(served.to_owned()),
-        _ if later.contains(&text) => Err(format!("{text} comes with a later version; this one knows {served}")),
-        _ => Err(format!("no such provisioner; known: {served}, and in a later version {}", later.join(", "))),
-    }
+    NodeProvisioner::choose(Some(text), &Gates::default()).map(|_| text.to_owned())
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ pub use console::{Console, Defect, Look};
 pub use output::API_VERSION;
 
 use args::{Cli, Verb};
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 use std::ffi::OsString;
 use std::io::Read;
@@ -117,7 +118,12 @@ pub fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
     if is_plugin {
         command = command.bin_name("kubectl kaito");
     }
-    Cli::from_arg_matches(&command.try_get_matches_from(args)?)
+    let cli = Cli::from_arg_matches(&command.try_get_matches_from_mut(args)?)?;
+    let wrong = cli.verb.operator().and_then(|operator| operator.provisioner().err());
+    match wrong {
+        Some(why) => Err(command.error(ErrorKind::ArgumentConflict, format!("--node-provisioner={why}"))),
+        None => Ok(cli),
+    }
 }
 
 /// Runs one verb.

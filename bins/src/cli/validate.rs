@@ -6,7 +6,7 @@ use super::{Verdict, intake, output, reviews};
 use crate::input::{self, Document, Place, Problem, printable};
 use kaito_api::{FieldError, FieldErrorKind};
 use kaito_core::admission;
-use kaito_core::workspace::Looked;
+use kaito_core::workspace::LookedModel;
 use kaito_core::{Kind, ObjectKey};
 use serde::Serialize;
 use serde_json::Value;
@@ -114,10 +114,10 @@ fn judge(document: Document, old: &[Document], workspaces: &[(ObjectKey, Value)]
 }
 
 /// What is known of a model that is in no catalogue.
-fn looked(operator: &Operator, id: &str) -> Looked {
+fn looked(operator: &Operator, id: &str) -> LookedModel {
     match operator.model(id) {
-        Some(Ok(repository)) => Looked::at(Arc::new(repository)),
-        Some(Err(_)) | None => Looked::NotYet,
+        Some(Ok(repository)) => LookedModel::at(Arc::new(repository)),
+        Some(Err(_)) | None => LookedModel::NotYet,
     }
 }
 

@@ -11,7 +11,7 @@ use kaito_api::vocabulary::{ImageFamily, names};
 use kaito_core::gates::Gates;
 use kaito_core::record::Limits;
 use kaito_core::units;
-use kaito_core::{Settings, cloud::Cloud};
+use kaito_core::{NodeProvisioner, Settings, cloud::Cloud};
 use std::path::PathBuf;
 use table::{FLAGS, Flag, Means};
 
@@ -40,6 +40,8 @@ pub struct Options {
     pub concurrency: usize,
     /// `--kubeconfig`.
     pub kubeconfig: Option<PathBuf>,
+    /// `--node-provisioner`, as it was written; what it means is in the settings.
+    provisioner: Option<String>,
     /// `--recorder-size`: bytes for the flight recorder; 0 records nothing.
     pub recorder_bytes: usize,
     /// `--debug-token-file`.
@@ -76,6 +78,7 @@ impl Options {
             health: BindAddress::Everywhere(8081),
             concurrency: 5,
             kubeconfig: None,
+            provisioner: None,
             recorder_bytes: Limits::default().bytes,
             debug_token_file: None,
             hub: HubOptions::default(),
@@ -88,6 +91,8 @@ impl Options {
                 return Ok(command);
             }
         }
+        options.settings.provisioner = NodeProvisioner::choose(options.provisioner.as_deref(), &options.settings.gates)
+            .map_err(|error| FlagError(format!("--node-provisioner={error}")))?;
         options.read(environment)?;
         Ok(Command::Run(Box::new(options)))
     }
@@ -110,7 +115,7 @@ impl Options {
                 let none = || wrong(&format!("{value:?} is no image family; known: ubuntu, azurelinux"));
                 self.settings.image_family = ImageFamily::parse(value).ok_or_else(none)?;
             }
-            Means::Provisioner => provisioner(value)?,
+            Means::Provisioner => self.provisioner = Some(value.to_owned()),
             Means::Concurrency => {
                 let count = value.parse().ok().filter(|count| *count > 0);
                 self.concurrency = count.ok_or_else(|| wrong(&format!("{value:?} is no whole number above 0")))?;
@@ -216,18 +221,6 @@ fn unknown(name: &str) -> FlagError {
         FLAGS.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|flag| likeness(flag) >= 800.0);
     let hint = nearest.map(|flag| format!("; did you mean --{}?", flag.name)).unwrap_or_default();
     FlagError(format!("unknown flag --{name}{hint}\nknown flags: {}", table::names()))
-}
-
-fn provisioner(name: &str) -> Result<(), FlagError> {
-    match name {
-        "azure-gpu-provisioner" => Ok(()),
-        "karpenter" | "byo" => Err(FlagError(format!(
-            "--node-provisioner={name}: this version knows azure-gpu-provisioner only; karpenter and byo come with a later version"
-        ))),
-        other => Err(FlagError(format!(
-            "--node-provisioner={other}: no such provisioner; known: azure-gpu-provisioner, and with a later version karpenter, byo"
-        ))),
-    }
 }
 
 /// A quantity of bytes as Kubernetes writes it.

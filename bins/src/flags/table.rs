@@ -58,7 +58,11 @@ pub(super) const FLAGS: &[Flag] = &[
     value("concurrency", Means::Concurrency, "how many Workspaces are looked at at once (default 5)"),
     value("feature-gates", Means::Gates, "name=true,name=false (default vLLM=true)"),
     value("default-node-image-family", Means::ImageFamily, "ubuntu or azurelinux (default ubuntu)"),
-    value("node-provisioner", Means::Provisioner, "azure-gpu-provisioner"),
+    value(
+        "node-provisioner",
+        Means::Provisioner,
+        "azure-gpu-provisioner, or byo for nodes that are brought along, which the gate disableNodeAutoProvisioning=true means too (default azure-gpu-provisioner)",
+    ),
     value(
         "kubeconfig",
         Means::Kubeconfig,

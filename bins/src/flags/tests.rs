@@ -67,6 +67,7 @@ fn mistakes_are_answered_in_words() {
         ("--leader-elect", "one replica without election"),
         ("--leader-elect=maybe", "neither true nor false"),
         ("--node-provisioner=karpenter", "later version"),
+        ("--node-provisioner=azure-gpu-provisioner --feature-gates=disableNodeAutoProvisioning=true", "contradicts"),
         ("--node-provisioner=magic", "known: azure-gpu-provisioner"),
         ("--concurency=2", "did you mean --concurrency?"),
         ("--xyzzy", "known flags: --metrics-bind-address"),

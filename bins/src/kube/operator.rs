@@ -126,7 +126,7 @@ impl OperatorBuilder {
 
     /// The operator. Nothing is sent yet.
     pub fn build(self) -> Operator {
-        let tables: Vec<_> = self.planners.iter().map(|planner| planner.kinds()).collect();
+        let tables: Vec<_> = self.planners.iter().map(|planner| planner.kinds(&self.settings)).collect();
         let roots: Vec<_> = self.planners.iter().map(|planner| planner.roots()).collect();
         let rows = rows(&tables, self.kinds.as_deref(), &roots);
         let metrics = self.metrics.unwrap_or_else(Metrics::unread);

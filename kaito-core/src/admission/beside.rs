@@ -8,7 +8,7 @@ use crate::object::Object;
 use crate::runtime_config::{RuntimeConfig, first};
 use crate::settings::Settings;
 use crate::training::TrainingConfig;
-use crate::workspace::{self, Engine, Looked, Subject, Task};
+use crate::workspace::{self, Engine, Looked, LookedModel, Subject, Task};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kaito_api::vocabulary::names;
 use kaito_api::{FieldError, FieldErrorKind, FieldPath};
@@ -34,10 +34,11 @@ pub fn runtime_settings(
     workspace: &Value,
     config: &Value,
     settings: &Settings,
-    models: &dyn Fn(&str) -> Looked,
+    models: &dyn Fn(&str) -> LookedModel,
 ) -> Option<Verdict> {
     let (_, workspace) = read(workspace).ok()?;
-    let looked = workspace::asked_of_hub(&workspace).map(models).unwrap_or_default();
+    let model = workspace::asked_of_hub(&workspace).map(models).unwrap_or_default();
+    let looked = Looked::without_cluster(settings, model);
     let Ok(Subject::Model(facts)) = workspace::resolve(&workspace, settings, &looked) else { return None };
     let named = &workspace.inference()?.config;
     let is_read = facts.engine() == Some(Engine::Vllm) && config.pointer("/metadata/name")? == named.as_str();
@@ -77,7 +78,8 @@ pub fn runtime_settings(
 /// ```
 pub fn training_settings(workspace: &Value, config: &Value, settings: &Settings) -> Option<Verdict> {
     let (_, workspace) = read(workspace).ok()?;
-    let Ok(Subject::Model(facts)) = workspace::resolve(&workspace, settings, &Looked::default()) else { return None };
+    let looked = Looked::without_cluster(settings, LookedModel::NotYet);
+    let Ok(Subject::Model(facts)) = workspace::resolve(&workspace, settings, &looked) else { return None };
     let Task::Tuning { method, .. } = facts.task else { return None };
     let is_read = config.pointer("/metadata/name")? == workspace.tuning()?.config.as_str();
     let object = is_read.then(|| Object::decode_as(Kind::ConfigMap, config).ok())??;

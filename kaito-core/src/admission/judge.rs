@@ -80,13 +80,14 @@ fn warnings(case: &Case<'_>, subject: &Subject) -> Vec<String> {
     let of_template = match subject {
         Subject::Model(facts) => token_missing(case, facts).into_iter().collect(),
         Subject::Own(own) => workspace::doubts_about_template(own),
-        Subject::Unseen(unseen) => vec![format!(
+        Subject::Unseen(unseen) => unseen.model.iter().map(|id| format!(
             "inference.preset.name: {} is in no catalogue; it is looked up at the hub of models when the Workspace is made, and a condition says what came of that",
-            quoted(&unseen.id)
-        )],
+            quoted(id)
+        )).collect(),
     };
     let of_number = workspace::bought_otherwise(workspace, subject);
-    of_template.into_iter().chain(of_number).chain(retirement(case.settings.cloud, subject.hardware())).collect()
+    let of_size = subject.hardware().and_then(|hardware| retirement(case.settings.cloud, hardware));
+    of_template.into_iter().chain(of_number).chain(of_size).collect()
 }
 
 /// Whether the weights are downloaded by the pods themselves.

@@ -6,7 +6,7 @@ use super::{metadata, read};
 use crate::kinds::Kind;
 use crate::object::Object;
 use crate::settings::Settings;
-use crate::workspace::{self, Looked};
+use crate::workspace::{self, Looked, LookedModel};
 use kaito_api::workspace::Version;
 use kaito_api::{FieldError, FieldErrorKind, FieldPath, Workspace};
 use serde_json::Value;
@@ -60,11 +60,16 @@ impl Verdict {
 /// assert!(verdict.message.starts_with("resource.count: cannot change after creation and was 1"));
 /// ```
 pub fn review(new: &Value, old: Option<&Value>, settings: &Settings) -> Verdict {
-    review_with(new, old, settings, &|_| Looked::NotYet)
+    review_with(new, old, settings, &|_| LookedModel::NotYet)
 }
 
 /// The same where models can be looked up that are in no catalogue: `models` says what is known of an id.
-pub fn review_with(new: &Value, old: Option<&Value>, settings: &Settings, models: &dyn Fn(&str) -> Looked) -> Verdict {
+pub fn review_with(
+    new: &Value,
+    old: Option<&Value>,
+    settings: &Settings,
+    models: &dyn Fn(&str) -> LookedModel,
+) -> Verdict {
     let text = |field: &str| new.get(field).and_then(Value::as_str).unwrap_or_default();
     let deleting = new.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null());
     match Kind::named(text("apiVersion"), text("kind")) {
@@ -74,7 +79,7 @@ pub fn review_with(new: &Value, old: Option<&Value>, settings: &Settings, models
     }
 }
 
-fn workspace(new: &Value, old: Option<&Value>, settings: &Settings, models: &dyn Fn(&str) -> Looked) -> Verdict {
+fn workspace(new: &Value, old: Option<&Value>, settings: &Settings, models: &dyn Fn(&str) -> LookedModel) -> Verdict {
     let (version, read_new) = match read(new) {
         Ok(read) => read,
         Err(errors) => return Verdict::new(errors, Vec::new()),
@@ -86,7 +91,7 @@ fn workspace(new: &Value, old: Option<&Value>, settings: &Settings, models: &dyn
         let before = Findings::of(read_old, *old_version, settings, models);
         found.forgive(&before, |path| new.pointer(path) == old.pointer(path));
         let case =
-            Case { new: &read_new, version: Some(version), old: Some(read_old), settings, looked: &Looked::NotYet };
+            Case { new: &read_new, version: Some(version), old: Some(read_old), settings, looked: &Looked::default() };
         found.errors.extend(judge::ask(&case, On::Update).map(|broken| broken.error));
         found.errors.sort();
     }
@@ -100,8 +105,9 @@ struct Findings {
 }
 
 impl Findings {
-    fn of(workspace: &Workspace, version: Version, settings: &Settings, models: &dyn Fn(&str) -> Looked) -> Self {
-        let looked = workspace::asked_of_hub(workspace).map(models).unwrap_or_default();
+    fn of(workspace: &Workspace, version: Version, settings: &Settings, models: &dyn Fn(&str) -> LookedModel) -> Self {
+        let model = workspace::asked_of_hub(workspace).map(models).unwrap_or_default();
+        let looked = Looked::without_cluster(settings, model);
         let case = Case { new: workspace, version: Some(version), old: None, settings, looked: &looked };
         let Judgement { broken, subject, unused, warnings: doubts } = judge::judge(&case);
         let mut errors: Vec<FieldError> = broken.into_iter().map(|broken| broken.error).collect();

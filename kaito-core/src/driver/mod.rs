@@ -38,7 +38,7 @@ pub trait Planner: Send + Sync {
     fn roots(&self) -> Kind;
 
     /// What it needs of each kind: how each is watched, and the rights on it.
-    fn kinds(&self) -> &'static [KindUse] {
+    fn kinds(&self, _settings: &Settings) -> &'static [KindUse] {
         KINDS
     }
 

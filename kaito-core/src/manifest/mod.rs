@@ -68,8 +68,8 @@ pub struct Serving<'a> {
     pub layout: Layout,
     /// Labels of the pods, which are the selector too.
     pub pod_labels: BTreeMap<String, String>,
-    /// Labels that nodes must have, in the user's words.
-    pub node_labels: BTreeMap<String, String>,
+    /// Labels that nodes must have: the user's, and those of its machines.
+    pub node_labels: Vec<(String, String)>,
     /// The user's ConfigMap with settings of the runtime.
     pub config: Option<MountedConfig<'a>>,
     /// The Secret with the token of the model's repository.

@@ -29,8 +29,8 @@ pub struct Own<'a> {
     pub template: &'a RawPodTemplate,
     /// Labels of the pods, which are the selector too.
     pub pod_labels: BTreeMap<String, String>,
-    /// Labels that nodes must have, in the user's words.
-    pub node_labels: BTreeMap<String, String>,
+    /// Labels that nodes must have: the user's, and those of its machines.
+    pub node_labels: Vec<(String, String)>,
     /// Whether spot machines of Azure are tolerated.
     pub azure_spot: bool,
 }
@@ -76,7 +76,7 @@ fn keep_to_machines(spec: &mut Value, own: &Own<'_>) {
     if terms.as_array().is_none_or(Vec::is_empty) {
         *terms = json!([{}]);
     }
-    let ours = pod::node_requirements(own.name, own.namespace, &own.node_labels);
+    let ours = pod::node_requirements(&own.node_labels);
     for term in terms.as_array_mut().into_iter().flatten() {
         extend(within(term, &["matchExpressions"]), ours.iter().map(|requirement| json!(requirement)));
     }
@@ -114,7 +114,9 @@ mod tests {
             nodes: 2,
             template: &template,
             pod_labels: [("kaito.sh/workspace".to_owned(), "own".to_owned())].into(),
-            node_labels: [("apps".to_owned(), "own".to_owned())].into(),
+            node_labels: [("apps", "own"), ("kaito.sh/workspace", "own"), ("kaito.sh/workspacenamespace", "team")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
             azure_spot: false,
         };
         own_stateful_set(&own)

@@ -12,7 +12,6 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_api::vocabulary::{annotations, labels, names};
 use kaito_presets::{paths, ports};
-use std::collections::BTreeMap;
 
 /// What a container says at its end is in the status of its pod, and so in ours.
 pub(super) const LAST_WORDS: &str = "FallbackToLogsOnError";
@@ -23,7 +22,7 @@ pub(super) fn template(serving: &Serving<'_>) -> PodTemplateSpec {
     let before = [volumes::init_containers(serving, &image), adapters::init_containers(serving)].concat();
     let pull_secrets = adapters::pull_secrets(serving);
     let spec = PodSpec {
-        affinity: Some(affinity(serving.name, serving.namespace, &serving.node_labels)),
+        affinity: Some(affinity(&serving.node_labels)),
         containers: std::iter::once(server(serving, image)).chain(role::sidecar(serving)).collect(),
         init_containers: (!before.is_empty()).then_some(before),
         image_pull_secrets: (!pull_secrets.is_empty()).then_some(pull_secrets),
@@ -120,10 +119,9 @@ fn env(serving: &Serving<'_>) -> Vec<EnvVar> {
     env
 }
 
-/// Only nodes with the user's labels that were made for this very Workspace.
-pub(super) fn affinity(name: &str, namespace: &str, node_labels: &BTreeMap<String, String>) -> Affinity {
-    let wanted = node_requirements(name, namespace, node_labels);
-    let term = NodeSelectorTerm { match_expressions: Some(wanted), match_fields: None };
+/// Only nodes with these labels.
+pub(super) fn affinity(node_labels: &[(String, String)]) -> Affinity {
+    let term = NodeSelectorTerm { match_expressions: Some(node_requirements(node_labels)), match_fields: None };
     let required = NodeSelector { node_selector_terms: vec![term] };
     let node =
         NodeAffinity { required_during_scheduling_ignored_during_execution: Some(required), ..NodeAffinity::default() };
@@ -131,18 +129,13 @@ pub(super) fn affinity(name: &str, namespace: &str, node_labels: &BTreeMap<Strin
 }
 
 /// What those nodes have, and no others.
-pub(super) fn node_requirements(
-    name: &str,
-    namespace: &str,
-    node_labels: &BTreeMap<String, String>,
-) -> Vec<NodeSelectorRequirement> {
-    let is = |key: &str, value: &str| NodeSelectorRequirement {
-        key: key.to_owned(),
+pub(super) fn node_requirements(node_labels: &[(String, String)]) -> Vec<NodeSelectorRequirement> {
+    let is = |(key, value): &(String, String)| NodeSelectorRequirement {
+        key: key.clone(),
         operator: "In".to_owned(),
-        values: Some(vec![value.to_owned()]),
+        values: Some(vec![value.clone()]),
     };
-    let own = [is(labels::WORKSPACE, name), is(labels::WORKSPACE_NAMESPACE, namespace)];
-    node_labels.iter().map(|(key, value)| is(key, value)).chain(own).collect()
+    node_labels.iter().map(is).collect()
 }
 
 /// The taints of GPU nodes, and of spot machines.

@@ -68,8 +68,8 @@ pub struct Tuning<'a> {
     pub weights: Image,
     /// The preset in the user's spelling.
     pub preset: &'a str,
-    /// Labels that nodes must have, in the user's words.
-    pub node_labels: BTreeMap<String, String>,
+    /// Labels that nodes must have: the user's, and those of its machines.
+    pub node_labels: Vec<(String, String)>,
     /// The ConfigMap with the settings of the training.
     pub config_map: &'a str,
     /// Where the trainer leaves its result.
@@ -157,7 +157,7 @@ pub(super) fn volumes(tuning: &Tuning<'_>) -> Result<Vec<Value>, FieldError> {
 
 /// Only the machine that was made for this very Workspace: another one with the same labels of the user's may have other GPUs.
 fn affinity(tuning: &Tuning<'_>) -> Affinity {
-    pod::affinity(tuning.name, tuning.namespace, &tuning.node_labels)
+    pod::affinity(&tuning.node_labels)
 }
 
 /// As for serving, and the bare `gpu` of older clusters.

@@ -57,7 +57,7 @@ pub(super) struct Replica {
 
 impl Replica {
     pub(super) fn new(planner: Arc<dyn Planner>, settings: Settings) -> Self {
-        let stores = Stores::new(planner.kinds());
+        let stores = Stores::new(planner.kinds(&settings));
         Self {
             planner,
             settings,
@@ -83,7 +83,7 @@ impl Replica {
 
     /// A new process: no memory of reads, failures, waits or own writes. It lists every kind before it looks at anything.
     pub(super) fn restart(&mut self) {
-        self.stores = Stores::new(self.planner.kinds());
+        self.stores = Stores::new(self.planner.kinds(&self.settings));
         self.schedule = if self.safety { Schedule::default() } else { Schedule::without_safety() };
         self.running.clear();
         self.inbox.clear();
@@ -93,7 +93,7 @@ impl Replica {
 
     /// The rows of what it watches.
     pub(super) fn watched(&self) -> impl Iterator<Item = &'static KindUse> + use<> {
-        self.planner.kinds().iter().filter(|row| row.is_watched())
+        self.planner.kinds(&self.settings).iter().filter(|row| row.is_watched())
     }
 
     /// How it watches a kind, where it does.
@@ -103,7 +103,7 @@ impl Replica {
 
     /// Whether no watch tells it of a kind that it reads.
     pub(super) fn polls(&self, kind: Kind) -> bool {
-        KindUse::of(self.planner.kinds(), kind).is_some_and(|row| !row.is_watched())
+        KindUse::of(self.planner.kinds(&self.settings), kind).is_some_and(|row| !row.is_watched())
     }
 
     /// Asks for a list of a kind, which arrives at `due`.

@@ -2,7 +2,8 @@
 
 use super::adapters;
 use super::draft::{Draft, Flow};
-use super::facts::{self, Facts, Looked, Subject, Task};
+use super::facts::{self, Facts, Looked, LookedModel, Subject, Task};
+use super::machines;
 use super::models;
 use super::own::OwnServer;
 use super::view::View;
@@ -23,10 +24,12 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
             );
         }
     };
-    let looked = models::look(view, workspace)?;
+    let model = models::look(view, workspace)?;
+    let looked = Looked { model, machine: machines::of(view.settings).look(view, workspace)? };
     let case = Case { new: workspace, version: None, old: None, settings: view.settings, looked: &looked };
     let judged = admission::judge(&case);
-    draft.model_is_unknown = facts::asked_of_hub(workspace).is_some() && !matches!(looked, Looked::Found { .. });
+    draft.model_is_unknown =
+        facts::asked_of_hub(workspace).is_some() && !matches!(looked.model, LookedModel::Found { .. });
     let blocking = judged.blocking();
     if !blocking.is_empty() {
         let failure = Failure::new(&failure::INVALID_WORKSPACE, blocking.join("; "));
@@ -36,12 +39,15 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         draft.remark("warning", failure.cause.as_str());
         draft.refused = Some(failure);
     }
-    if let Looked::Found { repository, .. } = looked {
+    if let LookedModel::Found { repository, .. } = looked.model {
         draft.repository = Some(repository);
     }
     match &judged.subject {
         Ok(Subject::Unseen(unseen)) => {
-            let what = format!("{} is in no catalogue, and the hub is asked what it is", quoted(&unseen.id));
+            let Some(id) = &unseen.model else {
+                return Ok(if view.has_children()? { Flow::Next } else { Flow::Stop });
+            };
+            let what = format!("{} is in no catalogue, and the hub is asked what it is", quoted(id));
             if runs_as_asked(view, workspace)? {
                 draft.remark("waiting", what);
                 return Ok(Flow::Next);
@@ -115,12 +121,9 @@ fn describe_model(view: &View<'_>, workspace: &Workspace, draft: &mut Draft, fac
 }
 
 fn describe_own(draft: &mut Draft, own: &OwnServer) {
-    let gpus = match own.hardware.gpu_count {
-        1 => "1 GPU".to_owned(),
-        count => format!("{count} GPUs"),
-    };
-    draft.remark(
-        "admitted",
-        format!("a pod template of the user's own ({gpus} of {} on a node)", own.hardware.gpu_model),
-    );
+    let gpus = own.hardware.as_ref().map(|hardware| match hardware.gpu_count {
+        1 => format!(" (1 GPU of {} on a node)", hardware.gpu_model),
+        count => format!(" ({count} GPUs of {} on a node)", hardware.gpu_model),
+    });
+    draft.remark("admitted", format!("a pod template of the user's own{}", gpus.unwrap_or_default()));
 }

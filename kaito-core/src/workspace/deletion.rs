@@ -1,9 +1,10 @@
 //! Give everything back, then let go.
 //!
-//! The finalizer is taken off only when the API server itself says that no NodeClaim of ours is left; everything in the namespace follows by owner reference.
-//! Works for a Workspace that cannot be read, and without the NodeClaim CRD.
+//! The finalizer is taken off only when the API server itself says that nothing that was asked for is left; everything in the namespace follows by owner reference.
+//! Works for a Workspace that cannot be read, and without the CRDs of a provisioner.
 
 use super::draft::{Draft, Flow};
+use super::machines;
 use super::view::View;
 use crate::effect::{Effect, MetadataPatch, is_dying};
 use crate::failure::{self, Waiting};
@@ -22,18 +23,14 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         return Ok(Flow::Stop);
     }
     // The cache is enough to delete and to wait; that nothing is left is believed only of the API server.
-    let mut claims = view.claims(Freshness::Cached)?;
-    if claims.is_empty() {
-        claims = view.claims(Freshness::Live)?;
+    let machines = machines::of(view.settings);
+    let mut held = machines.give_back(view, draft, Freshness::Cached)?;
+    if held.all == 0 {
+        held = machines.give_back(view, draft, Freshness::Live)?;
     }
-    for claim in claims.live() {
-        if let Some(target) = claims.owned(claim, view.key) {
-            draft.delete(target);
-        }
-    }
-    if claims.is_empty() {
+    if held.all == 0 {
         draft.released = true;
-        draft.remark("released", "no NodeClaim is left");
+        draft.remark("released", format!("no {} is left", held.unit));
         draft.push(Effect::Metadata {
             key: view.key.clone(),
             uid: view.uid().to_owned(),
@@ -47,7 +44,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         let since = view.metadata.deletion_timestamp.as_ref().map_or(view.now(), |time| time.0);
         draft.waits.push(Waiting::new(
             &failure::TERMINATING,
-            format!("{} NodeClaim(s) are going away", claims.len()),
+            format!("{} {}(s) are going away", held.all, held.unit),
             since,
         ));
     }

@@ -6,6 +6,7 @@ use crate::cloud::Cloud;
 use crate::failure::{self, Failure};
 use crate::hardware::Hardware;
 use crate::hub::{self, HubError, Repository};
+use crate::provisioner::NodeProvisioner;
 use crate::settings::Settings;
 use kaito_api::Workspace;
 use kaito_api::vocabulary::annotations;
@@ -48,22 +49,42 @@ pub enum Subject {
     Model(Facts),
     /// A server of the user's own making.
     Own(OwnServer),
-    /// A model that is in no catalogue, and of which nobody has told anything yet.
+    /// A model or a machine of which nobody has told anything yet.
     Unseen(Unseen),
 }
 
-/// What is known of a Workspace whose model nobody has looked at.
+/// What is known of a Workspace of which something is still to be looked at.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unseen {
-    /// The repository, in the user's spelling.
-    pub id: String,
-    /// The machine; there is a runtime for its GPUs.
-    pub hardware: Hardware,
+    /// The repository that nobody has told anything of, in the user's spelling.
+    pub model: Option<String>,
+    /// The machine, where it is known; there is a runtime for its GPUs.
+    pub hardware: Option<Hardware>,
+}
+
+/// What is known of what a Workspace names and no table has.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Looked {
+    /// The model.
+    pub model: LookedModel,
+    /// The machine.
+    pub machine: LookedMachine,
+}
+
+impl Looked {
+    /// What is known before any cluster is looked at.
+    pub fn without_cluster(settings: &Settings, model: LookedModel) -> Self {
+        let machine = match settings.provisioner {
+            NodeProvisioner::AzureGpuProvisioner => LookedMachine::BySize,
+            NodeProvisioner::Byo => LookedMachine::NotYet,
+        };
+        Self { model, machine }
+    }
 }
 
 /// What is known of a model that is in no catalogue.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub enum Looked {
+pub enum LookedModel {
     /// Nothing: nobody has asked, or nobody has answered. Of a model that is in the catalogue, nothing else needs to be known.
     #[default]
     NotYet,
@@ -78,18 +99,32 @@ pub enum Looked {
     Failed(Failure),
 }
 
-impl Looked {
+impl LookedModel {
     /// What a repository holds, described.
     pub fn at(repository: Arc<Repository>) -> Self {
         match hub::describe(&repository) {
-            Ok(model) => Looked::Found { model: Arc::new(model), repository },
+            Ok(model) => LookedModel::Found { model: Arc::new(model), repository },
             Err(why) => {
                 let said = HubError::unservable(&repository.id, &repository.commit, &why);
                 let cause = format!("inference.preset.name: {said}");
-                Looked::Failed(Failure::new(&failure::MODEL_NOT_SERVABLE, cause))
+                LookedModel::Failed(Failure::new(&failure::MODEL_NOT_SERVABLE, cause))
             }
         }
     }
+}
+
+/// What is known of a machine.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum LookedMachine {
+    /// The table of the cloud's sizes has what the Workspace names.
+    #[default]
+    BySize,
+    /// No size is named, and no Node that somebody brought along has been seen.
+    NotYet,
+    /// This is what the Nodes say.
+    Found(Hardware),
+    /// The Nodes that are there cannot be used.
+    Failed(Failure),
 }
 
 /// What a Workspace with a preset names, looked up.
@@ -119,12 +154,12 @@ impl Subject {
         }
     }
 
-    /// The machine.
-    pub fn hardware(&self) -> &Hardware {
+    /// The machine, where it is known.
+    pub fn hardware(&self) -> Option<&Hardware> {
         match self {
-            Subject::Model(facts) => &facts.hardware,
-            Subject::Own(own) => &own.hardware,
-            Subject::Unseen(unseen) => &unseen.hardware,
+            Subject::Model(facts) => Some(&facts.hardware),
+            Subject::Own(own) => own.hardware.as_ref(),
+            Subject::Unseen(unseen) => unseen.hardware.as_ref(),
         }
     }
 
@@ -185,30 +220,30 @@ pub fn asked_of_hub(workspace: &Workspace) -> Option<&str> {
     (unknown.removed.is_none() && kaito_presets::is_hub_id(name)).then_some(name)
 }
 
-/// Looks up what a Workspace names. The one place where a preset, a size and a runtime are judged: the controller, the CLI and later the webhook call it. `looked` is what is known of a model that
-/// is in no catalogue.
+/// Looks up what a Workspace names. The one place where a preset, a size and a runtime are judged: the controller, the CLI and later the webhook call it. `looked` is what is known of what no table has.
 pub fn resolve(workspace: &Workspace, settings: &Settings, looked: &Looked) -> Result<Subject, Failure> {
     if let Some(template) = workspace.inference().and_then(|served| served.template.as_ref()) {
-        return own::resolve(workspace, template, settings).map(Subject::Own);
+        return own::resolve(workspace, template, settings, &looked.machine).map(Subject::Own);
     }
-    match (asked_of_hub(workspace), looked) {
-        (None, _) => facts(workspace, settings, catalogued(workspace)?).map(Subject::Model),
-        (Some(_), Looked::Found { model, .. }) => {
-            whole_machines(workspace)?;
-            facts(workspace, settings, ModelRef::Hub(Arc::clone(model))).map(Subject::Model)
-        }
-        (Some(_), Looked::Failed(failure)) => Err(failure.clone()),
-        (Some(id), Looked::NotYet) => {
-            whole_machines(workspace)?;
-            let hardware = hardware(workspace, settings)?;
-            profile(&hardware)?;
-            Ok(Subject::Unseen(Unseen { id: id.to_owned(), hardware }))
+    if workspace.inference().is_some() {
+        whole_machines(workspace)?;
+    }
+    let model = match (asked_of_hub(workspace), &looked.model) {
+        (None, _) => Ok(catalogued(workspace)?),
+        (Some(_), LookedModel::Failed(failure)) => return Err(failure.clone()),
+        (Some(_), LookedModel::Found { model, .. }) => Ok(ModelRef::Hub(Arc::clone(model))),
+        (Some(id), LookedModel::NotYet) => Err(id.to_owned()),
+    };
+    match (model, hardware(workspace, settings, &looked.machine)?) {
+        (Ok(model), Some(hardware)) => facts(workspace, settings, model, hardware).map(Subject::Model),
+        (model, hardware) => {
+            hardware.as_ref().map(profile).transpose()?;
+            Ok(Subject::Unseen(Unseen { model: model.err(), hardware }))
         }
     }
 }
 
-fn facts(workspace: &Workspace, settings: &Settings, model: ModelRef) -> Result<Facts, Failure> {
-    let hardware = hardware(workspace, settings)?;
+fn facts(workspace: &Workspace, settings: &Settings, model: ModelRef, hardware: Hardware) -> Result<Facts, Failure> {
     let (capability, profile) = profile(&hardware)?;
     let task = match workspace.tuning().filter(|_| workspace.inference().is_none()) {
         Some(tuning) => training(tuning, &model)?,
@@ -224,7 +259,7 @@ fn facts(workspace: &Workspace, settings: &Settings, model: ModelRef) -> Result<
 /// As [`resolve`], with everything that stands in the way: what `resolve` says, and the machine size where that is wrong beside it.
 pub(crate) fn objections(workspace: &Workspace, settings: &Settings, looked: &Looked) -> Result<Subject, Vec<Failure>> {
     resolve(workspace, settings, looked).map_err(|first| {
-        let beside = hardware(workspace, settings).err().filter(|other| *other != first);
+        let beside = hardware(workspace, settings, &looked.machine).err().filter(|other| *other != first);
         std::iter::once(first).chain(beside).collect()
     })
 }
@@ -233,7 +268,6 @@ fn catalogued(workspace: &Workspace) -> Result<ModelRef, Failure> {
     if workspace.inference().is_none() {
         return tuned_model(workspace);
     }
-    whole_machines(workspace)?;
     let Some(preset) = workspace.preset() else {
         return Err(Failure::new(&failure::INVALID_WORKSPACE, "inference.preset: missing; name the model to serve"));
     };
@@ -276,8 +310,21 @@ fn training(tuning: &TuningSpec, model: &ModelRef) -> Result<Task, Failure> {
     }
 }
 
-/// The machine that a Workspace asks for.
-pub(super) fn hardware(workspace: &Workspace, settings: &Settings) -> Result<Hardware, Failure> {
+/// The machine that a Workspace asks for; `None` where nobody knows it yet.
+pub(super) fn hardware(
+    workspace: &Workspace,
+    settings: &Settings,
+    looked: &LookedMachine,
+) -> Result<Option<Hardware>, Failure> {
+    match looked {
+        LookedMachine::BySize => by_size(workspace, settings).map(Some),
+        LookedMachine::NotYet => Ok(None),
+        LookedMachine::Found(hardware) => Ok(Some(hardware.clone())),
+        LookedMachine::Failed(failure) => Err(failure.clone()),
+    }
+}
+
+fn by_size(workspace: &Workspace, settings: &Settings) -> Result<Hardware, Failure> {
     let cloud = settings.cloud;
     let name = workspace.resource().instance_type.as_str();
     if name.is_empty() {

@@ -2,7 +2,7 @@
 //!
 //! [`WorkspacePlanner`] runs `STEPS` from top to bottom. A step looks at the `View` and adds to the `Draft`; it does no IO, knows no clock,
 //! and cannot fail. A step that cannot go on leaves a `Failure` or a `Waiting` in the draft; what does not depend on it goes on. Whether a machine may be paid for
-//! follows from the failures that are in the draft then (`Draft::may_buy`): what forbids one is a row of the catalogue, and every step that can find such a failure runs before `nodes`.
+//! follows from the failures that are in the draft then (`Draft::may_buy`): what forbids one is a row of the catalogue, and every step that can find such a failure runs before `machines`.
 //!
 //! Not here: how objects look (`crate::manifest`), how much memory a model takes (`crate::sizing`), who calls us (`crate::driver`).
 //! Not here yet: parts of GPUs, nodes that are brought along; a Workspace that asks for such nodes or parts is told so in words, before a machine is paid for.
@@ -11,22 +11,18 @@ mod adapters; // LoRA adapters beside the model
 mod admit; // would this be admitted today? late validation, in words
 mod asked; // what is asked for by annotation
 mod benchmark; // what a start has measured
-mod claims; // which NodeClaim fills which slot
 mod config; // the user's ConfigMap
 mod deletion; // give everything back, then let go
 mod draft; // what the steps have found and want
 mod facts; // model, machine and runtime that the Workspace names, or its own server
 mod former; // what an older operator has made is taken over as it is
-mod given_up; // claims that went away before a machine came
 mod immutable; // fields that a live object keeps
-mod joined; // the Nodes that came, and whether they can be used
 mod last_words; // what a container printed before it ended
+mod machines; // ask for machines, read what came, give them back
 mod measurement; // the result of a benchmark, out of a log
 mod migration; // from a Deployment of an older version to the set of pods
 mod models; // what is recorded of models that are in no catalogue, or a hub says
 mod network; // the Services
-mod nodes; // ask for machines, read what came
-mod orphans; // machines of a Workspace that is gone
 mod own; // a server of the user's own making
 mod pods; // what is wrong with pods, in the kubelet's words
 mod release; // machines of a training that is over
@@ -45,14 +41,14 @@ mod workload; // the pods that serve
 pub(crate) mod testing; // what Workspaces of tests name
 
 pub(crate) use facts::objections;
-pub use facts::{Engine, Facts, Looked, Subject, Task, Unseen, asked_of_hub, resolve};
+pub use facts::{Engine, Facts, Looked, LookedMachine, LookedModel, Subject, Task, Unseen, asked_of_hub, resolve};
 pub use own::{Asks, OwnServer};
 pub(crate) use own::{doubts as doubts_about_template, unused as unused_beside_template};
 pub(crate) use size::{bought_otherwise, forecast, forecast_with};
 pub(crate) use workload::local_weights;
 
 use crate::driver::Planner;
-use crate::kinds::Kind;
+use crate::kinds::{self, Kind, KindUse};
 use crate::object::{ObjectKey, Seen};
 use crate::plan::Plan;
 use crate::settings::Settings;
@@ -70,7 +66,7 @@ enum Step {
 
 /// The steps, in the order in which they run.
 const STEPS: &[Step] = &[
-    Step::Decides(orphans::step),
+    Step::Decides(orphans),
     Step::Decides(deletion::step),
     Step::Decides(admit::step),
     Step::Decides(revision::step),
@@ -79,7 +75,7 @@ const STEPS: &[Step] = &[
     Step::Decides(network::step),
     Step::Decides(workload::judge),
     Step::Decides(training::step),
-    Step::Observes(nodes::step),
+    Step::Observes(machines::step),
     Step::Decides(workload::step),
     Step::Decides(benchmark::step),
     Step::Decides(tuning::step),
@@ -98,9 +94,13 @@ impl Planner for WorkspacePlanner {
         Kind::Workspace
     }
 
+    fn kinds(&self, settings: &Settings) -> &'static [KindUse] {
+        kinds::of(&settings.provisioner)
+    }
+
     fn plan(&self, root: &ObjectKey, snapshot: &Snapshot, settings: &Settings) -> Result<Plan, Unread> {
         let Some(view) = View::new(root, snapshot, settings)? else {
-            return orphans::plan(root, snapshot);
+            return machines::of(settings).left_behind(root, snapshot);
         };
         let mut draft = Draft::default();
         let mut flow = Flow::Next;
@@ -115,6 +115,12 @@ impl Planner for WorkspacePlanner {
     }
 
     fn root_of(&self, object: &Seen) -> Option<ObjectKey> {
-        orphans::root_of(object)
+        machines::root_of(object)
     }
+}
+
+/// What an earlier Workspace of this name has left goes before anything is asked for.
+fn orphans(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
+    machines::of(view.settings).take_back_strangers(view, draft)?;
+    Ok(Flow::Next)
 }

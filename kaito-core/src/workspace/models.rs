@@ -3,7 +3,7 @@
 //! What was found is kept with the ControllerRevision, so that a Workspace that runs never asks again, keeps its commit, and needs no hub: neither after a restart of the controller nor for another
 //! adapter. Another commit is taken by a Workspace that is made anew.
 
-use super::facts::{self, Looked};
+use super::facts::{self, LookedModel};
 use super::view::View;
 use crate::compat;
 use crate::effect;
@@ -25,19 +25,19 @@ struct Recorded {
 }
 
 /// What is known of the model that a Workspace names, where it is in no catalogue.
-pub(super) fn look(view: &View<'_>, workspace: &Workspace) -> Result<Looked, Unread> {
-    let Some(name) = facts::asked_of_hub(workspace) else { return Ok(Looked::NotYet) };
+pub(super) fn look(view: &View<'_>, workspace: &Workspace) -> Result<LookedModel, Unread> {
+    let Some(name) = facts::asked_of_hub(workspace) else { return Ok(LookedModel::NotYet) };
     if let Some(repository) = recorded(view, name)? {
-        return Ok(Looked::at(repository));
+        return Ok(LookedModel::at(repository));
     }
     let secret = workspace.preset().map(|preset| preset.preset_options.model_access_secret.as_str());
     let token = secret.filter(|secret| !secret.is_empty());
     let query =
         ModelQuery { id: name.to_owned(), token: token.map(|secret| (view.namespace().to_owned(), secret.to_owned())) };
     Ok(match view.snapshot.model(query)? {
-        ModelAnswer::Pending => Looked::NotYet,
-        ModelAnswer::Known(repository) => Looked::at(Arc::clone(repository)),
-        ModelAnswer::Refused(error) => Looked::Failed(refusal(error)),
+        ModelAnswer::Pending => LookedModel::NotYet,
+        ModelAnswer::Known(repository) => LookedModel::at(Arc::clone(repository)),
+        ModelAnswer::Refused(error) => LookedModel::Failed(refusal(error)),
     })
 }
 

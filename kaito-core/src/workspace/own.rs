@@ -1,6 +1,6 @@
 //! A server of the user's own making, in `inference.template`: no model of the registry and no runtime of ours, only machines of a size, and a pod for each.
 
-use super::facts;
+use super::facts::{self, LookedMachine};
 use crate::failure::{self, Failure};
 use crate::hardware::Hardware;
 use crate::settings::Settings;
@@ -32,8 +32,8 @@ const MOST_DOUBTS: usize = 8;
 /// The server of the user's, looked up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OwnServer {
-    /// The machine.
-    pub hardware: Hardware,
+    /// The machine, where it is known.
+    pub hardware: Option<Hardware>,
     /// The template of its pods; pods can be made of it.
     pub template: RawPodTemplate,
     /// What a pod asks for of the machine's GPUs.
@@ -56,6 +56,7 @@ pub(super) fn resolve(
     workspace: &Workspace,
     template: &RawPodTemplate,
     settings: &Settings,
+    machine: &LookedMachine,
 ) -> Result<OwnServer, Failure> {
     let invalid = |cause: String| Err(Failure::new(&failure::INVALID_WORKSPACE, cause));
     if workspace.preset().is_some() {
@@ -67,8 +68,8 @@ pub(super) fn resolve(
     if let Some(fault) = template.faults().first() {
         return invalid(format!("inference.template: {fault}"));
     }
-    let hardware = facts::hardware(workspace, settings)?;
-    if hardware.gpu_vendor != GpuVendor::Nvidia {
+    let hardware = facts::hardware(workspace, settings, machine)?;
+    if let Some(hardware) = hardware.as_ref().filter(|hardware| hardware.gpu_vendor != GpuVendor::Nvidia) {
         let cause = format!(
             "resource.instanceType: {} has {}; machines with other GPUs than NVIDIA's are not served by this version",
             hardware.name, hardware.gpu_model
@@ -78,8 +79,8 @@ pub(super) fn resolve(
     let asks = asks(template).map_err(|cause| {
         Failure::new(&failure::INVALID_WORKSPACE, format!("inference.template.spec.containers: {cause}"))
     })?;
-    match asks {
-        Asks::Gpus(gpus) if gpus > hardware.gpu_count => {
+    match (asks, &hardware) {
+        (Asks::Gpus(gpus), Some(hardware)) if gpus > hardware.gpu_count => {
             let at = FieldPath::from("inference.template.spec.containers");
             let has = hardware.gpu_count;
             invalid(format!("{at}: ask for {gpus} of {}, and {} has {has}", names::NVIDIA_GPU, hardware.name))
@@ -152,12 +153,8 @@ pub(crate) fn unused(workspace: &Workspace, own: &OwnServer) -> Vec<String> {
         served
             .is_some_and(|served| !served.config.is_empty())
             .then(|| "inference.config: a template mounts its own settings, among spec.volumes".to_owned()),
-        (own.asks == Asks::Nothing).then(|| {
-            format!(
-                "the GPUs of {}: no container of inference.template asks for {}",
-                own.hardware.name,
-                names::NVIDIA_GPU
-            )
+        own.hardware.as_ref().filter(|_| own.asks == Asks::Nothing).map(|hardware| {
+            format!("the GPUs of {}: no container of inference.template asks for {}", hardware.name, names::NVIDIA_GPU)
         }),
     ]
     .into_iter()

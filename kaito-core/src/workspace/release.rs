@@ -1,9 +1,10 @@
 //! The machines of a training that is over, given back where the user asks for that.
 //!
-//! As upstream, they stay until the Workspace is deleted; with the annotation `kaito.sh/release-nodes-when-done: "true"` their NodeClaims are deleted once the Job has succeeded or given up, and the
+//! As upstream, they stay until the Workspace is deleted; with the annotation `kaito.sh/release-nodes-when-done: "true"` what asks for them is deleted once the Job has succeeded or given up, and the
 //! status says so. None is bought again for what is over, whether or not the annotation is still there: only another request, or a Job that somebody has deleted, needs one.
 
 use super::draft::Draft;
+use super::machines;
 use super::tuning;
 use super::view::View;
 use crate::effect::is_dying;
@@ -23,9 +24,9 @@ pub(super) fn is_wanted(view: &View<'_>) -> bool {
 
 /// Gives them back, when the status tells how the training ended: what its pods printed last is read before the machine goes. Decided from live reads of the Workspace, its Job and its claims.
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
+    let machines = machines::of(view.settings);
     let is_told = view.status.get("state").and_then(Value::as_str) == draft.progress.end();
-    if !draft.progress.is_over() || !is_wanted(view) || !is_told || view.claims(Freshness::Cached)?.live().count() == 0
-    {
+    if !draft.progress.is_over() || !is_wanted(view) || !is_told || machines.holds(view)?.alive == 0 {
         return Ok(());
     }
     let job = ObjectKey::new(Kind::Job, view.namespace(), view.name());
@@ -38,11 +39,6 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
     if !is_same || progress != draft.progress {
         return Ok(());
     }
-    let claims = view.claims(Freshness::Live)?;
-    for claim in claims.live() {
-        if let Some(target) = claims.owned(claim, view.key) {
-            draft.delete(target);
-        }
-    }
+    machines.give_back(view, draft, Freshness::Live)?;
     Ok(())
 }

@@ -17,7 +17,7 @@ pub(crate) fn manifest(model: &str, size: &str) -> Value {
 /// A manifest with what it names, where that can be had.
 pub(crate) fn resolved(manifest: Value) -> Option<(Workspace, Subject)> {
     let (_, workspace) = kaito_api::workspace::decode(manifest).unwrap();
-    let subject = resolve(&workspace, &Settings::default(), &Looked::NotYet).ok()?;
+    let subject = resolve(&workspace, &Settings::default(), &Looked::default()).ok()?;
     Some((workspace, subject))
 }
 

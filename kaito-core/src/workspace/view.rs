@@ -1,6 +1,6 @@
 //! The Workspace and its children, as read.
 
-use super::claims::Claims;
+use super::machines;
 use crate::kinds::Kind;
 use crate::object::{ObjectKey, Seen};
 use crate::read::{Freshness, Read, Selector};
@@ -37,7 +37,9 @@ impl<'a> View<'a> {
     ) -> Result<Option<Self>, Unread> {
         let root = snapshot.seen(key.clone(), Freshness::Cached);
         let tunes = root.is_ok_and(|root| root.is_some_and(tunes));
-        snapshot.need(first_reads(key).into_iter().chain(tunes.then(|| named(key, Kind::Job, &key.name))))?;
+        let of_machines = machines::of(settings).first_reads(key);
+        let job = tunes.then(|| named(key, Kind::Job, &key.name));
+        snapshot.need(first_reads(key).into_iter().chain(of_machines).chain(job))?;
         let (metadata, workspace, status, conditions) = match snapshot.seen(key.clone(), Freshness::Cached)? {
             None => return Ok(None),
             Some(seen @ Seen::Malformed(malformed)) => {
@@ -133,16 +135,6 @@ impl<'a> View<'a> {
         self.snapshot.object(self.key.clone(), Freshness::Live)
     }
 
-    /// The NodeClaims that carry the labels of this Workspace.
-    pub(super) fn claims(&self, freshness: Freshness) -> Result<Claims<'a>, Unread> {
-        Ok(Claims::new(self.snapshot.list(None, machine_labels(self.key), freshness)?, self.uid()))
-    }
-
-    /// The Nodes that carry the labels of this Workspace.
-    pub(super) fn nodes(&self) -> Result<Listing<'a, core::Node>, Unread> {
-        self.snapshot.list(None, machine_labels(self.key), Freshness::Cached)
-    }
-
     pub(super) fn revisions(&self) -> Result<Listing<'a, apps::ControllerRevision>, Unread> {
         self.snapshot.list(Some(self.namespace()), revision_labels(self.key), Freshness::Cached)
     }
@@ -188,17 +180,15 @@ impl<'a> View<'a> {
         let serves = self.stateful_set()?.found().is_some_and(|set| is_ours(&set.metadata));
         let job: Lookup<'_, Job> = self.snapshot.get(self.namespace(), self.name())?;
         let tunes = job.found().is_some_and(|job| is_ours(&job.metadata));
-        Ok(serves || tunes || !self.claims(Freshness::Cached)?.is_empty())
+        Ok(serves || tunes || machines::of(self.settings).holds(self)?.all > 0)
     }
 }
 
 /// What every plan reads: known from the root's key alone, so that one round is enough. Not the Job: only those with our label are watched, so that it costs a request to know that there is
 /// none, and a model that is served has none.
-fn first_reads(key: &ObjectKey) -> [Read; 8] {
+fn first_reads(key: &ObjectKey) -> [Read; 6] {
     [
         Read::object(key.clone()),
-        Read::list(Kind::NodeClaim, None, machine_labels(key)),
-        Read::list(Kind::Node, None, machine_labels(key)),
         Read::list(Kind::ControllerRevision, Some(key.namespace()), revision_labels(key)),
         Read::list(Kind::EndpointSlice, Some(key.namespace()), service_labels(key)),
         named(key, Kind::Service, &key.name),
@@ -224,11 +214,6 @@ fn tunes(root: &Seen) -> bool {
         Seen::Decoded(object) => <Workspace as crate::kinds::Typed>::of(object).and_then(tuning_of).is_some(),
         Seen::Malformed(_) => false,
     }
-}
-
-/// The labels that tie NodeClaims and Nodes to their Workspace.
-pub(super) fn machine_labels(key: &ObjectKey) -> Selector {
-    Selector::of([(labels::WORKSPACE, key.name.as_str()), (labels::WORKSPACE_NAMESPACE, key.namespace())])
 }
 
 fn service_labels(key: &ObjectKey) -> Selector {

@@ -10,7 +10,7 @@ use super::facts::{Engine, Facts, Subject, Task};
 use super::secrets::{self, Need};
 use super::size::Room;
 use super::view::View;
-use super::{asked, former, immutable, migration};
+use super::{asked, former, immutable, machines, migration};
 use crate::compat;
 use crate::diff;
 use crate::effect::{self, is_dying};
@@ -173,7 +173,7 @@ fn pods<'a>(
                 nodes,
                 template: &server.template,
                 pod_labels: pod_labels(view),
-                node_labels: user_labels(view),
+                node_labels: machines::node_labels(view),
                 azure_spot: crate::cloud::row(view.settings.cloud).azure_spot_taint,
             }))
         })),
@@ -264,7 +264,7 @@ fn serving<'a>(
         engine,
         layout: room.layout,
         pod_labels: pod_labels(view),
-        node_labels: user_labels(view),
+        node_labels: machines::node_labels(view),
         config: None,
         access_secret: access_secret(view),
         adapters,

@@ -62,7 +62,7 @@ impl Planner for ClaimPlanner {
         Kind::NodeClaim
     }
 
-    fn kinds(&self) -> &'static [KindUse] {
+    fn kinds(&self, _settings: &Settings) -> &'static [KindUse] {
         CLAIM_KINDS
     }
 

@@ -7,7 +7,7 @@ use crate::environment;
 use crate::faults::FaultLayer;
 use kaito_core::kinds::Scope;
 use kaito_core::memory::{ExampleHub, Pace, actors::Cloud, installed};
-use kaito_core::{Kind, Settings, WorkspacePlanner};
+use kaito_core::{Kind, NodeProvisioner, Settings, WorkspacePlanner};
 use kaito_operator::kube::{Operator, OperatorError, client, client_builder, config};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -89,7 +89,8 @@ impl Operated {
         for (_, object) in installed(&Settings::default()) {
             plane.apply_text(&object.to_string()).expect("the chart's object is taken");
         }
-        let role = serde_json::to_value(kaito_operator::rbac::cluster_role()).expect("a role");
+        let role =
+            serde_json::to_value(kaito_operator::rbac::cluster_role(&NodeProvisioner::default())).expect("a role");
         let binding = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "kaito"},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": kaito_operator::rbac::NAME},

@@ -155,7 +155,7 @@ fn holds(object: &Value, texts: &[&str]) -> Result<usize, TestCaseError> {
 
 fn facts(manifest: Value) -> Facts {
     let (_, workspace) = kaito_api::workspace::decode(manifest).unwrap();
-    resolve(&workspace, &Settings::default(), &Looked::NotYet).unwrap().model().cloned().unwrap()
+    resolve(&workspace, &Settings::default(), &Looked::default()).unwrap().model().cloned().unwrap()
 }
 
 /// A model on one machine, on two, on an older image; the transformers runtime.
@@ -188,7 +188,7 @@ fn serving<'a>(facts: &Facts, nodes: u32, texts: &'a [String]) -> Serving<'a> {
         engine: facts.engine().unwrap(),
         layout: Layout::choose(facts, nodes, None),
         pod_labels: BTreeMap::from([("kaito.sh/workspace".to_owned(), texts[0].clone())]),
-        node_labels: BTreeMap::from([("apps".to_owned(), texts[2].clone())]),
+        node_labels: vec![("apps".to_owned(), texts[2].clone())],
         config: Some(manifest::MountedConfig { name: &texts[2], digest: None, rolled: None }),
         access_secret: Some(&texts[4]),
         adapters: vec![adapter(&texts[2])],
@@ -218,7 +218,7 @@ fn training(texts: &[String]) -> Value {
         params,
         weights,
         preset: &texts[4],
-        node_labels: BTreeMap::new(),
+        node_labels: Vec::new(),
         config_map: &texts[5],
         results: &results,
         input: Input::Urls(&texts[6..8]),

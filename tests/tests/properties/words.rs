@@ -82,7 +82,7 @@ fn machines() -> &'static [Facts] {
     MACHINES.get_or_init(|| {
         let found = [manifests::phi_4_mini("a"), manifests::phi_3_mini("a")].map(|manifest| {
             let (_, workspace) = kaito_api::workspace::decode(manifest).unwrap();
-            resolve(&workspace, &Settings::default(), &Looked::NotYet).unwrap().model().cloned().unwrap()
+            resolve(&workspace, &Settings::default(), &Looked::default()).unwrap().model().cloned().unwrap()
         });
         found.to_vec()
     })

@@ -5,6 +5,7 @@ mod inference; // of a model that is served
 mod tuning; // of a training
 
 use super::draft::Draft;
+use super::machines;
 use super::release;
 use super::view::View;
 use crate::backend::ErrorKind;
@@ -164,15 +165,19 @@ fn findings(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
         None => "no machine is asked for yet".to_owned(),
     };
     let unasked = |reason| if is_released { reasons::NODES_RELEASED } else { reason };
-    let claims = trouble(ConditionType::NodeClaimReady).unwrap_or_else(|| match draft.machines.claims_ready {
-        true => Finding::yes(ConditionType::NodeClaimReady, reasons::NODE_CLAIMS_READY, "Enough NodeClaims are ready"),
-        false => Finding::no(ConditionType::NodeClaimReady, unasked(failure::CLAIMS_PENDING.name), &*nothing_asked),
+    let claims = machines::of(view.settings).asks().then(|| {
+        trouble(ConditionType::NodeClaimReady).unwrap_or_else(|| match draft.machines.claims_ready {
+            true => {
+                Finding::yes(ConditionType::NodeClaimReady, reasons::NODE_CLAIMS_READY, "Enough NodeClaims are ready")
+            }
+            false => Finding::no(ConditionType::NodeClaimReady, unasked(failure::CLAIMS_PENDING.name), &*nothing_asked),
+        })
     });
     let nodes = trouble(ConditionType::NodesReady).unwrap_or_else(|| match draft.machines.nodes_ready {
         true => Finding::yes(ConditionType::NodesReady, reasons::NODES_READY, "Enough Nodes are ready"),
         false => Finding::no(ConditionType::NodesReady, unasked(failure::NODES_PENDING.name), &*nothing_asked),
     });
-    let lacks = [&claims, &nodes].into_iter().find(|finding| !finding.holds);
+    let lacks = claims.iter().chain([&nodes]).find(|finding| !finding.holds);
     let of_resource = |row: &Reason| row.condition == ConditionType::ResourceReady;
     let is_blocked = draft.failures.iter().any(|failure| failure.blocks(ConditionType::ResourceReady))
         || draft.waits.iter().any(|wait| of_resource(wait.reason));
@@ -194,9 +199,8 @@ fn findings(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
         None => inference::findings(view, draft, &resource),
         Some(_) => tuning::findings(view, draft, &resource),
     };
-    let mut findings = vec![claims, nodes, resource, work, succeeded];
-    findings.extend(benchmark::finding(view, draft));
-    findings
+    let of_work = [nodes, resource, work, succeeded].into_iter().chain(benchmark::finding(view, draft));
+    claims.into_iter().chain(of_work).collect()
 }
 
 /// What is wrong or awaited on a condition: failures before waits, the first of each.

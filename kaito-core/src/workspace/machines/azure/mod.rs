@@ -1,34 +1,98 @@
-//! Ask for machines, read what came.
+//! The azure-gpu-provisioner: a NodeClaim for each machine, answered by whoever provisions them.
 //!
 //! Claims alive never exceed the target, whatever the cache says: names follow from the Workspace's uid and the slot, so asking twice asks once, and nothing is asked for or
 //! taken back before the API server itself has shown the Workspace and its claims in this very round.
 
-use super::claims::{Claim, Claims, Slots};
-use super::draft::Draft;
-use super::given_up;
-use super::view::View;
-use crate::effect::{Effect, MetadataPatch, WriteMode, is_dying};
+mod claims; // which NodeClaim fills which slot
+mod given_up; // claims that went away before a machine came
+mod orphans; // machines of a Workspace that is gone
+
+use super::super::draft::Draft;
+use super::super::view::View;
+use super::super::workload;
+use super::{Awaited, Came, Held, Provisioner};
+use crate::effect::{Effect, WriteMode, is_dying};
 use crate::failure::{self, Failure, Waiting};
-use crate::kinds::Typed;
+use crate::kinds::Kind;
 use crate::manifest;
-use crate::plan::Notice;
-use crate::read::Freshness;
-use crate::snapshot::Unread;
+use crate::object::{ObjectKey, Seen};
+use crate::plan::{Notice, Plan};
+use crate::read::{Freshness, Read, Selector};
+use crate::snapshot::{Listing, Snapshot, Unread};
+use claims::{Claim, Claims, Slots};
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::vocabulary::{ConditionType, events, labels};
 use kube_core::ResourceExt;
 
-pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
-    if draft.deleting {
-        return Ok(());
+pub(super) struct AzureGpuProvisioner;
+
+impl Provisioner for AzureGpuProvisioner {
+    fn first_reads(&self, key: &ObjectKey) -> Vec<Read> {
+        [Kind::NodeClaim, Kind::Node].map(|kind| Read::list(kind, None, machine_labels(key))).into()
     }
-    let claims = view.claims(Freshness::Cached)?;
-    let Some(told) = draft.target.or_else(|| told_of(view, &claims)) else { return Ok(()) };
+
+    fn node_labels(&self, key: &ObjectKey) -> Vec<(String, String)> {
+        let own = [(labels::WORKSPACE, key.name.as_str()), (labels::WORKSPACE_NAMESPACE, key.namespace())];
+        own.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+    }
+
+    fn asks(&self) -> bool {
+        true
+    }
+
+    fn step<'a>(&self, view: &View<'a>, draft: &mut Draft) -> Result<Option<Came<'a>>, Unread> {
+        step(view, draft)
+    }
+
+    fn holds(&self, view: &View<'_>) -> Result<Held, Unread> {
+        Ok(held(&claims(view, Freshness::Cached)?))
+    }
+
+    fn give_back(&self, view: &View<'_>, draft: &mut Draft, freshness: Freshness) -> Result<Held, Unread> {
+        let claims = claims(view, freshness)?;
+        for claim in claims.live() {
+            if let Some(target) = claims.owned(claim, view.key) {
+                draft.delete(target);
+            }
+        }
+        Ok(held(&claims))
+    }
+
+    fn take_back_strangers(&self, view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
+        orphans::step(view, draft)
+    }
+
+    fn left_behind(&self, key: &ObjectKey, snapshot: &Snapshot) -> Result<Plan, Unread> {
+        orphans::plan(key, snapshot)
+    }
+
+    fn root_of(&self, object: &Seen) -> Option<ObjectKey> {
+        orphans::root_of(object)
+    }
+}
+
+/// The labels that tie NodeClaims and Nodes to their Workspace.
+fn machine_labels(key: &ObjectKey) -> Selector {
+    Selector::of([(labels::WORKSPACE, key.name.as_str()), (labels::WORKSPACE_NAMESPACE, key.namespace())])
+}
+
+/// The NodeClaims that carry them.
+fn claims<'a>(view: &View<'a>, freshness: Freshness) -> Result<Claims<'a>, Unread> {
+    Ok(Claims::new(view.snapshot.list(None, machine_labels(view.key), freshness)?, view.uid()))
+}
+
+fn held(claims: &Claims<'_>) -> Held {
+    Held { all: claims.len(), alive: claims.live().count(), unit: "NodeClaim" }
+}
+
+fn step<'a>(view: &View<'a>, draft: &mut Draft) -> Result<Option<Came<'a>>, Unread> {
+    let claims = claims(view, Freshness::Cached)?;
+    let Some(told) = draft.target.or_else(|| told_of(view, &claims)) else { return Ok(None) };
     if claims.no_such_kind {
         draft
             .failures
             .push(Failure::new(&failure::KIND_NOT_INSTALLED, "the CRD nodeclaims.karpenter.sh is not installed"));
-        return Ok(());
+        return Ok(None);
     }
     let slots = claims.slots(told);
     let asks_again = given_up::observe(view, draft, &slots, told)?;
@@ -40,15 +104,17 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
         }
     }
     observe_claims(view, draft, &slots, told);
-    let workers = workers(view, draft, &claims)?;
-    workers.iter().for_each(|node| mark_accelerator(draft, node));
-    super::joined::observe(view, draft, &slots, &workers, told);
-    super::release::step(view, draft)?;
-    // Nobody waits for the machine of what is over, or for one that nobody asks for.
-    if draft.progress.is_over() || (!draft.may_buy() && slots.filled.is_empty() && slots.dying.is_empty()) {
-        draft.waits.clear();
-    }
-    Ok(())
+    let awaited = slots.filled.iter().map(|claim| Awaited {
+        node: claim.body.ok().and_then(|body| body.node_name()),
+        progressed: claim.progressed(),
+        standing: claim.standing(),
+    });
+    Ok(Some(Came {
+        workers: workers(view, draft, &claims)?,
+        target: told,
+        awaited: awaited.collect(),
+        is_asked: !slots.filled.is_empty() || !slots.dying.is_empty(),
+    }))
 }
 
 /// How many machines are told of where nothing can be settled today: those that were settled on, or that are there; none where none is there.
@@ -60,7 +126,7 @@ fn told_of(view: &View<'_>, claims: &Claims<'_>) -> Option<u32> {
 /// Brings the number of claims to the target, from live reads only.
 fn settle(view: &View<'_>, draft: &mut Draft, target: u32, buys: bool) -> Result<(), Unread> {
     let root = view.live_root()?;
-    let claims = view.claims(Freshness::Live)?;
+    let claims = claims(view, Freshness::Live)?;
     let alive = root.found().is_some_and(|root| root.uid() == view.uid() && !is_dying(&root.metadata));
     if !alive {
         return Ok(());
@@ -71,11 +137,8 @@ fn settle(view: &View<'_>, draft: &mut Draft, target: u32, buys: bool) -> Result
             draft.delete(target);
         }
     }
-    let machine = draft
-        .subject
-        .as_ref()
-        .filter(|_| buys)
-        .map(|subject| (subject.hardware().name.clone(), subject.disk_request_gib()));
+    let subject = draft.subject.as_ref().filter(|_| buys);
+    let machine = subject.and_then(|subject| Some((subject.hardware()?.name.clone(), subject.disk_request_gib())));
     let Some((size, disk_gib)) = machine else { return Ok(()) };
     for (slot, incarnation) in slots.missing {
         let name = manifest::claim_name(view.uid(), slot, incarnation);
@@ -88,8 +151,8 @@ fn settle(view: &View<'_>, draft: &mut Draft, target: u32, buys: bool) -> Result
             incarnation,
             size: &size,
             disk_gib,
-            user_labels: super::workload::user_labels(view),
-            image_family: super::workload::image_family(view),
+            user_labels: workload::user_labels(view),
+            image_family: workload::image_family(view),
             settings: view.settings,
         });
         let made = draft.push_after(Effect::ensure(&wanted.into_object(), WriteMode::CreateOnly, None), draft.stamp);
@@ -147,7 +210,7 @@ fn refusal(claim: &Claim<'_>) -> Option<Failure> {
 
 /// The Nodes of the Workspace, by name: they count only through own claims that nobody has deleted.
 fn workers<'a>(view: &View<'a>, draft: &mut Draft, claims: &Claims<'_>) -> Result<Vec<&'a Node>, Unread> {
-    let listing = view.nodes()?;
+    let listing: Listing<'_, Node> = view.snapshot.list(None, machine_labels(view.key), Freshness::Cached)?;
     for malformed in &listing.malformed {
         let name = malformed.metadata.name.as_deref().unwrap_or_default();
         let cause = format!("Node {name} cannot be read: {}", malformed.error);
@@ -159,25 +222,4 @@ fn workers<'a>(view: &View<'a>, draft: &mut Draft, claims: &Claims<'_>) -> Resul
     let mut workers: Vec<&Node> = listing.items.into_iter().filter(is_claimed).collect();
     workers.sort_by_key(|node| node.name_any());
     Ok(workers)
-}
-
-/// The label by which device plugins of older charts find GPU nodes.
-fn mark_accelerator(draft: &mut Draft, node: &Node) {
-    if node.labels().get(labels::ACCELERATOR).map(String::as_str) == Some(labels::ACCELERATOR_NVIDIA)
-        || is_dying(&node.metadata)
-    {
-        return;
-    }
-    let Some(uid) = node.uid() else { return };
-    let patch = MetadataPatch {
-        labels: [(labels::ACCELERATOR.to_owned(), labels::ACCELERATOR_NVIDIA.to_owned())].into(),
-        ..MetadataPatch::default()
-    };
-    draft.push(Effect::Metadata {
-        key: crate::object::ObjectKey::cluster(Node::KIND, node.name_any()),
-        uid,
-        // A kubelet writes its Node all the time; a label more disturbs nobody.
-        resource_version: None,
-        patch,
-    });
 }

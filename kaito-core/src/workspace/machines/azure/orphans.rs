@@ -6,9 +6,10 @@
 //! The claims are listed before the Workspace is read, both live: whoever has the name at the second read had made no claim at the first that is not its own. The other way round, a Workspace made in
 //! between would lose the machines that it has just asked for.
 
+use super::super::super::draft::Draft;
+use super::super::super::view::View;
 use super::claims::Claims;
-use super::draft::{Draft, Flow};
-use super::view::{View, machine_labels};
+use super::machine_labels;
 use crate::effect::Effect;
 use crate::kinds::{Kind, Typed};
 use crate::object::{ObjectKey, Seen};
@@ -20,16 +21,16 @@ use kaito_api::karpenter::NodeClaim;
 use kaito_api::vocabulary::labels;
 
 /// Takes back what an earlier Workspace of this name has left.
-pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
-    if !view.claims(Freshness::Cached)?.has_strangers() || view.uid().is_empty() {
-        return Ok(Flow::Next);
+pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
+    if !super::claims(view, Freshness::Cached)?.has_strangers() || view.uid().is_empty() {
+        return Ok(());
     }
-    let claims = view.claims(Freshness::Live)?;
+    let claims = super::claims(view, Freshness::Live)?;
     let live = view.snapshot.seen(view.key.clone(), Freshness::Live)?;
     if live.is_some_and(|live| live.metadata().uid.as_deref() == Some(view.uid())) {
         claims.strangers().for_each(|target| draft.delete(target));
     }
-    Ok(Flow::Next)
+    Ok(())
 }
 
 /// What is left of a Workspace that the cache does not have.
@@ -60,12 +61,12 @@ pub(super) fn root_of(seen: &Seen) -> Option<ObjectKey> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::WorkspacePlanner;
     use super::*;
     use crate::driver::{Planner, Reconciliation, Wish};
     use crate::read::Read;
     use crate::settings::Settings;
     use crate::snapshot::Answer;
+    use crate::workspace::WorkspacePlanner;
     use serde_json::{Value, json};
 
     /// What is read live, in order, when the cache shows a claim of a Workspace that has no such uid any more.

@@ -1,9 +1,9 @@
 //! The Nodes that came, and whether they can be used: ready, with as many GPUs as the size has.
 
-use super::claims::Slots;
-use super::draft::Draft;
-use super::pods::Cause;
-use super::view::View;
+use super::super::draft::Draft;
+use super::super::pods::Cause;
+use super::super::view::View;
+use super::{Awaited, Came};
 use crate::effect::is_dying;
 use crate::failure::{self, Reason, Waiting};
 use crate::units;
@@ -13,9 +13,11 @@ use k8s_openapi::api::core::v1::{Node, NodeCondition};
 use kaito_api::vocabulary::{ConditionType, names};
 use kube_core::ResourceExt;
 
-pub(super) fn observe(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, workers: &[&Node], target: u32) {
+pub(super) fn observe(view: &View<'_>, draft: &mut Draft, came: &Came<'_>) {
+    let Came { workers, awaited, target, .. } = came;
+    let target = *target;
     draft.machines.workers = workers.iter().map(|node| node.name_any()).collect();
-    let gpus = draft.subject.as_ref().map_or(0, |subject| subject.hardware().gpu_count);
+    let gpus = draft.subject.as_ref().map_or(0, |subject| subject.hardware().map_or(0, |hardware| hardware.gpu_count));
     let (ready, unready): (Vec<&Node>, Vec<&Node>) = workers.iter().copied().partition(|node| is_ready(node));
     let (complete, without): (Vec<&Node>, Vec<&Node>) =
         ready.iter().copied().partition(|node| advertised_gpus(node) >= gpus);
@@ -37,30 +39,28 @@ pub(super) fn observe(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, wor
         Waiting::new(&failure::GPUS_PENDING, what, since)
             .overdue_because(view.now(), || without.first().map(|node| lacks(node, gpus)))
     } else {
-        let since = draft.machines.given_up_since.or_else(|| since(slots, &ready, &unready));
+        let since = draft.machines.given_up_since.or_else(|| since(awaited, &ready, &unready));
         let since = since.unwrap_or_else(|| view.not_since(ConditionType::NodesReady));
         let complaint = unready.iter().find_map(|node| complaint(node));
         let stands = complaint.as_ref().map(|(stands, _)| format!(": {stands}")).unwrap_or_default();
         let what = format!("{} of {target} nodes are ready{stands}", ready.len());
         let says = complaint.and_then(|(_, says)| says);
         Waiting::new(&failure::NODES_PENDING, what, since).overdue_because(view.now(), || {
-            says.or_else(|| slots.filled.iter().find_map(super::claims::Claim::standing))
+            says.or_else(|| awaited.iter().find_map(|machine| machine.standing.clone()))
         })
     });
 }
 
-/// Since when the youngest slot has no ready node: since the Node lost it, or, before there is one, since its claim made progress.
-fn since(slots: &Slots<'_>, ready: &[&Node], unready: &[&Node]) -> Option<Timestamp> {
-    let slot = |claim: &super::claims::Claim<'_>| {
-        let name = claim.body.ok().and_then(|body| body.node_name());
-        let is_its = |node: &&&Node| name == Some(&node.name_any());
+/// Since when the youngest machine has no ready node: since the Node lost it, or, before there is one, since the machine made progress.
+fn since(awaited: &[Awaited<'_>], ready: &[&Node], unready: &[&Node]) -> Option<Timestamp> {
+    let machine = |machine: &Awaited<'_>| {
+        let is_its = |node: &&&Node| machine.node == Some(&node.name_any());
         if ready.iter().any(|node| is_its(&node)) {
             return None;
         }
-        let node = unready.iter().find(is_its);
-        node.and_then(|node| changed(node)).or_else(|| claim.progressed())
+        unready.iter().find(is_its).and_then(|node| changed(node)).or(machine.progressed)
     };
-    slots.filled.iter().filter_map(slot).max()
+    awaited.iter().filter_map(machine).max()
 }
 
 /// `node gpu-1: KubeletNotReady`, and what the kubelet says of it: with each heartbeat something else (`PLEG was last seen active 3m2s ago`).

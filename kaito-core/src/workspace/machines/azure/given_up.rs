@@ -6,9 +6,9 @@
 //! Of a claim that came and went between two looks nothing is left but its name: the condition NodeClaimReady names every claim whose machine has not come, at no cost. What it names and the API server
 //! does not have was given up too.
 
+use super::super::super::draft::Draft;
+use super::super::super::view::View;
 use super::claims::{Claim, Slots};
-use super::draft::Draft;
-use super::view::View;
 use crate::effect::{Effect, MetadataPatch};
 use crate::failure::{self, Failure};
 use crate::kinds::Kind;
@@ -82,7 +82,7 @@ fn has_vanished(view: &View<'_>, slots: &Slots<'_>, target: u32) -> Result<bool,
     };
     // A cache may lag behind the status.
     let lacks = |slots: &Slots<'_>| slots.missing.iter().any(is_named);
-    Ok(lacks(slots) && lacks(&view.claims(Freshness::Live)?.slots(target)))
+    Ok(lacks(slots) && lacks(&super::claims(view, Freshness::Live)?.slots(target)))
 }
 
 /// The claims whose machine has not come, as the status tells them: those that are there, and those that are asked for now and were not refused. Empty where there are none.

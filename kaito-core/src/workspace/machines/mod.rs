@@ -1,0 +1,156 @@
+//! Ask for machines, read what came, give them back.
+//!
+//! Where machines come from is one [`Provisioner`], chosen at start: what reads, what to ask for, how to read what came and how to give it back. What is true of every machine, wherever it comes
+//! from, stands here and in `joined.rs`: its Node is ready, advertises its GPUs, is short of nothing. Which kinds are watched for it, with which rights: `kinds::of`.
+
+mod azure; // NodeClaims, one for each machine
+mod byo; // Nodes that somebody brought along
+mod joined; // the Nodes that came, and whether they can be used
+
+use super::draft::Draft;
+use super::facts::LookedMachine;
+use super::view::View;
+use crate::effect::{Effect, MetadataPatch, is_dying};
+use crate::kinds::Typed;
+use crate::object::{ObjectKey, Seen};
+use crate::plan::{Outcome, Plan};
+use crate::provisioner::NodeProvisioner;
+use crate::read::{Freshness, Read};
+use crate::settings::Settings;
+use crate::snapshot::{Snapshot, Unread};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Node;
+use kaito_api::Workspace;
+use kaito_api::vocabulary::labels;
+use kube_core::ResourceExt;
+
+/// One way to get machines: pure functions over what was read.
+pub(super) trait Provisioner: Sync {
+    /// What every plan of this Workspace reads.
+    fn first_reads(&self, key: &ObjectKey) -> Vec<Read>;
+
+    /// The labels of its machines, beside those that the user asks for: pods go nowhere else.
+    fn node_labels(&self, key: &ObjectKey) -> Vec<(String, String)>;
+
+    /// What machine it is, where the size that the Workspace names does not say so.
+    fn look(&self, _view: &View<'_>, _workspace: &Workspace) -> Result<LookedMachine, Unread> {
+        Ok(LookedMachine::BySize)
+    }
+
+    /// Whether machines are asked for by objects of ours, so that there is something to say of these: the condition NodeClaimReady.
+    fn asks(&self) -> bool;
+
+    /// Asks for what is missing and tells what came; `None` where nothing can be said of machines yet.
+    fn step<'a>(&self, view: &View<'a>, draft: &mut Draft) -> Result<Option<Came<'a>>, Unread>;
+
+    /// What the cache shows of what was asked for.
+    fn holds(&self, view: &View<'_>) -> Result<Held, Unread>;
+
+    /// Takes back everything that was asked for, as far as such a read shows it, and says what that read shows.
+    fn give_back(&self, view: &View<'_>, draft: &mut Draft, freshness: Freshness) -> Result<Held, Unread>;
+
+    /// Takes back what an earlier Workspace of this name has left.
+    fn take_back_strangers(&self, _view: &View<'_>, _draft: &mut Draft) -> Result<(), Unread> {
+        Ok(())
+    }
+
+    /// The same where the cache has no Workspace of this name.
+    fn left_behind(&self, _key: &ObjectKey, _snapshot: &Snapshot) -> Result<Plan, Unread> {
+        Ok(Plan::nothing(Outcome::Gone))
+    }
+
+    /// The Workspace that an object of ours names, which may be gone.
+    fn root_of(&self, _object: &Seen) -> Option<ObjectKey> {
+        None
+    }
+}
+
+/// What a Workspace holds of what it asked for: objects that cost money while they are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Held {
+    /// Objects, those included that are on their way out.
+    pub(super) all: usize,
+    /// Those that nobody has deleted yet.
+    pub(super) alive: usize,
+    /// What one is called.
+    pub(super) unit: &'static str,
+}
+
+/// What came of what was asked for.
+pub(super) struct Came<'a> {
+    /// The Nodes of the Workspace, by name.
+    pub(super) workers: Vec<&'a Node>,
+    /// How many there are to be.
+    pub(super) target: u32,
+    /// The machines that were asked for.
+    pub(super) awaited: Vec<Awaited<'a>>,
+    /// Whether there is, or was until now, anything to wait for.
+    pub(super) is_asked: bool,
+}
+
+/// A machine that was asked for.
+pub(super) struct Awaited<'a> {
+    /// The Node that it has become, where it has.
+    pub(super) node: Option<&'a str>,
+    /// When it was last seen to make progress on its way there.
+    pub(super) progressed: Option<Timestamp>,
+    /// How far it is, in its provisioner's words.
+    pub(super) standing: Option<String>,
+}
+
+/// The one that the operator was started with.
+pub(super) fn of(settings: &Settings) -> &'static dyn Provisioner {
+    match &settings.provisioner {
+        NodeProvisioner::AzureGpuProvisioner => &azure::AzureGpuProvisioner,
+        NodeProvisioner::Byo => &byo::Byo,
+    }
+}
+
+/// Every one, for whoever does not know which the operator was started with.
+const ALL: [&dyn Provisioner; 2] = [&azure::AzureGpuProvisioner, &byo::Byo];
+
+/// The Workspace that a machine of any provisioner's names.
+pub(super) fn root_of(object: &Seen) -> Option<ObjectKey> {
+    ALL.iter().find_map(|provisioner| provisioner.root_of(object))
+}
+
+pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
+    if draft.deleting {
+        return Ok(());
+    }
+    let Some(came) = of(view.settings).step(view, draft)? else { return Ok(()) };
+    came.workers.iter().for_each(|node| mark_accelerator(draft, node));
+    joined::observe(view, draft, &came);
+    super::release::step(view, draft)?;
+    // Nobody waits for the machine of what is over, or for one that nobody asks for.
+    if draft.progress.is_over() || (!draft.may_buy() && !came.is_asked) {
+        draft.waits.clear();
+    }
+    Ok(())
+}
+
+/// The labels of nodes that pods may run on: the user's, then those that tell its machines from others.
+pub(super) fn node_labels(view: &View<'_>) -> Vec<(String, String)> {
+    super::workload::user_labels(view).into_iter().chain(of(view.settings).node_labels(view.key)).collect()
+}
+
+/// The label by which device plugins of older charts find GPU nodes.
+fn mark_accelerator(draft: &mut Draft, node: &Node) {
+    if node.labels().get(labels::ACCELERATOR).map(String::as_str) == Some(labels::ACCELERATOR_NVIDIA)
+        || is_dying(&node.metadata)
+    {
+        return;
+    }
+    let Some(uid) = node.uid() else { return };
+    let patch = MetadataPatch {
+        labels: [(labels::ACCELERATOR.to_owned(), labels::ACCELERATOR_NVIDIA.to_owned())].into(),
+        ..MetadataPatch::default()
+    };
+    draft.push(Effect::Metadata {
+        key: ObjectKey::cluster(Node::KIND, node.name_any()),
+        uid,
+        // A kubelet writes its Node all the time; a label more disturbs nobody.
+        resource_version: None,
+        patch,
+    });
+}
