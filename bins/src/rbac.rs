@@ -15,6 +15,10 @@ pub fn cluster_role(provisioner: &NodeProvisioner) -> ClusterRole {
         rules.push(rule(group, plural, row.verbs));
         rules.extend(row.subresources.iter().map(|(name, verbs)| rule(group, &format!("{plural}/{name}"), verbs)));
     }
+    // Made and kept at start; what stands in them is looked at by Karpenter alone.
+    rules.extend(
+        provisioner.node_classes().map(|classes| rule(&classes.kind.group, &classes.kind.plural, &["get", "create", "patch"])),
+    );
     rules.push(rule("events.k8s.io", "events", &["create"]));
     ClusterRole {
         metadata: ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() },
@@ -35,6 +39,7 @@ fn rule(group: &str, resource: &str, verbs: &[&str]) -> PolicyRule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kaito_core::node_classes::NodeClasses;
 
     fn verbs(resource: &str) -> Vec<String> {
         verbs_where(&NodeProvisioner::default(), resource)
@@ -65,6 +70,9 @@ mod tests {
 
     #[test]
     fn whoever_brings_nodes_along_gives_no_right_to_ask_for_machines_or_to_delete_nodes() {
+        let karpenter = NodeProvisioner::Karpenter(NodeClasses::default());
+        assert_eq!(verbs_where(&karpenter, "aksnodeclasses"), ["get", "create", "patch"]);
+        assert_eq!(verbs_where(&karpenter, "nodeclaims"), ["get", "list", "watch", "delete"], "Karpenter makes them");
         assert!(verbs_where(&NodeProvisioner::Byo, "nodeclaims").is_empty());
         assert_eq!(verbs_where(&NodeProvisioner::Byo, "nodes"), ["get", "list", "watch", "patch"]);
         assert_eq!(verbs_where(&NodeProvisioner::Byo, "statefulsets"), verbs("statefulsets"));

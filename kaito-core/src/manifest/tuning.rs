@@ -12,7 +12,6 @@ use kaito_api::raw::RawVolumeSource;
 use kaito_api::vocabulary::labels;
 use kaito_presets::{Image, TuningParams, TuningRuntime, paths, ports};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// The volume that receives the result.
 pub(super) const RESULTS: &str = "results-volume";

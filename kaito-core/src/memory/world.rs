@@ -88,12 +88,13 @@ impl World {
 
     /// The same with another planner in the place of the product's.
     pub fn with_planner(settings: &Settings, pace: Pace, fate: &Fate, planner: Arc<dyn Planner>) -> World {
+        let machines = Machines::of(settings);
         let mut world = World {
             cluster: Arc::new(MemoryCluster::new(START)),
             settings: settings.clone(),
             replicas: vec![Replica::new(planner, settings.clone())],
-            actors: actors::all(Machines::OfClaims, pace, fate).into_iter().map(Actor::new).collect(),
-            machines: Machines::OfClaims,
+            actors: actors::all(machines, pace, fate).into_iter().map(Actor::new).collect(),
+            machines,
             fate: fate.clone(),
             now: Duration::ZERO,
             timeline: Timeline::default(),

@@ -13,7 +13,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let present = view.metadata.finalizers.clone().unwrap_or_default();
     if !present.iter().any(|name| name == finalizers::WORKSPACE) {
         patch.finalizers = Some(present.into_iter().chain([finalizers::WORKSPACE.to_owned()]).collect());
-        let hardware = draft.subject.as_ref().map(Subject::hardware);
+        let hardware = draft.subject.as_ref().and_then(Subject::hardware);
         if let Some(warning) = hardware.and_then(|it| crate::admission::retirement(view.settings.cloud, it)) {
             draft.notices.push(Notice {
                 warning: true,

@@ -29,7 +29,9 @@ use crate::kinds::{Kind, Typed};
 use crate::memory::{Fate, Pace};
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Outcome, Plan, StatusWrite, Wake};
+use crate::provisioner::NodeProvisioner;
 use crate::read::Freshness;
+use crate::settings::Settings;
 use crate::snapshot::{Snapshot, Unread};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -45,6 +47,16 @@ pub enum Machines {
     OfPools,
     /// Karpenter, out of NodePools: [`Karpenter`] makes NodeClaims of them, and [`Cloud`] machines of these.
     OfNodePools,
+}
+
+impl Machines {
+    /// Whoever answers what an operator with these settings asks for.
+    pub fn of(settings: &Settings) -> Self {
+        match settings.provisioner {
+            NodeProvisioner::Karpenter(_) => Machines::OfNodePools,
+            NodeProvisioner::AzureGpuProvisioner | NodeProvisioner::Byo => Machines::OfClaims,
+        }
+    }
 }
 
 /// Every actor that a cluster without any controllers needs, with what becomes of machines and pods.

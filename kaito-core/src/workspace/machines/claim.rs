@@ -1,0 +1,149 @@
+//! One NodeClaim, and what its provisioner says of it.
+
+use crate::effect::is_dying;
+use crate::object::{Malformed, Seen};
+use crate::snapshot::Listing;
+use crate::words::{cut, quoted};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kaito_api::karpenter::{NodeClaim, NodeClaimCondition};
+use kaito_api::vocabulary::{labels, reasons};
+
+/// A stage that Karpenter reports.
+pub(super) struct Stage {
+    /// The type of its condition.
+    pub(super) name: &'static str,
+    /// Statuses with which the condition refuses. A launch that failed is `Unknown`, with the cloud's own reason and words (Karpenter `lifecycle/launch.go`: `SetUnknownWithReason`),
+    /// because it is tried again; a machine that has not joined yet is `Unknown` too, and refused by nobody.
+    refused_as: &'static [&'static str],
+}
+
+/// The stages, in their order.
+pub(super) const LIFE_CYCLE: [Stage; 3] = [
+    Stage { name: "Launched", refused_as: &["False", "Unknown"] },
+    Stage { name: "Registered", refused_as: &["False"] },
+    Stage { name: "Initialized", refused_as: &["False"] },
+];
+
+/// Reasons that mean no more than "not yet".
+const NOT_YET: [&str; 4] = [reasons::AWAITING_RECONCILIATION, "NotLaunched", "NotRegistered", "NotInitialized"];
+
+/// One claim of the Workspace.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claim<'a> {
+    pub(super) metadata: &'a ObjectMeta,
+    /// The claim, or the decoder's words: an unreadable claim still fills its slot, for a machine may stand behind it.
+    pub(super) body: Result<&'a NodeClaim, &'a Malformed>,
+    /// Slot and incarnation; `None` for claims that an older operator made.
+    pub(super) place: Option<(u32, u32)>,
+}
+
+impl<'a> Claim<'a> {
+    /// Every claim of a listing, those that cannot be read included, by age.
+    pub(super) fn all(listing: Listing<'a, NodeClaim>) -> Vec<Self> {
+        let readable = listing.items.into_iter().map(|claim| (&claim.metadata, Ok(claim)));
+        let unreadable = listing.malformed.into_iter().map(|malformed| (malformed.metadata.as_ref(), Err(malformed)));
+        let mut all: Vec<Claim<'a>> =
+            readable.chain(unreadable).map(|(metadata, body)| Claim { metadata, body, place: place_of(metadata) }).collect();
+        all.sort_by_key(|claim| (claim.metadata.creation_timestamp.clone(), claim.name()));
+        all
+    }
+
+    pub(super) fn name(&self) -> &'a str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn is_dying(&self) -> bool {
+        is_dying(self.metadata)
+    }
+
+    /// Ready by its own condition; a claim of an old provisioner without one is ready when it names its node.
+    pub(super) fn is_ready(&self) -> bool {
+        self.body.is_ok_and(|body| {
+            body.condition("Ready").map_or(body.node_name().is_some(), |ready| ready.status == "True")
+        })
+    }
+
+    /// The uid of the Workspace that it was made for; an older operator did not write it down.
+    pub(super) fn uid_of_owner(&self) -> Option<&'a str> {
+        label(self.metadata, labels::WORKSPACE_UID)
+    }
+
+    pub(super) fn seen(&self) -> Seen {
+        match self.body {
+            Ok(body) => Seen::Decoded(crate::kinds::Typed::into_object(body.clone())),
+            Err(malformed) => Seen::Malformed(malformed.clone()),
+        }
+    }
+
+    /// Since when it is not ready: since it was, or, for one that never was, since it was made. `None` for one that is.
+    pub(super) fn not_ready_since(&self) -> Option<Timestamp> {
+        if self.is_ready() {
+            return None;
+        }
+        let lost = || self.body.ok()?.condition("Ready")?.last_transition_time.as_ref().map(|time| time.0);
+        self.was_ready().then(lost).flatten().or_else(|| self.made())
+    }
+
+    /// Whether its machine came once, whatever became of it since. One that cannot be read may have.
+    pub(super) fn was_ready(&self) -> bool {
+        self.is_ready() || self.body.is_ok_and(|body| body.is_true("Initialized")) || self.body.is_err()
+    }
+
+    /// The stage that the provisioner refuses, in its own words: the first that says why and does not mean "not yet".
+    pub(super) fn refusal(&self) -> Option<&'a NodeClaimCondition> {
+        let body = self.body.ok()?;
+        let said = LIFE_CYCLE.iter().filter_map(|stage| Some((stage, body.condition(stage.name)?)));
+        let mut refused = said.filter(|(stage, condition)| {
+            stage.refused_as.contains(&condition.status.as_str())
+                && !NOT_YET.contains(&condition.reason.as_str())
+                && !condition.message.is_empty()
+        });
+        refused.next().map(|(_, condition)| condition)
+    }
+
+    /// When somebody asked for its deletion.
+    pub(super) fn deleted(&self) -> Option<Timestamp> {
+        self.metadata.deletion_timestamp.as_ref().map(|time| time.0)
+    }
+
+    /// When its machine was last seen to make progress on its way to a Node: it registered, it was launched, it was asked for.
+    pub(super) fn progressed(&self) -> Option<Timestamp> {
+        let reached = |stage| {
+            let condition = self.body.ok()?.condition(stage).filter(|condition| condition.status == "True")?;
+            condition.last_transition_time.as_ref().map(|time| time.0)
+        };
+        reached("Registered").or_else(|| reached("Launched")).or_else(|| self.made())
+    }
+
+    /// How far it has come, in the provisioner's own words: the first stage that is not reached and of which something is said.
+    pub(super) fn standing(&self) -> Option<String> {
+        let body = self.body.ok()?;
+        let conditions = LIFE_CYCLE.iter().filter_map(|stage| body.condition(stage.name));
+        let stage = conditions.filter(|stage| stage.status != "True").find(|stage| !stage.message.is_empty())?;
+        Some(format!("NodeClaim {}: {}: {}", self.name(), stage.type_, quoted(&stage.message)))
+    }
+
+    /// What it says, in its provisioner's words: why it is refused, or how far it is.
+    pub(super) fn said(&self) -> Option<String> {
+        let refusal = self.refusal().map(|condition| format!("{}: {}", condition.reason, condition.message));
+        refusal.or_else(|| self.standing()).map(|words| cut(&quoted(&words), 256))
+    }
+
+    fn made(&self) -> Option<Timestamp> {
+        self.metadata.creation_timestamp.as_ref().map(|time| time.0)
+    }
+
+    pub(super) fn slot(&self) -> Option<u32> {
+        self.place.map(|(slot, _)| slot)
+    }
+}
+
+fn label<'m>(metadata: &'m ObjectMeta, key: &str) -> Option<&'m str> {
+    metadata.labels.as_ref()?.get(key).map(String::as_str)
+}
+
+fn place_of(metadata: &ObjectMeta) -> Option<(u32, u32)> {
+    let number = |key| label(metadata, key).and_then(|text| text.parse().ok());
+    Some((number(labels::NODE_SLOT)?, number(labels::NODE_INCARNATION)?))
+}
