@@ -25,8 +25,10 @@ fn what_the_reference_makes_of_a_manifest_is_what_is_rendered() {
         let documents: Vec<String> =
             step.objects(&case.namespace).iter().filter(|object| is_read(object)).map(Value::to_string).collect();
         let cloud = format!("--cloud={}", case.cloud.as_str());
+        let provisioner = format!("--node-provisioner={}", case.provisioner.as_str());
+        let classes = format!("--karpenter-node-classes={}", golden::NODE_CLASSES);
         let ran = command::kaito(
-            &["render", "-f", "-", "-o", "json", "-n", &case.namespace, &cloud],
+            &["render", "-f", "-", "-o", "json", "-n", &case.namespace, &cloud, &provisioner, &classes],
             documents.join("\n---\n").as_bytes(),
         );
         let printed: Vec<Value> = serde_json::from_str(&ran.out)

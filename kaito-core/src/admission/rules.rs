@@ -102,7 +102,7 @@ pub const RULES: &[Rule] = &[
     Rule { id: "W-8", on: On::LaterVersions, late: Late::Warns, place: Place::Annotation(annotations::USE_LOCAL_WEIGHTS), kind: FieldErrorKind::Value,
            when: |c| annotation(c, annotations::USE_LOCAL_WEIGHTS).is_some_and(|local| !TRUTHS.contains(&local)),
            say: |c| not_one_of(c, annotations::USE_LOCAL_WEIGHTS, &TRUTHS) },
-    Rule { id: "W-9", on: On::Object, late: Late::Blocks, place: Place::Annotation(annotations::NODE_CLASS_NAME), kind: FieldErrorKind::Value,
+    Rule { id: "W-9", on: On::LaterVersions, late: Late::Blocks, place: Place::Annotation(annotations::NODE_CLASS_NAME), kind: FieldErrorKind::Value,
            when: |c| annotation(c, annotations::NODE_CLASS_NAME).is_some_and(|name| c.settings.provisioner.node_classes().is_some_and(|classes| !classes.knows(name))),
            say: |c| not_one_of(c, annotations::NODE_CLASS_NAME, &node_classes(c)) },
     Rule { id: "K-1", on: On::Object, late: Late::Warns, place: Place::Annotation(annotations::RELEASE_NODES_WHEN_DONE), kind: FieldErrorKind::Value,
