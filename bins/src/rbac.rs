@@ -17,7 +17,9 @@ pub fn cluster_role(provisioner: &NodeProvisioner) -> ClusterRole {
     }
     // Made and kept at start; what stands in them is looked at by Karpenter alone.
     rules.extend(
-        provisioner.node_classes().map(|classes| rule(&classes.kind.group, &classes.kind.plural, &["get", "create", "patch"])),
+        provisioner
+            .node_classes()
+            .map(|classes| rule(&classes.kind.group, &classes.kind.plural, &["get", "create", "patch"])),
     );
     rules.push(rule("events.k8s.io", "events", &["create"]));
     ClusterRole {

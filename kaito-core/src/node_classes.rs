@@ -179,9 +179,17 @@ mod tests {
     fn a_list_is_read_and_sorted_and_what_stands_in_a_class_is_passed_through() {
         let text = r#"[{"name":"windows"},{"name":"linux","default":true,"spec":{"amiFamily":"AL2023","role":"x"}}]"#;
         let wishes = parse(text).unwrap();
-        let kind = ClassKind { group: "karpenter.k8s.aws".to_owned(), version: "v1".to_owned(), kind: "EC2NodeClass".to_owned(), plural: "ec2nodeclasses".to_owned() };
+        let kind = ClassKind {
+            group: "karpenter.k8s.aws".to_owned(),
+            version: "v1".to_owned(),
+            kind: "EC2NodeClass".to_owned(),
+            plural: "ec2nodeclasses".to_owned(),
+        };
         let classes = NodeClasses::of(kind.clone(), &wishes);
-        assert_eq!((classes.names.as_slice(), classes.default.as_str()), (&["linux".to_owned(), "windows".to_owned()][..], "linux"));
+        assert_eq!(
+            (classes.names.as_slice(), classes.default.as_str()),
+            (&["linux".to_owned(), "windows".to_owned()][..], "linux")
+        );
         assert_eq!(
             wishes[0].object(&kind),
             json!({

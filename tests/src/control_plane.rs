@@ -20,6 +20,7 @@
 mod assets;
 mod certificates;
 mod error;
+mod karpenter;
 mod kubeconfig;
 mod launch;
 mod process;
@@ -238,6 +239,15 @@ impl ControlPlane {
     pub fn set_pod_log(&self, lines: &[&str]) -> Result<(), Error> {
         let lines = lines.iter().map(|line| format!("2026-01-01T00:00:00.000000000Z stdout F {line}\n"));
         fs::write(self.folder.join(launch::POD_LOG), lines.collect::<String>()).at(launch::POD_LOG)
+    }
+
+    /// Starts Karpenter with its simulated cloud (KWOKNodeClass, static capacity), which has every machine size of Azure, after its definitions. Needs kwok and the controller manager, which play the kubelets
+    /// of its Nodes and let claims follow their pool.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start_karpenter(&mut self) -> Result<(), Error> {
+        karpenter::start(self)
     }
 
     /// Stops everything and removes the folder, as a drop does, and tells what did not work.

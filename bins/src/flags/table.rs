@@ -72,7 +72,11 @@ pub(super) const FLAGS: &[Flag] = &[
         Means::NodeClasses,
         "JSON, what machines of Karpenter are like: [{\"name\":\"linux\",\"default\":true,\"spec\":{…}}]; exactly one is the default (needed with --node-provisioner=karpenter)",
     ),
-    value("karpenter-node-class-group", Means::NodeClassGroup, "the API group of these classes (default karpenter.azure.com)"),
+    value(
+        "karpenter-node-class-group",
+        Means::NodeClassGroup,
+        "the API group of these classes (default karpenter.azure.com)",
+    ),
     value("karpenter-node-class-version", Means::NodeClassVersion, "their version (default v1beta1)"),
     value("karpenter-node-class-kind", Means::NodeClassKind, "their kind (default AKSNodeClass)"),
     value(

@@ -99,9 +99,14 @@ impl ClassKeeper {
 
     async fn find_kinds(&self) -> Result<(), Trouble> {
         let kind = &self.kind;
-        let wanted = [("karpenter.sh", "v1", "nodepools"), ("karpenter.sh", "v1", "nodeclaims"), (&kind.group, &kind.version, &kind.plural)];
+        let wanted = [
+            ("karpenter.sh", "v1", "nodepools"),
+            ("karpenter.sh", "v1", "nodeclaims"),
+            (&kind.group, &kind.version, &kind.plural),
+        ];
         for (group, version, plural) in wanted {
-            let served = match self.requests.foreign(LABEL, Method::GET, format!("/apis/{group}/{version}"), None).await {
+            let served = match self.requests.foreign(LABEL, Method::GET, format!("/apis/{group}/{version}"), None).await
+            {
                 Ok(list) => list["resources"].as_array().into_iter().flatten().any(|kind| kind["name"] == plural),
                 Err(Missing::Kind) => false,
                 Err(Missing::Answer(error)) if error.kind == ErrorKind::NotFound => false,
@@ -120,11 +125,16 @@ impl ClassKeeper {
     /// Applies what of a class is ours. One that somebody else has made is left as it is: machines would be replaced.
     async fn write(&self, wish: &ClassWish) -> Result<(), BackendError> {
         if let Some(there) = self.read(wish).await?
-            && there.pointer("/metadata/labels").is_none_or(|all| all[labels::KARPENTER_MANAGED_BY] != labels::MANAGED_BY_KAITO)
+            && there
+                .pointer("/metadata/labels")
+                .is_none_or(|all| all[labels::KARPENTER_MANAGED_BY] != labels::MANAGED_BY_KAITO)
         {
             tracing::warn!(
                 "{} {} is there already and not labelled {}={}: it is used as it is, whatever --karpenter-node-classes says of it",
-                self.kind.kind, wish.name, labels::KARPENTER_MANAGED_BY, labels::MANAGED_BY_KAITO
+                self.kind.kind,
+                wish.name,
+                labels::KARPENTER_MANAGED_BY,
+                labels::MANAGED_BY_KAITO
             );
             return Ok(());
         }

@@ -39,8 +39,7 @@ const FOLDERS: [(Cloud, fn() -> NodeProvisioner, &str); 4] = [
 ];
 
 /// The classes that the reference was given (`fixtures/karpenter-nodeclasses.yaml`), as its flag has them.
-pub const NODE_CLASSES: &str =
-    r#"[{"name":"image-family-ubuntu","default":true},{"name":"image-family-azure-linux"}]"#;
+pub const NODE_CLASSES: &str = r#"[{"name":"image-family-ubuntu","default":true},{"name":"image-family-azure-linux"}]"#;
 
 /// Karpenter, with the classes that the reference was given.
 ///

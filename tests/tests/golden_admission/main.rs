@@ -8,7 +8,8 @@ mod training;
 use kaito_core::admission::{self, Verdict};
 use kaito_core::cloud::Cloud;
 use kaito_core::gates::Gates;
-use kaito_core::{Settings, failure};
+use kaito_core::node_classes::{self, ClassKind, NodeClasses};
+use kaito_core::{NodeProvisioner, Settings, failure};
 use kaito_tests::allowed::Rows;
 use kaito_tests::shared;
 use rows::{BESIDE_TEMPLATE, DIFFERENCES, DOUBTFUL};
@@ -121,15 +122,20 @@ fn what_the_reference_says_of_settings_of_the_runtime_is_what_we_say() {
 
 /// The settings of a mode, if this version runs in it.
 fn settings(mode: &Value) -> Option<Settings> {
-    if mode["provisioner"] != "azure-gpu-provisioner" {
-        return None;
-    }
+    let provisioner = match mode["provisioner"].as_str()? {
+        "azure-gpu-provisioner" => NodeProvisioner::default(),
+        "karpenter" => {
+            let wishes = node_classes::parse(&mode["karpenterNodeClasses"].to_string()).ok()?;
+            NodeProvisioner::Karpenter(NodeClasses::of(ClassKind::default(), &wishes))
+        }
+        _ => return None,
+    };
     let cloud = Cloud::ALL.into_iter().find(|cloud| mode["cloud"] == cloud.as_str())?;
     // Gates of other kinds change nothing for a Workspace.
     let others = ["enableMultiRoleInferenceController", "ModelMirror"];
     let gates = mode["gates"].as_object().into_iter().flatten().filter(|(name, _)| !others.contains(&name.as_str()));
     let text: Vec<String> = gates.map(|(name, on)| format!("{name}={on}")).collect();
-    Some(Settings { cloud, gates: Gates::parse(&text.join(",")).ok()?, ..Settings::default() })
+    Some(Settings { cloud, gates: Gates::parse(&text.join(",")).ok()?, provisioner, ..Settings::default() })
 }
 
 /// What we answer to the very request.

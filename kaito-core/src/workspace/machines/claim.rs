@@ -43,8 +43,10 @@ impl<'a> Claim<'a> {
     pub(super) fn all(listing: Listing<'a, NodeClaim>) -> Vec<Self> {
         let readable = listing.items.into_iter().map(|claim| (&claim.metadata, Ok(claim)));
         let unreadable = listing.malformed.into_iter().map(|malformed| (malformed.metadata.as_ref(), Err(malformed)));
-        let mut all: Vec<Claim<'a>> =
-            readable.chain(unreadable).map(|(metadata, body)| Claim { metadata, body, place: place_of(metadata) }).collect();
+        let mut all: Vec<Claim<'a>> = readable
+            .chain(unreadable)
+            .map(|(metadata, body)| Claim { metadata, body, place: place_of(metadata) })
+            .collect();
         all.sort_by_key(|claim| (claim.metadata.creation_timestamp.clone(), claim.name()));
         all
     }

@@ -84,7 +84,8 @@ impl Record {
 
 /// Writes down a record that differs from what the Workspace carries, tells of it, and says when machines may be asked for again. `what` it was that went away.
 pub(super) fn tell(view: &View<'_>, draft: &mut Draft, record: Option<Record>, what: &str) -> Timestamp {
-    if record != Record::of(view) || (record.is_none() && view.annotation(annotations::NODE_CLAIMS_GIVEN_UP).is_some()) {
+    if record != Record::of(view) || (record.is_none() && view.annotation(annotations::NODE_CLAIMS_GIVEN_UP).is_some())
+    {
         draft.push(write(view, record.as_ref()));
     }
     let Some(record) = record else { return Timestamp::MIN };
@@ -110,7 +111,8 @@ pub(super) fn told<'a>(view: &'a View<'_>) -> Vec<&'a str> {
     let told = view.conditions().iter().find(|told| told.type_ == ConditionType::NodeClaimReady.as_str());
     let told = told.filter(|told| told.status == "False");
     // What is quoted of a provisioner before it names claims too.
-    let asked = told.and_then(|told| told.message.rsplit_once(ASKED_FOR)).and_then(|(_, names)| names.split(';').next());
+    let asked =
+        told.and_then(|told| told.message.rsplit_once(ASKED_FOR)).and_then(|(_, names)| names.split(';').next());
     asked.into_iter().flat_map(|names| names.split(", ")).collect()
 }
 

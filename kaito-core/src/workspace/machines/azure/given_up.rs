@@ -3,11 +3,11 @@
 //! A slot that was filled again at once would be filled again for ever, and nobody would know why. Of a claim that came and went between two looks nothing is left but its name: the condition
 //! NodeClaimReady names every claim whose machine has not come, at no cost. What it names and the API server does not have was given up too.
 
-use super::super::claim::Claim;
-use super::super::given_up::{self, Gone, Record};
 use super::super::super::draft::Draft;
 use super::super::super::view::View;
+use super::super::claim::Claim;
 use super::super::claims::Slots;
+use super::super::given_up::{self, Gone, Record};
 use crate::effect::Effect;
 use crate::kinds::Kind;
 use crate::manifest;
@@ -48,7 +48,8 @@ fn has_vanished(view: &View<'_>, slots: &Slots<'_>, target: u32) -> Result<bool,
 
 /// The claims whose machine has not come, as the status tells them: those that are there, and those that are asked for now and were not refused. Empty where there are none.
 pub(super) fn named(view: &View<'_>, draft: &Draft, slots: &Slots<'_>) -> String {
-    let there = slots.filled.iter().filter(|claim: &&Claim<'_>| !claim.was_ready()).map(|claim| claim.name().to_owned());
+    let there =
+        slots.filled.iter().filter(|claim: &&Claim<'_>| !claim.was_ready()).map(|claim| claim.name().to_owned());
     let is_refused = |key: &ObjectKey| view.snapshot.mishaps().iter().any(|error| error.key == *key);
     let asked = draft.steps.iter().map(|step| &step.effect).filter(|effect| effect.verb() == "create");
     let asked = asked.map(Effect::key).filter(|key| key.kind == Kind::NodeClaim && !is_refused(key));

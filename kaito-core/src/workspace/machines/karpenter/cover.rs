@@ -7,7 +7,7 @@ use super::super::super::draft::Draft;
 use super::super::super::view::View;
 use super::super::super::workload;
 use super::super::joined;
-use super::{Seat, own_labels, pool};
+use super::{Seat, former_node_labels, own_labels, pool};
 use crate::effect::is_dying;
 use crate::read::{Freshness, Selector};
 use crate::snapshot::Unread;
@@ -51,9 +51,13 @@ impl<'a> Cover<'a> {
             cover.free = list(Selector(user_labels))?.items.into_iter().filter(is_fit).filter(is_nobodys).collect();
         }
         if !seat.former.is_empty() {
-            let former = Selector::of([(labels::WORKSPACE, view.name()), (labels::WORKSPACE_NAMESPACE, view.namespace())]);
             let lacks = |node: &&Node| !own_labels(view.key).matches(node.labels()) && !is_dying(&node.metadata);
-            cover.unmarked = list(former)?.items.into_iter().filter(|node| is_claimed(node)).filter(lacks).collect();
+            cover.unmarked = list(former_node_labels(view.key))?
+                .items
+                .into_iter()
+                .filter(|node| is_claimed(node))
+                .filter(lacks)
+                .collect();
         }
         for nodes in [&mut cover.adopted, &mut cover.free] {
             nodes.sort_by_key(|node| node.name_any());

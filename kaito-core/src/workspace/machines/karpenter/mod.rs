@@ -13,6 +13,7 @@ mod settle; // the number of machines, from live reads
 
 use super::super::draft::Draft;
 use super::super::view::View;
+use super::super::workload;
 use super::claim::Claim;
 use super::claims::Claims;
 use super::given_up::{self, Gone, Record};
@@ -105,6 +106,26 @@ fn former_labels(key: &ObjectKey) -> Selector {
     ])
 }
 
+/// The labels of their Nodes.
+fn former_node_labels(key: &ObjectKey) -> Selector {
+    Selector::of([(labels::WORKSPACE, key.name.as_str()), (labels::WORKSPACE_NAMESPACE, key.namespace())])
+}
+
+/// Everything that is decided from, so that one round is enough.
+fn reads(view: &View<'_>, freshness: Freshness) -> Vec<Read> {
+    let key = view.key;
+    let mut reads = Karpenter.first_reads(key);
+    reads.push(Read::list(Kind::Node, None, former_node_labels(key)));
+    let asked = workload::user_labels(view);
+    if !asked.is_empty() {
+        reads.push(Read::list(Kind::Node, None, Selector(asked)));
+    }
+    if freshness == Freshness::Live {
+        reads = reads.into_iter().map(Read::live).collect();
+    }
+    reads
+}
+
 /// What a Workspace holds of what was asked for.
 struct Seat<'a> {
     pool: Named<'a>,
@@ -118,17 +139,7 @@ struct Seat<'a> {
 
 impl<'a> Seat<'a> {
     fn look(view: &View<'a>, freshness: Freshness) -> Result<Self, Unread> {
-        let key = pool::key(view.key);
-        let mut reads = [
-            Read::object(key.clone()),
-            Read::list(Kind::NodePool, None, own_labels(view.key)),
-            Read::list(Kind::NodeClaim, None, pool_labels(view.key)),
-            Read::list(Kind::NodeClaim, None, former_labels(view.key)),
-        ];
-        if freshness == Freshness::Live {
-            reads = reads.map(Read::live);
-        }
-        view.snapshot.need(reads)?;
+        view.snapshot.need(reads(view, freshness))?;
         let pools = view.snapshot.list::<NodePool>(None, own_labels(view.key), freshness)?;
         let claims = view.snapshot.list::<NodeClaim>(None, pool_labels(view.key), freshness)?;
         let former = view.snapshot.list::<NodeClaim>(None, former_labels(view.key), freshness)?;
@@ -136,7 +147,7 @@ impl<'a> Seat<'a> {
         let lacks = lacks.into_iter().find(|(lacks, _)| *lacks).map(|(_, kind)| kind.plural());
         let of_ours = |claim: &Claim<'_>| own_labels(view.key).matches(&claim.seen().labels());
         Ok(Self {
-            pool: Named::of(view.snapshot.seen(key, freshness)?, view.key, view.uid()),
+            pool: Named::of(view.snapshot.seen(pool::key(view.key), freshness)?, view.key, view.uid()),
             claims: Claim::all(claims).into_iter().filter(of_ours).collect(),
             former: Claims::new(former, view.uid()),
             lacks,

@@ -170,13 +170,20 @@ mod tests {
         let kind = |labels: Value| {
             let seen = pool(labels);
             let named = Named::of(Some(&seen), &workspace, "u");
-            (named.ours().is_some(), named.owned(&workspace, "u").is_some(), named.trouble().map(|failure| failure.cause))
+            (
+                named.ours().is_some(),
+                named.owned(&workspace, "u").is_some(),
+                named.trouble().map(|failure| failure.cause),
+            )
         };
         assert_eq!(kind(with_uid(names("a", "b-c"), "u")), (true, true, None));
         assert_eq!(kind(names("a", "b-c")), (true, true, None), "an older operator's");
         assert_eq!(kind(with_uid(names("a", "b-c"), "former")), (false, false, None), "it goes, and ours comes");
         let (ours, owned, told) = kind(with_uid(names("a-b", "c"), "other"));
-        assert_eq!((ours, owned, told.as_deref()), (false, false, Some("NodePool a-b-c exists and is of Workspace a-b/c")));
+        assert_eq!(
+            (ours, owned, told.as_deref()),
+            (false, false, Some("NodePool a-b-c exists and is of Workspace a-b/c"))
+        );
         let (ours, _, told) = kind(json!({}));
         assert!(!ours && told.is_some_and(|told| told.ends_with("carries no label of a Workspace")));
     }

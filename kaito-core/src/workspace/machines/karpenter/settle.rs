@@ -46,7 +46,8 @@ pub(super) fn step(
     if !changes(view, draft, seat, cover, (target, buys))? {
         return Ok(());
     }
-    view.snapshot.need([Read::object(view.key.clone()).live()])?;
+    let root = Read::object(view.key.clone()).live();
+    view.snapshot.need(super::reads(view, Freshness::Live).into_iter().chain([root]))?;
     let root = view.live_root()?;
     let seat = Seat::look(view, Freshness::Live)?;
     let cover = Cover::look(view, draft, &seat, Freshness::Live)?;
@@ -91,7 +92,13 @@ fn need(view: &View<'_>, seat: &Seat<'_>, cover: &Cover<'_>, target: u32, buys: 
     let taken = free.min(missing.saturating_sub(bought));
     let raised = missing.saturating_sub(taken);
     let replicas = match raised {
-        raised if raised > current => if buys { raised } else { current },
+        raised if raised > current => {
+            if buys {
+                raised
+            } else {
+                current
+            }
+        }
         _ if current > target && pods(view)? <= target as usize => target,
         _ => current,
     };
@@ -146,7 +153,8 @@ fn wanted(view: &View<'_>, draft: &Draft, there: Option<&NodePool>, need: &Need)
     // Whoever looks after a set says when its machines are renewed.
     if let (Some(_), Some(there), Some(disruption)) = (inference_set, there, pool.spec.disruption.as_mut()) {
         let budgets = there.spec.disruption.as_ref().map(|there| there.budgets.clone());
-        disruption.budgets = budgets.filter(|budgets| !budgets.is_empty()).unwrap_or_else(|| disruption.budgets.clone());
+        disruption.budgets =
+            budgets.filter(|budgets| !budgets.is_empty()).unwrap_or_else(|| disruption.budgets.clone());
     }
     Some(pool)
 }
