@@ -17,8 +17,8 @@ const GATES: &[Gate] = &[
     Gate { name: "gatewayAPIInferenceExtension", default: false, available: false },
     // On by default upstream; its controller comes with a later version, so being on has no effect yet.
     Gate { name: "enableInferenceSetController", default: true, available: true },
-    Gate { name: "enableMIG", default: false, available: false },
-    Gate { name: "enableAccelerator", default: false, available: false },
+    Gate { name: "enableMIG", default: false, available: true },
+    Gate { name: "enableAccelerator", default: false, available: true },
     Gate { name: "enableMultiRoleInferenceController", default: false, available: false },
     Gate { name: "ModelMirror", default: false, available: false },
     Gate { name: "ModelStreaming", default: false, available: false },
@@ -101,6 +101,16 @@ impl Gates {
         self.is_on("disableNodeAutoProvisioning")
     }
 
+    /// Whether a slice of a GPU may be asked for by its profile.
+    pub fn mig(&self) -> bool {
+        self.is_on("enableMIG")
+    }
+
+    /// Whether some of the GPUs of a node may be asked for.
+    pub fn accelerator(&self) -> bool {
+        self.is_on("enableAccelerator")
+    }
+
     fn is_on(&self, name: &str) -> bool {
         self.0.get(name).copied().unwrap_or_default()
     }
@@ -112,11 +122,13 @@ mod tests {
 
     #[test]
     fn gates_are_read_and_refused_in_words() {
-        assert!(Gates::parse("").unwrap().vllm());
+        assert!(Gates::parse("").unwrap().vllm() && !Gates::default().mig() && !Gates::default().accelerator());
+        let parts = Gates::parse("enableMIG=true,enableAccelerator=true").unwrap();
+        assert!(parts.mig() && parts.accelerator());
         assert!(!Gates::parse("vLLM=true, vLLM=False").unwrap().vllm());
         assert!(Gates::parse("vLLM").unwrap_err().to_string().contains("expected name=true"));
         let unknown = Gates::parse("vllm=true,ModelMiror=true").unwrap_err().to_string();
         assert!(unknown.starts_with("invalid feature gate(s) vllm, ModelMiror") && unknown.contains("ModelMirror"));
-        assert!(matches!(Gates::parse("enableMIG=true"), Err(GateError::NotAvailable("enableMIG"))));
+        assert!(matches!(Gates::parse("ModelMirror=true"), Err(GateError::NotAvailable("ModelMirror"))));
     }
 }

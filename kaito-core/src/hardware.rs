@@ -1,8 +1,9 @@
 //! What a machine has: as the table of its cloud's sizes says, or as a Node that somebody brought along says of itself.
 
 use k8s_openapi::api::core::v1::Node;
-use kaito_api::vocabulary::labels;
-use kaito_presets::{ComputeCapability, GpuVendor, Retirement, Sku};
+use kaito_api::vocabulary::{labels, names};
+use kaito_api::workspace::{MigProfile, MigProfileError, PartitionMode, PartitionSpec};
+use kaito_presets::{ComputeCapability, GpuVendor, Retirement, Sku, mig_family};
 use kube_core::ResourceExt;
 use std::borrow::Cow;
 
@@ -27,6 +28,8 @@ pub struct Hardware {
     pub visible_bytes_per_gpu: Option<u64>,
     /// Whether each GPU is one slice of a larger one (multi-instance GPU): slices do not work together.
     pub is_sliced: bool,
+    /// The profile of the slice that is asked for by name, such as `3g.40gb`; else what counts as a GPU is asked for.
+    pub slice: Option<Cow<'static, str>>,
     /// The cloud withdraws the size, or has.
     pub retirement: Option<Retirement>,
 }
@@ -43,6 +46,7 @@ impl From<&'static Sku> for Hardware {
             nvme: sku.nvme,
             visible_bytes_per_gpu: sku.visible_bytes_per_gpu,
             is_sliced: false,
+            slice: None,
             retirement: sku.retirement,
         }
     }
@@ -59,6 +63,50 @@ impl Hardware {
         self.gpu_memory_bytes / u64::from(self.gpu_count.max(1))
     }
 
+    /// What a pod asks its machine for: the resource of whole GPUs, or of slices of one profile.
+    pub fn resource(&self) -> Cow<'static, str> {
+        match &self.slice {
+            Some(profile) => Cow::Owned(format!("{}{profile}", names::NVIDIA_MIG_PREFIX)),
+            None => Cow::Borrowed(names::NVIDIA_GPU),
+        }
+    }
+
+    /// The part of the machine that a Workspace asks for, or why it does not have that. The memory of a slice is that of its profile in whole gibibytes, as the reference counts it.
+    pub fn part(self, partition: &PartitionSpec) -> Result<Self, String> {
+        match &partition.mode {
+            PartitionMode::Mig => self.one_slice(&partition.profile),
+            PartitionMode::Accelerator => {
+                let count = partition.count.and_then(|count| u32::try_from(count).ok()).unwrap_or(1).max(1);
+                if count > self.gpu_count {
+                    return Err(format!(
+                        "partition.count ({count}) exceeds GPUs available on node ({})",
+                        self.gpu_count
+                    ));
+                }
+                let gpu_memory_bytes = self.gpu_memory_bytes_each().saturating_mul(u64::from(count));
+                Ok(Self { gpu_count: count, gpu_memory_bytes, ..self })
+            }
+            PartitionMode::Unknown(_) => Ok(self),
+        }
+    }
+
+    fn one_slice(self, text: &str) -> Result<Self, String> {
+        let profile: MigProfile = text.parse().map_err(|error: MigProfileError| error.to_string())?;
+        let whole = mig_family(&self.name, self.gpu_memory_bytes_each() / GIB);
+        if let Some(family) = whole.filter(|family| !family.profiles.contains(&text)) {
+            let profiles = family.profiles.join(", ");
+            return Err(format!("a slice {text} cannot be had of {}, which is divided into {profiles}", self.name));
+        }
+        Ok(Self {
+            gpu_count: 1,
+            gpu_memory_bytes: u64::from(profile.memory_gib) * GIB,
+            visible_bytes_per_gpu: None,
+            is_sliced: true,
+            slice: Some(Cow::Owned(text.to_owned())),
+            ..self
+        })
+    }
+
     /// What the labels of a Node say, which NVIDIA's GPU feature discovery writes: product, number, memory, compute capability; or which of them is missing or no number.
     pub fn of_node(node: &Node) -> Result<Self, String> {
         let text = |key: &str| node.labels().get(key).map(String::as_str).filter(|text| !text.is_empty());
@@ -69,11 +117,16 @@ impl Hardware {
                 .map_err(|_| format!("label {key} of node {} is {text:?}, and no number", node.name_any()))
         };
         let product = text(labels::GPU_PRODUCT).ok_or_else(|| missing(labels::GPU_PRODUCT))?;
-        let (gpu_count, each) = (number(labels::GPU_COUNT)?.max(1), number(labels::GPU_MEMORY)?);
+        let (gpu_count, each) = (number(labels::GPU_COUNT)?, number(labels::GPU_MEMORY)?);
+        if gpu_count == 0 || each == 0 {
+            let key = if gpu_count == 0 { labels::GPU_COUNT } else { labels::GPU_MEMORY };
+            return Err(format!("label {key} of node {} is 0", node.name_any()));
+        }
         let each = (u64::from(each) * MIB + GIB / 2) / GIB * GIB;
         let part = |key: &str| text(key).and_then(|text| text.parse::<u8>().ok());
-        let compute_capability = part(labels::CUDA_MAJOR)
+        let told = part(labels::CUDA_MAJOR)
             .map(|major| ComputeCapability { major, minor: part(labels::CUDA_MINOR).unwrap_or_default() });
+        let compute_capability = told.or_else(|| capability_of(product));
         let sliced = text(labels::MIG_CONFIG).is_some_and(|config| config != "all-disabled");
         Ok(Self {
             name: Cow::Owned(product.to_owned()),
@@ -84,10 +137,36 @@ impl Hardware {
             compute_capability,
             nvme: false,
             visible_bytes_per_gpu: None,
+            slice: None,
             is_sliced: sliced && text(labels::MIG_CONFIG_STATE) == Some("success"),
             retirement: None,
         })
     }
+}
+
+/// Compute capabilities by a word of the product's name (NVIDIA, "CUDA GPU compute capability"), for Nodes that were labelled by hand: feature discovery tells it itself.
+const CAPABILITIES: &[(&str, ComputeCapability)] = &[
+    ("A10", ComputeCapability::new(8, 6)),
+    ("A100", ComputeCapability::new(8, 0)),
+    ("A10G", ComputeCapability::new(8, 6)),
+    ("A16", ComputeCapability::new(8, 6)),
+    ("A2", ComputeCapability::new(8, 6)),
+    ("A30", ComputeCapability::new(8, 0)),
+    ("A40", ComputeCapability::new(8, 6)),
+    ("B200", ComputeCapability::new(10, 0)),
+    ("GH200", ComputeCapability::new(9, 0)),
+    ("H100", ComputeCapability::new(9, 0)),
+    ("H200", ComputeCapability::new(9, 0)),
+    ("L4", ComputeCapability::new(8, 9)),
+    ("L40", ComputeCapability::new(8, 9)),
+    ("L40S", ComputeCapability::new(8, 9)),
+    ("T4", ComputeCapability::new(7, 5)),
+    ("V100", ComputeCapability::new(7, 0)),
+];
+
+fn capability_of(product: &str) -> Option<ComputeCapability> {
+    let is_in = |word: &str| product.split(['-', ' ']).any(|part| part == word);
+    CAPABILITIES.iter().find(|(word, _)| is_in(word)).map(|(_, capability)| *capability)
 }
 
 #[cfg(test)]
@@ -128,6 +207,7 @@ mod tests {
                 Some("many"),
                 "label nvidia.com/gpu.count of node gpu-1 is \"many\", and no number",
             ),
+            ("nvidia.com/gpu.count", Some("00"), "label nvidia.com/gpu.count of node gpu-1 is 0"),
             ("nvidia.com/gpu.memory", Some(""), "node gpu-1 has no label nvidia.com/gpu.memory"),
             ("nvidia.com/gpu.memory", Some("-1"), "label nvidia.com/gpu.memory of node gpu-1 is \"-1\", and no number"),
         ] {
@@ -138,6 +218,36 @@ mod tests {
             }
             assert_eq!(Hardware::of_node(&node(labels)).unwrap_err(), says);
         }
+    }
+
+    #[test]
+    fn a_node_that_was_labelled_by_hand_has_the_capability_of_its_product() {
+        let mut labels = labels();
+        for (product, capability) in
+            [("Tesla-V100-SXM2-16GB", Some((7, 0))), ("NVIDIA-A10-24Q", Some((8, 6))), ("X", None)]
+        {
+            labels["nvidia.com/gpu.product"] = json!(product);
+            labels.as_object_mut().unwrap().remove("nvidia.com/cuda.compute.major");
+            let hardware = Hardware::of_node(&node(labels.clone())).unwrap();
+            assert_eq!(hardware.compute_capability.map(|it| (it.major, it.minor)), capability, "{product}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_machine_is_so_many_gpus_or_one_slice_and_no_more_than_it_has() {
+        let whole = || Hardware::of_node(&node(labels())).unwrap();
+        let part = |partition: Value| whole().part(&serde_json::from_value(partition).unwrap());
+        let two = part(json!({"mode": "accelerator", "count": 2})).unwrap();
+        assert_eq!((two.gpu_count, two.gpu_memory_bytes_each(), &*two.resource()), (2, 80 << 30, "nvidia.com/gpu"));
+        let said = part(json!({"mode": "accelerator", "count": 9})).unwrap_err();
+        assert_eq!(said, "partition.count (9) exceeds GPUs available on node (8)");
+        let slice = part(json!({"mode": "mig", "profile": "3g.40gb"})).unwrap();
+        assert_eq!((slice.gpu_count, slice.gpu_memory_bytes, slice.is_sliced), (1, 40 << 30, true));
+        assert_eq!(slice.resource(), "nvidia.com/mig-3g.40gb");
+        let said = part(json!({"mode": "mig", "profile": "1g.5gb"})).unwrap_err();
+        assert!(
+            said.starts_with("a slice 1g.5gb cannot be had of NVIDIA-H100-80GB-HBM3, which is divided into 1g.10gb")
+        );
     }
 
     #[test]

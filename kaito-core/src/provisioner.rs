@@ -38,6 +38,14 @@ impl NodeProvisioner {
         }
     }
 
+    /// Whether machines are made on request; else they are there, or are not.
+    pub fn makes_machines(&self) -> bool {
+        match self {
+            NodeProvisioner::AzureGpuProvisioner | NodeProvisioner::Karpenter(_) => true,
+            NodeProvisioner::Byo => false,
+        }
+    }
+
     /// The one that is meant: by its name, or by the gate `disableNodeAutoProvisioning`. The two are one wish, and must not contradict each other. Of Karpenter's classes nothing is known yet: they are those of a simulation.
     pub fn choose(name: Option<&str>, gates: &Gates) -> Result<Self, String> {
         let name = name.map(str::trim).filter(|name| !name.is_empty());

@@ -15,6 +15,7 @@ pub mod ports; // who listens where
 mod capability; // CUDA compute capability
 mod catalogue; // find a model by any of its names; say what was meant when there is none
 mod generated; // the tables
+mod mig; // into which slices a GPU can be divided
 mod model; // what a model is
 mod nearest; // names that look alike
 mod options; // what a server of vLLM can be told
@@ -26,6 +27,7 @@ mod trainer; // what the trainer of an image can be told
 pub use capability::ComputeCapability;
 pub use catalogue::{UnknownModel, aliases, is_hub_id, model, models, nearest};
 pub use images::Image;
+pub use mig::{MIG_FAMILIES, MigFamily, is_mig_profile, mig_family};
 pub use model::{
     ASSUMED_TOKENS, Attention, Features, Flag, Formats, Model, ModelRef, Quantization, Shape, Text, TransformersParams,
     TuningMethod, TuningParams,

@@ -90,7 +90,7 @@ fn launched(facts: &Facts) -> (u32, String, Value) {
         engine: facts.engine().unwrap(),
         layout,
         pod_labels: BTreeMap::new(),
-        node_labels: Vec::new(),
+        placement: Placement::default(),
         config: None,
         access_secret: None,
         adapters: Vec::new(),

@@ -90,7 +90,7 @@ fn start_differs(
         params,
         weights,
         preset: row.text("preset"),
-        node_labels: Vec::new(),
+        placement: Placement::default(),
         config_map: "lora-params-template",
         results: &results,
         input: Input::Volume(&nothing),
@@ -231,7 +231,8 @@ fn settings_that_are_published_or_made_by_the_reference_are_taken_without_a_word
             workspace["tuning"]["method"] = json!(method);
             workspace["tuning"]["config"] = json!("mine");
             let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": {"training_config.yaml": text}});
-            let verdict = admission::training_settings(&workspace, &config, &Settings::default()).unwrap();
+            let verdict =
+                admission::training_settings(&workspace, &config, &Settings::default(), &Default::default()).unwrap();
             // One of the corpus climbs out of /mnt, and says so.
             let meant = text.contains("output_dir: /mnt/../etc");
             let only =

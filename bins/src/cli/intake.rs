@@ -4,6 +4,7 @@ use super::Verdict;
 use super::args::{Input, Operator};
 use super::console::{Console, Defect};
 use crate::input::{self, Document, Problem};
+use kaito_api::k8s_openapi::api::core::v1::Node;
 use kaito_api::{FieldError, syntax};
 use kaito_core::hub::Repository;
 use kaito_core::memory::World;
@@ -58,6 +59,7 @@ pub fn read(
     if !taken {
         return Ok(Err(Verdict::No));
     }
+    nodes(&others, &settings, console);
     let mut world = World::installed(&settings);
     let models = models(&workspaces, operator, console);
     models.iter().for_each(|model| world.publish_model(model.clone()));
@@ -73,6 +75,21 @@ pub fn read(
         models,
         refusals,
     }))
+}
+
+/// The Nodes that somebody brought along, where no machines are made; that there is none is said, for then nothing can become ready.
+pub(super) fn nodes(documents: &[Document], settings: &Settings, console: &mut Console<'_>) -> Option<Vec<Node>> {
+    if settings.provisioner.makes_machines() {
+        return None;
+    }
+    let all = documents.iter().filter(|document| document.key.kind == Kind::Node);
+    let read: Vec<Node> = all.filter_map(|document| serde_json::from_value(document.value.clone()).ok()).collect();
+    if read.is_empty() {
+        let name = settings.provisioner.as_str();
+        console.remark(&format!("no Node among the documents: with --node-provisioner={name} no machine is made, so that those which are there must be given too, such as by `kubectl get nodes -o yaml`"));
+        return None;
+    }
+    Some(read)
 }
 
 /// The models of these Workspaces that are in no catalogue, from the folder of the options; what is not there is said.

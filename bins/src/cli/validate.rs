@@ -5,7 +5,7 @@ use super::console::{Colour, Console, Defect, Look};
 use super::{Verdict, intake, output, reviews};
 use crate::input::{self, Document, Place, Problem, printable};
 use kaito_api::{FieldError, FieldErrorKind};
-use kaito_core::admission;
+use kaito_core::admission::{self, Known};
 use kaito_core::workspace::LookedModel;
 use kaito_core::{Kind, ObjectKey};
 use serde::Serialize;
@@ -79,7 +79,9 @@ pub fn run(args: &Validate, stdin: &mut dyn Read, console: &mut Console<'_>) -> 
         .filter(|document| document.key.kind == Kind::Workspace)
         .map(|document| (document.key.clone(), document.value.clone()))
         .collect();
-    let judged = documents.into_iter().map(|document| judge(document, &old, &workspaces, &args.operator));
+    let nodes = intake::nodes(&documents, &settings, console);
+    let known = Known { models: &|id| looked(&args.operator, id), nodes: nodes.as_deref() };
+    let judged = documents.into_iter().map(|document| judge(document, &old, &workspaces, &args.operator, &known));
     let judged: Vec<Judged> = judged.collect();
     let text = match args.output.form {
         Form::Table => judged.iter().map(|one| for_people(one, console.look)).collect(),
@@ -100,13 +102,17 @@ fn read(args: &Validate, stdin: &mut dyn Read) -> Result<(Vec<Document>, Vec<Doc
     if problems.is_empty() { Ok((new, old)) } else { Err(problems) }
 }
 
-fn judge(document: Document, old: &[Document], workspaces: &[(ObjectKey, Value)], operator: &Operator) -> Judged {
+fn judge(
+    document: Document,
+    old: &[Document],
+    workspaces: &[(ObjectKey, Value)],
+    operator: &Operator,
+    known: &Known<'_>,
+) -> Judged {
     let old = old.iter().find(|old| old.key == document.key).map(|old| &old.value);
     let verdict = match document.key.kind {
-        Kind::Workspace => {
-            admission::review_with(&document.value, old, &operator.settings(), &|id| looked(operator, id))
-        }
-        Kind::ConfigMap if document.faults.is_empty() => settings_of(&document, workspaces, operator),
+        Kind::Workspace => admission::review_with(&document.value, old, &operator.settings(), known),
+        Kind::ConfigMap if document.faults.is_empty() => settings_of(&document, workspaces, operator, known),
         // The input holds other kinds to their types, with the nearest names.
         _ => admission::Verdict::new(document.faults.clone(), Vec::new()),
     };
@@ -122,13 +128,17 @@ fn looked(operator: &Operator, id: &str) -> LookedModel {
 }
 
 /// What the Workspaces of the input make of a ConfigMap that they name.
-fn settings_of(document: &Document, workspaces: &[(ObjectKey, Value)], operator: &Operator) -> admission::Verdict {
+fn settings_of(
+    document: &Document,
+    workspaces: &[(ObjectKey, Value)],
+    operator: &Operator,
+    known: &Known<'_>,
+) -> admission::Verdict {
     let settings = operator.settings();
-    let models = |id: &str| looked(operator, id);
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     for (key, workspace) in workspaces.iter().filter(|(key, _)| key.namespace == document.key.namespace) {
-        let verdict = admission::runtime_settings(workspace, &document.value, &settings, &models)
-            .or_else(|| admission::training_settings(workspace, &document.value, &settings));
+        let verdict = admission::runtime_settings(workspace, &document.value, &settings, known)
+            .or_else(|| admission::training_settings(workspace, &document.value, &settings, known));
         let Some(verdict) = verdict else { continue };
         errors.extend(verdict.errors.into_iter().map(|error| {
             let detail = format!("for Workspace {}: {}", key.name, error.detail);

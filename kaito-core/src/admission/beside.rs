@@ -1,5 +1,6 @@
 //! What the ConfigMap that a Workspace names would tell its server or its trainer: for whoever has both, such as the command line. A webhook that sees the Workspace alone cannot; the controller says it late.
 
+use super::known::Known;
 use super::read;
 use super::verdict::Verdict;
 use crate::failure;
@@ -8,13 +9,13 @@ use crate::object::Object;
 use crate::runtime_config::{RuntimeConfig, first};
 use crate::settings::Settings;
 use crate::training::TrainingConfig;
-use crate::workspace::{self, Engine, Looked, LookedModel, Subject, Task};
+use crate::workspace::{self, Engine, Subject, Task};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kaito_api::vocabulary::names;
 use kaito_api::{FieldError, FieldErrorKind, FieldPath};
 use serde_json::Value;
 
-/// Judges a ConfigMap as the settings of the runtime of a Workspace in its namespace; `None` where this Workspace does not read it, or cannot be read itself. `models` says what is known of a model that is in no catalogue.
+/// Judges a ConfigMap as the settings of the runtime of a Workspace in its namespace; `None` where this Workspace does not read it, or cannot be read itself. `known` says what is known of its model and its machines, where no table has them.
 ///
 /// ```
 /// use kaito_core::{Settings, admission};
@@ -27,18 +28,12 @@ use serde_json::Value;
 /// });
 /// let text = "vllm:\n  max-model-len: many\n";
 /// let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "my-settings"}, "data": {"inference_config.yaml": text}});
-/// let verdict = admission::runtime_settings(&workspace, &config, &Settings::default(), &|_| Default::default()).unwrap();
+/// let verdict = admission::runtime_settings(&workspace, &config, &Settings::default(), &Default::default()).unwrap();
 /// assert_eq!(verdict.message, r#"data["inference_config.yaml"]: line 2: vllm.max-model-len is "many": expected a positive whole number"#);
 /// ```
-pub fn runtime_settings(
-    workspace: &Value,
-    config: &Value,
-    settings: &Settings,
-    models: &dyn Fn(&str) -> LookedModel,
-) -> Option<Verdict> {
+pub fn runtime_settings(workspace: &Value, config: &Value, settings: &Settings, known: &Known<'_>) -> Option<Verdict> {
     let (_, workspace) = read(workspace).ok()?;
-    let model = workspace::asked_of_hub(&workspace).map(models).unwrap_or_default();
-    let looked = Looked::without_cluster(settings, model);
+    let looked = known.of(&workspace, settings);
     let Ok(Subject::Model(facts)) = workspace::resolve(&workspace, settings, &looked) else { return None };
     let named = &workspace.inference()?.config;
     let is_read = facts.engine() == Some(Engine::Vllm) && config.pointer("/metadata/name")? == named.as_str();
@@ -73,12 +68,12 @@ pub fn runtime_settings(
 /// });
 /// let text = "training_config:\n  LoraConfig:\n    r: many\n  DataCollator: {mlm: false}\n";
 /// let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": {"training_config.yaml": text}});
-/// let verdict = admission::training_settings(&workspace, &config, &Settings::default()).unwrap();
+/// let verdict = admission::training_settings(&workspace, &config, &Settings::default(), &Default::default()).unwrap();
 /// assert!(verdict.message.ends_with(r#"line 3: LoraConfig.r is "many": expected a whole number"#));
 /// ```
-pub fn training_settings(workspace: &Value, config: &Value, settings: &Settings) -> Option<Verdict> {
+pub fn training_settings(workspace: &Value, config: &Value, settings: &Settings, known: &Known<'_>) -> Option<Verdict> {
     let (_, workspace) = read(workspace).ok()?;
-    let looked = Looked::without_cluster(settings, LookedModel::NotYet);
+    let looked = known.of(&workspace, settings);
     let Ok(Subject::Model(facts)) = workspace::resolve(&workspace, settings, &looked) else { return None };
     let Task::Tuning { method, .. } = facts.task else { return None };
     let is_read = config.pointer("/metadata/name")? == workspace.tuning()?.config.as_str();

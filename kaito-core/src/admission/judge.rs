@@ -62,7 +62,7 @@ pub fn judge(case: &Case<'_>) -> Judgement {
     broken.sort_by(|a, b| a.error.cmp(&b.error));
     let subject = workspace::objections(case.new, case.settings, case.looked);
     let (mut unused, warnings) = match &subject {
-        Ok(subject) => (unused(case.new, subject), warnings(case, subject)),
+        Ok(subject) => (unused(case, subject), warnings(case, subject)),
         Err(_) => (Vec::new(), Vec::new()),
     };
     unused.extend(told);
@@ -85,7 +85,8 @@ fn warnings(case: &Case<'_>, subject: &Subject) -> Vec<String> {
             quoted(id)
         )).collect(),
     };
-    let of_number = workspace::bought_otherwise(workspace, subject);
+    let is_bought = case.settings.provisioner.makes_machines();
+    let of_number = is_bought.then(|| workspace::bought_otherwise(workspace, subject)).flatten();
     let of_size = subject.hardware().and_then(|hardware| retirement(case.settings.cloud, hardware));
     of_template.into_iter().chain(of_number).chain(of_size).collect()
 }
@@ -110,14 +111,19 @@ fn token_missing(case: &Case<'_>, facts: &Facts) -> Option<String> {
 }
 
 /// What was asked for and has no effect: said, so that nobody waits for it.
-fn unused(workspace: &Workspace, subject: &Subject) -> Vec<String> {
+fn unused(case: &Case<'_>, subject: &Subject) -> Vec<String> {
+    let (workspace, provisioner) = (case.new, &case.settings.provisioner);
     let mut unused = match subject {
         Subject::Model(facts) => unused_beside_preset(workspace, Some(facts)),
         Subject::Unseen(_) => unused_beside_preset(workspace, None),
         Subject::Own(own) => workspace::unused_beside_template(workspace, own),
     };
-    if !workspace.resource().preferred_nodes.is_empty() {
+    if provisioner.makes_machines() && !workspace.resource().preferred_nodes.is_empty() {
         unused.push("resource.preferredNodes".to_owned());
+    }
+    let asks_itself = matches!(subject, Subject::Own(_)) && workspace.resource().partition.is_some();
+    if asks_itself {
+        unused.push("resource.partition: the containers of a template ask for GPUs themselves".to_owned());
     }
     unused
 }
@@ -176,6 +182,8 @@ const PLACES: &[(&Reason, &str)] = &[
     (&failure::NO_RUNTIME, "resource.instanceType"),
     (&failure::MODEL_TOO_LARGE, "resource.instanceType"),
     (&failure::MORE_NODES_THAN_ASKED, "resource.count"),
+    (&failure::NODES_DIFFER, "resource.labelSelector"),
+    (&failure::PART_NOT_POSSIBLE, "resource.partition"),
 ];
 
 /// Fields that a cause may begin with.

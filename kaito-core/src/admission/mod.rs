@@ -7,11 +7,12 @@
 //!
 //! [`runtime_settings`] and [`training_settings`] judge a ConfigMap beside its Workspace, for whoever has both.
 //!
-//! Deliberately absent: anything that needs a cluster (which ConfigMaps and Secrets there are), and what other kinds than Workspace mean.
+//! Deliberately absent: anything that needs a cluster (which ConfigMaps and Secrets there are) but what a caller has looked up itself ([`Known`]), and what other kinds than Workspace mean.
 
 mod beside; // the ConfigMap beside a Workspace, where both are there
 mod expect; // one value against one schema, without what is below it
 mod judge; // rules and look-ups, put together
+mod known; // models and Nodes that are known beside the object
 mod metadata; // what may stand in `metadata`
 pub mod nearest; // the known word that was probably meant
 mod rules; // rules that need more than the shape, as a table
@@ -22,10 +23,11 @@ mod webhook; // AdmissionReview in, AdmissionReview out
 pub use beside::{runtime_settings, training_settings};
 pub(crate) use judge::retirement;
 pub use judge::{Broken, Judgement, judge};
+pub use known::Known;
 pub use metadata::check as check_metadata;
 pub use rules::{Case, Late, On, Place, RULES, Rule};
 pub use verdict::{Verdict, review, review_with};
-pub use webhook::{NotAReview, answer};
+pub use webhook::{NotAReview, answer, answer_with};
 
 use crate::settings::Settings;
 use kaito_api::workspace::{self, Version};

@@ -4,12 +4,15 @@
 
 use crate::settings::Settings;
 use crate::training;
-use crate::workspace::Looked;
+use crate::units::Bytes;
+use crate::workspace::{Looked, LookedModel};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kaito_api::vocabulary::{ImageFamily, annotations};
-use kaito_api::workspace::{AccessMode, PresetSpec, Version};
+use kaito_api::workspace::{AccessMode, MigProfile, PartitionMode, PartitionSpec, PresetSpec, Version};
 use kaito_api::{FieldError, FieldErrorKind, FieldPath, Workspace};
-use std::collections::BTreeMap;
+use kaito_presets::ModelRef;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What is judged.
 #[derive(Debug, Clone, Copy)]
@@ -115,6 +118,28 @@ pub const RULES: &[Rule] = &[
            when: |c| c.version == Some(Version::V1alpha1) && served(c.new).is_some_and(|preset| preset.access_mode == Some(AccessMode::Private) && preset.preset_options.image.is_empty()),
            say: |_| "missing; accessMode private needs an image".to_owned() },
 
+    Rule { id: "W-4", on: On::LaterVersions, late: Late::Warns, place: Place::Field("resource.instanceType"), kind: FieldErrorKind::Forbidden,
+           when: |c| brings(c) && !c.new.resource().instance_type.is_empty(),
+           say: |_| "nodes are brought along here, and chosen by resource.labelSelector; leave it out".to_owned() },
+    Rule { id: "K-3", on: On::Object, late: Late::Blocks, place: Place::Field("resource.labelSelector"), kind: FieldErrorKind::Value,
+           when: |c| brings(c) && wanted_labels_of(c).is_empty(),
+           say: |_| "names no label of its own, and nodes that are brought along are chosen by it; without one, every node would be meant".to_owned() },
+    Rule { id: "W-15", on: On::Object, late: Late::Blocks, place: Place::Field("resource.partition"), kind: FieldErrorKind::Forbidden,
+           when: |c| brings(c) && part(c, &PartitionMode::Mig).is_some() && !c.settings.gates.mig(),
+           say: |_| "slices of GPUs are not enabled; start the operator with --feature-gates=enableMIG=true".to_owned() },
+    Rule { id: "W-19", on: On::Object, late: Late::Blocks, place: Place::Field("resource.partition"), kind: FieldErrorKind::Forbidden,
+           when: |c| brings(c) && part(c, &PartitionMode::Accelerator).is_some() && !c.settings.gates.accelerator(),
+           say: |_| "parts of a node's GPUs are not enabled; start the operator with --feature-gates=enableAccelerator=true".to_owned() },
+    Rule { id: "W-26", on: On::Object, late: Late::Blocks, place: Place::Field("resource.partition"), kind: FieldErrorKind::Forbidden,
+           when: |c| !brings(c) && c.new.inference().is_some() && c.new.resource().partition.is_some(),
+           say: |c| format!("parts of GPUs are given only of nodes that are brought along (--node-provisioner=byo), and here {} makes whole machines; leave it out", c.settings.provisioner.as_str()) },
+    Rule { id: "W-17", on: On::Object, late: Late::Blocks, place: Place::Field("resource.partition.profile"), kind: FieldErrorKind::Value,
+           when: |c| profile(c).is_some_and(|profile| profile.parse::<MigProfile>().is_ok() && !kaito_presets::is_mig_profile(profile)),
+           say: |c| format!("no GPU is divided into {:?}; known are {}", profile(c).unwrap_or_default(), known_profiles()) },
+    Rule { id: "W-18", on: On::Object, late: Late::Blocks, place: Place::Field("resource.partition"), kind: FieldErrorKind::Value,
+           when: |c| brings(c) && too_small_a_slice(c).is_some(),
+           say: |c| too_small_a_slice(c).unwrap_or_default() },
+
     Rule { id: "W-U4", on: On::Update, late: Late::Warns, place: Place::Field("resource.count"), kind: FieldErrorKind::Immutable,
            when: |c| differs(c, |w| w.resource().count).is_some_and(|(old, new)| old.is_some() && new.is_some()),
            say: |c| fixed(old(c).and_then(|old| old.resource().count), "the number of nodes is settled at creation") },
@@ -122,7 +147,7 @@ pub const RULES: &[Rule] = &[
            when: |c| differs(c, |w| w.resource().partition.as_ref()).is_some(),
            say: |_| "cannot change after creation, be added or be taken away".to_owned() },
     Rule { id: "W-U9", on: On::Update, late: Late::Warns, place: Place::Field("resource.instanceType"), kind: FieldErrorKind::Immutable,
-           when: |c| differs(c, |w| w.resource().instance_type.as_str()).is_some_and(|(old, _)| !old.is_empty()),
+           when: |c| differs(c, |w| w.resource().instance_type.as_str()).is_some_and(|(old, new)| !old.is_empty() && !(brings(c) && new.is_empty())),
            say: |c| fixed(old(c).map(|old| old.resource().instance_type.as_str()), "machines of another size need a Workspace of their own") },
     Rule { id: "W-U11", on: On::Update, late: Late::Warns, place: Place::Field("resource.labelSelector"), kind: FieldErrorKind::Immutable,
            when: |c| differs(c, |w| wanted_labels(w.resource().label_selector.as_ref())).is_some(),
@@ -159,6 +184,43 @@ fn annotation<'a>(case: &Case<'a>, key: &str) -> Option<&'a str> {
 
 fn old<'a>(case: &Case<'a>) -> Option<&'a Workspace> {
     case.old
+}
+
+/// Whether nodes are brought along.
+fn brings(case: &Case<'_>) -> bool {
+    !case.settings.provisioner.makes_machines()
+}
+
+fn wanted_labels_of(case: &Case<'_>) -> Vec<(String, String)> {
+    crate::workspace::wanted_labels(case.new)
+}
+
+/// The part that is asked for, where it is one of this kind.
+fn part<'a>(case: &Case<'a>, mode: &PartitionMode) -> Option<&'a PartitionSpec> {
+    case.new.resource().partition.as_ref().filter(|part| part.mode == *mode && case.new.inference().is_some())
+}
+
+fn profile<'a>(case: &Case<'a>) -> Option<&'a str> {
+    part(case, &PartitionMode::Mig).map(|part| part.profile.as_str())
+}
+
+/// Every profile once.
+fn known_profiles() -> String {
+    let all: BTreeSet<&str> = kaito_presets::MIG_FAMILIES.iter().flat_map(|family| family.profiles).copied().collect();
+    all.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// Why the slice that is asked for cannot hold the weights, where that is known.
+fn too_small_a_slice(case: &Case<'_>) -> Option<String> {
+    let profile: MigProfile = profile(case)?.parse().ok()?;
+    let model = match &case.looked.model {
+        LookedModel::Found { model, .. } => ModelRef::Hub(Arc::clone(model)),
+        LookedModel::NotYet | LookedModel::Failed(_) => {
+            ModelRef::Catalogue(kaito_presets::model(&served(case.new)?.name).ok()?)
+        }
+    };
+    let (weights, slice) = (Bytes(model.weights_bytes), Bytes::gib(profile.memory_gib.into()));
+    (weights.0 > slice.0).then(|| format!("the weights of {} take {weights}, and a slice has {slice}", model.id))
 }
 
 fn served(workspace: &Workspace) -> Option<&PresetSpec> {

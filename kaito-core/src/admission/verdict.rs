@@ -1,12 +1,13 @@
 //! The verdict on an object: what the webhook answers and `kaito validate` prints.
 
 use super::judge::{self, Judgement};
+use super::known::Known;
 use super::rules::{Case, On};
 use super::{metadata, read};
 use crate::kinds::Kind;
 use crate::object::Object;
 use crate::settings::Settings;
-use crate::workspace::{self, Looked, LookedModel};
+use crate::workspace::{self, Looked};
 use kaito_api::workspace::Version;
 use kaito_api::{FieldError, FieldErrorKind, FieldPath, Workspace};
 use serde_json::Value;
@@ -60,35 +61,30 @@ impl Verdict {
 /// assert!(verdict.message.starts_with("resource.count: cannot change after creation and was 1"));
 /// ```
 pub fn review(new: &Value, old: Option<&Value>, settings: &Settings) -> Verdict {
-    review_with(new, old, settings, &|_| LookedModel::NotYet)
+    review_with(new, old, settings, &Known::default())
 }
 
-/// The same where models can be looked up that are in no catalogue: `models` says what is known of an id.
-pub fn review_with(
-    new: &Value,
-    old: Option<&Value>,
-    settings: &Settings,
-    models: &dyn Fn(&str) -> LookedModel,
-) -> Verdict {
+/// The same where more is known than the object: models that are in no catalogue, the Nodes of a cluster.
+pub fn review_with(new: &Value, old: Option<&Value>, settings: &Settings, known: &Known<'_>) -> Verdict {
     let text = |field: &str| new.get(field).and_then(Value::as_str).unwrap_or_default();
     let deleting = new.pointer("/metadata/deletionTimestamp").is_some_and(|time| !time.is_null());
     match Kind::named(text("apiVersion"), text("kind")) {
         _ if deleting && old.is_some() => Verdict::yes(),
-        Some(Kind::Workspace) | None => workspace(new, old, settings, models),
+        Some(Kind::Workspace) | None => workspace(new, old, settings, known),
         Some(kind) => Verdict::new(typed(kind, new), Vec::new()),
     }
 }
 
-fn workspace(new: &Value, old: Option<&Value>, settings: &Settings, models: &dyn Fn(&str) -> LookedModel) -> Verdict {
+fn workspace(new: &Value, old: Option<&Value>, settings: &Settings, known: &Known<'_>) -> Verdict {
     let (version, read_new) = match read(new) {
         Ok(read) => read,
         Err(errors) => return Verdict::new(errors, Vec::new()),
     };
     // An older object that cannot be read tells nothing: the new one is judged as if it were the first.
     let read_old = old.and_then(|old| read(old).ok());
-    let mut found = Findings::of(&read_new, version, settings, models);
+    let mut found = Findings::of(&read_new, version, settings, known);
     if let (Some(old), Some((old_version, read_old))) = (old, &read_old) {
-        let before = Findings::of(read_old, *old_version, settings, models);
+        let before = Findings::of(read_old, *old_version, settings, known);
         found.forgive(&before, |path| new.pointer(path) == old.pointer(path));
         let case =
             Case { new: &read_new, version: Some(version), old: Some(read_old), settings, looked: &Looked::default() };
@@ -105,14 +101,16 @@ struct Findings {
 }
 
 impl Findings {
-    fn of(workspace: &Workspace, version: Version, settings: &Settings, models: &dyn Fn(&str) -> LookedModel) -> Self {
-        let model = workspace::asked_of_hub(workspace).map(models).unwrap_or_default();
-        let looked = Looked::without_cluster(settings, model);
+    fn of(workspace: &Workspace, version: Version, settings: &Settings, known: &Known<'_>) -> Self {
+        let looked = known.of(workspace, settings);
         let case = Case { new: workspace, version: Some(version), old: None, settings, looked: &looked };
         let Judgement { broken, subject, unused, warnings: doubts } = judge::judge(&case);
         let mut errors: Vec<FieldError> = broken.into_iter().map(|broken| broken.error).collect();
         let mut warnings: Vec<String> = unused.iter().map(|text| format!("not used: {text}")).collect();
         warnings.extend(doubts);
+        let (of_nodes, told) = known.complaints(&case, subject.as_ref().ok());
+        errors.extend(of_nodes);
+        warnings.extend(told);
         let objections = match &subject {
             Ok(subject) => workspace::forecast(workspace, subject).err().into_iter().collect(),
             Err(failures) => failures.clone(),

@@ -1,6 +1,7 @@
 //! The words of an admission webhook: an `AdmissionReview` of `admission.k8s.io/v1` in, one out.
 
-use super::verdict::{Verdict, review};
+use super::known::Known;
+use super::verdict::{Verdict, review_with};
 use crate::settings::Settings;
 use kaito_api::{FieldError, FieldErrorKind};
 use serde_json::{Value, json};
@@ -34,6 +35,11 @@ pub struct NotAReview(String);
 /// # Ok::<(), admission::NotAReview>(())
 /// ```
 pub fn answer(asked: &Value, settings: &Settings) -> Result<Value, NotAReview> {
+    answer_with(asked, settings, &Known::default())
+}
+
+/// The same where more is known than the object.
+pub fn answer_with(asked: &Value, settings: &Settings, known: &Known<'_>) -> Result<Value, NotAReview> {
     let refuse = |why: &str| Err(NotAReview(why.to_owned()));
     if asked["apiVersion"] != API_VERSION || asked["kind"] != KIND {
         return refuse("apiVersion or kind is another");
@@ -48,8 +54,8 @@ pub fn answer(asked: &Value, settings: &Settings) -> Result<Value, NotAReview> {
         (None, _) => return refuse("request.operation is missing"),
         (Some("CREATE" | "UPDATE"), [None, _]) => return refuse("request.object is missing"),
         (Some("CREATE" | "UPDATE"), _) if is_part => Verdict::yes(),
-        (Some("CREATE"), [Some(new), _]) => review(new, None, settings),
-        (Some("UPDATE"), [Some(new), old]) => review(new, old, settings),
+        (Some("CREATE"), [Some(new), _]) => review_with(new, None, settings, known),
+        (Some("UPDATE"), [Some(new), old]) => review_with(new, old, settings, known),
         (Some(_), _) => Verdict::yes(),
     };
     Ok(json!({"apiVersion": API_VERSION, "kind": KIND, "response": response(uid, &verdict)}))

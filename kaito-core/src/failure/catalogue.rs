@@ -274,6 +274,36 @@ reasons! {
         next "waits for the node to join and become Ready",
         remedy "see the node's conditions; a node that never joins is usually a network or image fault";
 
+    /// Too few of the nodes that somebody brought along have the labels, are ready, and can be used.
+    NODES_NOT_BROUGHT = "NotEnoughNodes" on NodesReady, wait(30),
+        evidence "the nodes with the labels of resource.labelSelector, their conditions and their labels nvidia.com/*: kubectl get node -l KEY=VALUE -L nvidia.com/gpu.product,nvidia.com/gpu.count",
+        next "goes on as soon as enough nodes can be used; none is made",
+        remedy "bring nodes along and give them the labels of resource.labelSelector, or make those that are named usable";
+
+    /// The nodes that somebody brought along do not say which GPUs they have.
+    GPU_LABELS_PENDING = "GpuLabelsMissing" on NodesReady, wait(15),
+        evidence "labels nvidia.com/gpu.product, nvidia.com/gpu.count, nvidia.com/gpu.memory and nvidia.com/cuda.compute.major of the nodes that the message names: kubectl get node NODE --show-labels",
+        next "goes on as soon as a node says what it has",
+        remedy "install NVIDIA's GPU feature discovery (part of the GPU operator), which writes these labels, or write them by hand";
+
+    /// The GPUs of the nodes are being divided into slices, or joined again.
+    GPUS_BEING_DIVIDED = "MigConfigPending" on NodesReady, wait(15),
+        evidence "labels nvidia.com/mig.config and nvidia.com/mig.config.state of the nodes that the message names: kubectl get node NODE --show-labels",
+        next "goes on as soon as nvidia.com/mig.config.state is success",
+        remedy "see the log of NVIDIA's MIG manager on that node: a GPU in use is not divided, and a layout must be one of its configuration";
+
+    /// The nodes with the labels are different machines.
+    NODES_DIFFER = "NodesDiffer" on NodesReady, refuses(60),
+        evidence "labels nvidia.com/* of the nodes that the message names: kubectl get node -L nvidia.com/gpu.product,nvidia.com/gpu.count,nvidia.com/gpu.memory",
+        next "looks again when the labels of a node change; no pods are made",
+        remedy "choose nodes of one kind, by another label in resource.labelSelector, which tells them apart";
+
+    /// No node has the part of its GPUs that is asked for.
+    PART_NOT_POSSIBLE = "PartNotPossible" on NodesReady, refuses(60),
+        evidence "resource.partition of the Workspace beside the labels nvidia.com/gpu.product and nvidia.com/gpu.count of the nodes that the message names",
+        next "looks again when the labels of a node change; no pods are made",
+        remedy "ask for a part that the nodes have, or bring nodes along that have it";
+
     /// Nodes are ready and show no GPUs.
     GPUS_PENDING = "NodePluginsNotReady" on NodesReady, wait(15),
         evidence "nvidia.com/gpu in status.allocatable of the Node: kubectl get node -l kaito.sh/workspace=NAME,kaito.sh/workspacenamespace=NAMESPACE -o yaml",

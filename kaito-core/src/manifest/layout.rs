@@ -23,6 +23,9 @@ impl Layout {
     /// layers (spec/03 §4.3 rule 11). Unlike there, a copy must leave its GPU room for the KV cache of the context that is asked for: machines are counted as if their GPUs shared it.
     pub fn choose(facts: &Facts, nodes: u32, context: Option<u32>) -> Layout {
         let gpus = facts.hardware.gpu_count.max(1);
+        if facts.hardware.is_sliced {
+            return Self::in_slices(facts, nodes, gpus);
+        }
         let copies = facts.model.weights_bytes.saturating_mul(u64::from(gpus) * 2) < facts.hardware.gpu_memory_bytes;
         let spread = nodes == 1
             && gpus > 1
@@ -34,6 +37,13 @@ impl Layout {
         Layout { nodes, gpus_per_node: gpus, data, tensor, pipeline: nodes.max(1) }
     }
 
+    /// Slices of a GPU do not work together: a copy on each, where the server can have several; else one slice is used.
+    fn in_slices(facts: &Facts, nodes: u32, slices: u32) -> Layout {
+        let copies = facts.profile.supports.data_parallel && facts.engine() == Some(Engine::Vllm);
+        let data = if copies { slices } else { 1 };
+        Layout { nodes, gpus_per_node: data, data, tensor: 1, pipeline: nodes.max(1) }
+    }
+
     /// Whether every GPU holds a copy.
     pub fn is_data_parallel(&self) -> bool {
         self.data > 1
@@ -41,9 +51,7 @@ impl Layout {
 }
 
 fn is_held_by_one_gpu(facts: &Facts, context: Option<u32>) -> bool {
-    let machine = Demand::of(facts, context);
-    let one = Demand { gpus_per_node: 1, gpu_memory: machine.memory_of_a_gpu(), ..machine };
-    sizing::estimate(&one).is_ok_and(|estimate| estimate.gpus == 1)
+    sizing::estimate(&Demand::of(facts, context).of_one_gpu()).is_ok_and(|estimate| estimate.gpus == 1)
 }
 
 #[cfg(test)]

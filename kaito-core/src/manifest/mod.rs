@@ -47,6 +47,15 @@ use crate::workspace::{Engine, Facts};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use std::collections::BTreeMap;
 
+/// Where pods may run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Placement {
+    /// Labels that nodes must have: the user's, and those of its machines.
+    pub labels: Vec<(String, String)>,
+    /// Names of nodes that are taken rather than others with these labels.
+    pub preferred: Vec<String>,
+}
+
 /// What the pods of a preset Workspace are made from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Serving<'a> {
@@ -68,8 +77,8 @@ pub struct Serving<'a> {
     pub layout: Layout,
     /// Labels of the pods, which are the selector too.
     pub pod_labels: BTreeMap<String, String>,
-    /// Labels that nodes must have: the user's, and those of its machines.
-    pub node_labels: Vec<(String, String)>,
+    /// Where its pods may run.
+    pub placement: Placement,
     /// The user's ConfigMap with settings of the runtime.
     pub config: Option<MountedConfig<'a>>,
     /// The Secret with the token of the model's repository.

@@ -3,7 +3,7 @@
 //! The template stands in the set as JSON, with every field that it was written with, also those that this build does not know. Added is what ties the pods to their address and to their machines:
 //! labels, a node affinity, tolerations. They follow from what of a Workspace never changes, so that a set can be repaired without a restart of its pods. Nothing else is added: no ports, probes or variables.
 
-use super::{pod, stateful_set};
+use super::{Placement, pod, stateful_set};
 use crate::compat;
 use crate::kinds::Typed;
 use k8s_openapi::api::apps::v1::StatefulSetSpec;
@@ -29,8 +29,8 @@ pub struct Own<'a> {
     pub template: &'a RawPodTemplate,
     /// Labels of the pods, which are the selector too.
     pub pod_labels: BTreeMap<String, String>,
-    /// Labels that nodes must have: the user's, and those of its machines.
-    pub node_labels: Vec<(String, String)>,
+    /// Where its pods may run.
+    pub placement: Placement,
     /// Whether spot machines of Azure are tolerated.
     pub azure_spot: bool,
 }
@@ -70,13 +70,21 @@ pub(crate) fn own_template(own: &Own<'_>) -> Value {
 
 /// The pods go to their own machines and to no other. One of the user's terms must hold, so ours joins each of them; what the user prefers, and asks of other pods, stays as it is.
 fn keep_to_machines(spec: &mut Value, own: &Own<'_>) {
+    const PREFERRED: [&str; 3] = ["affinity", "nodeAffinity", "preferredDuringSchedulingIgnoredDuringExecution"];
     const TERMS: [&str; 4] =
         ["affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"];
+    let preferred: Vec<Value> = pod::preferences(&own.placement).iter().map(|term| json!(term)).collect();
+    if !preferred.is_empty() {
+        extend(within(spec, &PREFERRED), preferred);
+    }
+    if own.placement.labels.is_empty() {
+        return;
+    }
     let terms = within(spec, &TERMS);
     if terms.as_array().is_none_or(Vec::is_empty) {
         *terms = json!([{}]);
     }
-    let ours = pod::node_requirements(&own.node_labels);
+    let ours = pod::node_requirements(&own.placement.labels);
     for term in terms.as_array_mut().into_iter().flatten() {
         extend(within(term, &["matchExpressions"]), ours.iter().map(|requirement| json!(requirement)));
     }
@@ -114,9 +122,12 @@ mod tests {
             nodes: 2,
             template: &template,
             pod_labels: [("kaito.sh/workspace".to_owned(), "own".to_owned())].into(),
-            node_labels: [("apps", "own"), ("kaito.sh/workspace", "own"), ("kaito.sh/workspacenamespace", "team")]
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .into(),
+            placement: Placement {
+                labels: [("apps", "own"), ("kaito.sh/workspace", "own"), ("kaito.sh/workspacenamespace", "team")]
+                    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                    .into(),
+                preferred: Vec::new(),
+            },
             azure_spot: false,
         };
         own_stateful_set(&own)

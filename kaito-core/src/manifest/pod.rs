@@ -1,12 +1,12 @@
 //! The pod that serves.
 
 use super::quote::literal;
-use super::{Serving, adapters, command, probes, role, volumes, weights};
+use super::{Placement, Serving, adapters, command, probes, role, volumes, weights};
 use crate::workspace::Engine;
 use k8s_openapi::api::core::v1::{
     Affinity, Container, ContainerPort, EnvVar, EnvVarSource, NodeAffinity, NodeSelector, NodeSelectorRequirement,
-    NodeSelectorTerm, ObjectFieldSelector, PodSpec, PodTemplateSpec, ResourceRequirements, SecretKeySelector,
-    Toleration,
+    NodeSelectorTerm, ObjectFieldSelector, PodSpec, PodTemplateSpec, PreferredSchedulingTerm, ResourceRequirements,
+    SecretKeySelector, Toleration,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -22,11 +22,11 @@ pub(super) fn template(serving: &Serving<'_>) -> PodTemplateSpec {
     let before = [volumes::init_containers(serving, &image), adapters::init_containers(serving)].concat();
     let pull_secrets = adapters::pull_secrets(serving);
     let spec = PodSpec {
-        affinity: Some(affinity(&serving.node_labels)),
+        affinity: affinity(&serving.placement),
         containers: std::iter::once(server(serving, image)).chain(role::sidecar(serving)).collect(),
         init_containers: (!before.is_empty()).then_some(before),
         image_pull_secrets: (!pull_secrets.is_empty()).then_some(pull_secrets),
-        tolerations: Some(tolerations(serving.azure_spot)),
+        tolerations: Some(tolerations(serving.azure_spot).into_iter().chain(of_slices(serving)).collect()),
         volumes: Some(volumes::volumes(serving)),
         ..PodSpec::default()
     };
@@ -48,7 +48,7 @@ fn server(serving: &Serving<'_>, image: String) -> Container {
         command: Some(command::of(serving)),
         ports: Some(container_ports(serving)),
         env: (!env.is_empty()).then_some(env),
-        resources: Some(gpus(serving.layout.gpus_per_node)),
+        resources: Some(gpus(&serving.facts.hardware.resource(), serving.layout.gpus_per_node)),
         startup_probe: Some(probes.startup),
         liveness_probe: Some(probes.liveness),
         readiness_probe: Some(probes.readiness),
@@ -58,9 +58,9 @@ fn server(serving: &Serving<'_>, image: String) -> Container {
     }
 }
 
-/// So many GPUs, no fewer and no more.
-pub(super) fn gpus(count: u32) -> ResourceRequirements {
-    let gpus = [(names::NVIDIA_GPU.to_owned(), Quantity(count.to_string()))];
+/// So many GPUs, or slices of one, no fewer and no more.
+pub(super) fn gpus(resource: &str, count: u32) -> ResourceRequirements {
+    let gpus = [(resource.to_owned(), Quantity(count.to_string()))];
     ResourceRequirements { requests: Some(gpus.clone().into()), limits: Some(gpus.into()), claims: None }
 }
 
@@ -119,23 +119,38 @@ fn env(serving: &Serving<'_>) -> Vec<EnvVar> {
     env
 }
 
-/// Only nodes with these labels.
-pub(super) fn affinity(node_labels: &[(String, String)]) -> Affinity {
-    let term = NodeSelectorTerm { match_expressions: Some(node_requirements(node_labels)), match_fields: None };
-    let required = NodeSelector { node_selector_terms: vec![term] };
-    let node =
-        NodeAffinity { required_during_scheduling_ignored_during_execution: Some(required), ..NodeAffinity::default() };
-    Affinity { node_affinity: Some(node), ..Affinity::default() }
+/// Only nodes with the labels; of them, rather those that are preferred.
+pub(super) fn affinity(placement: &Placement) -> Option<Affinity> {
+    let requirements = node_requirements(&placement.labels);
+    let term = NodeSelectorTerm { match_expressions: Some(requirements), match_fields: None };
+    let required = (!placement.labels.is_empty()).then(|| NodeSelector { node_selector_terms: vec![term] });
+    let preferred = preferences(placement);
+    (required.is_some() || !preferred.is_empty()).then(|| Affinity {
+        node_affinity: Some(NodeAffinity {
+            required_during_scheduling_ignored_during_execution: required,
+            preferred_during_scheduling_ignored_during_execution: (!preferred.is_empty()).then_some(preferred),
+        }),
+        ..Affinity::default()
+    })
+}
+
+/// A term for each node that is preferred: Kubernetes takes one name a term.
+pub(super) fn preferences(placement: &Placement) -> Vec<PreferredSchedulingTerm> {
+    let by_name = |name: &String| NodeSelectorTerm {
+        match_expressions: None,
+        match_fields: Some(vec![is("metadata.name", name)]),
+    };
+    let preferred = placement.preferred.iter();
+    preferred.map(|name| PreferredSchedulingTerm { weight: 100, preference: by_name(name) }).collect()
 }
 
 /// What those nodes have, and no others.
 pub(super) fn node_requirements(node_labels: &[(String, String)]) -> Vec<NodeSelectorRequirement> {
-    let is = |(key, value): &(String, String)| NodeSelectorRequirement {
-        key: key.clone(),
-        operator: "In".to_owned(),
-        values: Some(vec![value.clone()]),
-    };
-    node_labels.iter().map(is).collect()
+    node_labels.iter().map(|(key, value)| is(key, value)).collect()
+}
+
+fn is(key: &str, value: &str) -> NodeSelectorRequirement {
+    NodeSelectorRequirement { key: key.to_owned(), operator: "In".to_owned(), values: Some(vec![value.to_owned()]) }
 }
 
 /// The taints of GPU nodes, and of spot machines.
@@ -149,4 +164,15 @@ pub(super) fn tolerations(azure_spot: bool) -> Vec<Toleration> {
     };
     let spot = azure_spot.then(|| taint("kubernetes.azure.com/scalesetpriority", Some("spot")));
     [taint(names::NVIDIA_GPU, None), taint("sku", Some("gpu"))].into_iter().chain(spot).collect()
+}
+
+/// The taint of nodes that are kept for slices of one profile.
+fn of_slices(serving: &Serving<'_>) -> Option<Toleration> {
+    let hardware = &serving.facts.hardware;
+    hardware.slice.as_ref().map(|_| Toleration {
+        key: Some(hardware.resource().into_owned()),
+        operator: Some("Exists".to_owned()),
+        effect: Some("NoSchedule".to_owned()),
+        ..Toleration::default()
+    })
 }

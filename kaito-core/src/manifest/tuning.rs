@@ -1,6 +1,6 @@
 //! The pod that tunes: the trainer, what brings its weights and data before it, and what takes the result away beside it.
 
-use super::{data, pod, pusher, volumes, weights};
+use super::{Placement, data, pod, pusher, volumes, weights};
 use crate::training::Results;
 use crate::workspace::Facts;
 use k8s_openapi::api::core::v1::{
@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kaito_api::FieldError;
 use kaito_api::raw::RawVolumeSource;
-use kaito_api::vocabulary::labels;
+use kaito_api::vocabulary::{labels, names};
 use kaito_presets::{Image, TuningParams, TuningRuntime, paths, ports};
 use serde_json::Value;
 
@@ -67,8 +67,8 @@ pub struct Tuning<'a> {
     pub weights: Image,
     /// The preset in the user's spelling.
     pub preset: &'a str,
-    /// Labels that nodes must have: the user's, and those of its machines.
-    pub node_labels: Vec<(String, String)>,
+    /// Where its pods may run.
+    pub placement: Placement,
     /// The ConfigMap with the settings of the training.
     pub config_map: &'a str,
     /// Where the trainer leaves its result.
@@ -89,7 +89,7 @@ pub(super) fn template(tuning: &Tuning<'_>) -> PodTemplateSpec {
     let sidecars = pusher::containers(tuning);
     let pushes = !sidecars.is_empty();
     let spec = PodSpec {
-        affinity: Some(affinity(tuning)),
+        affinity: affinity(tuning),
         containers: std::iter::once(trainer(tuning)).chain(sidecars).collect(),
         image_pull_secrets: pusher::secret(tuning).map(|secret| vec![LocalObjectReference { name: secret.to_owned() }]),
         init_containers: Some(std::iter::once(weights).chain(data::init_container(&tuning.input)).collect()),
@@ -114,7 +114,7 @@ fn trainer(tuning: &Tuning<'_>) -> Container {
         command: Some(volumes::words(["/bin/sh", "-c", &line])),
         env: Some(env(&tuning.params)),
         ports: Some(vec![port]),
-        resources: Some(pod::gpus(gpus)),
+        resources: Some(pod::gpus(names::NVIDIA_GPU, gpus)),
         volume_mounts: Some(mounts(tuning)),
         ..Container::default()
     }
@@ -155,8 +155,8 @@ pub(super) fn volumes(tuning: &Tuning<'_>) -> Result<Vec<Value>, FieldError> {
 }
 
 /// Only the machine that was made for this very Workspace: another one with the same labels of the user's may have other GPUs.
-fn affinity(tuning: &Tuning<'_>) -> Affinity {
-    pod::affinity(&tuning.node_labels)
+fn affinity(tuning: &Tuning<'_>) -> Option<Affinity> {
+    pod::affinity(&tuning.placement)
 }
 
 /// As for serving, and the bare `gpu` of older clusters.

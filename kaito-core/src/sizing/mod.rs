@@ -49,6 +49,12 @@ impl Demand {
         }
     }
 
+    /// The same on one GPU alone.
+    #[must_use]
+    pub fn of_one_gpu(self) -> Demand {
+        Demand { gpus_per_node: 1, gpu_memory: self.memory_of_a_gpu(), ..self }
+    }
+
     /// Memory of one GPU.
     pub fn memory_of_a_gpu(&self) -> Bytes {
         Bytes(self.gpu_memory.0 / u64::from(self.gpus_per_node.max(1)))

@@ -44,9 +44,8 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     }
     match &judged.subject {
         Ok(Subject::Unseen(unseen)) => {
-            let Some(id) = &unseen.model else {
-                return Ok(if view.has_children()? { Flow::Next } else { Flow::Stop });
-            };
+            // What is missing of machines is told where they are looked at.
+            let Some(id) = &unseen.model else { return Ok(Flow::Next) };
             let what = format!("{} is in no catalogue, and the hub is asked what it is", quoted(id));
             if runs_as_asked(view, workspace)? {
                 draft.remark("waiting", what);

@@ -225,9 +225,6 @@ pub fn resolve(workspace: &Workspace, settings: &Settings, looked: &Looked) -> R
     if let Some(template) = workspace.inference().and_then(|served| served.template.as_ref()) {
         return own::resolve(workspace, template, settings, &looked.machine).map(Subject::Own);
     }
-    if workspace.inference().is_some() {
-        whole_machines(workspace)?;
-    }
     let model = match (asked_of_hub(workspace), &looked.model) {
         (None, _) => Ok(catalogued(workspace)?),
         (Some(_), LookedModel::Failed(failure)) => return Err(failure.clone()),
@@ -274,14 +271,6 @@ fn catalogued(workspace: &Workspace) -> Result<ModelRef, Failure> {
     kaito_presets::model(&preset.name)
         .map(ModelRef::Catalogue)
         .map_err(|unknown| Failure::new(&failure::UNKNOWN_PRESET, format!("inference.preset.name: {unknown}")))
-}
-
-/// Parts of machines are not given away by this version.
-pub(super) fn whole_machines(workspace: &Workspace) -> Result<(), Failure> {
-    match workspace.resource().partition {
-        Some(_) => Err(Failure::new(&failure::NOT_SUPPORTED, "resource.partition is not served by this version")),
-        None => Ok(()),
-    }
 }
 
 fn tuned_model(workspace: &Workspace) -> Result<ModelRef, Failure> {

@@ -42,6 +42,7 @@ pub(crate) mod testing; // what Workspaces of tests name
 
 pub(crate) use facts::objections;
 pub use facts::{Engine, Facts, Looked, LookedMachine, LookedModel, Subject, Task, Unseen, asked_of_hub, resolve};
+pub(crate) use machines::{Survey, wanted_labels};
 pub use own::{Asks, OwnServer};
 pub(crate) use own::{doubts as doubts_about_template, unused as unused_beside_template};
 pub(crate) use size::{bought_otherwise, forecast, forecast_with};

@@ -64,7 +64,6 @@ pub(super) fn resolve(
             "inference.template: cannot be set beside a preset; a template is a server of your own".to_owned(),
         );
     }
-    facts::whole_machines(workspace)?;
     if let Some(fault) = template.faults().first() {
         return invalid(format!("inference.template: {fault}"));
     }

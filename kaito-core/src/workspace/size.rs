@@ -247,6 +247,9 @@ fn for_model(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, St
             format!("{}, as asked for (the transformers runtime is not sized)", counted(asked, "node")),
         ));
     }
+    if hardware.is_sliced {
+        return in_one_slice(facts, context);
+    }
     let estimate = sizing::estimate(&Demand::of(facts, context)).map_err(|small| too_large(small.to_string()))?;
     if estimate.nodes > MOST_NODES {
         return Err(too_large(format!("{} GPUs would be needed", estimate.gpus)));
@@ -268,6 +271,20 @@ fn for_model(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, St
         estimate.usable_per_gpu
     );
     Ok((estimate.nodes, text))
+}
+
+/// Slices of a GPU do not work together, neither on one machine nor over several: each holds the whole model, or none does.
+fn in_one_slice(facts: &Facts, context: Option<u32>) -> Result<(u32, String), Failure> {
+    let slice = Demand::of(facts, context).of_one_gpu();
+    let estimate = sizing::estimate(&slice).map_err(|small| too_large(facts, &small.to_string()))?;
+    if estimate.gpus > 1 {
+        let cause = format!(
+            "weights {} + KV cache {} + overhead {} are more than the {} that can be used of a slice, and slices do not work together",
+            estimate.weights, estimate.kv_per_gpu, estimate.overhead_per_gpu, estimate.usable_per_gpu
+        );
+        return Err(too_large(facts, &cause));
+    }
+    Ok((1, format!("1 node: the model fits a slice of {}", facts.hardware.name)))
 }
 
 /// `1 node`, `2 nodes`.

@@ -187,7 +187,7 @@ fn job(view: &View<'_>, draft: &Draft, tuning: &TuningSpec, training: &Training)
         params,
         weights,
         preset: tuning.preset.as_ref().map_or(&*facts.model.short_name, |preset| preset.name.as_str()),
-        node_labels: machines::node_labels(view),
+        placement: machines::placement(view),
         config_map: &training.config_map,
         results: &training.results,
         input: source(input, &pulled),

@@ -13,6 +13,7 @@ use kaito_api::Workspace;
 use kaito_api::vocabulary::{ConditionType, annotations, labels};
 use kaito_api::workspace::{self, TuningSpec};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// What the steps look at.
 pub(super) struct View<'a> {
@@ -148,6 +149,13 @@ impl<'a> View<'a> {
     pub(super) fn pods(&self) -> Result<Listing<'a, core::Pod>, Unread> {
         let selector = Selector::of([(labels::WORKSPACE, self.name())]);
         self.snapshot.list(Some(self.namespace()), selector, Freshness::Cached)
+    }
+
+    /// The names of the Nodes on which pods of this Workspace are.
+    pub(super) fn nodes_in_use(&self) -> Result<BTreeSet<String>, Unread> {
+        let pods = self.pods()?.items.into_iter();
+        let ours = pods.filter(|pod| pod.metadata.deletion_timestamp.is_none());
+        Ok(ours.filter_map(|pod| pod.spec.as_ref()?.node_name.clone()).collect())
     }
 
     pub(super) fn stateful_set(&self) -> Result<Lookup<'a, apps::StatefulSet>, Unread> {

@@ -173,7 +173,7 @@ fn pods<'a>(
                 nodes,
                 template: &server.template,
                 pod_labels: pod_labels(view),
-                node_labels: machines::node_labels(view),
+                placement: machines::placement(view),
                 azure_spot: crate::cloud::row(view.settings.cloud).azure_spot_taint,
             }))
         })),
@@ -264,7 +264,7 @@ fn serving<'a>(
         engine,
         layout: room.layout,
         pod_labels: pod_labels(view),
-        node_labels: machines::node_labels(view),
+        placement: machines::placement(view),
         config: None,
         access_secret: access_secret(view),
         adapters,

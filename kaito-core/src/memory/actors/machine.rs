@@ -40,14 +40,23 @@ impl Machine<'_> {
         ] {
             all.insert(key.to_owned(), value.to_owned());
         }
-        let room = json!({"cpu": "24", "memory": "220Gi", "pods": "110", "ephemeral-storage": "1Ti"});
         json!({
             "apiVersion": "v1", "kind": "Node",
             "metadata": {"name": self.name, "labels": all, "annotations": {"kwok.x-k8s.io/node": "fake"}},
             "spec": {"taints": self.taints, "providerID": self.provider_id},
-            "status": {"capacity": room.clone(), "allocatable": room, "conditions": [ready(self.trouble, now)]},
+            "status": status_of(self.trouble, now),
         })
     }
+}
+
+/// What the kubelet of a machine without trouble says, its GPUs not advertised yet.
+pub(super) fn status(now: Timestamp) -> Value {
+    status_of(None, now)
+}
+
+fn status_of(trouble: Option<&str>, now: Timestamp) -> Value {
+    let room = json!({"cpu": "24", "memory": "220Gi", "pods": "110", "ephemeral-storage": "1Ti"});
+    json!({"capacity": room.clone(), "allocatable": room, "conditions": [ready(trouble, now)]})
 }
 
 /// The condition that tells whether a node is ready.

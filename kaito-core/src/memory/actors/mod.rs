@@ -3,6 +3,7 @@
 //! They run in the memory world, and one by one beside a real API server that lacks that part. None of them knows anything of KAITO.
 
 mod aks; // an agent pool becomes a Node
+mod brought; // a Node that came as a manifest
 mod cloud; // a NodeClaim becomes a Node
 mod containers; // what a kubelet says of the containers of a pod
 mod endpoint_slice; // a Service leads to its pods
@@ -15,6 +16,7 @@ mod scheduler; // which node takes a pod
 mod stateful_set; // a set becomes pods
 
 pub use aks::Aks;
+pub use brought::BroughtNodes;
 pub use cloud::Cloud;
 pub use endpoint_slice::EndpointSliceController;
 pub use garbage::GarbageCollector;
@@ -71,6 +73,7 @@ pub fn all(machines: Machines, pace: Pace, fate: &Fate) -> Vec<Box<dyn Planner>>
         Box::new(JobController::with_fate(&fate.pods)),
         Box::new(Kubelet::with_fate(pace, fate.pods.clone())),
         Box::new(EndpointSliceController::with_fate(&fate.pods)),
+        Box::new(BroughtNodes),
     ];
     if machines == Machines::OfNodePools {
         actors.push(Box::new(Karpenter));

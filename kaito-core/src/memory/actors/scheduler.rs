@@ -5,6 +5,7 @@ use crate::units::parse_quantity;
 use k8s_openapi::api::core::v1::{Container, Node, NodeSelectorTerm, Pod, PodSpec, Taint, Toleration};
 use kaito_api::vocabulary::names;
 use kube_core::ResourceExt;
+use std::collections::BTreeMap;
 
 /// Whether a node has the labels, the tolerated taints, and the free GPUs.
 pub(super) fn fits(spec: &PodSpec, node: &Node, pods: &[&Pod]) -> bool {
@@ -16,31 +17,35 @@ pub(super) fn fits(spec: &PodSpec, node: &Node, pods: &[&Pod]) -> bool {
             affinity.node_affinity.as_ref()?.required_during_scheduling_ignored_during_execution.as_ref()
         })
         .map(|required| required.node_selector_terms.as_slice());
-    let placed = pods
+    let placed: Vec<BTreeMap<String, i128>> = pods
         .iter()
         .filter(|pod| !is_over(pod))
         .filter_map(|pod| pod.spec.as_ref())
-        .filter(|other| other.node_name.as_deref() == Some(&node.name_any()));
-    let taken: i128 = placed.map(gpus).sum();
-    let room = node
-        .status
-        .as_ref()
-        .and_then(|status| status.allocatable.as_ref()?.get(names::NVIDIA_GPU))
-        .and_then(|quantity| parse_quantity(&quantity.0));
-    terms.is_none_or(|terms| terms.iter().any(|term| matches(term, node)))
+        .filter(|other| other.node_name.as_deref() == Some(&node.name_any()))
+        .map(gpus)
+        .collect();
+    let has_room = |(resource, asked): (&String, &i128)| {
+        let taken: i128 = placed.iter().filter_map(|other| other.get(resource)).sum();
+        let room = node.status.as_ref().and_then(|status| status.allocatable.as_ref()?.get(resource));
+        room.and_then(|quantity| parse_quantity(&quantity.0)).unwrap_or_default() - taken >= *asked
+    };
+    let is_closed = node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or_default();
+    !is_closed
+        && terms.is_none_or(|terms| terms.iter().any(|term| matches(term, node)))
         && taints.iter().all(|taint| spec.tolerations.iter().flatten().any(|toleration| tolerates(toleration, taint)))
-        && room.unwrap_or_default() - taken >= gpus(spec)
+        && gpus(spec).iter().all(has_room)
 }
 
-fn gpus(spec: &PodSpec) -> i128 {
-    let asked = |container: &Container| {
-        container
-            .resources
-            .as_ref()
-            .and_then(|resources| resources.limits.as_ref()?.get(names::NVIDIA_GPU))
-            .and_then(|quantity| parse_quantity(&quantity.0))
-    };
-    spec.containers.iter().filter_map(asked).sum()
+/// GPUs and slices of GPUs that a pod asks for, in thousandths.
+fn gpus(spec: &PodSpec) -> BTreeMap<String, i128> {
+    let mut asked = BTreeMap::new();
+    let limits = |container: &Container| container.resources.as_ref().and_then(|resources| resources.limits.clone());
+    for (resource, quantity) in spec.containers.iter().filter_map(limits).flatten() {
+        if resource == names::NVIDIA_GPU || resource.starts_with(names::NVIDIA_MIG_PREFIX) {
+            *asked.entry(resource).or_default() += parse_quantity(&quantity.0).unwrap_or_default();
+        }
+    }
+    asked
 }
 
 fn matches(term: &NodeSelectorTerm, node: &Node) -> bool {

@@ -1,43 +1,74 @@
-//! Nodes that somebody brought along.
+//! Nodes that somebody brought along, found by their labels: nothing is asked for, nothing is given back, and a Node is never deleted.
+//!
+//! A model is laid out for what the Nodes say of themselves. Several Workspaces may choose the same Nodes; which pod finds room there is the scheduler's.
 
 use super::super::draft::Draft;
 use super::super::facts::LookedMachine;
 use super::super::view::View;
-use super::{Came, Held, Provisioner};
+use super::survey::{Survey, wanted_labels};
+use super::{Came, Held, Provisioner, Short};
 use crate::object::ObjectKey;
-use crate::read::{Freshness, Read};
-use crate::snapshot::Unread;
+use crate::read::{Freshness, Read, Selector};
+use crate::snapshot::{Listing, Unread};
+use k8s_openapi::api::core::v1::Node;
 use kaito_api::Workspace;
 
 pub(super) struct Byo;
 
 impl Provisioner for Byo {
+    /// Which Nodes is in the Workspace itself.
     fn first_reads(&self, _key: &ObjectKey) -> Vec<Read> {
         Vec::new()
     }
 
-    fn node_labels(&self, _key: &ObjectKey) -> Vec<(String, String)> {
-        Vec::new()
+    /// Labels that expressions state; the others are the user's anyway.
+    fn node_labels(&self, view: &View<'_>) -> Vec<(String, String)> {
+        let Ok(workspace) = view.workspace else { return Vec::new() };
+        let written = workspace.match_labels();
+        wanted_labels(workspace).into_iter().filter(|(key, value)| written.get(key) != Some(value)).collect()
     }
 
-    fn look(&self, _view: &View<'_>, _workspace: &Workspace) -> Result<LookedMachine, Unread> {
-        Ok(LookedMachine::NotYet)
+    fn look(&self, view: &View<'_>, workspace: &Workspace) -> Result<LookedMachine, Unread> {
+        Ok(Survey::of(workspace, nodes(view, workspace)?.items, &view.nodes_in_use()?).machine())
     }
 
     fn asks(&self) -> bool {
         false
     }
 
-    fn step<'a>(&self, _view: &View<'a>, _draft: &mut Draft) -> Result<Option<Came<'a>>, Unread> {
-        Ok(None)
+    fn step<'a>(&self, view: &View<'a>, draft: &mut Draft) -> Result<Option<Came<'a>>, Unread> {
+        let Ok(workspace) = view.workspace else { return Ok(None) };
+        let listing = nodes(view, workspace)?;
+        super::tell_unreadable(draft, &listing);
+        let survey = Survey::of(workspace, listing.items, &view.nodes_in_use()?);
+        let settled = draft.target.or(view.recorded_target());
+        // What cannot be done with the Nodes that are there is told by whoever found out; what they lack, here.
+        let lacking = || (survey.usable() == 0).then(|| u32::try_from(workspace.count().max(1)).unwrap_or(1));
+        let Some(target) = settled.or_else(lacking) else { return Ok(None) };
+        survey.remark().into_iter().for_each(|words| draft.remark("nodes", words));
+        for name in survey.preferred_in_vain(workspace) {
+            draft.remark("not used", format!("resource.preferredNodes: {name} is none of the nodes that can be used"));
+        }
+        let used =
+            if draft.may_buy() { survey.fit.iter().take(target as usize).copied().collect() } else { Vec::new() };
+        let mut workers = survey.fit.clone();
+        workers.sort_by_key(|node| node.metadata.name.clone());
+        let is_asked = draft.subject.is_some() || survey.usable() == 0;
+        let short = Short { row: survey.awaited(), words: Some(survey.words()).filter(|words| !words.is_empty()) };
+        Ok(Some(Came { workers, used, target, awaited: Vec::new(), is_asked, short }))
     }
 
     fn holds(&self, _view: &View<'_>) -> Result<Held, Unread> {
-        Ok(Held::default())
+        Ok(Held { unit: "machine of ours", ..Held::default() })
     }
 
     /// Nodes are their owner's.
-    fn give_back(&self, _view: &View<'_>, _draft: &mut Draft, _freshness: Freshness) -> Result<Held, Unread> {
-        Ok(Held::default())
+    fn give_back(&self, view: &View<'_>, _draft: &mut Draft, _freshness: Freshness) -> Result<Held, Unread> {
+        self.holds(view)
     }
+}
+
+/// The Nodes with the labels; none where no label is asked for.
+fn nodes<'a>(view: &View<'a>, workspace: &Workspace) -> Result<Listing<'a, Node>, Unread> {
+    view.snapshot.list(None, Selector::of(wanted_labels(workspace)), Freshness::Cached)
 }

@@ -1,6 +1,8 @@
 //! The Nodes that came, and whether they can be used: ready, with as many GPUs as the size has.
 
 use super::super::draft::Draft;
+use super::super::facts::Subject;
+use super::super::own::{Asks, OwnServer};
 use super::super::pods::Cause;
 use super::super::view::View;
 use super::{Awaited, Came};
@@ -12,15 +14,16 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, NodeCondition};
 use kaito_api::vocabulary::{ConditionType, names};
 use kube_core::ResourceExt;
+use std::borrow::Cow;
 
 pub(super) fn observe(view: &View<'_>, draft: &mut Draft, came: &Came<'_>) {
-    let Came { workers, awaited, target, .. } = came;
+    let Came { workers, awaited, target, short, .. } = came;
     let target = *target;
     draft.machines.workers = workers.iter().map(|node| node.name_any()).collect();
-    let gpus = draft.subject.as_ref().map_or(0, |subject| subject.hardware().map_or(0, |hardware| hardware.gpu_count));
+    let needs = draft.subject.as_ref().map_or(Needs { resource: names::NVIDIA_GPU.into(), count: 0 }, Needs::of);
     let (ready, unready): (Vec<&Node>, Vec<&Node>) = workers.iter().copied().partition(|node| is_ready(node));
     let (complete, without): (Vec<&Node>, Vec<&Node>) =
-        ready.iter().copied().partition(|node| advertised_gpus(node) >= gpus);
+        ready.iter().copied().partition(|node| needs.advertised(node) >= needs.count);
     draft.machines.pressure = workers.iter().find_map(|node| pressure(node));
     if let Some(pressure) = &draft.machines.pressure {
         let words = pressure.words.clone();
@@ -37,15 +40,16 @@ pub(super) fn observe(view: &View<'_>, draft: &mut Draft, came: &Came<'_>) {
         let since = since.max(view.lost(ConditionType::NodesReady)).unwrap_or(view.now());
         let what = format!("{} of {target} ready nodes advertise their GPUs", complete.len());
         Waiting::new(&failure::GPUS_PENDING, what, since)
-            .overdue_because(view.now(), || without.first().map(|node| lacks(node, gpus)))
+            .overdue_because(view.now(), || without.first().map(|node| needs.lacking(node)))
     } else {
         let since = draft.machines.given_up_since.or_else(|| since(awaited, &ready, &unready));
         let since = since.unwrap_or_else(|| view.not_since(ConditionType::NodesReady));
         let complaint = unready.iter().find_map(|node| complaint(node));
-        let stands = complaint.as_ref().map(|(stands, _)| format!(": {stands}")).unwrap_or_default();
+        let stands = complaint.as_ref().map(|(stands, _)| stands).into_iter().chain(&short.words);
+        let stands: String = stands.map(|words| format!(": {words}")).collect();
         let what = format!("{} of {target} nodes are ready{stands}", ready.len());
         let says = complaint.and_then(|(_, says)| says);
-        Waiting::new(&failure::NODES_PENDING, what, since).overdue_because(view.now(), || {
+        Waiting::new(short.row, what, since).overdue_because(view.now(), || {
             says.or_else(|| awaited.iter().find_map(|machine| machine.standing.clone()))
         })
     });
@@ -93,8 +97,33 @@ fn pressure(node: &Node) -> Option<Cause> {
     })
 }
 
-fn lacks(node: &Node, gpus: u32) -> String {
-    format!("node {} shows {} of {gpus} in {}", node.name_any(), advertised_gpus(node), names::NVIDIA_GPU)
+/// What a pod asks its node for.
+struct Needs {
+    resource: Cow<'static, str>,
+    count: u32,
+}
+
+impl Needs {
+    /// All GPUs of a machine of which it is known what it has; of another, what a template of the user's own asks for.
+    fn of(subject: &Subject) -> Self {
+        match (subject.hardware(), subject) {
+            (Some(hardware), _) => Self { resource: hardware.resource(), count: hardware.gpu_count },
+            (None, Subject::Own(OwnServer { asks: Asks::Gpus(count), .. })) => {
+                Self { resource: names::NVIDIA_GPU.into(), count: *count }
+            }
+            (None, _) => Self { resource: names::NVIDIA_GPU.into(), count: 0 },
+        }
+    }
+
+    fn advertised(&self, node: &Node) -> u32 {
+        let quantity = node.status.as_ref().and_then(|status| status.allocatable.as_ref()?.get(&*self.resource));
+        let thousandths = quantity.and_then(|quantity| units::parse_quantity(&quantity.0)).unwrap_or_default();
+        u32::try_from(thousandths / 1000).unwrap_or_default()
+    }
+
+    fn lacking(&self, node: &Node) -> String {
+        format!("node {} shows {} of {} in {}", node.name_any(), self.advertised(node), self.count, self.resource)
+    }
 }
 
 fn ready_condition(node: &Node) -> Option<&NodeCondition> {
@@ -110,10 +139,4 @@ pub(super) fn is_ready(node: &Node) -> bool {
 fn changed(node: &Node) -> Option<Timestamp> {
     let changed = ready_condition(node).and_then(|ready| ready.last_transition_time.as_ref());
     changed.or(node.metadata.creation_timestamp.as_ref()).map(|time| time.0)
-}
-
-fn advertised_gpus(node: &Node) -> u32 {
-    let quantity = node.status.as_ref().and_then(|status| status.allocatable.as_ref()?.get(names::NVIDIA_GPU));
-    let thousandths = quantity.and_then(|quantity| units::parse_quantity(&quantity.0)).unwrap_or_default();
-    u32::try_from(thousandths / 1000).unwrap_or_default()
 }

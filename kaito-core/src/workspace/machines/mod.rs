@@ -10,19 +10,23 @@ mod claims; // which NodeClaim fills which slot
 mod given_up; // what went away before a machine came
 mod joined; // the Nodes that came, and whether they can be used
 mod karpenter; // NodePools, one for each Workspace
+mod survey; // which Nodes of somebody's a Workspace can use
+
+pub(crate) use survey::{Survey, wanted_labels};
 
 use super::draft::Draft;
 use super::facts::LookedMachine;
 use super::view::View;
 use crate::effect::{Effect, MetadataPatch, is_dying};
-use crate::failure::{self, Failure};
+use crate::failure::{self, Failure, Reason};
 use crate::kinds::Typed;
+use crate::manifest::Placement;
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Outcome, Plan};
 use crate::provisioner::NodeProvisioner;
 use crate::read::{Freshness, Read};
 use crate::settings::Settings;
-use crate::snapshot::{Snapshot, Unread};
+use crate::snapshot::{Listing, Snapshot, Unread};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::Workspace;
@@ -35,7 +39,7 @@ pub(super) trait Provisioner: Sync {
     fn first_reads(&self, key: &ObjectKey) -> Vec<Read>;
 
     /// The labels of its machines, beside those that the user asks for: pods go nowhere else.
-    fn node_labels(&self, key: &ObjectKey) -> Vec<(String, String)>;
+    fn node_labels(&self, view: &View<'_>) -> Vec<(String, String)>;
 
     /// What machine it is, where the size that the Workspace names does not say so.
     fn look(&self, _view: &View<'_>, _workspace: &Workspace) -> Result<LookedMachine, Unread> {
@@ -90,12 +94,24 @@ pub(super) struct Held {
 pub(super) struct Came<'a> {
     /// The Nodes of the Workspace, by name.
     pub(super) workers: Vec<&'a Node>,
+    /// Those of them that its pods run on, or shall.
+    pub(super) used: Vec<&'a Node>,
     /// How many there are to be.
     pub(super) target: u32,
     /// The machines that were asked for.
     pub(super) awaited: Vec<Awaited<'a>>,
     /// Whether there is, or was until now, anything to wait for.
     pub(super) is_asked: bool,
+    /// What is told while too few are ready.
+    pub(super) short: Short,
+}
+
+/// A wait for Nodes.
+pub(super) struct Short {
+    /// Its row.
+    pub(super) row: &'static Reason,
+    /// What keeps the others from being used, in words that change only when something does; else what the first kubelet says.
+    pub(super) words: Option<String>,
 }
 
 /// A machine that was asked for.
@@ -130,7 +146,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
         return Ok(());
     }
     let Some(came) = of(view.settings).step(view, draft)? else { return Ok(()) };
-    came.workers.iter().for_each(|node| mark_accelerator(draft, node));
+    came.used.iter().for_each(|node| mark_accelerator(draft, node));
     joined::observe(view, draft, &came);
     super::release::step(view, draft)?;
     // Nobody waits for the machine of what is over, or for one that nobody asks for.
@@ -140,9 +156,23 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
     Ok(())
 }
 
-/// The labels of nodes that pods may run on: the user's, then those that tell its machines from others.
-pub(super) fn node_labels(view: &View<'_>) -> Vec<(String, String)> {
-    super::workload::user_labels(view).into_iter().chain(of(view.settings).node_labels(view.key)).collect()
+/// Where pods may run: on nodes with the user's labels, and those that tell its machines from others; rather on those that somebody brought along for them.
+pub(super) fn placement(view: &View<'_>) -> Placement {
+    let provisioner = of(view.settings);
+    let preferred = view.workspace.ok().filter(|_| !provisioner.asks());
+    Placement {
+        labels: super::workload::user_labels(view).into_iter().chain(provisioner.node_labels(view)).collect(),
+        preferred: preferred.map(|workspace| workspace.resource().preferred_nodes.clone()).unwrap_or_default(),
+    }
+}
+
+/// Nodes that cannot be read: any of them may be one of the Workspace's.
+fn tell_unreadable(draft: &mut Draft, nodes: &Listing<'_, Node>) {
+    for malformed in &nodes.malformed {
+        let name = malformed.metadata.name.as_deref().unwrap_or_default();
+        let cause = format!("Node {name} cannot be read: {}", malformed.error);
+        draft.failures.push(Failure::new(&failure::MALFORMED_OBJECT, cause));
+    }
 }
 
 /// The label by which device plugins of older charts find GPU nodes.

@@ -155,14 +155,16 @@ fn findings(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
     let trouble = |condition| trouble(view, draft, condition);
     let refusal = draft.failures.iter().find(|failure| failure.forbids_machines());
     let is_released = draft.progress.is_over() && release::is_wanted(view);
+    let nothing =
+        if machines::of(view.settings).asks() { "no machine is asked for yet" } else { "no node is chosen yet" };
     let nothing_asked = match refusal {
         _ if is_released => format!(
             "the training is over, and its machines are given back, as the annotation {} asks",
             annotations::RELEASE_NODES_WHEN_DONE
         ),
         _ if draft.progress.is_over() => "the training is over, no machine is waited for".to_owned(),
-        Some(refusal) => format!("no machine is asked for yet: {}", refusal.message()),
-        None => "no machine is asked for yet".to_owned(),
+        Some(refusal) => format!("{nothing}: {}", refusal.message()),
+        None => nothing.to_owned(),
     };
     let unasked = |reason| if is_released { reasons::NODES_RELEASED } else { reason };
     let claims = machines::of(view.settings).asks().then(|| {

@@ -11,7 +11,7 @@ use super::super::view::View;
 use super::super::workload;
 use super::claim::Claim;
 use super::claims::{Claims, Slots};
-use super::{Awaited, Came, Held, Provisioner};
+use super::{Awaited, Came, Held, Provisioner, Short};
 use crate::effect::{Effect, WriteMode, is_dying};
 use crate::failure::{self, Failure, Waiting};
 use crate::kinds::{Kind, Typed};
@@ -31,8 +31,8 @@ impl Provisioner for AzureGpuProvisioner {
         [Kind::NodeClaim, Kind::Node].map(|kind| Read::list(kind, None, machine_labels(key))).into()
     }
 
-    fn node_labels(&self, key: &ObjectKey) -> Vec<(String, String)> {
-        let own = [(labels::WORKSPACE, key.name.as_str()), (labels::WORKSPACE_NAMESPACE, key.namespace())];
+    fn node_labels(&self, view: &View<'_>) -> Vec<(String, String)> {
+        let own = [(labels::WORKSPACE, view.name()), (labels::WORKSPACE_NAMESPACE, view.namespace())];
         own.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
     }
 
@@ -109,11 +109,14 @@ fn step<'a>(view: &View<'a>, draft: &mut Draft) -> Result<Option<Came<'a>>, Unre
         progressed: claim.progressed(),
         standing: claim.standing(),
     });
+    let workers = workers(view, draft, &claims)?;
     Ok(Some(Came {
-        workers: workers(view, draft, &claims)?,
+        used: workers.clone(),
+        workers,
         target: told,
         awaited: awaited.collect(),
         is_asked: !slots.filled.is_empty() || !slots.dying.is_empty(),
+        short: Short { row: &failure::NODES_PENDING, words: None },
     }))
 }
 
@@ -202,11 +205,7 @@ fn observe_claims(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, target:
 /// The Nodes of the Workspace, by name: they count only through own claims that nobody has deleted.
 fn workers<'a>(view: &View<'a>, draft: &mut Draft, claims: &Claims<'_>) -> Result<Vec<&'a Node>, Unread> {
     let listing: Listing<'_, Node> = view.snapshot.list(None, machine_labels(view.key), Freshness::Cached)?;
-    for malformed in &listing.malformed {
-        let name = malformed.metadata.name.as_deref().unwrap_or_default();
-        let cause = format!("Node {name} cannot be read: {}", malformed.error);
-        draft.failures.push(Failure::new(&failure::MALFORMED_OBJECT, cause));
-    }
+    super::tell_unreadable(draft, &listing);
     let is_claimed = |node: &&Node| {
         claims.live().any(|claim| claim.body.is_ok_and(|body| body.node_name() == Some(&node.name_any())))
     };

@@ -17,7 +17,7 @@ use super::super::workload;
 use super::claim::Claim;
 use super::claims::Claims;
 use super::given_up::{self, Gone, Record};
-use super::{Awaited, Came, Held, Provisioner};
+use super::{Awaited, Came, Held, Provisioner, Short};
 use crate::effect::is_dying;
 use crate::failure::{self, Failure, Waiting};
 use crate::kinds::Kind;
@@ -25,7 +25,6 @@ use crate::object::{ObjectKey, Seen};
 use crate::plan::Plan;
 use crate::read::{Freshness, Read, Selector};
 use crate::snapshot::{Snapshot, Unread};
-use crate::words::quoted;
 use cover::Cover;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
@@ -47,8 +46,8 @@ impl Provisioner for Karpenter {
         ]
     }
 
-    fn node_labels(&self, key: &ObjectKey) -> Vec<(String, String)> {
-        own_labels(key).0.into_iter().collect()
+    fn node_labels(&self, view: &View<'_>) -> Vec<(String, String)> {
+        own_labels(view.key).0.into_iter().collect()
     }
 
     fn asks(&self) -> bool {
@@ -195,10 +194,12 @@ fn step<'a>(view: &View<'a>, draft: &mut Draft) -> Result<Option<Came<'a>>, Unre
         standing: claim.standing(),
     });
     Ok(Some(Came {
+        used: workers.clone(),
         workers,
         target: told,
         awaited: awaited.collect(),
         is_asked: seat.pool.ours().is_some() || !claims.is_empty(),
+        short: Short { row: &failure::NODES_PENDING, words: None },
     }))
 }
 
@@ -281,11 +282,7 @@ fn workers<'a>(
     cover: &Cover<'a>,
 ) -> Result<Vec<&'a Node>, Unread> {
     let listing = view.snapshot.list::<Node>(None, own_labels(view.key), Freshness::Cached)?;
-    for malformed in &listing.malformed {
-        let name = malformed.metadata.name.as_deref().unwrap_or_default();
-        let cause = format!("Node {name} cannot be read: {}", quoted(&malformed.error));
-        draft.failures.push(Failure::new(&failure::MALFORMED_OBJECT, cause));
-    }
+    super::tell_unreadable(draft, &listing);
     let is_claimed = |node: &&Node| {
         let mut claims = seat.live().chain(seat.former.live());
         claims.any(|claim| claim.body.is_ok_and(|body| body.node_name() == Some(&node.name_any())))
