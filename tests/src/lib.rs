@@ -2,6 +2,7 @@
 //!
 //! - [`allowed`]: tables of what may differ from the reference, which tell of rows that nothing needs any more.
 //! - [`arbitrary`]: clusters with strange objects, for properties.
+//! - [`brought`]: nodes that somebody brought along, as they stood beside the reference.
 //! - [`budget`]: requests of a controller, counted, and the fewest that a Workspace can take.
 //! - [`by_hand`]: one reconcile, driven by a test.
 //! - [`cases`]: how many cases a property tries; [`edits`]: texts that were damaged.
@@ -21,6 +22,7 @@
 
 pub mod allowed;
 pub mod arbitrary;
+pub mod brought;
 pub mod budget;
 pub mod by_hand;
 pub mod cases;

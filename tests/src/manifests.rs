@@ -20,6 +20,28 @@ pub fn preset(name: &str, model: &str, size: &str) -> Value {
     })
 }
 
+/// A model on nodes that somebody brought along, chosen by a label.
+pub fn on_brought_nodes(name: &str, gpu: &str) -> Value {
+    json!({
+        "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": name},
+        "resource": {"labelSelector": {"matchLabels": {"gpu": gpu}}},
+        "inference": {"preset": {"name": "phi-4-mini-instruct"}},
+    })
+}
+
+/// Such a node, with one A100 and these labels more; one that is `null` is left out. Nothing is said of how it is: in a cluster in memory it is well.
+pub fn brought_node(name: &str, more: &Value) -> Value {
+    let mut labels = json!({
+        "gpu": "a100", "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB", "nvidia.com/gpu.count": "1", "nvidia.com/gpu.memory": "81920",
+        "nvidia.com/cuda.compute.major": "8", "nvidia.com/cuda.compute.minor": "0",
+    });
+    for (key, value) in more.as_object().into_iter().flatten() {
+        labels[key] = value.clone();
+    }
+    labels.as_object_mut().into_iter().for_each(|labels| labels.retain(|_, value| !value.is_null()));
+    json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}})
+}
+
 /// A model with an adapter of each kind.
 pub fn adapters(name: &str) -> Value {
     let mut manifest = phi_3_mini(name);

@@ -5,8 +5,13 @@ use kaito_core::render;
 use kaito_tests::golden;
 use serde_json::Value;
 
-/// (manifest, what becomes of it here, words that are said). The manifests of Arc name sizes of Azure, or a placeholder; GPUs in part come with the issue "Nodes"; in this world no hub can be reached.
+/// (manifest, what becomes of it here, words that are said). The manifests of Arc name sizes of Azure, or a placeholder; parts of GPUs are asked for where machines are made; in this world no hub can be reached.
 const ENDS: &[(&str, &str, &str)] = &[
+    (
+        "accelerator-too-many.yaml",
+        "ResourceReady PartNotPossible",
+        "node byo-a100x4-0 does not do: partition.count (9) exceeds GPUs available on node (4)",
+    ),
     ("config-longer-than-gpu.yaml", "ResourceReady ModelDoesNotFit", "KV cache 48.0 GiB"),
     ("hub-id-not-catalogued.yaml", "ResourceReady ModelNotAtHand", "someone/some-model-7b"),
     (
@@ -15,7 +20,11 @@ const ENDS: &[(&str, &str, &str)] = &[
         "ACR_REPO_HERE and ADAPTER_HERE are placeholders",
     ),
     ("inference-phi-3-mini-4k.yaml", "Ready", ""),
-    ("kaito_workspace_accelerator.yaml", "ResourceReady NotSupported", "resource.partition"),
+    (
+        "kaito_workspace_accelerator.yaml",
+        "ResourceReady InvalidWorkspace",
+        "resource.partition: parts of GPUs are given only of",
+    ),
     (
         "kaito_workspace_deepseek_r1_distill_qwen_14b.yaml",
         "ResourceReady UnknownInstanceType",
@@ -29,6 +38,13 @@ const ENDS: &[(&str, &str, &str)] = &[
     ("kaito_workspace_tuning_falcon_7b_oai.yaml", "ResourceReady UnknownPreset", "was removed after v0.10.0"),
     ("kaito_workspace_tuning_phi_3_with_pvc_volume.yaml", "Succeeded", ""),
     ("name-too-long.yaml", "ResourceReady InvalidWorkspace", "metadata.name: must be at most 52 characters"),
+    ("no-node.yaml", "ResourceReady NotEnoughNodes", "no node has the labels gpu=unobtainium"),
+    ("node-without-gpu-labels.yaml", "ResourceReady GpuLabelsMissing", "node byo-bare-0 has no label"),
+    (
+        "not-enough-nodes.yaml",
+        "ResourceReady NotEnoughNodes",
+        "1 of 5 nodes are ready: no other node has the labels gpu=a10",
+    ),
     ("phi4mini-a2.yaml", "Ready", ""),
     ("sku-lower-case.yaml", "Ready", ""),
     ("sku-unknown-t4.yaml", "Ready", ""),

@@ -317,8 +317,8 @@ fn by_size(workspace: &Workspace, settings: &Settings) -> Result<Hardware, Failu
     let cloud = settings.cloud;
     let name = workspace.resource().instance_type.as_str();
     if name.is_empty() {
-        let cause = "resource.instanceType: missing; nodes that are brought along are not served by this version, so a machine size with GPUs must be named";
-        return Err(Failure::new(&failure::NOT_SUPPORTED, cause));
+        let cause = "resource.instanceType: missing; name a machine size with GPUs (nodes that are brought along are served by an operator with --node-provisioner=byo)";
+        return Err(Failure::new(&failure::INVALID_WORKSPACE, cause));
     }
     kaito_presets::sku(cloud, name).map(Hardware::from).ok_or_else(|| {
         let near = kaito_presets::nearest_skus(cloud, name, 3).join(", ");

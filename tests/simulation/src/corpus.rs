@@ -1,7 +1,7 @@
 //! The published manifests, where they lie beside the project: every file with a Workspace.
 
-use crate::environment;
 use crate::scenarios::{NAMESPACE, Objects, secret};
+use crate::{brought, environment};
 use kaito_core::cloud::Cloud;
 use kaito_core::{Kind, ObjectKey};
 use serde_json::{Value, json};
@@ -58,6 +58,17 @@ pub fn manifests() -> Vec<Manifest> {
     all.retain(|manifest| manifest.objects.iter().any(|(key, _)| key.kind == Kind::Workspace));
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
+}
+
+/// The Nodes that stood there while the reference was captured where nodes are brought along.
+///
+/// # Panics
+/// When the text that tells of them cannot be read.
+pub fn brought() -> Objects {
+    let text = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/golden/fixtures/byo-nodes.yaml");
+    let all = brought::nodes(&std::fs::read_to_string(text).expect("the Nodes are there"), "byo");
+    let name = |node: &Value| node["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    all.into_iter().map(|node| (ObjectKey::cluster(Kind::Node, name(&node)), node)).collect()
 }
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) {

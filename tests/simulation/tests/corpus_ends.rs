@@ -5,10 +5,11 @@
 
 use kaito_core::cloud::Cloud;
 use kaito_core::diff::first_difference;
-use kaito_core::failure::{CATALOGUE, Class};
+use kaito_core::failure::{self, CATALOGUE, Class, Reason};
+use kaito_core::gates::Gates;
 use kaito_core::kinds::KindUse;
 use kaito_core::memory::{Halt, Pace, World};
-use kaito_core::{KINDS, Kind, ObjectKey, Settings, render};
+use kaito_core::{KINDS, Kind, NodeProvisioner, ObjectKey, Settings, render};
 use kaito_presets::Sku;
 use kaito_simulation::cores;
 use kaito_simulation::corpus::{self, Manifest};
@@ -20,9 +21,43 @@ use std::sync::Mutex;
 
 /// One line a manifest: its name, and its end in each mode.
 const ENDS: &str = include_str!("corpus_ends.txt");
-/// The columns of the table: whose settings, and whether a size that this cloud lacks becomes one that it has.
-const MODES: [(Cloud, bool); 5] =
-    [(Cloud::Azure, false), (Cloud::Aws, false), (Cloud::Arc, false), (Cloud::Aws, true), (Cloud::Arc, true)];
+/// A column of the table: whose settings, with which machines.
+#[derive(Clone, Copy)]
+struct Mode {
+    cloud: Cloud,
+    machines: Machines,
+}
+
+/// Where machines come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Machines {
+    /// They are made, of the sizes that are named.
+    AsNamed,
+    /// They are made; a size that this cloud lacks becomes one that it has.
+    Sized,
+    /// They are brought along: those that stood there while the reference was captured so.
+    Brought,
+}
+
+const MODES: [Mode; 6] = [
+    Mode { cloud: Cloud::Azure, machines: Machines::AsNamed },
+    Mode { cloud: Cloud::Aws, machines: Machines::AsNamed },
+    Mode { cloud: Cloud::Arc, machines: Machines::AsNamed },
+    Mode { cloud: Cloud::Aws, machines: Machines::Sized },
+    Mode { cloud: Cloud::Arc, machines: Machines::Sized },
+    Mode { cloud: Cloud::Azure, machines: Machines::Brought },
+];
+
+impl Mode {
+    fn settings(self) -> Settings {
+        let settings = Settings { cloud: self.cloud, ..Settings::default() };
+        if self.machines != Machines::Brought {
+            return settings;
+        }
+        let gates = Gates::parse("enableMIG=true,enableAccelerator=true").expect("gates of this version");
+        Settings { provisioner: NodeProvisioner::Byo, gates, ..settings }
+    }
+}
 
 /// The steps that lead to a manifest: those of its story that come before it, and itself.
 fn story(all: &[Manifest], manifest: &Manifest) -> Vec<Objects> {
@@ -87,6 +122,9 @@ fn applied(world: &World, story: &[Objects]) -> BTreeMap<String, Value> {
     })
 }
 
+/// Waits for what somebody has to bring along.
+static NOT_BROUGHT: [&Reason; 2] = [&failure::NODES_NOT_BROUGHT, &failure::GPU_LABELS_PENDING];
+
 /// How a Workspace ended: its state where that is good, else the reason of the row of the catalogue that refuses it.
 fn end(world: &World, key: &ObjectKey) -> String {
     let status = world.cluster().with_store(|store| store.value(key).cloned()).unwrap()["status"].clone();
@@ -95,7 +133,9 @@ fn end(world: &World, key: &ObjectKey) -> String {
         return state.to_owned();
     }
     let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
-    let refusals = CATALOGUE.iter().filter(|row| matches!(row.class, Class::Refusal { .. }));
+    // Nodes that nobody brings are waited for: in the end the wait is overdue, and says what can be done.
+    let is_end = |row: &&&Reason| matches!(row.class, Class::Refusal { .. }) || NOT_BROUGHT.contains(row);
+    let refusals = CATALOGUE.iter().filter(is_end);
     let mut told = refusals.filter_map(|row| {
         let says = |condition: &&Value| condition["status"] == "False" && condition["reason"] == row.name;
         conditions.iter().find(says).map(|condition| (row, condition["message"].as_str().unwrap_or_default()))
@@ -113,18 +153,21 @@ fn is_good(end: &str) -> bool {
 }
 
 /// Plays a manifest in one mode, and answers its end, with what does not hold of it.
-fn play(all: &[Manifest], manifest: &Manifest, (cloud, is_sized): (Cloud, bool)) -> (String, Vec<String>) {
-    let settings = Settings { cloud, ..Settings::default() };
+fn play(all: &[Manifest], manifest: &Manifest, mode: Mode) -> (String, Vec<String>) {
+    let (settings, cloud) = (mode.settings(), mode.cloud);
     let mut story = story(all, manifest);
-    if is_sized {
-        sized(&mut story, cloud);
+    match mode.machines {
+        Machines::AsNamed => {}
+        Machines::Sized => sized(&mut story, cloud),
+        Machines::Brought => story.insert(0, corpus::brought()),
     }
     let mut broken = Vec::new();
     let mut ideal = played(&settings, Pace::instant(), &story, None);
     let planned = applied(&ideal, &story);
     let ends: Vec<String> = ideal.workspaces().iter().map(|key| end(&ideal, key)).collect();
     let machines = planned.values().filter(|object| object["kind"] == "NodeClaim").count();
-    if (machines > 0) != ends.iter().any(|end| is_good(end)) {
+    let is_paid = mode.machines != Machines::Brought && ends.iter().any(|end| is_good(end));
+    if (machines > 0) != is_paid {
         broken.push(format!("{machines} machines are paid for, and the end is {ends:?}"));
     }
     if ends.iter().all(|end| is_good(end)) {

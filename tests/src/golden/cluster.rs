@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// What is looked at.
-const KINDS: &str = "workspaces.v1beta1.kaito.sh,controllerrevisions,configmaps,jobs,services,statefulsets,nodeclaims.karpenter.sh,persistentvolumeclaims,pods";
+const KINDS: &str = "workspaces.v1beta1.kaito.sh,controllerrevisions,configmaps,jobs,services,statefulsets,nodeclaims.karpenter.sh,nodepools.karpenter.sh,persistentvolumeclaims,pods";
 
 /// A cluster in which many cases play beside each other.
 pub struct Cluster {
@@ -17,7 +17,7 @@ pub struct Cluster {
 /// What is there of one case.
 #[derive(Debug, Clone, Default)]
 pub struct There {
-    /// Every object of its namespace and every NodeClaim for it, by kind and name.
+    /// Every object of its namespace and every NodeClaim and NodePool for it, by kind and name.
     pub objects: BTreeMap<(String, String), Value>,
 }
 
@@ -44,10 +44,14 @@ impl There {
 }
 
 impl Cluster {
-    /// One in which each case has the cloud that the reference ran in; `None` where there is no control plane to be had.
+    /// One in which each case has the cloud that the reference ran in, and the nodes that stood there; `None` where there is no control plane to be had. What else the cases ran with is the same for all.
     pub fn of(cases: &[Case]) -> Option<Cluster> {
         let clouds = cases.iter().map(|case| (case.namespace.clone(), case.cloud)).collect();
-        Some(Self::with_namespaces(Operated::in_clouds(clouds)?, cases))
+        let operated = Operated::in_clouds(clouds, &cases.first()?.settings())?;
+        let nodes: BTreeMap<String, Value> =
+            cases.iter().flat_map(Case::nodes).map(|node| (node["metadata"]["name"].to_string(), node)).collect();
+        operated.bring(nodes.into_values().collect());
+        Some(Self::with_namespaces(operated, cases))
     }
 
     /// One in which no controller runs yet; each case is in the cloud of the default settings.
@@ -99,7 +103,8 @@ impl Cluster {
         for object in list["items"].as_array().into_iter().flatten() {
             let text = |value: &Value| value.as_str().map(str::to_owned);
             let of = text(&object["metadata"]["namespace"])
-                .or_else(|| text(&object["metadata"]["labels"][labels::WORKSPACE_NAMESPACE]));
+                .or_else(|| text(&object["metadata"]["labels"][labels::WORKSPACE_NAMESPACE]))
+                .or_else(|| text(&object["metadata"]["labels"][labels::KARPENTER_WORKSPACE_NAMESPACE]));
             let key =
                 (text(&object["kind"]).unwrap_or_default(), text(&object["metadata"]["name"]).unwrap_or_default());
             found.entry(of.unwrap_or_default()).or_default().objects.insert(key, object.clone());

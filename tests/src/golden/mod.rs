@@ -18,9 +18,10 @@ pub use differences::DIFFERENCES;
 pub use form::{ours, theirs};
 pub use launches::{Launch, launches};
 
-use crate::shared;
+use crate::{brought, shared};
 use kaito_core::cloud::Cloud;
 use kaito_core::driver::Planner;
+use kaito_core::gates::Gates;
 use kaito_core::kinds::Scope;
 use kaito_core::memory::{Fate, Pace, World};
 use kaito_core::node_classes::{self, ClassKind, NodeClasses};
@@ -31,11 +32,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Folders of captures, with what the reference ran as. Captures of other controllers belong to other issues.
-const FOLDERS: [(Cloud, fn() -> NodeProvisioner, &str); 4] = [
-    (Cloud::Azure, NodeProvisioner::default, "azure"),
-    (Cloud::Aws, NodeProvisioner::default, "aws"),
-    (Cloud::Arc, NodeProvisioner::default, "arc"),
-    (Cloud::Azure, karpenter, "karpenter"),
+const FOLDERS: [(Cloud, &str); 5] = [
+    (Cloud::Azure, "azure"),
+    (Cloud::Aws, "aws"),
+    (Cloud::Arc, "arc"),
+    (Cloud::Azure, "byo"),
+    (Cloud::Azure, "karpenter"),
 ];
 
 /// The classes that the reference was given (`fixtures/karpenter-nodeclasses.yaml`), as its flag has them.
@@ -51,7 +53,7 @@ pub fn karpenter() -> NodeProvisioner {
 }
 
 /// Where the manifests lie.
-const MANIFESTS: [&str; 9] = [
+const MANIFESTS: [&str; 10] = [
     "seed",
     "examples/inference",
     "examples/inference/arc-examples",
@@ -60,6 +62,7 @@ const MANIFESTS: [&str; 9] = [
     "variants/azure",
     "variants/aws",
     "variants/arc",
+    "variants/byo",
     "variants/karpenter",
 ];
 
@@ -67,7 +70,6 @@ const MANIFESTS: [&str; 9] = [
 pub const LEFT_OUT: &[(&str, &str)] = &[
     ("InferenceSet", "InferenceSets come with the issue of that name"),
     ("MultiRoleInference", "MultiRoleInferences come with the issue of that name"),
-    ("byo-phi4mini.yaml", "nodes that are brought along come with the issue \"Nodes\""),
 ];
 
 /// Placeholders that a person has to replace: as they stand they are refused in words (Δ10). Replaced on both sides, so that what follows can be compared.
@@ -92,8 +94,6 @@ pub struct Step {
 pub struct Case {
     /// Where the reference ran.
     pub cloud: Cloud,
-    /// With whom machines were made.
-    pub provisioner: NodeProvisioner,
     /// The namespace that it ran in: hashes are made of it.
     pub namespace: String,
     /// In order.
@@ -102,8 +102,29 @@ pub struct Case {
 
 impl Case {
     /// The settings that the reference ran with.
+    ///
+    /// # Panics
+    /// When it ran in a way that is not known here.
     pub fn settings(&self) -> Settings {
-        Settings { cloud: self.cloud, provisioner: self.provisioner.clone(), ..Settings::default() }
+        let environment = self.steps.first().map_or(&Value::Null, |step| &step.golden["environment"]);
+        let of_gates = environment.as_object().into_iter().flatten();
+        let gates =
+            of_gates.filter_map(|(key, on)| Some(format!("{}={}", key.strip_prefix("featureGates/")?, on.as_str()?)));
+        let gates = Gates::parse(&gates.collect::<Vec<_>>().join(",")).expect("gates that are known");
+        let provisioner = NodeProvisioner::choose(environment["provisioner"].as_str(), &gates).expect("a provisioner");
+        let provisioner = if provisioner.node_classes().is_some() { karpenter() } else { provisioner };
+        Settings { cloud: self.cloud, gates, provisioner, ..Settings::default() }
+    }
+
+    /// The Nodes that stood there; none where machines are made.
+    ///
+    /// # Panics
+    /// When they cannot be read.
+    pub fn nodes(&self) -> Vec<Value> {
+        let path =
+            shared::path("golden/fixtures/byo-nodes.yaml").filter(|_| !self.settings().provisioner.makes_machines());
+        let Some(path) = path else { return Vec::new() };
+        brought::nodes(&read(&path), if self.cloud == Cloud::Arc { "arc" } else { "byo" })
     }
 
     /// The file of the first step without number and ending.
@@ -133,6 +154,7 @@ impl Case {
             let class = kaito_api::vocabulary::names::LOCAL_NVME_CLASS;
             world.delete(&ObjectKey::cluster(Kind::StorageClass, class)).expect("the chart brings it");
         }
+        put(&mut world, &self.namespace, &self.nodes());
         world
     }
 }
@@ -218,7 +240,7 @@ pub fn unfinished() -> Vec<Case> {
 fn with_outcome(wanted: impl Fn(&str) -> bool) -> Vec<Case> {
     let mut found: BTreeMap<(usize, String), Case> = BTreeMap::new();
     let (Some(goldens), Some(corpus)) = (shared::path("golden"), shared::path("corpus")) else { return Vec::new() };
-    for (index, (cloud, provisioner, folder)) in FOLDERS.into_iter().enumerate() {
+    for (index, (cloud, folder)) in FOLDERS.into_iter().enumerate() {
         for path in files(&goldens.join(folder)) {
             let Some(step) = step(&path, &corpus, folder) else { continue };
             if !wanted(step.golden["outcome"].as_str().unwrap_or_default()) {
@@ -226,7 +248,7 @@ fn with_outcome(wanted: impl Fn(&str) -> bool) -> Vec<Case> {
             }
             let namespace = step.golden["namespace"].as_str().expect("a namespace").to_owned();
             let key = (index, namespace.clone());
-            let case = || Case { cloud, provisioner: provisioner(), namespace, steps: Vec::new() };
+            let case = || Case { cloud, namespace, steps: Vec::new() };
             found.entry(key).or_insert_with(case).steps.push(step);
         }
     }

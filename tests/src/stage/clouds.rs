@@ -3,6 +3,7 @@
 use kaito_api::vocabulary::labels;
 use kaito_core::cloud::Cloud;
 use kaito_core::driver::Planner;
+use kaito_core::kinds::KindUse;
 use kaito_core::plan::Plan;
 use kaito_core::read::Freshness;
 use kaito_core::snapshot::{Snapshot, Unread};
@@ -25,6 +26,10 @@ impl<P: Planner> Planner for InClouds<P> {
 
     fn roots(&self) -> Kind {
         self.planner.roots()
+    }
+
+    fn kinds(&self, settings: &Settings) -> &'static [KindUse] {
+        self.planner.kinds(settings)
     }
 
     fn plan(&self, root: &ObjectKey, snapshot: &Snapshot, settings: &Settings) -> Result<Plan, Unread> {

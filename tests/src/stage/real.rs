@@ -6,8 +6,12 @@ use crate::control_plane::{ControlPlane, Options};
 use crate::environment;
 use crate::faults::FaultLayer;
 use kaito_core::kinds::Scope;
-use kaito_core::memory::{ExampleHub, Pace, actors::Cloud, installed};
-use kaito_core::{Kind, NodeProvisioner, Settings, WorkspacePlanner};
+use kaito_core::memory::{
+    ExampleHub, Pace,
+    actors::{Cloud, Karpenter},
+    installed,
+};
+use kaito_core::{Kind, Settings, WorkspacePlanner};
 use kaito_operator::kube::{Operator, OperatorError, client, client_builder, config};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -66,21 +70,22 @@ impl Operated {
         Self::begin(if controller { Controller::Well } else { Controller::Absent })
     }
 
-    /// Starts one with the controller, in which each of these namespaces lies in a cloud of its own.
-    pub fn in_clouds(clouds: Clouds) -> Option<Operated> {
-        Self::begin_in(clouds, Controller::Well)
+    /// Starts one with a controller of these settings, in which each of these namespaces lies in a cloud of its own.
+    pub fn in_clouds(clouds: Clouds, settings: &Settings) -> Option<Operated> {
+        Self::begin_in(clouds, settings, Controller::Well)
     }
 
     fn begin(controller: Controller) -> Option<Operated> {
-        Self::begin_in(Clouds::new(), controller)
+        Self::begin_in(Clouds::new(), &Settings::default(), controller)
     }
 
-    fn begin_in(clouds: Clouds, controller: Controller) -> Option<Operated> {
+    fn begin_in(clouds: Clouds, settings: &Settings, controller: Controller) -> Option<Operated> {
         let options = Options { controller_manager: true, kwok: true, calm: true, audit: true, ..Options::default() };
         let plane = ControlPlane::start_or_skip(options).unwrap_or_else(|error| panic!("no control plane: {error}"))?;
         let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/kaito.sh_workspaces.yaml");
         let claims = plane.assets().node_claim_crd().expect("the CRD comes with the control plane");
-        for crd in [crds, claims] {
+        let pools = plane.assets().node_pool_crd().expect("the CRD comes with the control plane");
+        for crd in [crds, claims, pools] {
             plane.apply(&crd).expect("the CRD is taken");
         }
         plane
@@ -89,8 +94,7 @@ impl Operated {
         for (_, object) in installed(&Settings::default()) {
             plane.apply_text(&object.to_string()).expect("the chart's object is taken");
         }
-        let role =
-            serde_json::to_value(kaito_operator::rbac::cluster_role(&NodeProvisioner::default())).expect("a role");
+        let role = serde_json::to_value(kaito_operator::rbac::cluster_role(&settings.provisioner)).expect("a role");
         let binding = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "kaito"},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": kaito_operator::rbac::NAME},
@@ -105,7 +109,7 @@ impl Operated {
             Controller::Well | Controller::Absent => None,
         };
         let operated = Operated { plane, faults };
-        operated.run_parts(clouds, controller);
+        operated.run_parts(clouds, settings, controller);
         Some(operated)
     }
 
@@ -133,25 +137,48 @@ impl Operated {
     pub fn start_controller(&self) {
         let identity = self.identity();
         in_a_thread(async move {
-            let ended = control(Clouds::new(), Controller::Well, &identity).await;
+            let ended = control(Clouds::new(), Settings::default(), Controller::Well, &identity).await;
             panic!("the operator ended: {ended:?}");
         });
     }
 
     /// Runs the cloud, and the controller where it is wanted, in a thread of their own until the process ends.
-    fn run_parts(&self, clouds: Clouds, controller: Controller) {
-        let (admin, identity) = (self.plane.kubeconfig(), self.identity());
+    fn run_parts(&self, clouds: Clouds, settings: &Settings, controller: Controller) {
+        let (admin, identity, settings) = (self.plane.kubeconfig(), self.identity(), settings.clone());
         let cloud = Cloud::new(Pace::instant()).with_kubelets(self.plane.kubelets().expect("kwok runs"));
         in_a_thread(async move {
             let admin = config(Some(&admin)).await.expect("a kubeconfig");
-            let cloud = Operator::builder(client(admin, "simulated-cloud").expect("a client"), Settings::default())
-                .planner(Box::new(InClouds { planner: cloud, clouds: clouds.clone() }))
-                .kinds([Kind::NodeClaim, Kind::Node])
-                .manager("simulated-cloud")
-                .run(std::future::pending());
-            let ended = tokio::join!(cloud, control(clouds, controller, &identity));
+            let mut operator =
+                Operator::builder(client(admin, "simulated-cloud").expect("a client"), Settings::default())
+                    .planner(Box::new(InClouds { planner: cloud, clouds: clouds.clone() }));
+            if settings.provisioner.node_classes().is_some() {
+                operator = operator.planner(Box::new(Karpenter));
+            }
+            let cloud =
+                operator.kinds([Kind::NodeClaim, Kind::Node]).manager("simulated-cloud").run(std::future::pending());
+            let ended = tokio::join!(cloud, control(clouds, settings, controller, &identity));
             panic!("the operators ended: {ended:?}");
         });
+    }
+
+    /// Puts nodes there that somebody brought along; kwok plays their kubelets.
+    ///
+    /// # Panics
+    /// When the API server does not take one.
+    pub fn bring(&self, nodes: Vec<Value>) {
+        let port = self.plane.kubelets().expect("kwok runs");
+        for mut node in nodes {
+            let name = node["metadata"]["name"].as_str().expect("a name").to_owned();
+            node["metadata"]["annotations"] = json!({"kwok.x-k8s.io/node": "fake"});
+            let mut status = node["status"].take();
+            status["addresses"] = json!([{"type": "InternalIP", "address": "127.0.0.1"}]);
+            status["daemonEndpoints"] = json!({"kubeletEndpoint": {"Port": port}});
+            self.plane.apply_text(&node.to_string()).expect("the API server takes it");
+            let patch = json!({"status": status}).to_string();
+            self.plane
+                .run(&["patch", "node", &name, "--subresource=status", "--type=merge", "--patch", &patch])
+                .expect("the API server takes it");
+        }
     }
 
     /// Lines of the audit log, decoded. The last one may still be written: it counts when it is whole.
@@ -174,7 +201,12 @@ fn in_a_thread(work: impl Future<Output = ()> + Send + 'static) {
 }
 
 /// Runs the controller under its own identity, if it runs here.
-async fn control(clouds: Clouds, controller: Controller, identity: &Path) -> Result<(), OperatorError> {
+async fn control(
+    clouds: Clouds,
+    settings: Settings,
+    controller: Controller,
+    identity: &Path,
+) -> Result<(), OperatorError> {
     let config = config(Some(identity)).await.expect("a kubeconfig");
     let client = match controller {
         Controller::Absent => std::future::pending().await,
@@ -183,7 +215,7 @@ async fn control(clouds: Clouds, controller: Controller, identity: &Path) -> Res
             client_builder(config, USER).map(|builder| builder.with_layer(&faults).build())
         }
     };
-    let operator = Operator::builder(client.expect("a client"), Settings::default());
+    let operator = Operator::builder(client.expect("a client"), settings);
     let planner = InClouds { planner: WorkspacePlanner, clouds };
     operator.planner(Box::new(planner)).hub(Arc::new(ExampleHub)).run(std::future::pending()).await
 }

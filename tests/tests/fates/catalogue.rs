@@ -1,10 +1,11 @@
 //! Every row of the failure catalogue is provoked, and what is read first names the cause.
 
-use super::{WORDS, cloud, fates, fates_of_trainings, pods, stage};
-use kaito_core::Kind;
+use super::{WORDS, cloud, fates, fates_of_trainings, pods, stage_with};
 use kaito_core::failure::{self, CATALOGUE, Class, Reason};
+use kaito_core::gates::Gates;
 use kaito_core::hub::{HubErrorKind, Repository, RepositoryFile};
 use kaito_core::memory::{CloudFate, EXAMPLE_MODEL, Fate, HubFate, PodFate};
+use kaito_core::{Kind, NodeProvisioner, Settings};
 use kaito_tests::manifests;
 use kaito_tests::stage::{MemoryStage, Stage, condition};
 use serde_json::{Value, json};
@@ -34,6 +35,7 @@ struct Injection {
     /// Part of the words.
     words: String,
     fate: Fate,
+    settings: Settings,
     /// What is in the cluster first.
     before: Vec<Value>,
     /// The Workspace that suffers.
@@ -51,6 +53,7 @@ impl Injection {
             reason: row.name.to_owned(),
             words: words.to_owned(),
             fate: Fate::default(),
+            settings: Settings::default(),
             before: Vec::new(),
             workspace,
             first: |_| (),
@@ -64,6 +67,12 @@ impl Injection {
 
     fn under(self, fate: Fate) -> Self {
         Injection { fate, ..self }
+    }
+
+    /// Where nodes are brought along, and parts of their GPUs may be asked for.
+    fn where_nodes_are_brought(self) -> Self {
+        let gates = Gates::parse("enableMIG=true,enableAccelerator=true").unwrap();
+        Injection { settings: Settings { provisioner: NodeProvisioner::Byo, gates, ..Settings::default() }, ..self }
     }
 
     fn name(&self) -> &str {
@@ -133,7 +142,12 @@ fn of_wishes() -> Vec<Injection> {
             manifests::preset("x", "deepseek-r1-0528", A10),
             "resource.count asks for 1",
         ),
-        Injection::new(&failure::NOT_SUPPORTED, but(phi(), size, json!("")), "resource.instanceType"),
+        Injection::new(&failure::INVALID_WORKSPACE, but(phi(), size, json!("")), "resource.instanceType: missing"),
+        Injection::new(
+            &failure::NOT_SUPPORTED,
+            but(manifests::own_template("x"), size, json!("Standard_NG32ads_V620_v1")),
+            "other GPUs than NVIDIA's",
+        ),
         Injection::new(&failure::CONFIG_NOT_USABLE, but(phi(), "/inference/config", json!("nowhere")), "nowhere"),
         Injection::new(
             &failure::NOT_TUNABLE,
@@ -212,6 +226,44 @@ fn of_machines_and_pods() -> Vec<Injection> {
     ]
 }
 
+/// What is wrong with nodes that somebody brought along.
+fn of_brought_nodes() -> Vec<Injection> {
+    let wants = || manifests::on_brought_nodes("x", "a100");
+    let nodes = |of: &[Value]| -> Vec<Value> {
+        of.iter().enumerate().map(|(index, labels)| manifests::brought_node(&format!("gpu-{index}"), labels)).collect()
+    };
+    let part = |count: u32| but(wants(), "/resource/partition", json!({"mode": "accelerator", "count": count}));
+    let slice = |profile: &str| but(wants(), "/resource/partition", json!({"mode": "mig", "profile": profile}));
+    let dividing = json!({"nvidia.com/mig.config": "all-3g.40gb", "nvidia.com/mig.config.state": "pending"});
+    let all = [
+        Injection::new(&failure::NODES_NOT_BROUGHT, wants(), "no node has the labels gpu=a100"),
+        Injection::new(
+            &failure::NODES_NOT_BROUGHT,
+            but(wants(), "/inference/preset/name", json!("llama-3.3-70b-instruct")),
+            "2 of 3 nodes are ready",
+        )
+        .with(&nodes(&[json!({}), json!({})])),
+        Injection::new(&failure::GPU_LABELS_PENDING, wants(), "node gpu-0 has no label nvidia.com/gpu.product")
+            .with(&nodes(&[json!({"nvidia.com/gpu.product": null})])),
+        Injection::new(&failure::GPUS_BEING_DIVIDED, wants(), "nvidia.com/mig.config.state is pending")
+            .with(&nodes(&[dividing])),
+        Injection::new(&failure::NODES_DIFFER, wants(), "node gpu-1 has 8 × NVIDIA-A100-SXM4-80GB")
+            .with(&nodes(&[json!({}), json!({"nvidia.com/gpu.count": "8"})])),
+        Injection::new(&failure::PART_NOT_POSSIBLE, part(9), "partition.count (9) exceeds GPUs available on node (1)")
+            .with(&nodes(&[json!({})])),
+        Injection::new(&failure::PART_NOT_POSSIBLE, slice("1g.12gb"), "a slice 1g.12gb cannot be had of")
+            .with(&nodes(&[json!({})])),
+        Injection::new(&failure::GPUS_PENDING, slice("3g.40gb"), "shows 0 of 1 in nvidia.com/mig-3g.40gb")
+            .with(&nodes(&[json!({})])),
+        Injection::new(&failure::MODEL_TOO_LARGE, but(wants(), "/inference/preset/name", json!("phi-4")), "slices do not work together")
+            .with(&nodes(&[json!({
+                "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB-MIG-1g.20gb", "nvidia.com/gpu.count": "4", "nvidia.com/gpu.memory": "19968",
+                "nvidia.com/mig.config": "all-1g.20gb", "nvidia.com/mig.config.state": "success",
+            })])),
+    ];
+    all.into_iter().map(Injection::where_nodes_are_brought).collect()
+}
+
 /// What a hub of models says, or does not.
 fn of_hubs() -> Vec<Injection> {
     let model = |id: &str| manifests::preset("x", id, A10);
@@ -258,7 +310,7 @@ fn hub(hub: HubFate) -> Fate {
 }
 
 fn injections() -> Vec<Injection> {
-    [of_fates(), of_wishes(), of_clusters(), of_machines_and_pods(), of_hubs(), of_logs()]
+    [of_fates(), of_wishes(), of_clusters(), of_machines_and_pods(), of_brought_nodes(), of_hubs(), of_logs()]
         .into_iter()
         .flatten()
         .collect()
@@ -266,7 +318,7 @@ fn injections() -> Vec<Injection> {
 
 /// Plays an injection until its condition says what is wrong; answers what it says, and what is read first then.
 fn told(injection: &Injection) -> Result<(String, String), String> {
-    let mut stage = stage(&injection.fate);
+    let mut stage = stage_with(&injection.settings, &injection.fate);
     (injection.first)(&mut stage);
     injection.before.iter().for_each(|object| stage.put(object));
     stage.put(&injection.workspace);

@@ -11,7 +11,11 @@ use serde_json::{Value, json};
 const WORDS: &str = "the cable of rack 7 is out";
 
 fn stage(fate: &Fate) -> MemoryStage {
-    MemoryStage::of(World::with_fate(&Settings::default(), Pace::default(), fate))
+    stage_with(&Settings::default(), fate)
+}
+
+fn stage_with(settings: &Settings, fate: &Fate) -> MemoryStage {
+    MemoryStage::of(World::with_fate(settings, Pace::default(), fate))
 }
 
 fn cloud(cloud: CloudFate) -> Fate {

@@ -92,6 +92,12 @@ pub const DIFFERENCES: &[(&str, bool, &str)] = &[
     ("tu-tc-caps-method-lora4", true, METHOD),
     ("tu-tc-qlora-false", true, METHOD),
     ("tu-tc-qlora-emptyq", true, METHOD),
+    (
+        "byo-label-product-empty",
+        false,
+        "a product without a name tells of no GPU; the reference would run it in float16, whatever it is",
+    ),
+    ("byo-small-three", false, "no runtime serves a model over several T4 (Δ2): said before anything is waited for"),
     ("a1-up-inst-empty", true, "posted as written: on a cluster v1alpha1 fills in its default, here the old value"),
 ];
 
@@ -117,6 +123,10 @@ pub const DOUBTFUL: &[(&str, &str)] = &[
     ("tu-od-prefix", CONFIG_MAP),
     ("tu-od-deep", CONFIG_MAP),
     ("tu-up-config", CONFIG_MAP),
+    (
+        "a1-template-inst-byo",
+        "the definition of this version fills in a size by itself: a size is told to be of no use there, and not refused",
+    ),
     ("tu-preset-mistral7b", "its artefact is published, and so it is tuned"),
     ("tu-in-name", "nothing is called by the name of an input, and so any will do"),
     ("ws-up-ad-s-1p0", "1.0 is a strength at creation too"),

@@ -3,7 +3,7 @@
 use super::plan_from;
 use kaito_core::failure::{self, CATALOGUE, Class, Reason};
 use kaito_core::memory::{CloudFate, EXAMPLE_MODEL, Fate, Halt, HubFate, Pace, PodFate, World};
-use kaito_core::{Kind, ObjectKey, Seen, Settings, render};
+use kaito_core::{Kind, NodeProvisioner, ObjectKey, Seen, Settings, render};
 use kaito_tests::manifests::{self, PLANTED};
 use kaito_tests::{made, normal};
 use serde_json::{Value, json};
@@ -94,7 +94,24 @@ fn stuck() -> Vec<(&'static Reason, Fate)> {
         (&failure::TRAINING, pods(PodFate::NeverReady)),
         (&failure::BENCHMARK_PENDING, pods(PodFate::Prints { text: String::new() })),
         (&failure::TERMINATING, cloud(CloudFate::NeverTerminates)),
+        (&failure::NODES_NOT_BROUGHT, Fate::default()),
+        (&failure::GPU_LABELS_PENDING, Fate::default()),
+        (&failure::GPUS_BEING_DIVIDED, Fate::default()),
     ]
+}
+
+/// The node that somebody brought along, of a wait for such.
+fn brought(row: &Reason) -> Option<Value> {
+    let labels = if row == &failure::NODES_NOT_BROUGHT {
+        json!({"gpu": "another"})
+    } else if row == &failure::GPU_LABELS_PENDING {
+        json!({"nvidia.com/gpu.count": null})
+    } else if row == &failure::GPUS_BEING_DIVIDED {
+        json!({"nvidia.com/mig.config": "all-1g.10gb", "nvidia.com/mig.config.state": "pending"})
+    } else {
+        return None;
+    };
+    Some(manifests::brought_node("gpu-1", &labels))
 }
 
 fn is_wait(row: &Reason) -> bool {
@@ -123,13 +140,20 @@ fn i8_every_waiting_state_has_a_deadline_a_reason_and_a_next_action() {
 #[test]
 fn i8_a_world_that_is_stuck_says_what_it_waits_for_and_after_the_deadline_what_can_be_done() {
     for (row, fate) in stuck() {
-        let mut world = World::with_fate(&Settings::default(), Pace::default(), &fate);
+        let node = brought(row);
+        let provisioner = if node.is_some() { NodeProvisioner::Byo } else { NodeProvisioner::default() };
+        let settings = Settings { provisioner, ..Settings::default() };
+        let mut world = World::with_fate(&settings, Pace::default(), &fate);
         let key = ObjectKey::new(Kind::Workspace, "default", "phi");
         let is_training = [&failure::JOB_PENDING, &failure::TRAINING].contains(&row);
         let mut manifest =
             if is_training { manifests::training_on_volume("phi") } else { manifests::phi_4_mini("phi") };
         if *row == failure::MODEL_METADATA_PENDING {
             manifest["inference"]["preset"]["name"] = json!(EXAMPLE_MODEL);
+        }
+        if let Some(node) = node {
+            world.put(&ObjectKey::cluster(Kind::Node, "gpu-1"), &node).unwrap();
+            manifest = manifests::on_brought_nodes("phi", "a100");
         }
         world.put(&key, &manifest).unwrap();
         if *row == failure::TERMINATING {

@@ -49,14 +49,17 @@ pub enum Machines {
     OfPools,
     /// Karpenter, out of NodePools: [`Karpenter`] makes NodeClaims of them, and [`Cloud`] machines of these.
     OfNodePools,
+    /// Nobody: they are brought along, as Nodes. [`BroughtNodes`] is their kubelet where nobody says how they are.
+    Brought,
 }
 
 impl Machines {
-    /// Whoever answers what an operator with these settings asks for.
+    /// Who makes them where an operator has these settings.
     pub fn of(settings: &Settings) -> Self {
         match settings.provisioner {
+            NodeProvisioner::AzureGpuProvisioner => Machines::OfClaims,
             NodeProvisioner::Karpenter(_) => Machines::OfNodePools,
-            NodeProvisioner::AzureGpuProvisioner | NodeProvisioner::Byo => Machines::OfClaims,
+            NodeProvisioner::Byo => Machines::Brought,
         }
     }
 }
@@ -66,6 +69,7 @@ pub fn all(machines: Machines, pace: Pace, fate: &Fate) -> Vec<Box<dyn Planner>>
     let cloud: Box<dyn Planner> = match machines {
         Machines::OfClaims | Machines::OfNodePools => Box::new(Cloud::with_fate(pace, fate.cloud.clone())),
         Machines::OfPools => Box::new(Aks::with_fate(pace, fate.cloud.clone())),
+        Machines::Brought => Box::new(BroughtNodes),
     };
     let mut actors: Vec<Box<dyn Planner>> = vec![
         cloud,
@@ -73,7 +77,6 @@ pub fn all(machines: Machines, pace: Pace, fate: &Fate) -> Vec<Box<dyn Planner>>
         Box::new(JobController::with_fate(&fate.pods)),
         Box::new(Kubelet::with_fate(pace, fate.pods.clone())),
         Box::new(EndpointSliceController::with_fate(&fate.pods)),
-        Box::new(BroughtNodes),
     ];
     if machines == Machines::OfNodePools {
         actors.push(Box::new(Karpenter));

@@ -54,7 +54,7 @@ impl Provisioner for Byo {
         let mut workers = survey.fit.clone();
         workers.sort_by_key(|node| node.metadata.name.clone());
         let is_asked = draft.subject.is_some() || survey.usable() == 0;
-        let short = Short { row: survey.awaited(), words: Some(survey.words()).filter(|words| !words.is_empty()) };
+        let short = Short { row: survey.awaited(), words: Some(survey.shortage()) };
         Ok(Some(Came { workers, used, target, awaited: Vec::new(), is_asked, short }))
     }
 

@@ -118,7 +118,7 @@ impl<'a> Survey<'a> {
                 Some((ours, its)) => self.unfit.push(Unfit {
                     node: node.name_any(),
                     why: format!("has {its}, and {model} has {ours}"),
-                    what: if super::joined::is_ready(node) { Lack::Other } else { Lack::Closed },
+                    what: Lack::Other,
                 }),
             }
         }
@@ -184,6 +184,12 @@ impl<'a> Survey<'a> {
             words.push(format!("and {} more cannot be used", self.unfit.len() - MOST_NAMED));
         }
         words.join("; ")
+    }
+
+    /// What keeps more of them from being used: the words about those that cannot be, or that there are no others.
+    pub(super) fn shortage(&self) -> String {
+        let words = self.words();
+        if words.is_empty() { format!("no other node has the labels {}", self.wanted) } else { words }
     }
 
     /// What is told beside a machine that can be used, of those that cannot.
