@@ -240,7 +240,6 @@ fn last_gone(seat: &Seat<'_>) -> Option<Gone> {
 /// What is wrong with the pool and its claims, in Karpenter's own words, and what is waited for.
 fn observe(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, cover: &Cover<'_>, target: u32) {
     let pool = pool::key(view.key).name;
-    draft.failures.extend(seat.pool.refusal());
     for claim in seat.live().chain(seat.former.live()) {
         match claim.body {
             Err(malformed) => draft.failures.push(Failure::new(
@@ -256,6 +255,8 @@ fn observe(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, cover: &Cover<'_
     if draft.machines.claims_ready {
         return;
     }
+    // Of machines that are all there, nobody needs to know why no more would come.
+    draft.failures.extend(seat.pool.refusal());
     let asked = if seat.pool.ours().is_some() || draft.may_buy() {
         given_up::asked_for(vec![pool])
     } else {
