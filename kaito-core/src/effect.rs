@@ -160,7 +160,7 @@ pub enum Effect {
         key: ObjectKey,
         /// Its uid.
         uid: String,
-        /// Its version when it was read; the patch fails when it has changed since. `None` where others write all the time and only labels are added: a Node.
+        /// Its version when it was read; the patch fails when it has changed since. `None` where others write all the time and only labels change: a Node.
         resource_version: Option<String>,
         /// The change.
         patch: MetadataPatch,

@@ -68,7 +68,7 @@ impl Provisioner for Karpenter {
 
     fn give_back(&self, view: &View<'_>, draft: &mut Draft, freshness: Freshness) -> Result<Held, Unread> {
         let seat = Seat::look(view, freshness)?;
-        settle::give_back(view, draft, &seat)?;
+        settle::give_back(view, draft, &seat);
         Ok(held(&seat))
     }
 
@@ -132,6 +132,8 @@ struct Seat<'a> {
     claims: Vec<Claim<'a>>,
     /// Those that were asked for one by one.
     former: Claims<'a>,
+    /// Nodes that carry our labels and that nobody has asked for: somebody has brought them along, and they were taken.
+    brought: Vec<&'a Node>,
     /// The plural of a kind that the cluster does not know.
     lacks: Option<&'static str>,
 }
@@ -142,6 +144,12 @@ impl<'a> Seat<'a> {
         let pools = view.snapshot.list::<NodePool>(None, own_labels(view.key), freshness)?;
         let claims = view.snapshot.list::<NodeClaim>(None, pool_labels(view.key), freshness)?;
         let former = view.snapshot.list::<NodeClaim>(None, former_labels(view.key), freshness)?;
+        let own_pool = pool::key(view.key).name;
+        let is_brought = |node: &&Node| {
+            let pool = node.labels().get(labels::NODE_POOL).map(String::as_str);
+            pool != Some(&own_pool) && pool != Some(labels::NODE_POOL_KAITO) && !is_dying(&node.metadata)
+        };
+        let nodes = view.snapshot.list::<Node>(None, own_labels(view.key), freshness)?.items;
         let lacks = [(pools.no_such_kind, Kind::NodePool), (claims.no_such_kind, Kind::NodeClaim)];
         let lacks = lacks.into_iter().find(|(lacks, _)| *lacks).map(|(_, kind)| kind.plural());
         let of_ours = |claim: &Claim<'_>| own_labels(view.key).matches(&claim.seen().labels());
@@ -149,6 +157,7 @@ impl<'a> Seat<'a> {
             pool: Named::of(view.snapshot.seen(pool::key(view.key), freshness)?, view.key, view.uid()),
             claims: Claim::all(claims).into_iter().filter(of_ours).collect(),
             former: Claims::new(former, view.uid()),
+            brought: nodes.into_iter().filter(is_brought).collect(),
             lacks,
         })
     }
@@ -163,9 +172,9 @@ fn held(seat: &Seat<'_>) -> Held {
     let pool = seat.pool.ours();
     let pools = [pool.is_some(), pool.is_some_and(|pool| !is_dying(pool))].map(usize::from);
     Held {
-        all: pools[0] + seat.claims.len() + seat.former.len(),
+        all: pools[0] + seat.claims.len() + seat.former.len() + seat.brought.len(),
         alive: pools[1] + seat.former.live().count(),
-        unit: "NodePool or NodeClaim",
+        unit: "NodePool, NodeClaim or Node",
     }
 }
 
@@ -257,7 +266,7 @@ fn observe(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, cover: &Cover<'_
     }
     // Of machines that are all there, nobody needs to know why no more would come.
     draft.failures.extend(seat.pool.refusal());
-    let asked = if seat.pool.ours().is_some() || draft.may_buy() {
+    let asked = if seat.pool.ours().is_some() || is_asked_now(view, draft) {
         given_up::asked_for(vec![pool])
     } else {
         format!(" ({} are not asked for)", needed - ready)
@@ -273,6 +282,13 @@ fn observe(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, cover: &Cover<'_
     draft.waits.push(wait.overdue_because(view.now(), || {
         seat.live().find_map(Claim::standing).or_else(|| seat.pool.standing(seat.claims.len()))
     }));
+}
+
+/// Whether the pool is asked for in this very plan, and was not refused.
+fn is_asked_now(view: &View<'_>, draft: &Draft) -> bool {
+    let key = pool::key(view.key);
+    let is_refused = view.snapshot.mishaps().iter().any(|error| error.key == key);
+    !is_refused && draft.steps.iter().any(|step| *step.effect.key() == key && step.effect.verb() == "create")
 }
 
 /// The Nodes of the Workspace, by name: those of its live claims, and those that were brought along and taken.

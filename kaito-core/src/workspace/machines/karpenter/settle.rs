@@ -171,17 +171,18 @@ fn class(view: &View<'_>, classes: &NodeClasses, there: Option<&NodePool>) -> No
 
 /// Gives a Node our labels: pods go where these are. Whoever has written to it meanwhile is looked at first.
 fn mark(view: &View<'_>, draft: &mut Draft, node: &Node) {
-    change_labels(draft, node, MetadataPatch { labels: own_labels(view.key).0, ..MetadataPatch::default() });
+    let patch = MetadataPatch { labels: own_labels(view.key).0, ..MetadataPatch::default() };
+    change_labels(draft, node, node.resource_version(), patch);
 }
 
-fn change_labels(draft: &mut Draft, node: &Node, patch: MetadataPatch) {
+fn change_labels(draft: &mut Draft, node: &Node, resource_version: Option<String>, patch: MetadataPatch) {
     let Some(uid) = node.uid() else { return };
     let key = ObjectKey::cluster(Kind::Node, node.name_any());
-    draft.push(Effect::Metadata { key, uid, resource_version: node.resource_version(), patch });
+    draft.push(Effect::Metadata { key, uid, resource_version, patch });
 }
 
 /// Takes back what was asked for, and lets go of Nodes that were brought along.
-pub(super) fn give_back(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>) -> Result<(), Unread> {
+pub(super) fn give_back(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>) {
     if let Some(target) = seat.pool.owned(view.key, view.uid()) {
         draft.delete(target);
     }
@@ -200,11 +201,9 @@ pub(super) fn give_back(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>) -> 
             }
         }
     }
-    let nodes = view.snapshot.list::<Node>(None, own_labels(view.key), Freshness::Cached)?;
-    let is_brought = |node: &&Node| !node.labels().contains_key(labels::NODE_POOL) && !is_dying(&node.metadata);
-    for node in nodes.items.into_iter().filter(is_brought) {
+    for node in &seat.brought {
         let unlabelled = own_labels(view.key).0.into_keys().collect();
-        change_labels(draft, node, MetadataPatch { unlabelled, ..MetadataPatch::default() });
+        // Whatever else was written to it meanwhile, it is free again.
+        change_labels(draft, node, None, MetadataPatch { unlabelled, ..MetadataPatch::default() });
     }
-    Ok(())
 }
