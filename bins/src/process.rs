@@ -1,7 +1,7 @@
 //! The parts of a program that run until one ends or somebody says stop; then all end, in order.
 
 use crate::admin::{self, BindAddress};
-use crate::kube::{Operator, Readiness};
+use crate::kube::{ClassKeeper, Operator, Readiness};
 use crate::telemetry;
 use axum::Router;
 use std::pin::Pin;
@@ -61,6 +61,18 @@ impl Parts {
         self.tasks.spawn(tell(operator.readiness(), self.stop.clone()));
         let stop = self.stop.clone();
         self.tasks.spawn(async move { operator.run(stop.cancelled_owned()).await.map_err(|error| error.to_string()) });
+    }
+
+    /// Keeps NodeClasses; ends the program where there can be none.
+    pub(crate) fn keep(&mut self, classes: ClassKeeper) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            if let Some(kept) = stop.run_until_cancelled(classes.keep()).await {
+                kept?;
+                stop.cancelled().await;
+            }
+            Ok(())
+        });
     }
 
     /// Runs until `shutdown` completes; then ends, within 25 seconds. Fails when a part ends by itself.

@@ -13,15 +13,18 @@ pub const PROVISIONER_NAME: &str = "kaito-gpu-provisioner-clusterrole";
 
 /// The ClusterRole of `kaito-workspace`: one rule for each kind that is read or written where machines come from there ([`kinds::of`]), one for each of its sub-resources, and one to publish events.
 pub fn cluster_role(provisioner: &NodeProvisioner) -> ClusterRole {
-    role(NAME, kinds::of(provisioner))
+    // Made and kept at start; what stands in them is looked at by Karpenter alone.
+    let classes = provisioner.node_classes().map(|classes| &classes.kind);
+    let classes = classes.map(|kind| rule(&kind.group, &kind.plural, &["get", "create", "patch"]));
+    role(NAME, kinds::of(provisioner), classes)
 }
 
 /// The ClusterRole of `kaito-gpu-provisioner`, made so from [`CLAIM_KINDS`]. What it may do at Azure is said there.
 pub fn provisioner_role() -> ClusterRole {
-    role(PROVISIONER_NAME, CLAIM_KINDS)
+    role(PROVISIONER_NAME, CLAIM_KINDS, None)
 }
 
-fn role(name: &str, table: &[KindUse]) -> ClusterRole {
+fn role(name: &str, table: &[KindUse], beside: Option<PolicyRule>) -> ClusterRole {
     let mut rules = Vec::new();
     // No API server has agent pools.
     for row in table.iter().filter(|row| row.kind != Kind::AgentPool) {
@@ -29,6 +32,7 @@ fn role(name: &str, table: &[KindUse]) -> ClusterRole {
         rules.push(rule(group, plural, row.verbs));
         rules.extend(row.subresources.iter().map(|(name, verbs)| rule(group, &format!("{plural}/{name}"), verbs)));
     }
+    rules.extend(beside);
     rules.push(rule("events.k8s.io", "events", &["create"]));
     ClusterRole {
         metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
@@ -49,6 +53,7 @@ fn rule(group: &str, resource: &str, verbs: &[&str]) -> PolicyRule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kaito_core::node_classes::NodeClasses;
 
     fn verbs(resource: &str) -> Vec<String> {
         verbs_where(&NodeProvisioner::default(), resource)
@@ -94,6 +99,9 @@ mod tests {
 
     #[test]
     fn whoever_brings_nodes_along_gives_no_right_to_ask_for_machines_or_to_delete_nodes() {
+        let karpenter = NodeProvisioner::Karpenter(NodeClasses::default());
+        assert_eq!(verbs_where(&karpenter, "aksnodeclasses"), ["get", "create", "patch"]);
+        assert_eq!(verbs_where(&karpenter, "nodeclaims"), ["get", "list", "watch", "delete"], "Karpenter makes them");
         assert!(verbs_where(&NodeProvisioner::Byo, "nodeclaims").is_empty());
         assert_eq!(verbs_where(&NodeProvisioner::Byo, "nodes"), ["get", "list", "watch", "patch"]);
         assert_eq!(verbs_where(&NodeProvisioner::Byo, "statefulsets"), verbs("statefulsets"));

@@ -3,7 +3,7 @@
 use crate::admin::{self, Token};
 use crate::flags::Options;
 use crate::hub::{self, ClusterTokens};
-use crate::kube::{self, Operator};
+use crate::kube::{self, ClassKeeper, Operator};
 use crate::metrics::Metrics;
 use crate::process::Parts;
 use crate::recorder::FlightRecorder;
@@ -32,6 +32,10 @@ pub async fn run(options: Options, shutdown: impl Future<Output = ()> + Send + '
     tracing::info!(version = crate::VERSION, server = %config.cluster_url, cloud = options.settings.cloud.as_str(), "starting");
     let client = kube::client(config, &format!("kaito-workspace/{}", crate::VERSION))?;
     let tokens = ClusterTokens::new(kube::Requests::new(client.clone(), metrics.clone()), options.hub.token.clone());
+    let classes = options.settings.provisioner.node_classes().map(|_| {
+        let requests = kube::Requests::new(client.clone(), metrics.clone());
+        ClassKeeper::new(requests, options.class_kind.clone(), options.node_classes.clone())
+    });
     let operator = Operator::builder(client, options.settings)
         .hub(hub::hub(options.hub, Arc::new(tokens)))
         .planner(Box::new(WorkspacePlanner))
@@ -45,6 +49,9 @@ pub async fn run(options: Options, shutdown: impl Future<Output = ()> + Send + '
     parts.serve("--health-probe-bind-address", &options.health, health).await?;
     let routes = admin::metrics_routes(registry).merge(admin::debug_routes(recorder, token));
     parts.serve("--metrics-bind-address", &options.metrics, routes).await?;
+    if let Some(classes) = classes {
+        parts.keep(classes);
+    }
     parts.operate(operator);
     parts.run(shutdown).await
 }

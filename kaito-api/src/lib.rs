@@ -28,7 +28,7 @@
 //! | module | what is there |
 //! |---|---|
 //! | [`workspace`] | the kind `Workspace`: both versions, decoding, defaults, shape rules, revision bytes |
-//! | [`karpenter`] | foreign kind that is written and read: `NodeClaim` |
+//! | [`karpenter`] | foreign kinds that are written and read: `NodeClaim`, `NodePool` |
 //! | [`cloud`] | what a cloud has, in the form of objects: `AgentPool` |
 //! | [`vocabulary`] | every label, annotation, finalizer, condition type, reason and well-known name |
 //! | [`crd`] | the CustomResourceDefinitions, in the form that is installed |
@@ -54,5 +54,5 @@ pub use kube_core;
 pub use schemars;
 
 pub use field_error::{FieldError, FieldErrorKind, FieldPath};
-pub use karpenter::NodeClaim;
+pub use karpenter::{NodeClaim, NodePool};
 pub use workspace::Workspace;

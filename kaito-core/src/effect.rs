@@ -84,6 +84,9 @@ pub struct MetadataPatch {
     pub finalizers: Option<Vec<String>>,
     /// Labels to set.
     pub labels: BTreeMap<String, String>,
+    /// Labels to remove.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unlabelled: Vec<String>,
     /// Annotations to set, or with `None` to remove.
     pub annotations: BTreeMap<String, Option<String>>,
     /// All owners as they shall be; `None` leaves them.
@@ -105,8 +108,10 @@ impl MetadataPatch {
         if let Some(finalizers) = &self.finalizers {
             set("finalizers", json!(finalizers));
         }
-        if !self.labels.is_empty() {
-            set("labels", json!(self.labels));
+        if !self.labels.is_empty() || !self.unlabelled.is_empty() {
+            let gone = self.unlabelled.iter().map(|key| (key, Value::Null));
+            let labels = self.labels.iter().map(|(key, value)| (key, json!(value))).chain(gone);
+            set("labels", labels.map(|(key, value)| (key.clone(), value)).collect::<Map<_, _>>().into());
         }
         if !self.annotations.is_empty() {
             set("annotations", json!(self.annotations));
@@ -155,7 +160,7 @@ pub enum Effect {
         key: ObjectKey,
         /// Its uid.
         uid: String,
-        /// Its version when it was read; the patch fails when it has changed since. `None` where others write all the time and only labels are added: a Node.
+        /// Its version when it was read; the patch fails when it has changed since. `None` where others write all the time and only labels change: a Node.
         resource_version: Option<String>,
         /// The change.
         patch: MetadataPatch,

@@ -95,6 +95,8 @@ kinds! {
     Workspace = kaito_api::Workspace, "kaito.sh", "v1beta1", "workspaces", Namespaced;
     /// A request for one machine, answered by a provisioner.
     NodeClaim = kaito_api::karpenter::NodeClaim, "karpenter.sh", "v1", "nodeclaims", Cluster;
+    /// A request for a number of machines of one kind, which Karpenter turns into NodeClaims.
+    NodePool = kaito_api::karpenter::NodePool, "karpenter.sh", "v1", "nodepools", Cluster;
     /// The machine behind a NodeClaim, as AKS has it; no API server does.
     AgentPool = kaito_api::cloud::AgentPool, "cloud.kaito.sh", "v1", "agentpools", Cluster;
     /// A machine that joined.
@@ -176,6 +178,9 @@ impl KindUse {
 /// What the Workspace controller needs of each kind where machines are asked for by NodeClaims.
 pub const KINDS: &[KindUse] = &with_machines::<{ COMMON.len() + AZURE_MACHINES.len() }>(AZURE_MACHINES);
 
+/// The same where they are asked for by NodePools.
+const KARPENTER_KINDS: &[KindUse] = &with_machines::<{ COMMON.len() + KARPENTER_MACHINES.len() }>(KARPENTER_MACHINES);
+
 /// The same where somebody brings them along.
 const BYO_KINDS: &[KindUse] = &with_machines::<{ COMMON.len() + BYO_MACHINES.len() }>(BYO_MACHINES);
 
@@ -183,6 +188,7 @@ const BYO_KINDS: &[KindUse] = &with_machines::<{ COMMON.len() + BYO_MACHINES.len
 pub fn of(provisioner: &NodeProvisioner) -> &'static [KindUse] {
     match provisioner {
         NodeProvisioner::AzureGpuProvisioner => KINDS,
+        NodeProvisioner::Karpenter(_) => KARPENTER_KINDS,
         NodeProvisioner::Byo => BYO_KINDS,
     }
 }
@@ -212,6 +218,36 @@ const AZURE_MACHINES: &[KindUse] = &[
         kind: Kind::Node,
         watch: Watch::Full,
         label: Some(labels::WORKSPACE),
+        verbs: &["get", "list", "watch", "patch"],
+        subresources: &[],
+        custom: false,
+    },
+];
+
+/// NodePools, the NodeClaims that Karpenter makes of them, and Nodes: some that somebody brought along may do as well.
+const KARPENTER_MACHINES: &[KindUse] = &[
+    KindUse {
+        // All of them, so that it costs no request to know that a name is free.
+        kind: Kind::NodePool,
+        watch: Watch::Full,
+        label: None,
+        verbs: &["get", "list", "watch", "create", "patch", "delete"],
+        subresources: &[],
+        custom: true,
+    },
+    KindUse {
+        // Karpenter makes and deletes its own; those that were asked for one by one, before Karpenter was chosen, are given back.
+        kind: Kind::NodeClaim,
+        watch: Watch::Full,
+        label: Some(labels::NODE_POOL),
+        verbs: &["get", "list", "watch", "delete"],
+        subresources: &[],
+        custom: true,
+    },
+    KindUse {
+        kind: Kind::Node,
+        watch: Watch::Full,
+        label: None,
         verbs: &["get", "list", "watch", "patch"],
         subresources: &[],
         custom: false,

@@ -58,6 +58,7 @@ pub mod hub;
 pub mod kinds;
 pub mod manifest;
 pub mod memory;
+pub mod node_classes;
 pub mod object;
 pub mod plan;
 pub mod provisioner;

@@ -175,6 +175,7 @@ macro_rules! plain_wire {
 
 plain_wire!(
     kaito_api::karpenter::NodeClaim,
+    kaito_api::karpenter::NodePool,
     kaito_api::cloud::AgentPool,
     k8s_openapi::api::core::v1::Node,
     k8s_openapi::api::core::v1::Pod,

@@ -20,6 +20,7 @@
 mod assets;
 mod certificates;
 mod error;
+mod karpenter;
 mod kubeconfig;
 mod launch;
 mod process;
@@ -280,6 +281,15 @@ impl ControlPlane {
         });
         self.apply_text(&json!(role).to_string())?;
         self.apply_text(&binding.to_string()).map(drop)
+    }
+
+    /// Starts Karpenter with its simulated cloud (KWOKNodeClass, static capacity), which has every machine size of Azure, after its definitions. Needs kwok and the controller manager, which play the kubelets
+    /// of its Nodes and let claims follow their pool.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start_karpenter(&mut self) -> Result<(), Error> {
+        karpenter::start(self)
     }
 
     /// Stops everything and removes the folder, as a drop does, and tells what did not work.

@@ -41,8 +41,9 @@ fn what_the_reference_makes_of_a_manifest_is_what_is_rendered() {
         } else {
             "--feature-gates="
         };
+        let classes = format!("--karpenter-node-classes={}", golden::NODE_CLASSES);
         let ran = command::kaito(
-            &["render", "-f", "-", "-o", "json", "-n", &case.namespace, &cloud, &provisioner, parts],
+            &["render", "-f", "-", "-o", "json", "-n", &case.namespace, &cloud, &provisioner, parts, &classes],
             documents.join("\n---\n").as_bytes(),
         );
         let printed: Vec<Value> = serde_json::from_str(&ran.out)
@@ -50,6 +51,6 @@ fn what_the_reference_makes_of_a_manifest_is_what_is_rendered() {
         comparison.compare(&step.about(), &golden::ours(printed), &golden::theirs(step, &case.namespace));
     }
     println!("{} manifests compared with the reference", cases.len());
-    assert!(cases.len() >= 78, "only {} manifests were comparable", cases.len());
+    assert!(cases.len() >= 85, "only {} manifests were comparable", cases.len());
     comparison.conclude();
 }

@@ -37,6 +37,7 @@ const ENDS: &[(&str, &str, &str)] = &[
     ("kaito_workspace_tuning_falcon_7b_mental.yaml", "ResourceReady UnknownPreset", "was removed after v0.10.0"),
     ("kaito_workspace_tuning_falcon_7b_oai.yaml", "ResourceReady UnknownPreset", "was removed after v0.10.0"),
     ("kaito_workspace_tuning_phi_3_with_pvc_volume.yaml", "Succeeded", ""),
+    ("name-too-long.yaml", "ResourceReady InvalidWorkspace", "metadata.name: must be at most 52 characters"),
     ("no-node.yaml", "ResourceReady NotEnoughNodes", "no node has the labels gpu=unobtainium"),
     ("node-without-gpu-labels.yaml", "ResourceReady GpuLabelsMissing", "node byo-bare-0 has no label"),
     (
@@ -47,6 +48,7 @@ const ENDS: &[(&str, &str, &str)] = &[
     ("phi4mini-a2.yaml", "Ready", ""),
     ("sku-lower-case.yaml", "Ready", ""),
     ("sku-unknown-t4.yaml", "Ready", ""),
+    ("sku-unknown.yaml", "ResourceReady ModelDoesNotFit", "microsoft/phi-4 on Standard_NC4as_T4_v3"),
     ("transformers-unsupported.yaml", "ResourceReady NoRuntimeForGpu", "leave out the annotation kaito.sh/runtime"),
     ("tune-config-absent.yaml", "ResourceReady TuningConfigNotUsable", "ConfigMap not-there does not exist"),
     ("tune-method-capitals.yaml", "Succeeded", ""),

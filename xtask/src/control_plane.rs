@@ -1,4 +1,4 @@
-//! `cargo xtask control-plane`: a real etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl and kwok for the tests,
+//! `cargo xtask control-plane`: a real etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl, kwok and Karpenter for the tests,
 //! with the CRDs and kwok stages that they load, in one folder.
 //!
 //! `KUBEBUILDER_ASSETS` is used where it has the programs. Else Go builds them, once, into the user's cache folder under a key made of
@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const PARTS: [&str; 5] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"];
 const KWOK: &str = "kwok";
 const KWOK_MODULE: &str = "sigs.k8s.io/kwok";
+/// Karpenter with its simulated cloud, which makes Nodes that kwok keeps alive.
+const KARPENTER: &str = "karpenter";
 const KARPENTER_MODULE: &str = "sigs.k8s.io/karpenter";
 
 /// Nobody debugs these programs, and without debug information they are built sooner.
@@ -29,7 +31,12 @@ struct Document {
     sources: &'static [&'static str],
 }
 
-const DOCUMENTS: [Document; 3] = [
+const DOCUMENTS: [Document; 4] = [
+    Document {
+        name: "karpenter.kwok.sh_kwoknodeclasses.yaml",
+        module: KARPENTER_MODULE,
+        sources: &["kwok/apis/crds/karpenter.kwok.sh_kwoknodeclasses.yaml"],
+    },
     Document {
         name: "karpenter.sh_nodeclaims.yaml",
         module: KARPENTER_MODULE,
@@ -89,7 +96,7 @@ pub fn find() -> Result<Found, String> {
 }
 
 fn programs() -> impl Iterator<Item = &'static str> {
-    PARTS.into_iter().chain([KWOK])
+    PARTS.into_iter().chain([KWOK, KARPENTER])
 }
 
 /// A Go module used as it is published.
@@ -114,7 +121,7 @@ impl Recipe {
         let home = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
         let source = Path::new(&home).join("control-plane");
         let mut hasher = DefaultHasher::new();
-        (PARTS, DOCUMENTS, std::env::consts::OS, std::env::consts::ARCH).hash(&mut hasher);
+        (PARTS, KARPENTER, DOCUMENTS, std::env::consts::OS, std::env::consts::ARCH).hash(&mut hasher);
         for file in ["main.go", "go.sum"] {
             read(&source.join(file))?.hash(&mut hasher);
         }
@@ -162,6 +169,7 @@ impl Recipe {
         self.make(&folder, |partial| {
             self.write_documents(partial)?;
             self.build_kwok(partial)?;
+            self.build_karpenter(partial)?;
             self.build_parts(partial)
         })
     }
@@ -223,6 +231,18 @@ impl Recipe {
         let mut go = go(folder);
         go.env("GOBIN", folder).args(["install", "-trimpath", NO_DEBUG, "-ldflags", "-s -w"]);
         run_slowly(&what, go.arg(format!("{KWOK_MODULE}/cmd/kwok@{version}")))
+    }
+
+    /// Its package is called kwok, too: it is built beside that one, and then has its own name.
+    fn build_karpenter(&self, folder: &Path) -> Result<(), String> {
+        let version = &self.module(KARPENTER_MODULE)?.version;
+        let what = format!("building Karpenter {version} (the first time some minutes)");
+        let beside = folder.join("karpenter.partial");
+        let mut go = go(folder);
+        go.env("GOBIN", &beside).args(["install", "-trimpath", NO_DEBUG, "-ldflags", "-s -w"]);
+        run_slowly(&what, go.arg(format!("{KARPENTER_MODULE}/kwok@{version}")))?;
+        let moved = fs::rename(beside.join("kwok"), folder.join(KARPENTER)).and_then(|()| fs::remove_dir(&beside));
+        moved.map_err(|error| format!("{}: {error}", beside.display()))
     }
 
     fn write_documents(&self, folder: &Path) -> Result<(), String> {

@@ -7,6 +7,7 @@ use kaito_core::cloud::Cloud;
 use kaito_core::gates::Gates;
 use kaito_core::hub::{HubError, Repository};
 use kaito_core::memory::Faults;
+use kaito_core::node_classes::{self, ClassError, ClassKind, NodeClasses};
 use kaito_core::{NodeProvisioner, Settings};
 use std::path::PathBuf;
 
@@ -192,6 +193,15 @@ pub struct Operator {
     /// Who makes the machines; with byo, they are the Nodes among the documents
     #[arg(long, value_parser = provisioner, value_name = "NAME")]
     node_provisioner: Option<String>,
+    /// What machines of Karpenter are like, as JSON: [{"name":"linux","default":true}]; one class by the name default, where nothing is said
+    #[arg(long, value_parser = node_classes, value_name = "JSON")]
+    karpenter_node_classes: Option<NamedClasses>,
+    /// The API group of these classes
+    #[arg(long, default_value = "karpenter.azure.com", value_name = "GROUP")]
+    karpenter_node_class_group: String,
+    /// Their kind
+    #[arg(long, default_value = "AKSNodeClass", value_name = "KIND")]
+    karpenter_node_class_kind: String,
     /// A folder of models that are in no catalogue, as OWNER/NAME; without it, nothing is known of them
     #[arg(long, value_name = "DIR")]
     model_folder: Option<PathBuf>,
@@ -205,7 +215,15 @@ impl Operator {
 
     /// Who makes the machines, or how two flags contradict each other; `parse` asks before anything else does.
     pub fn provisioner(&self) -> Result<NodeProvisioner, String> {
-        NodeProvisioner::choose(self.node_provisioner.as_deref(), &self.feature_gates)
+        let mut chosen = NodeProvisioner::choose(self.node_provisioner.as_deref(), &self.feature_gates)?;
+        if let NodeProvisioner::Karpenter(classes) = &mut chosen {
+            if let Some(named) = &self.karpenter_node_classes {
+                *classes = named.0.clone();
+            }
+            classes.kind.group.clone_from(&self.karpenter_node_class_group);
+            classes.kind.kind.clone_from(&self.karpenter_node_class_kind);
+        }
+        Ok(chosen)
     }
 
     /// The settings that decisions depend on.
@@ -264,6 +282,14 @@ fn gates(text: &str) -> Result<Gates, String> {
 fn image_family(text: &str) -> Result<ImageFamily, String> {
     let known = [ImageFamily::Ubuntu.as_str(), ImageFamily::AzureLinux.as_str()];
     ImageFamily::parse(text).ok_or_else(|| format!("expected {}", known.join(" or ")))
+}
+
+/// Classes of Karpenter's by name.
+#[derive(Debug, Clone)]
+struct NamedClasses(NodeClasses);
+
+fn node_classes(text: &str) -> Result<NamedClasses, ClassError> {
+    node_classes::parse(text).map(|wishes| NamedClasses(NodeClasses::of(ClassKind::default(), &wishes)))
 }
 
 fn provisioner(text: &str) -> Result<String, String> {

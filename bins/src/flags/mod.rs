@@ -9,6 +9,7 @@ use crate::admin::BindAddress;
 use crate::hub::{HubOptions, HubToken};
 use kaito_api::vocabulary::{ImageFamily, names};
 use kaito_core::gates::Gates;
+use kaito_core::node_classes::{self, ClassKind, ClassWish, NodeClasses};
 use kaito_core::record::Limits;
 use kaito_core::units;
 use kaito_core::{NodeProvisioner, Settings, cloud::Cloud};
@@ -42,6 +43,12 @@ pub struct Options {
     pub kubeconfig: Option<PathBuf>,
     /// `--node-provisioner`, as it was written; what it means is in the settings.
     provisioner: Option<String>,
+    /// `--karpenter-node-class-…`: what NodeClasses are.
+    pub class_kind: ClassKind,
+    /// `--karpenter-node-classes`, as it was written.
+    class_list: String,
+    /// The NodeClasses that are kept; none where others than Karpenter make the machines.
+    pub node_classes: Vec<ClassWish>,
     /// `--recorder-size`: bytes for the flight recorder; 0 records nothing.
     pub recorder_bytes: usize,
     /// `--debug-token-file`.
@@ -79,6 +86,9 @@ impl Options {
             concurrency: 5,
             kubeconfig: None,
             provisioner: None,
+            class_kind: ClassKind::default(),
+            class_list: String::new(),
+            node_classes: Vec::new(),
             recorder_bytes: Limits::default().bytes,
             debug_token_file: None,
             hub: HubOptions::default(),
@@ -93,6 +103,7 @@ impl Options {
         }
         options.settings.provisioner = NodeProvisioner::choose(options.provisioner.as_deref(), &options.settings.gates)
             .map_err(|error| FlagError(format!("--node-provisioner={error}")))?;
+        options.read_node_classes()?;
         options.read(environment)?;
         Ok(Command::Run(Box::new(options)))
     }
@@ -116,6 +127,11 @@ impl Options {
                 self.settings.image_family = ImageFamily::parse(value).ok_or_else(none)?;
             }
             Means::Provisioner => self.provisioner = Some(value.to_owned()),
+            Means::NodeClasses => self.class_list = value.to_owned(),
+            Means::NodeClassGroup => replace(&mut self.class_kind.group, value),
+            Means::NodeClassVersion => replace(&mut self.class_kind.version, value),
+            Means::NodeClassKind => replace(&mut self.class_kind.kind, value),
+            Means::NodeClassPlural => replace(&mut self.class_kind.plural, value),
             Means::Concurrency => {
                 let count = value.parse().ok().filter(|count| *count > 0);
                 self.concurrency = count.ok_or_else(|| wrong(&format!("{value:?} is no whole number above 0")))?;
@@ -175,6 +191,18 @@ impl Options {
         self.read_hub(&variable)
     }
 
+    fn read_node_classes(&mut self) -> Result<(), FlagError> {
+        if let NodeProvisioner::Karpenter(classes) = &mut self.settings.provisioner {
+            let wishes = node_classes::parse(&self.class_list);
+            self.node_classes = wishes.map_err(|error| FlagError(format!("--karpenter-node-classes: {error}")))?;
+            *classes = NodeClasses::of(self.class_kind.clone(), &self.node_classes);
+        } else if !self.class_list.is_empty() {
+            let why = "it belongs to --node-provisioner=karpenter";
+            self.warnings.push(format!("--karpenter-node-classes has no effect: {why}"));
+        }
+        Ok(())
+    }
+
     fn read_hub(&mut self, variable: &dyn Fn(&str) -> Option<String>) -> Result<(), FlagError> {
         if self.hub.folder.is_some() && self.hub.endpoint.is_some() {
             let why = "with --model-folder, nothing is asked over the network";
@@ -221,6 +249,13 @@ fn unknown(name: &str) -> FlagError {
         FLAGS.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|flag| likeness(flag) >= 800.0);
     let hint = nearest.map(|flag| format!("; did you mean --{}?", flag.name)).unwrap_or_default();
     FlagError(format!("unknown flag --{name}{hint}\nknown flags: {}", table::names()))
+}
+
+/// What is said in the place of a default; nothing leaves it.
+fn replace(default: &mut String, value: &str) {
+    if !value.trim().is_empty() {
+        *default = value.trim().to_owned();
+    }
 }
 
 /// A quantity of bytes as Kubernetes writes it.

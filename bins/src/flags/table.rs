@@ -19,6 +19,11 @@ pub(super) enum Means {
     Gates,
     ImageFamily,
     Provisioner,
+    NodeClasses,
+    NodeClassGroup,
+    NodeClassVersion,
+    NodeClassKind,
+    NodeClassPlural,
     Concurrency,
     Kubeconfig,
     RecorderSize,
@@ -37,7 +42,6 @@ pub(super) enum Means {
 const PACED: Means = Means::Nothing("requests are bounded by --concurrency, not by a rate");
 const KLOG: Means =
     Means::Nothing("logs go to standard error; choose what is logged by RUST_LOG, -v or --zap-log-level");
-const KARPENTER: Means = Means::Nothing("it belongs to --node-provisioner=karpenter, which comes with a later version");
 const MIRROR: Means = Means::Nothing("model mirrors come with a later version");
 
 const fn value(name: &'static str, means: Means, help: &'static str) -> Flag {
@@ -61,7 +65,24 @@ pub(super) const FLAGS: &[Flag] = &[
     value(
         "node-provisioner",
         Means::Provisioner,
-        "azure-gpu-provisioner, or byo for nodes that are brought along, which the gate disableNodeAutoProvisioning=true means too (default azure-gpu-provisioner)",
+        "azure-gpu-provisioner, karpenter, or byo for nodes that are brought along, which the gate disableNodeAutoProvisioning=true means too (default azure-gpu-provisioner)",
+    ),
+    value(
+        "karpenter-node-classes",
+        Means::NodeClasses,
+        "JSON, what machines of Karpenter are like: [{\"name\":\"linux\",\"default\":true,\"spec\":{…}}]; exactly one is the default (needed with --node-provisioner=karpenter)",
+    ),
+    value(
+        "karpenter-node-class-group",
+        Means::NodeClassGroup,
+        "the API group of these classes (default karpenter.azure.com)",
+    ),
+    value("karpenter-node-class-version", Means::NodeClassVersion, "their version (default v1beta1)"),
+    value("karpenter-node-class-kind", Means::NodeClassKind, "their kind (default AKSNodeClass)"),
+    value(
+        "karpenter-node-class-resource-name",
+        Means::NodeClassPlural,
+        "their plural in the API's addresses (default aksnodeclasses)",
     ),
     value(
         "kubeconfig",
@@ -106,11 +127,6 @@ pub(super) const FLAGS: &[Flag] = &[
     ),
     value("kube-client-qps", PACED, ""),
     value("kube-client-burst", PACED, ""),
-    value("karpenter-node-class-group", KARPENTER, ""),
-    value("karpenter-node-class-kind", KARPENTER, ""),
-    value("karpenter-node-class-version", KARPENTER, ""),
-    value("karpenter-node-class-resource-name", KARPENTER, ""),
-    value("karpenter-node-classes", KARPENTER, ""),
     value("default-model-mirror-storage-class", MIRROR, ""),
     value("default-streaming-service-account", MIRROR, ""),
     value("model-mirror-download-cpu", MIRROR, ""),

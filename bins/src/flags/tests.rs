@@ -66,7 +66,10 @@ fn mistakes_are_answered_in_words() {
     for (line, words) in [
         ("--leader-elect", "one replica without election"),
         ("--leader-elect=maybe", "neither true nor false"),
-        ("--node-provisioner=karpenter", "later version"),
+        ("--node-provisioner=karpenter", "--karpenter-node-classes: there is no list of NodeClasses"),
+        ("--node-provisioner=karpenter --karpenter-node-classes=[{", "--karpenter-node-classes: EOF while parsing"),
+        ("--node-provisioner=karpenter --karpenter-node-classes=[]", "names no NodeClass"),
+        (r#"--node-provisioner=karpenter --karpenter-node-classes=[{"name":"a"}]"#, "exactly one must"),
         ("--node-provisioner=azure-gpu-provisioner --feature-gates=disableNodeAutoProvisioning=true", "contradicts"),
         ("--node-provisioner=magic", "known: azure-gpu-provisioner"),
         ("--concurency=2", "did you mean --concurrency?"),
@@ -103,6 +106,21 @@ fn the_environment_names_cloud_registry_and_namespace() {
     let environment = Environment { variable: &variable, namespace: Some("from-file\n".to_owned()) };
     let Ok(Command::Run(options)) = Options::parse(&[], &environment) else { panic!("runs") };
     assert_eq!(options.settings.release_namespace, "from-file");
+}
+
+#[test]
+fn the_classes_of_karpenter_are_read_where_it_makes_the_machines() {
+    let list = r#"--karpenter-node-classes=[{"name":"b","spec":{"x":1}},{"name":"a","default":true}]"#;
+    let kind = "--karpenter-node-class-group=g.example --karpenter-node-class-kind=K --karpenter-node-class-version=v1 --karpenter-node-class-resource-name=ks";
+    let read = options(&format!("--node-provisioner=karpenter {list} {kind}"));
+    let classes = read.settings.provisioner.node_classes().expect("Karpenter");
+    assert_eq!((classes.names.join(","), classes.default.as_str()), ("a,b".to_owned(), "a"));
+    assert_eq!((classes.kind.definition(), classes.reference("b").kind), ("ks.g.example".to_owned(), "K".to_owned()));
+    assert_eq!((read.node_classes.len(), read.class_kind.version.as_str()), (2, "v1"));
+    let azure = options(&format!("--node-provisioner=karpenter {list}")).class_kind;
+    assert_eq!(azure.definition(), "aksnodeclasses.karpenter.azure.com");
+    let without = options(list);
+    assert!(without.node_classes.is_empty() && without.warnings[0].contains("belongs to --node-provisioner=karpenter"));
 }
 
 #[test]

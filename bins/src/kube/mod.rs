@@ -12,6 +12,7 @@ mod events; // what people see in `kubectl describe`
 mod hub; // models that are in no catalogue, asked for in the background
 mod kinds; // kinds as URLs and wire forms
 mod logs; // what containers have printed
+mod node_classes; // what machines of Karpenter are like
 mod operator; // everything together
 mod readiness; // what is still missing
 mod requests; // one request, once, with a time limit
@@ -20,6 +21,7 @@ mod writer; // one function for each write
 
 pub use cluster::KubeCluster;
 pub use connect::{Stack, client, client_builder, config};
+pub use node_classes::ClassKeeper;
 pub use operator::{Operator, OperatorBuilder, OperatorError};
 pub use readiness::Readiness;
 pub use requests::Requests;

@@ -136,6 +136,18 @@ impl Requests {
             .map_err(|refusal| refusal.error)
     }
 
+    /// A request about a kind that decisions know nothing of, such as a cloud's classes of machines. [`Missing::Kind`] where the API server has no such path.
+    pub(super) async fn foreign(
+        &self,
+        label: &'static str,
+        method: Method,
+        url: String,
+        body: Option<(Body, &Value)>,
+    ) -> Result<Value, Missing> {
+        let verb = if body.is_some() { "apply" } else { "get" };
+        Ok(self.exchange(verb, label, method, url, body).await?)
+    }
+
     async fn send(
         &self,
         verb: &'static str,

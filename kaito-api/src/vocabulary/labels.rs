@@ -81,6 +81,10 @@ pub const KAITO_NODE_CLASS: &str = "kaito.sh/kaitonodeclass";
 pub const OS: &str = "kubernetes.io/os";
 /// Azure size of a node in Karpenter's words; the operator writes it in requirements of NodeClaims.
 pub const AZURE_SKU_NAME: &str = "karpenter.azure.com/sku-name";
+/// Whether machines of Azure share one fault domain or the whole region; the operator writes it in requirements of NodePools, with [`AZURE_REGIONAL`].
+pub const AZURE_PLACEMENT_SCOPE: &str = "karpenter.azure.com/placement-scope";
+/// Value of [`AZURE_PLACEMENT_SCOPE`].
+pub const AZURE_REGIONAL: &str = "regional";
 /// Number of GPUs of a node in Karpenter's words on AWS; the operator writes it in requirements of NodeClaims.
 pub const AWS_GPU_COUNT: &str = "karpenter.k8s.aws/instance-gpu-count";
 /// Vendor of the accelerator; written by the operator on nodes, with [`ACCELERATOR_NVIDIA`].
@@ -93,7 +97,7 @@ pub const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 pub const STATEFUL_SET_POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
 /// Name of the Service on its EndpointSlices; written by Kubernetes.
 pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
-/// The uid of the Workspace that a NodeClaim was made for; written by the Workspace controller, so that a namesake's claims are never mistaken for its own.
+/// The uid of the Workspace that a NodeClaim or NodePool was made for; written by the Workspace controller, so that what a namesake has is never mistaken for its own.
 pub const WORKSPACE_UID: &str = "kaito.sh/workspace-uid";
 /// Which of a Workspace's machines a NodeClaim stands for, counted from 0; written by the Workspace controller.
 pub const NODE_SLOT: &str = "kaito.sh/node-slot";

@@ -105,6 +105,9 @@ pub const RULES: &[Rule] = &[
     Rule { id: "W-8", on: On::LaterVersions, late: Late::Warns, place: Place::Annotation(annotations::USE_LOCAL_WEIGHTS), kind: FieldErrorKind::Value,
            when: |c| annotation(c, annotations::USE_LOCAL_WEIGHTS).is_some_and(|local| !TRUTHS.contains(&local)),
            say: |c| not_one_of(c, annotations::USE_LOCAL_WEIGHTS, &TRUTHS) },
+    Rule { id: "W-9", on: On::LaterVersions, late: Late::Blocks, place: Place::Annotation(annotations::NODE_CLASS_NAME), kind: FieldErrorKind::Value,
+           when: |c| annotation(c, annotations::NODE_CLASS_NAME).is_some_and(|name| c.settings.provisioner.node_classes().is_some_and(|classes| !classes.knows(name))),
+           say: |c| not_one_of(c, annotations::NODE_CLASS_NAME, &node_classes(c)) },
     Rule { id: "K-1", on: On::Object, late: Late::Warns, place: Place::Annotation(annotations::RELEASE_NODES_WHEN_DONE), kind: FieldErrorKind::Value,
            when: |c| annotation(c, annotations::RELEASE_NODES_WHEN_DONE).is_some_and(|release| !TRUTHS.contains(&release)),
            say: |c| not_one_of(c, annotations::RELEASE_NODES_WHEN_DONE, &TRUTHS) },
@@ -241,6 +244,12 @@ fn lost_with_machine(case: &Case<'_>) -> Option<&'static str> {
 
 fn not_one_of(case: &Case<'_>, key: &str, known: &[&str]) -> String {
     format!("{:?} must be {}", annotation(case, key).unwrap_or_default(), known.join(" or "))
+}
+
+/// The names of Karpenter's classes, where it makes the machines.
+fn node_classes<'a>(case: &Case<'a>) -> Vec<&'a str> {
+    let classes = case.settings.provisioner.node_classes();
+    classes.map(|classes| classes.names.iter().map(String::as_str).collect()).unwrap_or_default()
 }
 
 fn fixed(was: Option<impl std::fmt::Display>, why: &str) -> String {

@@ -244,6 +244,18 @@ reasons! {
         next "the provisioner tries again by itself",
         remedy "see the provisioner's words: quota, stock, or the name of the size";
 
+    /// The name of the NodePool that is needed is taken by one that is not ours.
+    NODE_POOL_TAKEN = "NodePoolNameTaken" on NodeClaimReady, refuses(5),
+        evidence "metadata.labels of the NodePool that the message names: kubectl get nodepool POOL -o yaml",
+        next "looks again when that NodePool changes; no machine is asked for",
+        remedy "choose another name for the Workspace, or delete that NodePool; names of two Workspaces meet where namespace and name, joined with '-', are the same";
+
+    /// Karpenter does not use the NodePool of the Workspace, in its own words and with its own reason.
+    NODE_POOL_REFUSED = "NodePoolNotReady" on NodeClaimReady, fails(5),
+        evidence "status.conditions of the NodePool that the message names, and the class that it names: kubectl get nodepool POOL -o yaml",
+        next "Karpenter looks again by itself; machines come when the NodePool is ready",
+        remedy "see Karpenter's words; a class that is not ready says why itself: kubectl describe CLASS-KIND CLASS";
+
     /// A machine was asked for, and the request was deleted before the machine came: usually by the provisioner, which finds none, or whose machine never joined.
     CLAIM_GIVEN_UP = "NodeClaimGivenUp" on NodeClaimReady, fails(5),
         evidence "the annotation kaito.sh/nodeclaims-given-up of the Workspace, and the events of NodeClaims that are gone: kubectl get workspace NAME -n NAMESPACE -o yaml; kubectl get event -A --field-selector involvedObject.kind=NodeClaim",

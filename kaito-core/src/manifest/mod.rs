@@ -9,6 +9,7 @@ mod data; // how a training gets its data
 mod job; // a training, from beginning to end
 mod layout; // how a model is spread over GPUs
 mod node_claim; // the request for one machine
+mod node_pool; // the request for so many of them
 mod own; // the pods of the user's own template
 mod pod; // the pod that serves
 mod probes; // when it is alive and ready
@@ -30,6 +31,7 @@ pub(crate) use command::vllm_args;
 pub use job::job;
 pub use layout::Layout;
 pub use node_claim::{Machine, claim_name, node_claim};
+pub use node_pool::{Pool, node_pool, node_pool_name};
 pub use own::{Own, own_stateful_set};
 pub(crate) use own::{around_own, own_template};
 pub(crate) use puller::pulled_image;

@@ -116,6 +116,12 @@ fn told(root: &ObjectKey, effect: &Effect) -> Option<(ObjectKey, &'static str, S
         (Effect::Ensure { uid: None, .. }, Kind::NodeClaim) => {
             Some((owner()?, "NodeClaim", format!("{} created", key.name)))
         }
+        (Effect::Ensure { uid: None, body, .. }, Kind::NodePool) => {
+            Some((owner()?, "NodePool", format!("{} created, with {} replica(s)", key.name, body["spec"]["replicas"])))
+        }
+        (Effect::Ensure { uid: Some(_), body, .. }, Kind::NodePool) => {
+            Some((owner()?, "NodePool", format!("{} changed, with {} replica(s)", key.name, body["spec"]["replicas"])))
+        }
         (Effect::Ensure { uid: None, .. }, Kind::Node) => Some((owner()?, "Node", format!("{} joined", key.name))),
         (Effect::Status { .. }, Kind::Node) => {
             Some((root.clone(), "Node", format!("{} advertises its GPUs", key.name)))
@@ -130,7 +136,7 @@ fn told(root: &ObjectKey, effect: &Effect) -> Option<(ObjectKey, &'static str, S
         (Effect::Ensure { uid: None, .. }, Kind::Service) => {
             Some((owner()?, "Service", format!("{} created", key.name)))
         }
-        (Effect::Delete { .. }, Kind::NodeClaim | Kind::Node | Kind::StatefulSet | Kind::Job) => {
+        (Effect::Delete { .. }, Kind::NodePool | Kind::NodeClaim | Kind::Node | Kind::StatefulSet | Kind::Job) => {
             Some((owner()?, key.kind.name(), format!("{} deleted", key.name)))
         }
         _ => None,
@@ -145,5 +151,7 @@ fn workspace_of(root: &ObjectKey, effect: &Effect) -> Option<ObjectKey> {
     let Effect::Ensure { body, .. } = effect else { return Some(root.clone()) };
     let label = |key: &str| body.pointer("/metadata/labels")?.get(key)?.as_str().map(str::to_owned);
     use kaito_api::vocabulary::labels;
-    Some(ObjectKey::new(Kind::Workspace, label(labels::WORKSPACE_NAMESPACE)?, label(labels::WORKSPACE)?))
+    let namespace = label(labels::WORKSPACE_NAMESPACE).or_else(|| label(labels::KARPENTER_WORKSPACE_NAMESPACE));
+    let name = label(labels::WORKSPACE).or_else(|| label(labels::KARPENTER_WORKSPACE_NAME));
+    Some(ObjectKey::new(Kind::Workspace, namespace?, name?))
 }

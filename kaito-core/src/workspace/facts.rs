@@ -75,7 +75,7 @@ impl Looked {
     /// What is known before any cluster is looked at.
     pub fn without_cluster(settings: &Settings, model: LookedModel) -> Self {
         let machine = match settings.provisioner {
-            NodeProvisioner::AzureGpuProvisioner => LookedMachine::BySize,
+            NodeProvisioner::AzureGpuProvisioner | NodeProvisioner::Karpenter(_) => LookedMachine::BySize,
             NodeProvisioner::Byo => LookedMachine::NotYet,
         };
         Self { model, machine }

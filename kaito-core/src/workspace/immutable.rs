@@ -12,6 +12,7 @@ const IMMUTABLE: &[(Kind, &[&str])] = &[
         &["/spec/selector", "/spec/serviceName", "/spec/podManagementPolicy", "/spec/volumeClaimTemplates"],
     ),
     (Kind::Service, &["/spec/clusterIP"]),
+    (Kind::NodePool, &["/spec/template/spec/nodeClassRef/group", "/spec/template/spec/nodeClassRef/kind"]),
 ];
 
 /// Copies the live object's immutable fields into what is to be applied, and what follows from them.

@@ -45,6 +45,14 @@ impl Assets {
         self.file("karpenter.sh_nodepools.yaml")
     }
 
+    /// The CRD of the classes of Karpenter's simulated cloud.
+    ///
+    /// # Errors
+    /// When the file is not there.
+    pub fn kwok_node_class_crd(&self) -> Result<PathBuf, Error> {
+        self.file("karpenter.kwok.sh_kwoknodeclasses.yaml")
+    }
+
     /// A file or program of the folder, by its name.
     ///
     /// # Errors

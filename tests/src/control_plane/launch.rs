@@ -169,7 +169,10 @@ impl Start<'_> {
 
     fn kwok(&mut self, options: &Options, port: u16, serving: &Pair) -> Result<(), Error> {
         let stages = self.assets.file("kwok-stages.yaml")?;
-        let mut config = fs::read_to_string(&stages).at(stages.to_string_lossy())?;
+        let config = fs::read_to_string(&stages).at(stages.to_string_lossy())?;
+        // Nodes of Karpenter's simulated cloud come with what they have for pods alone.
+        let mut config =
+            config.replace("with .status.capacity }}", "with (or .status.capacity .status.allocatable) }}");
         let log = self.path(POD_LOG);
         fs::write(&log, "").at(&log)?;
         let _ = write!(
@@ -244,7 +247,7 @@ fn create_folder() -> Result<PathBuf, Error> {
 }
 
 /// Ports that nobody listens on, all different.
-fn free_ports<const N: usize>() -> Result<[u16; N], Error> {
+pub(super) fn free_ports<const N: usize>() -> Result<[u16; N], Error> {
     let mut listeners = Vec::new();
     let mut ports = [0; N];
     for port in &mut ports {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// What is looked at.
-const KINDS: &str = "workspaces.v1beta1.kaito.sh,controllerrevisions,configmaps,jobs,services,statefulsets,nodeclaims.karpenter.sh,persistentvolumeclaims,pods";
+const KINDS: &str = "workspaces.v1beta1.kaito.sh,controllerrevisions,configmaps,jobs,services,statefulsets,nodeclaims.karpenter.sh,nodepools.karpenter.sh,persistentvolumeclaims,pods";
 
 /// A cluster in which many cases play beside each other.
 pub struct Cluster {
@@ -17,7 +17,7 @@ pub struct Cluster {
 /// What is there of one case.
 #[derive(Debug, Clone, Default)]
 pub struct There {
-    /// Every object of its namespace and every NodeClaim for it, by kind and name.
+    /// Every object of its namespace and every NodeClaim and NodePool for it, by kind and name.
     pub objects: BTreeMap<(String, String), Value>,
 }
 
@@ -103,7 +103,8 @@ impl Cluster {
         for object in list["items"].as_array().into_iter().flatten() {
             let text = |value: &Value| value.as_str().map(str::to_owned);
             let of = text(&object["metadata"]["namespace"])
-                .or_else(|| text(&object["metadata"]["labels"][labels::WORKSPACE_NAMESPACE]));
+                .or_else(|| text(&object["metadata"]["labels"][labels::WORKSPACE_NAMESPACE]))
+                .or_else(|| text(&object["metadata"]["labels"][labels::KARPENTER_WORKSPACE_NAMESPACE]));
             let key =
                 (text(&object["kind"]).unwrap_or_default(), text(&object["metadata"]["name"]).unwrap_or_default());
             found.entry(of.unwrap_or_default()).or_default().objects.insert(key, object.clone());

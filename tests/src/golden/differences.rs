@@ -16,6 +16,11 @@ pub const DIFFERENCES: &[Allowed] = &[
     row("*", "NodeClaim.metadata.labels.kaito.sh/node-*", "as above"),
     row(
         "*",
+        "NodePool.metadata.labels.kaito.sh/workspace-uid",
+        "a pool carries the uid of its Workspace, so that a namesake's is never taken",
+    ),
+    row(
+        "*",
         "Job.spec.template.spec.affinity",
         "bound to the Workspace's own machine too: another one with the same user labels may have other GPUs",
     ),

@@ -3,6 +3,7 @@
 use super::Step;
 use crate::{made, normal};
 use kaito_api::vocabulary::containers;
+use kaito_core::Kind;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +17,7 @@ pub fn theirs(step: &Step, namespace: &str) -> BTreeMap<String, Value> {
 pub fn ours(objects: Vec<Value>) -> BTreeMap<String, Value> {
     let mut made: Vec<Value> =
         objects.into_iter().filter(|object| made::kinds().any(|kind| object["kind"] == kind.name())).collect();
+    made.retain(|object| object["metadata"]["ownerReferences"][0]["kind"] != Kind::NodePool.name());
     for object in &mut made {
         for list in ["/spec/template/spec/initContainers", "/spec/template/spec/containers"] {
             let found = object.pointer_mut(list).and_then(Value::as_array_mut);
@@ -37,6 +39,8 @@ fn revision_by_number(object: &Value) -> Option<String> {
 pub(super) fn named(value: Value, namespace: &str) -> Value {
     match value {
         Value::String(text) if text == "NS" => json!(namespace),
+        // The name of a NodePool.
+        Value::String(text) if text.starts_with("NS-") => json!(text.replacen("NS", namespace, 1)),
         Value::String(text) => json!(text.replace(".NS.", &format!(".{namespace}."))),
         Value::Array(items) => items.into_iter().map(|item| named(item, namespace)).collect(),
         Value::Object(map) => map.into_iter().map(|(key, value)| (key, named(value, namespace))).collect(),

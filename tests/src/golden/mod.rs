@@ -24,18 +24,36 @@ use kaito_core::driver::Planner;
 use kaito_core::gates::Gates;
 use kaito_core::kinds::Scope;
 use kaito_core::memory::{Fate, Pace, World};
+use kaito_core::node_classes::{self, ClassKind, NodeClasses};
 use kaito_core::{Kind, NodeProvisioner, ObjectKey, Settings};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Folders of captures, with what the reference ran as. Captures of other provisioners and controllers belong to other issues.
-const FOLDERS: [(Cloud, &str); 4] =
-    [(Cloud::Azure, "azure"), (Cloud::Aws, "aws"), (Cloud::Arc, "arc"), (Cloud::Azure, "byo")];
+/// Folders of captures, with what the reference ran as. Captures of other controllers belong to other issues.
+const FOLDERS: [(Cloud, &str); 5] = [
+    (Cloud::Azure, "azure"),
+    (Cloud::Aws, "aws"),
+    (Cloud::Arc, "arc"),
+    (Cloud::Azure, "byo"),
+    (Cloud::Azure, "karpenter"),
+];
+
+/// The classes that the reference was given (`fixtures/karpenter-nodeclasses.yaml`), as its flag has them.
+pub const NODE_CLASSES: &str = r#"[{"name":"image-family-ubuntu","default":true},{"name":"image-family-azure-linux"}]"#;
+
+/// Karpenter, with the classes that the reference was given.
+///
+/// # Panics
+/// Never: the list is a good one.
+pub fn karpenter() -> NodeProvisioner {
+    let wishes = node_classes::parse(NODE_CLASSES).expect("a list of classes");
+    NodeProvisioner::Karpenter(NodeClasses::of(ClassKind::default(), &wishes))
+}
 
 /// Where the manifests lie.
-const MANIFESTS: [&str; 9] = [
+const MANIFESTS: [&str; 10] = [
     "seed",
     "examples/inference",
     "examples/inference/arc-examples",
@@ -45,6 +63,7 @@ const MANIFESTS: [&str; 9] = [
     "variants/aws",
     "variants/arc",
     "variants/byo",
+    "variants/karpenter",
 ];
 
 /// What is not compared, and why: a file, or a kind of which a manifest has one.
@@ -93,6 +112,7 @@ impl Case {
             of_gates.filter_map(|(key, on)| Some(format!("{}={}", key.strip_prefix("featureGates/")?, on.as_str()?)));
         let gates = Gates::parse(&gates.collect::<Vec<_>>().join(",")).expect("gates that are known");
         let provisioner = NodeProvisioner::choose(environment["provisioner"].as_str(), &gates).expect("a provisioner");
+        let provisioner = if provisioner.node_classes().is_some() { karpenter() } else { provisioner };
         Settings { cloud: self.cloud, gates, provisioner, ..Settings::default() }
     }
 
@@ -222,13 +242,14 @@ fn with_outcome(wanted: impl Fn(&str) -> bool) -> Vec<Case> {
     let (Some(goldens), Some(corpus)) = (shared::path("golden"), shared::path("corpus")) else { return Vec::new() };
     for (index, (cloud, folder)) in FOLDERS.into_iter().enumerate() {
         for path in files(&goldens.join(folder)) {
-            let Some(step) = step(&path, &corpus) else { continue };
+            let Some(step) = step(&path, &corpus, folder) else { continue };
             if !wanted(step.golden["outcome"].as_str().unwrap_or_default()) {
                 continue;
             }
             let namespace = step.golden["namespace"].as_str().expect("a namespace").to_owned();
             let key = (index, namespace.clone());
-            found.entry(key).or_insert_with(|| Case { cloud, namespace, steps: Vec::new() }).steps.push(step);
+            let case = || Case { cloud, namespace, steps: Vec::new() };
+            found.entry(key).or_insert_with(case).steps.push(step);
         }
     }
     let mut cases: Vec<Case> = found.into_values().collect();
@@ -237,11 +258,14 @@ fn with_outcome(wanted: impl Fn(&str) -> bool) -> Vec<Case> {
 }
 
 /// A capture with its manifest; `None` for one that is left out.
-fn step(path: &Path, corpus: &Path) -> Option<Step> {
+fn step(path: &Path, corpus: &Path, folder: &str) -> Option<Step> {
     let golden: Value = serde_saphyr::from_str(&read(path)).expect("a capture is YAML");
     let file = path.file_name()?.to_string_lossy().into_owned();
     let manifest = golden["manifest"].as_str().expect("a capture names its manifest");
-    let manifest = MANIFESTS.iter().map(|folder| corpus.join(folder).join(manifest)).find(|path| path.exists());
+    // Manifests of several provisioners have one name.
+    let own = format!("variants/{folder}");
+    let folders = [own.as_str()].into_iter().chain(MANIFESTS);
+    let manifest = folders.map(|folder| corpus.join(folder).join(manifest)).find(|path| path.exists());
     let manifest = read(&manifest.expect("the manifest is there"));
     let documents: Vec<Value> = serde_saphyr::from_multiple(&manifest).expect("a manifest is YAML");
     let documents: Vec<Value> = documents.into_iter().filter(|document| !document.is_null()).collect();

@@ -49,6 +49,7 @@ const VALUES: &[Row<&str>] = &[
     (&["volumes.configMap", "volumes.secret", "volumes.projected"], "defaultMode", "420"),
     (&["volumes.hostPath"], "type", "''"),
     (&["env.valueFrom.fieldRef"], "apiVersion", "v1"),
+    (&["NodePool.spec.disruption"], "consolidationPolicy", "WhenEmptyOrUnderutilized"),
     (&["StatefulSet.spec"], "updateStrategy", "{type: RollingUpdate, rollingUpdate: {partition: 0}}"),
     (&["StatefulSet.spec"], "revisionHistoryLimit", "10"),
     (&["StatefulSet.spec"], "podManagementPolicy", "OrderedReady"),

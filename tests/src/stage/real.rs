@@ -6,7 +6,11 @@ use crate::control_plane::{ControlPlane, Options};
 use crate::environment;
 use crate::faults::FaultLayer;
 use kaito_core::kinds::Scope;
-use kaito_core::memory::{ExampleHub, Pace, actors::Cloud, installed};
+use kaito_core::memory::{
+    ExampleHub, Pace,
+    actors::{Cloud, Karpenter},
+    installed,
+};
 use kaito_core::{Kind, NodeProvisioner, Settings, WorkspacePlanner};
 use kaito_operator::kube::{Operator, OperatorError, client, client_builder, config};
 use serde_json::{Value, json};
@@ -121,11 +125,14 @@ impl Operated {
         let cloud = Cloud::new(Pace::instant()).with_kubelets(self.plane.kubelets().expect("kwok runs"));
         in_a_thread(async move {
             let admin = config(Some(&admin)).await.expect("a kubeconfig");
-            let cloud = Operator::builder(client(admin, "simulated-cloud").expect("a client"), Settings::default())
-                .planner(Box::new(InClouds { planner: cloud, clouds: clouds.clone() }))
-                .kinds([Kind::NodeClaim, Kind::Node])
-                .manager("simulated-cloud")
-                .run(std::future::pending());
+            let mut operator =
+                Operator::builder(client(admin, "simulated-cloud").expect("a client"), Settings::default())
+                    .planner(Box::new(InClouds { planner: cloud, clouds: clouds.clone() }));
+            if settings.provisioner.node_classes().is_some() {
+                operator = operator.planner(Box::new(Karpenter));
+            }
+            let cloud =
+                operator.kinds([Kind::NodeClaim, Kind::Node]).manager("simulated-cloud").run(std::future::pending());
             let ended = tokio::join!(cloud, control(clouds, settings, controller, &identity));
             panic!("the operators ended: {ended:?}");
         });
@@ -169,7 +176,8 @@ pub fn furnished(provisioner: &NodeProvisioner) -> Option<ControlPlane> {
     let plane = ControlPlane::start_or_skip(options).unwrap_or_else(|error| panic!("no control plane: {error}"))?;
     let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/kaito.sh_workspaces.yaml");
     let claims = plane.assets().node_claim_crd().expect("the CRD comes with the control plane");
-    for crd in [crds, claims] {
+    let pools = plane.assets().node_pool_crd().expect("the CRD comes with the control plane");
+    for crd in [crds, claims, pools] {
         plane.apply(&crd).expect("the CRD is taken");
     }
     plane.run(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).expect("the CRDs are served");

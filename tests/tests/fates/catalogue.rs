@@ -7,8 +7,8 @@ use kaito_core::gates::Gates;
 use kaito_core::hub::{HubErrorKind, Repository, RepositoryFile};
 use kaito_core::memory::{CloudFate, EXAMPLE_MODEL, Fate, HubFate, PodFate};
 use kaito_core::{Kind, NodeProvisioner, Settings};
-use kaito_tests::manifests;
 use kaito_tests::stage::{MemoryStage, Stage, condition};
+use kaito_tests::{golden, manifests};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -16,8 +16,10 @@ use std::collections::BTreeSet;
 const A10: &str = "Standard_NV36ads_A10_v5";
 
 /// Rows that no world provokes, each with its reason; at most one in twenty.
-const NOT_PROVOKED: &[(&Reason, &str)] =
-    &[(&failure::UPKEEP_REFUSED, "no condition is False because of it; `tests/refused_writes.rs` holds that")];
+const NOT_PROVOKED: &[(&Reason, &str)] = &[
+    (&failure::UPKEEP_REFUSED, "no condition is False because of it; `tests/refused_writes.rs` holds that"),
+    (&failure::NODE_POOL_REFUSED, "every class of a world is ready; `tests/node_pools.rs` holds that"),
+];
 
 /// Injections whose cause is not named by the condition that is read first, each with its reason; at most one in twenty.
 const NOT_FIRST: &[(&Reason, &str)] = &[
@@ -74,6 +76,11 @@ impl Injection {
     fn where_nodes_are_brought(self) -> Self {
         let gates = Gates::parse("enableMIG=true,enableAccelerator=true").unwrap();
         Injection { settings: Settings { provisioner: NodeProvisioner::Byo, gates, ..Settings::default() }, ..self }
+    }
+
+    /// Where Karpenter makes the machines.
+    fn where_karpenter_makes_them(self) -> Self {
+        Injection { settings: Settings { provisioner: golden::karpenter(), ..Settings::default() }, ..self }
     }
 
     fn name(&self) -> &str {
@@ -310,11 +317,34 @@ fn hub(hub: HubFate) -> Fate {
     Fate { hub, ..Fate::default() }
 }
 
+/// NodePools of others.
+fn of_pools() -> Vec<Injection> {
+    let theirs = json!({
+        "apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "default-taken"},
+        "spec": {"template": {"spec": {"nodeClassRef": {"group": "g", "kind": "k", "name": "n"}, "requirements": []}}},
+    });
+    let taken = Injection::new(
+        &failure::NODE_POOL_TAKEN,
+        manifests::two_nodes("taken"),
+        "NodePool default-taken exists and carries no label of a Workspace",
+    );
+    vec![Injection { before: vec![theirs], ..taken }.where_karpenter_makes_them()]
+}
+
 fn injections() -> Vec<Injection> {
-    [of_fates(), of_wishes(), of_clusters(), of_machines_and_pods(), of_brought_nodes(), of_hubs(), of_logs()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        of_fates(),
+        of_wishes(),
+        of_clusters(),
+        of_machines_and_pods(),
+        of_brought_nodes(),
+        of_pools(),
+        of_hubs(),
+        of_logs(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Plays an injection until its condition says what is wrong; answers what it says, and what is read first then.

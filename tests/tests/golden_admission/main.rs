@@ -9,6 +9,7 @@ use kaito_api::k8s_openapi::api::core::v1::Node;
 use kaito_core::admission::{self, Known, Verdict};
 use kaito_core::cloud::Cloud;
 use kaito_core::gates::Gates;
+use kaito_core::node_classes::{self, ClassKind, NodeClasses};
 use kaito_core::{NodeProvisioner, Settings, failure};
 use kaito_tests::allowed::Rows;
 use kaito_tests::shared;
@@ -129,6 +130,13 @@ fn settings(mode: &Value) -> Option<Settings> {
     let text: Vec<String> = gates.map(|(name, on)| format!("{name}={on}")).collect();
     let gates = Gates::parse(&text.join(",")).ok()?;
     let provisioner = NodeProvisioner::choose(mode["provisioner"].as_str(), &gates).ok()?;
+    let provisioner = match provisioner {
+        NodeProvisioner::Karpenter(_) => {
+            let wishes = node_classes::parse(&mode["karpenterNodeClasses"].to_string()).ok()?;
+            NodeProvisioner::Karpenter(NodeClasses::of(ClassKind::default(), &wishes))
+        }
+        other => other,
+    };
     Some(Settings { cloud, gates, provisioner, ..Settings::default() })
 }
 

@@ -4,6 +4,7 @@ use super::machine::{self, Machine};
 use super::{after, created, empty, root, set_status, wait_until};
 use crate::driver::Planner;
 use crate::effect::{Effect, MetadataPatch, Owned, WriteMode};
+use crate::hash;
 use crate::kinds::{Kind, Typed};
 use crate::memory::{CloudFate, Pace};
 use crate::object::{ObjectKey, Seen};
@@ -107,7 +108,7 @@ impl Cloud {
         let launched = after(created(&claim.metadata), self.pace.launch);
         let joined = after(launched, self.pace.join);
         let complete = after(joined, self.pace.device_plugin);
-        let name = format!("node-{}", key.name);
+        let name = node_name(key);
         let gpus = kaito_presets::sku(settings.cloud, &size(claim)).map_or(0, |sku| sku.gpu_count);
         let mut status = Status::of(claim);
         if let Some((reason, message)) = self.refusal(claim, settings) {
@@ -136,7 +137,7 @@ impl Cloud {
         if node.is_some() {
             return;
         }
-        let name = format!("node-{}", key.name);
+        let name = node_name(key);
         let trouble = match &self.fate {
             CloudFate::NodeNeverReady { message } => Some(message.as_str()),
             _ => None,
@@ -213,11 +214,17 @@ impl Cloud {
     }
 }
 
+/// The name of a machine's Node, which is a label, too.
+fn node_name(claim: &ObjectKey) -> String {
+    let name = format!("node-{}", claim.name);
+    if name.len() <= 63 { name } else { format!("node-{}", hash::short(&[&claim.name], 20)) }
+}
+
 /// Deletes a claim for which there is no machine.
 fn give_up(plan: &mut Plan, claim: &NodeClaim) {
     let seen = Seen::Decoded(claim.clone().into_object());
-    let uid = claim.labels().get(labels::WORKSPACE_UID);
-    if let Some(target) = uid.and_then(|uid| Owned::by_label(&seen, labels::WORKSPACE_UID, uid)) {
+    let pool = claim.labels().get(labels::NODE_POOL);
+    if let Some(target) = pool.and_then(|pool| Owned::by_label(&seen, labels::NODE_POOL, pool)) {
         plan.push(Effect::Delete { target }, None);
     }
 }

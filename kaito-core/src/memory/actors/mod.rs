@@ -9,6 +9,7 @@ mod containers; // what a kubelet says of the containers of a pod
 mod endpoint_slice; // a Service leads to its pods
 mod garbage; // dependants follow their owner
 mod job; // a Job becomes pods, one after the other, until one succeeds
+mod karpenter; // a NodePool becomes NodeClaims
 mod kubelet; // a pod is started, ready
 mod machine; // what a machine shows of itself
 mod scheduler; // which node takes a pod
@@ -20,6 +21,7 @@ pub use cloud::Cloud;
 pub use endpoint_slice::EndpointSliceController;
 pub use garbage::GarbageCollector;
 pub use job::JobController;
+pub use karpenter::Karpenter;
 pub use kubelet::Kubelet;
 pub use stateful_set::StatefulSetController;
 
@@ -29,6 +31,7 @@ use crate::kinds::{Kind, Typed};
 use crate::memory::{Fate, Pace};
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Outcome, Plan, StatusWrite, Wake};
+use crate::provisioner::NodeProvisioner;
 use crate::read::Freshness;
 use crate::settings::Settings;
 use crate::snapshot::{Snapshot, Unread};
@@ -44,6 +47,8 @@ pub enum Machines {
     OfClaims,
     /// AKS, out of agent pools: [`Aks`]. Nobody does anything about a NodeClaim but a provisioner that runs in the world.
     OfPools,
+    /// Karpenter, out of NodePools: [`Karpenter`] makes NodeClaims of them, and [`Cloud`] machines of these.
+    OfNodePools,
     /// Nobody: they are brought along, as Nodes. [`BroughtNodes`] is their kubelet where nobody says how they are.
     Brought,
 }
@@ -51,14 +56,18 @@ pub enum Machines {
 impl Machines {
     /// Who makes them where an operator has these settings.
     pub fn of(settings: &Settings) -> Self {
-        if settings.provisioner.makes_machines() { Machines::OfClaims } else { Machines::Brought }
+        match settings.provisioner {
+            NodeProvisioner::AzureGpuProvisioner => Machines::OfClaims,
+            NodeProvisioner::Karpenter(_) => Machines::OfNodePools,
+            NodeProvisioner::Byo => Machines::Brought,
+        }
     }
 }
 
 /// Every actor that a cluster without any controllers needs, with what becomes of machines and pods.
 pub fn all(machines: Machines, pace: Pace, fate: &Fate) -> Vec<Box<dyn Planner>> {
     let cloud: Box<dyn Planner> = match machines {
-        Machines::OfClaims => Box::new(Cloud::with_fate(pace, fate.cloud.clone())),
+        Machines::OfClaims | Machines::OfNodePools => Box::new(Cloud::with_fate(pace, fate.cloud.clone())),
         Machines::OfPools => Box::new(Aks::with_fate(pace, fate.cloud.clone())),
         Machines::Brought => Box::new(BroughtNodes),
     };
@@ -69,6 +78,9 @@ pub fn all(machines: Machines, pace: Pace, fate: &Fate) -> Vec<Box<dyn Planner>>
         Box::new(Kubelet::with_fate(pace, fate.pods.clone())),
         Box::new(EndpointSliceController::with_fate(&fate.pods)),
     ];
+    if machines == Machines::OfNodePools {
+        actors.push(Box::new(Karpenter));
+    }
     for kind in [Kind::ControllerRevision, Kind::EndpointSlice, Kind::Job, Kind::Pod, Kind::Service, Kind::StatefulSet]
     {
         actors.push(Box::new(GarbageCollector { kind }));

@@ -130,6 +130,7 @@ fn ready_condition(node: &Node) -> Option<&NodeCondition> {
     node.status.as_ref()?.conditions.as_ref()?.iter().find(|condition| condition.type_ == "Ready")
 }
 
+/// Whether its kubelet is, and nobody takes it away.
 pub(super) fn is_ready(node: &Node) -> bool {
     !is_dying(&node.metadata) && ready_condition(node).is_some_and(|condition| condition.status == "True")
 }

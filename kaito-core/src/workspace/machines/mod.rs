@@ -5,7 +5,11 @@
 
 mod azure; // NodeClaims, one for each machine
 mod byo; // Nodes that somebody brought along
+mod claim; // one NodeClaim, in its provisioner's words
+mod claims; // which NodeClaim fills which slot
+mod given_up; // what went away before a machine came
 mod joined; // the Nodes that came, and whether they can be used
+mod karpenter; // NodePools, one for each Workspace
 mod survey; // which Nodes of somebody's a Workspace can use
 
 pub(crate) use survey::{Survey, wanted_labels};
@@ -44,6 +48,11 @@ pub(super) trait Provisioner: Sync {
 
     /// Whether machines are asked for by objects of ours, so that there is something to say of these: the condition NodeClaimReady.
     fn asks(&self) -> bool;
+
+    /// What is said of Nodes that are all there.
+    fn nodes_are_ready(&self) -> &'static str {
+        "Enough Nodes are ready"
+    }
 
     /// Asks for what is missing and tells what came; `None` where nothing can be said of machines yet.
     fn step<'a>(&self, view: &View<'a>, draft: &mut Draft) -> Result<Option<Came<'a>>, Unread>;
@@ -121,12 +130,13 @@ pub(super) struct Awaited<'a> {
 pub(super) fn of(settings: &Settings) -> &'static dyn Provisioner {
     match &settings.provisioner {
         NodeProvisioner::AzureGpuProvisioner => &azure::AzureGpuProvisioner,
+        NodeProvisioner::Karpenter(_) => &karpenter::Karpenter,
         NodeProvisioner::Byo => &byo::Byo,
     }
 }
 
 /// Every one, for whoever does not know which the operator was started with.
-const ALL: [&dyn Provisioner; 2] = [&azure::AzureGpuProvisioner, &byo::Byo];
+const ALL: [&dyn Provisioner; 3] = [&azure::AzureGpuProvisioner, &karpenter::Karpenter, &byo::Byo];
 
 /// The Workspace that a machine of any provisioner's names.
 pub(super) fn root_of(object: &Seen) -> Option<ObjectKey> {
@@ -186,4 +196,13 @@ fn mark_accelerator(draft: &mut Draft, node: &Node) {
         resource_version: None,
         patch,
     });
+}
+
+/// The provisioner's own refusal, in its own words and with its own reason.
+fn refusal(claim: &claim::Claim<'_>) -> Option<Failure> {
+    let condition = claim.refusal()?;
+    let mut failure =
+        Failure::new(&failure::CLAIM_REFUSED, format!("NodeClaim {}: {}", claim.name(), condition.message));
+    failure.own_reason = Some(condition.reason.clone()).filter(|reason| !reason.is_empty());
+    Some(failure)
 }

@@ -176,7 +176,9 @@ fn findings(view: &View<'_>, draft: &Draft) -> Vec<Finding> {
         })
     });
     let nodes = trouble(ConditionType::NodesReady).unwrap_or_else(|| match draft.machines.nodes_ready {
-        true => Finding::yes(ConditionType::NodesReady, reasons::NODES_READY, "Enough Nodes are ready"),
+        true => {
+            Finding::yes(ConditionType::NodesReady, reasons::NODES_READY, machines::of(view.settings).nodes_are_ready())
+        }
         false => Finding::no(ConditionType::NodesReady, unasked(failure::NODES_PENDING.name), &*nothing_asked),
     });
     let lacks = claims.iter().chain([&nodes]).find(|finding| !finding.holds);

@@ -3,13 +3,14 @@
 //! Claims alive never exceed the target, whatever the cache says: names follow from the Workspace's uid and the slot, so asking twice asks once, and nothing is asked for or
 //! taken back before the API server itself has shown the Workspace and its claims in this very round.
 
-mod claims; // which NodeClaim fills which slot
 mod given_up; // claims that went away before a machine came
 mod orphans; // machines of a Workspace that is gone
 
 use super::super::draft::Draft;
 use super::super::view::View;
 use super::super::workload;
+use super::claim::Claim;
+use super::claims::{Claims, Slots};
 use super::{Awaited, Came, Held, Provisioner, Short};
 use crate::effect::{Effect, WriteMode, is_dying};
 use crate::failure::{self, Failure, Waiting};
@@ -19,7 +20,6 @@ use crate::object::{ObjectKey, Seen};
 use crate::plan::{Notice, Plan};
 use crate::read::{Freshness, Read, Selector};
 use crate::snapshot::{Listing, Snapshot, Unread};
-use claims::{Claim, Claims, Slots};
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::vocabulary::{ConditionType, events, labels};
 use kube_core::ResourceExt;
@@ -181,7 +181,7 @@ fn observe_claims(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, target:
                 &failure::MALFORMED_OBJECT,
                 format!("NodeClaim {} cannot be read: {}", claim.name(), malformed.error),
             )),
-            Ok(_) => draft.failures.extend(refusal(claim)),
+            Ok(_) => draft.failures.extend(super::refusal(claim)),
         }
     }
     let asked = given_up::named(view, draft, slots);
@@ -205,15 +205,6 @@ fn observe_claims(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, target:
         let wait = Waiting::new(&failure::CLAIMS_PENDING, what, since);
         draft.waits.push(wait.overdue_because(view.now(), || slots.filled.iter().find_map(Claim::standing)));
     }
-}
-
-/// The provisioner's own refusal, in its own words and with its own reason.
-fn refusal(claim: &Claim<'_>) -> Option<Failure> {
-    let condition = claim.refusal()?;
-    let mut failure =
-        Failure::new(&failure::CLAIM_REFUSED, format!("NodeClaim {}: {}", claim.name(), condition.message));
-    failure.own_reason = Some(condition.reason.clone()).filter(|reason| !reason.is_empty());
-    Some(failure)
 }
 
 /// The Nodes of the Workspace, by name: they count only through own claims that nobody has deleted.

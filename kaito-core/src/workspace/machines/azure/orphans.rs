@@ -8,7 +8,7 @@
 
 use super::super::super::draft::Draft;
 use super::super::super::view::View;
-use super::claims::Claims;
+use super::super::claims::Claims;
 use super::machine_labels;
 use crate::effect::Effect;
 use crate::kinds::{Kind, Typed};

@@ -1,18 +1,13 @@
-//! Which NodeClaim fills which slot.
-//!
-//! A Workspace that needs N machines has the slots 0 to N-1. A claim's name is made of the Workspace's uid, the slot and an incarnation, so asking twice asks once; its labels
-//! carry the three. A slot is filled again when its dying claim is gone, so the incarnation is 0 until a surge lets two stand side by side.
+//! One NodeClaim, and what its provisioner says of it.
 
-use crate::effect::{Owned, is_dying};
-use crate::kinds::Kind;
-use crate::object::{Malformed, ObjectKey, Seen};
+use crate::effect::is_dying;
+use crate::object::{Malformed, Seen};
 use crate::snapshot::Listing;
-use crate::words::quoted;
+use crate::words::{cut, quoted};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_api::karpenter::{NodeClaim, NodeClaimCondition};
 use kaito_api::vocabulary::{labels, reasons};
-use std::collections::BTreeMap;
 
 /// A stage that Karpenter reports.
 pub(super) struct Stage {
@@ -43,10 +38,22 @@ pub(super) struct Claim<'a> {
     /// The claim, or the decoder's words: an unreadable claim still fills its slot, for a machine may stand behind it.
     pub(super) body: Result<&'a NodeClaim, &'a Malformed>,
     /// Slot and incarnation; `None` for claims that an older operator made.
-    place: Option<(u32, u32)>,
+    pub(super) place: Option<(u32, u32)>,
 }
 
 impl<'a> Claim<'a> {
+    /// Every claim of a listing, those that cannot be read included, by age.
+    pub(super) fn all(listing: Listing<'a, NodeClaim>) -> Vec<Self> {
+        let readable = listing.items.into_iter().map(|claim| (&claim.metadata, Ok(claim)));
+        let unreadable = listing.malformed.into_iter().map(|malformed| (malformed.metadata.as_ref(), Err(malformed)));
+        let mut all: Vec<Claim<'a>> = readable
+            .chain(unreadable)
+            .map(|(metadata, body)| Claim { metadata, body, place: place_of(metadata) })
+            .collect();
+        all.sort_by_key(|claim| (claim.metadata.creation_timestamp.clone(), claim.name()));
+        all
+    }
+
     pub(super) fn name(&self) -> &'a str {
         self.metadata.name.as_deref().unwrap_or_default()
     }
@@ -63,11 +70,11 @@ impl<'a> Claim<'a> {
     }
 
     /// The uid of the Workspace that it was made for; an older operator did not write it down.
-    fn uid_of_owner(&self) -> Option<&'a str> {
+    pub(super) fn uid_of_owner(&self) -> Option<&'a str> {
         label(self.metadata, labels::WORKSPACE_UID)
     }
 
-    fn seen(&self) -> Seen {
+    pub(super) fn seen(&self) -> Seen {
         match self.body {
             Ok(body) => Seen::Decoded(crate::kinds::Typed::into_object(body.clone())),
             Err(malformed) => Seen::Malformed(malformed.clone()),
@@ -130,127 +137,18 @@ impl<'a> Claim<'a> {
         Some(format!("NodeClaim {}: {}: {}", self.name(), stage.type_, quoted(&stage.message)))
     }
 
+    /// What it says, in its provisioner's words: why it is refused, or how far it is.
+    pub(super) fn said(&self) -> Option<String> {
+        let refusal = self.refusal().map(|condition| format!("{}: {}", condition.reason, condition.message));
+        refusal.or_else(|| self.standing()).map(|words| cut(&quoted(&words), 256))
+    }
+
     fn made(&self) -> Option<Timestamp> {
         self.metadata.creation_timestamp.as_ref().map(|time| time.0)
     }
 
-    fn slot(&self) -> Option<u32> {
+    pub(super) fn slot(&self) -> Option<u32> {
         self.place.map(|(slot, _)| slot)
-    }
-}
-
-/// The claims that are ours, dying ones included.
-#[derive(Debug)]
-pub(super) struct Claims<'a> {
-    all: Vec<Claim<'a>>,
-    /// Claims that name another uid: of an earlier namesake.
-    others: Vec<Claim<'a>>,
-    uid: String,
-    pub(super) no_such_kind: bool,
-}
-
-/// What the slots need.
-#[derive(Debug)]
-pub(super) struct Slots<'a> {
-    /// The live claim of each slot, where there is one.
-    pub(super) filled: Vec<Claim<'a>>,
-    /// Slots to fill: slot and incarnation.
-    pub(super) missing: Vec<(u32, u32)>,
-    /// Live claims that no slot needs.
-    pub(super) surplus: Vec<Claim<'a>>,
-    /// Slots that wait until their dying claim is gone.
-    pub(super) held_by_dying: usize,
-    /// The claims that they wait for.
-    pub(super) dying: Vec<Claim<'a>>,
-}
-
-impl<'a> Claims<'a> {
-    /// The claims of a listing that belong to the Workspace with this uid. A claim of an earlier namesake carries another uid and is none of ours.
-    pub(super) fn new(listing: Listing<'a, NodeClaim>, uid: &str) -> Self {
-        let readable = listing.items.into_iter().map(|claim| (&claim.metadata, Ok(claim)));
-        let unreadable = listing.malformed.into_iter().map(|malformed| (malformed.metadata.as_ref(), Err(malformed)));
-        let (mut all, others): (Vec<Claim<'a>>, Vec<Claim<'a>>) = readable
-            .chain(unreadable)
-            .map(|(metadata, body)| Claim { metadata, body, place: place_of(metadata) })
-            .partition(|claim| claim.uid_of_owner().is_none_or(|found| found == uid));
-        all.sort_by_key(|claim| (claim.metadata.creation_timestamp.clone(), claim.name()));
-        Self { all, others, uid: uid.to_owned(), no_such_kind: listing.no_such_kind }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.all.is_empty()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    /// Claims that nobody has deleted yet.
-    pub(super) fn live(&self) -> impl Iterator<Item = &Claim<'a>> {
-        self.all.iter().filter(|claim| !claim.is_dying())
-    }
-
-    /// Claims that are going away.
-    pub(super) fn dying(&self) -> impl Iterator<Item = &Claim<'a>> {
-        self.all.iter().filter(|claim| claim.is_dying())
-    }
-
-    /// Whether an earlier namesake has left something that nobody has deleted yet.
-    pub(super) fn has_strangers(&self) -> bool {
-        self.others.iter().any(|claim| !claim.is_dying())
-    }
-
-    /// The proofs that what an earlier namesake has left is its own.
-    pub(super) fn strangers(&self) -> impl Iterator<Item = Owned> {
-        let alive = self.others.iter().filter(|claim| !claim.is_dying());
-        alive.filter_map(|claim| Owned::by_label(&claim.seen(), labels::WORKSPACE_UID, claim.uid_of_owner()?))
-    }
-
-    /// The proof that a claim is ours: our uid as label, or, from an older operator, our names and no uid.
-    pub(super) fn owned(&self, claim: &Claim<'a>, workspace: &ObjectKey) -> Option<Owned> {
-        let seen = claim.seen();
-        debug_assert_eq!(seen.kind(), Kind::NodeClaim);
-        Owned::by_label(&seen, labels::WORKSPACE_UID, &self.uid).or_else(|| {
-            Owned::by_names(
-                &seen,
-                &[(labels::WORKSPACE, &workspace.name), (labels::WORKSPACE_NAMESPACE, workspace.namespace())],
-            )
-        })
-    }
-
-    /// Matches live claims with slots. Claims without a place take the free slots in the order of their age, so that machines of an older operator are never bought again.
-    pub(super) fn slots(&self, target: u32) -> Slots<'a> {
-        let mut filled: BTreeMap<u32, Claim<'a>> = BTreeMap::new();
-        let mut surplus = Vec::new();
-        for claim in self.live().filter(|claim| claim.place.is_some()) {
-            let slot = claim.slot().unwrap_or_default();
-            if slot >= target || filled.contains_key(&slot) {
-                surplus.push(*claim);
-            } else {
-                filled.insert(slot, *claim);
-            }
-        }
-        for claim in self.live().filter(|claim| claim.place.is_none()) {
-            match (0..target).find(|slot| !filled.contains_key(slot)) {
-                Some(slot) => drop(filled.insert(slot, *claim)),
-                None => surplus.push(*claim),
-            }
-        }
-        let empty: Vec<u32> = (0..target).filter(|slot| !filled.contains_key(slot)).collect();
-        // A dying claim without a place may stand for any slot: as many empty slots wait as there are such claims.
-        let unplaced_dying = self.all.iter().filter(|claim| claim.is_dying() && claim.place.is_none()).count();
-        let is_free = |slot: &u32| !self.all.iter().any(|claim| claim.is_dying() && claim.slot() == Some(*slot));
-        let free: Vec<u32> = empty.iter().copied().filter(is_free).skip(unplaced_dying).collect();
-        let held_by_dying = empty.len() - free.len();
-        let stands_for = |claim: &&Claim<'a>| claim.slot().is_none_or(|slot| empty.contains(&slot));
-        let dying = self.all.iter().filter(|claim| claim.is_dying() && held_by_dying > 0).filter(stands_for);
-        Slots {
-            missing: free.iter().map(|slot| (*slot, 0)).collect(),
-            held_by_dying,
-            dying: dying.copied().collect(),
-            filled: filled.into_values().collect(),
-            surplus,
-        }
     }
 }
 

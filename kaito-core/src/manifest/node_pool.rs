@@ -1,0 +1,161 @@
+//! The request for a number of machines, in the form that Karpenter answers (its static capacity).
+
+use crate::hash::sha256_hex;
+use k8s_openapi::api::core::v1::Taint;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kaito_api::karpenter::{
+    Budget, DRIFTED, Disruption, NodeClassRef, NodePool, NodePoolSpec, NodePoolTemplate, NodePoolTemplateMetadata,
+    NodePoolTemplateSpec, Requirement,
+};
+use kaito_api::vocabulary::{labels, names};
+use std::collections::BTreeMap;
+
+/// The length of a label: Karpenter writes the name of a pool on its machines.
+const LONGEST_NAME: usize = 63;
+/// What is left of a longer one, before `-` and the digits of its hash.
+const KEPT: usize = 53;
+const DIGITS: usize = 9;
+/// The group of Azure's classes: machines of one pool would have to share a fault domain if nothing were said.
+const AZURE_CLASSES: &str = "karpenter.azure.com";
+
+/// What a NodePool is made from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pool<'a> {
+    /// The Workspace's name.
+    pub workspace: &'a str,
+    /// Its namespace.
+    pub namespace: &'a str,
+    /// Its uid.
+    pub uid: &'a str,
+    /// How many machines there shall be.
+    pub replicas: u32,
+    /// Their size.
+    pub size: &'a str,
+    /// Labels that the user wants on the nodes.
+    pub user_labels: BTreeMap<String, String>,
+    /// Settings of the machines that are particular to the cloud.
+    pub class: NodeClassRef,
+    /// The InferenceSet that made the Workspace: its machines are renewed one set member after the other, by whoever looks after the whole set.
+    pub inference_set: Option<&'a str>,
+}
+
+/// `namespace-name`, cut to 53 characters with nine digits of its hash where it is longer than a label may be.
+///
+/// Pools of two Workspaces may have one name (`c` in `a-b`, and `b-c` in `a`): whose it is, its labels say.
+pub fn node_pool_name(namespace: &str, name: &str) -> String {
+    let whole = format!("{namespace}-{name}");
+    if whole.len() <= LONGEST_NAME {
+        return whole;
+    }
+    let kept: String = whole.chars().take(KEPT).collect();
+    let hash: String = sha256_hex(whole.as_bytes()).chars().take(DIGITS).collect();
+    format!("{kept}-{hash}")
+}
+
+/// A pool whose machines never expire, and are replaced one at a time when they are not what is asked for any more.
+pub fn node_pool(pool: &Pool<'_>) -> NodePool {
+    let text = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let mut whose = BTreeMap::from([
+        text(labels::KARPENTER_WORKSPACE_NAME, pool.workspace),
+        text(labels::KARPENTER_WORKSPACE_NAMESPACE, pool.namespace),
+    ]);
+    if let Some(set) = pool.inference_set {
+        whose.extend([
+            text(labels::KARPENTER_INFERENCE_SET, set),
+            text(labels::KARPENTER_INFERENCE_SET_NAMESPACE, pool.namespace),
+        ]);
+    }
+    let mut of_machines = pool.user_labels.clone();
+    of_machines.extend(whose.clone());
+    let mut of_pool = whose;
+    of_pool.extend([
+        text(labels::KARPENTER_MANAGED_BY, labels::MANAGED_BY_KAITO),
+        // Not on its machines: a label more in the template would replace those of a pool that an older operator has made.
+        text(labels::WORKSPACE_UID, pool.uid),
+    ]);
+    let metadata = ObjectMeta {
+        name: Some(node_pool_name(pool.namespace, pool.workspace)),
+        labels: Some(of_pool),
+        ..ObjectMeta::default()
+    };
+    let spec = NodePoolSpec {
+        replicas: Some(pool.replicas.into()),
+        template: NodePoolTemplate {
+            metadata: NodePoolTemplateMetadata { labels: of_machines, ..NodePoolTemplateMetadata::default() },
+            spec: machines(pool),
+        },
+        disruption: Some(Disruption {
+            consolidate_after: Some("0s".to_owned()),
+            budgets: vec![drift_budget(pool.inference_set.is_some())],
+            ..Disruption::default()
+        }),
+        ..NodePoolSpec::default()
+    };
+    NodePool { metadata, spec, status: None }
+}
+
+/// How many machines may be replaced at once because they are not what is asked for any more: one of a Workspace of its own. Of a set, none until whoever looks after it says so.
+fn drift_budget(of_set: bool) -> Budget {
+    let nodes = if of_set { "0" } else { "1" };
+    Budget { nodes: nodes.to_owned(), reasons: vec![DRIFTED.to_owned()], ..Budget::default() }
+}
+
+fn machines(pool: &Pool<'_>) -> NodePoolTemplateSpec {
+    let mut requirements = vec![Requirement::is_in(labels::INSTANCE_TYPE, [pool.size])];
+    if pool.class.group == AZURE_CLASSES {
+        requirements.push(Requirement::is_in(labels::AZURE_PLACEMENT_SCOPE, [labels::AZURE_REGIONAL]));
+    }
+    NodePoolTemplateSpec {
+        node_class_ref: pool.class.clone(),
+        requirements,
+        taints: vec![Taint {
+            key: names::GPU_TAINT_KEY.to_owned(),
+            value: Some(names::GPU_TAINT_VALUE.to_owned()),
+            effect: names::GPU_TAINT_EFFECT.to_owned(),
+            time_added: None,
+        }],
+        expire_after: Some("Never".to_owned()),
+        ..NodePoolTemplateSpec::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_pool_is_a_label() {
+        assert_eq!(node_pool_name("default", "myworkspace"), "default-myworkspace");
+        let (namespace, fits, too_long) = ("n".repeat(31), "w".repeat(31), "w".repeat(32));
+        assert_eq!(node_pool_name(&namespace, &fits), format!("{namespace}-{fits}"));
+        let cut = node_pool_name(&namespace, &too_long);
+        assert_eq!((cut.len(), cut.as_bytes()[53]), (63, b'-'));
+        assert!(cut.starts_with(&namespace) && cut[54..].bytes().all(|digit| digit.is_ascii_hexdigit()), "{cut}");
+        // As the reference names them (golden/karpenter/pool-name-cut.yaml).
+        let named = node_pool_name("ns-that-together-with-the-name-exceeds-the-limit", "kp-with-a-longish-name");
+        assert!(named.ends_with("-kp-w-d33bcf05b"), "{named}");
+    }
+
+    #[test]
+    fn a_member_of_a_set_is_marked_and_its_machines_are_not_renewed_by_themselves() {
+        let class = NodeClassRef { group: "g".to_owned(), kind: "k".to_owned(), name: "n".to_owned() };
+        let pool = |inference_set| {
+            node_pool(&Pool {
+                workspace: "phi",
+                namespace: "default",
+                uid: "u",
+                replicas: 1,
+                size: "Standard_A",
+                user_labels: BTreeMap::new(),
+                class: class.clone(),
+                inference_set,
+            })
+        };
+        let budget = |pool: &NodePool| pool.spec.disruption.clone().unwrap().budgets[0].nodes.clone();
+        let (alone, member) = (pool(None), pool(Some("set")));
+        assert_eq!((budget(&alone), budget(&member)), ("1".to_owned(), "0".to_owned()));
+        let set = |pool: &NodePool| pool.spec.template.metadata.labels.get(labels::KARPENTER_INFERENCE_SET).cloned();
+        assert_eq!((set(&alone), set(&member).as_deref()), (None, Some("set")));
+        assert_eq!(alone.spec.template.spec.requirements.len(), 1, "the scope is a word of Azure's");
+    }
+}

@@ -1,0 +1,130 @@
+//! What was asked for and went away before a machine came.
+//!
+//! A provisioner deletes a claim for which the cloud has no machine, or whose machine has not joined after 15 minutes, and what it said goes with the claim. So the Workspace carries what it was,
+//! until its machines are there: from that come the pace, the words, and since when the wait goes on.
+
+use super::super::draft::Draft;
+use super::super::view::View;
+use crate::effect::{Effect, MetadataPatch};
+use crate::failure::{self, Failure};
+use crate::units::rfc3339;
+use crate::words::quoted;
+use jiff::{SignedDuration, Timestamp};
+use kaito_api::vocabulary::{ConditionType, annotations};
+use serde::{Deserialize, Serialize};
+
+/// After so many minutes, machines are asked for again: after the first time, the second, and so on; then always after the last.
+const PACE_MINUTES: [i64; 6] = [1, 2, 4, 8, 16, 30];
+const LONGEST_PACE: SignedDuration = SignedDuration::from_mins(30);
+/// What stands before the names of what is asked for in the status.
+const ASKED_FOR: &str = "; asked for: ";
+/// So many are named in the status.
+const MOST_NAMED: usize = 16;
+
+/// Something that is gone.
+pub(super) struct Gone {
+    /// Since when.
+    pub(super) at: Timestamp,
+    /// What its provisioner said last.
+    pub(super) said: Option<String>,
+}
+
+/// What the Workspace carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// How many times in a row; what is deleted in the same second counts once.
+    times: u32,
+    /// When it happened first.
+    first: Timestamp,
+    /// When it happened last.
+    last: Timestamp,
+    /// What the provisioner said last, where it said anything.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    said: String,
+}
+
+impl Record {
+    /// What the Workspace carries; what somebody else has written there is as good as nothing.
+    pub(super) fn of(view: &View<'_>) -> Option<Self> {
+        view.annotation(annotations::NODE_CLAIMS_GIVEN_UP).and_then(|text| serde_json::from_str(text).ok())
+    }
+
+    /// The record after something more is gone.
+    pub(super) fn after(before: Option<Record>, gone: Option<Gone>) -> Option<Record> {
+        let Some(Gone { at, said }) = gone else { return before };
+        let said = said.or_else(|| Some(before.as_ref()?.said.clone())).unwrap_or_default();
+        match before {
+            None => Some(Record { times: 1, first: at, last: at, said }),
+            Some(known) if known.last >= at => Some(known),
+            Some(known) => Some(Record { times: known.times.saturating_add(1), last: at, said, ..known }),
+        }
+    }
+
+    /// When machines may be asked for again.
+    pub(super) fn asks_again(&self) -> Timestamp {
+        let step = usize::try_from(self.times).unwrap_or(usize::MAX).clamp(1, PACE_MINUTES.len()) - 1;
+        self.last.saturating_add(SignedDuration::from_mins(PACE_MINUTES[step])).unwrap_or(Timestamp::MAX)
+    }
+
+    /// How often, of something by that name.
+    fn words(&self, what: &str) -> String {
+        let since = rfc3339(self.first);
+        let times = match self.times {
+            1 => format!("the {what} was deleted at {since}"),
+            times => format!("{times} {what}s in a row were deleted since {since}"),
+        };
+        let said = if self.said.is_empty() {
+            String::new()
+        } else {
+            format!("; the provisioner said: {}", quoted(&self.said))
+        };
+        format!("{times}, before a machine came{said}")
+    }
+}
+
+/// Writes down a record that differs from what the Workspace carries, tells of it, and says when machines may be asked for again. `what` it was that went away.
+pub(super) fn tell(view: &View<'_>, draft: &mut Draft, record: Option<Record>, what: &str) -> Timestamp {
+    if record != Record::of(view) || (record.is_none() && view.annotation(annotations::NODE_CLAIMS_GIVEN_UP).is_some())
+    {
+        draft.push(write(view, record.as_ref()));
+    }
+    let Some(record) = record else { return Timestamp::MIN };
+    let again = record.asks_again();
+    draft.machines.given_up_since = Some(record.first);
+    draft.failures.push(Failure {
+        // However far behind the clock is, it is looked at again within the longest pace.
+        retry: Some(again.duration_since(view.now()).min(LONGEST_PACE)).filter(SignedDuration::is_positive),
+        ..Failure::new(&failure::CLAIM_GIVEN_UP, record.words(what))
+    });
+    again
+}
+
+/// What the status says of names that are asked for; empty where there are none. Of what comes and goes between two looks nothing is left but its name.
+pub(super) fn asked_for(mut names: Vec<String>) -> String {
+    names.sort();
+    names.truncate(MOST_NAMED);
+    if names.is_empty() { String::new() } else { format!("{ASKED_FOR}{}", names.join(", ")) }
+}
+
+/// The names that the status says so.
+pub(super) fn told<'a>(view: &'a View<'_>) -> Vec<&'a str> {
+    let told = view.conditions().iter().find(|told| told.type_ == ConditionType::NodeClaimReady.as_str());
+    let told = told.filter(|told| told.status == "False");
+    // What is quoted of a provisioner before it names claims too.
+    let asked =
+        told.and_then(|told| told.message.rsplit_once(ASKED_FOR)).and_then(|(_, names)| names.split(';').next());
+    asked.into_iter().flat_map(|names| names.split(", ")).collect()
+}
+
+fn write(view: &View<'_>, record: Option<&Record>) -> Effect {
+    let text = record.and_then(|record| serde_json::to_string(record).ok());
+    Effect::Metadata {
+        key: view.key.clone(),
+        uid: view.uid().to_owned(),
+        resource_version: Some(view.resource_version().to_owned()),
+        patch: MetadataPatch {
+            annotations: [(annotations::NODE_CLAIMS_GIVEN_UP.to_owned(), text)].into(),
+            ..MetadataPatch::default()
+        },
+    }
+}

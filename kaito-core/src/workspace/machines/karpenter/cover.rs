@@ -1,0 +1,83 @@
+//! Machines that need not be of the pool: Nodes that somebody brought along.
+//!
+//! A Node with the user's labels and this very size that belongs to no Workspace does as well as one of the pool, once it carries our labels: pods go where these are. It is taken only where a machine
+//! would have to be asked for otherwise, and let go with the Workspace. A machine that is there is never given back because another one would do.
+
+use super::super::super::draft::Draft;
+use super::super::super::view::View;
+use super::super::super::workload;
+use super::super::joined;
+use super::{Seat, former_node_labels, own_labels, pool};
+use crate::effect::is_dying;
+use crate::read::{Freshness, Selector};
+use crate::snapshot::Unread;
+use k8s_openapi::api::core::v1::Node;
+use kaito_api::vocabulary::labels;
+use kube_core::ResourceExt;
+
+/// What is there beside the pool.
+#[derive(Debug, Default)]
+pub(super) struct Cover<'a> {
+    /// Nodes that were brought along and taken, ready and of the right size, by name.
+    pub(super) adopted: Vec<&'a Node>,
+    /// Nodes that could be taken, by name.
+    pub(super) free: Vec<&'a Node>,
+    /// Nodes of claims that were asked for one by one, without our labels yet.
+    pub(super) unmarked: Vec<&'a Node>,
+}
+
+impl<'a> Cover<'a> {
+    /// Looks at them. Where the user asks for no labels, no Node is anybody's; where the size is not known, none is of it.
+    pub(super) fn look(view: &View<'a>, draft: &Draft, seat: &Seat<'_>, freshness: Freshness) -> Result<Self, Unread> {
+        let list = |selector| view.snapshot.list::<Node>(None, selector, freshness);
+        let ours = list(own_labels(view.key))?.items;
+        let size = draft.subject.as_ref().and_then(|subject| Some(&*subject.hardware()?.name));
+        let is_fit = |node: &&Node| {
+            joined::is_ready(node) && node.labels().get(labels::INSTANCE_TYPE).map(String::as_str) == size
+        };
+        let own_pool = pool::key(view.key).name;
+        let is_claimed = |node: &Node| {
+            let mut claims = seat.claims.iter().chain(seat.former.live());
+            claims.any(|claim| claim.body.is_ok_and(|body| body.node_name() == Some(&node.name_any())))
+        };
+        let of_pool = |node: &Node| node.labels().get(labels::NODE_POOL) == Some(&own_pool);
+        let mut cover = Cover {
+            adopted: ours.into_iter().filter(is_fit).filter(|node| !of_pool(node) && !is_claimed(node)).collect(),
+            ..Cover::default()
+        };
+        let user_labels = workload::user_labels(view);
+        if size.is_some() && !user_labels.is_empty() {
+            let is_nobodys = |node: &&Node| !is_anybodys(node) && !is_unschedulable(node);
+            cover.free = list(Selector(user_labels))?.items.into_iter().filter(is_fit).filter(is_nobodys).collect();
+        }
+        if !seat.former.is_empty() {
+            let lacks = |node: &&Node| !own_labels(view.key).matches(node.labels()) && !is_dying(&node.metadata);
+            cover.unmarked = list(former_node_labels(view.key))?
+                .items
+                .into_iter()
+                .filter(|node| is_claimed(node))
+                .filter(lacks)
+                .collect();
+        }
+        for nodes in [&mut cover.adopted, &mut cover.free] {
+            nodes.sort_by_key(|node| node.name_any());
+        }
+        Ok(cover)
+    }
+
+    /// How many Nodes that were brought along are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.adopted.len()
+    }
+}
+
+/// Whether a Node belongs to a Workspace, whoever made it.
+fn is_anybodys(node: &Node) -> bool {
+    [labels::WORKSPACE, labels::RAG_ENGINE, labels::KARPENTER_WORKSPACE_NAME]
+        .iter()
+        .any(|key| node.labels().contains_key(*key))
+}
+
+fn is_unschedulable(node: &Node) -> bool {
+    node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or_default()
+}

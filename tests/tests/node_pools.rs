@@ -1,0 +1,210 @@
+//! NodePools of Karpenter in the memory world: how many machines a pool asks for, what else covers them, whose a pool is, and how it goes.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use jiff::SignedDuration;
+use kaito_api::vocabulary::labels;
+use kaito_core::memory::World;
+use kaito_core::{Kind, ObjectKey, Settings, render};
+use kaito_tests::{golden, manifests};
+use serde_json::{Value, json};
+
+const SIZE: &str = "Standard_NV72ads_A10_v5";
+
+/// A world with Karpenter.
+fn world() -> World {
+    World::installed(&Settings { provisioner: golden::karpenter(), ..Settings::default() })
+}
+
+fn root() -> ObjectKey {
+    ObjectKey::new(Kind::Workspace, "default", "two")
+}
+
+fn pool() -> ObjectKey {
+    ObjectKey::cluster(Kind::NodePool, "default-two")
+}
+
+fn ask(world: &mut World) {
+    world.put(&root(), &manifests::two_nodes("two")).unwrap();
+}
+
+fn value(world: &World, key: &ObjectKey) -> Option<Value> {
+    world.cluster().with_store(|store| store.value(key).cloned())
+}
+
+fn state(world: &World) -> Value {
+    value(world, &root()).map_or(Value::Null, |found| found["status"]["state"].clone())
+}
+
+fn condition(world: &World, type_: &str) -> Value {
+    let status = value(world, &root()).unwrap()["status"].clone();
+    let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.into_iter().find(|found| found["type"] == type_).unwrap_or_default()
+}
+
+fn replicas(world: &World) -> Option<u64> {
+    value(world, &pool()).and_then(|found| found["spec"]["replicas"].as_u64())
+}
+
+fn count(world: &World, kind: Kind) -> usize {
+    world.cluster().with_store(|store| store.iter().filter(|(key, _)| key.kind == kind).count())
+}
+
+/// A Node that somebody has brought along, with the user's labels.
+fn bring(world: &mut World, name: &str, size: &str, more: &[(&str, &str)]) {
+    let mut all = json!({"apps": "two", labels::INSTANCE_TYPE: size});
+    for (key, value) in more {
+        all[*key] = json!(value);
+    }
+    let room = json!({"nvidia.com/gpu": "2", "cpu": "72", "pods": "110"});
+    let node = json!({
+        "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": all},
+        "status": {"capacity": room, "allocatable": room, "conditions": [{"type": "Ready", "status": "True"}]},
+    });
+    world.put(&ObjectKey::cluster(Kind::Node, name), &node).unwrap();
+}
+
+#[test]
+fn a_pool_asks_for_what_nothing_else_covers() {
+    let other = [(labels::KARPENTER_WORKSPACE_NAME, "other"), (labels::KARPENTER_WORKSPACE_NAMESPACE, "default")];
+    for (nodes, wanted) in [
+        (&[][..], Some(2)),
+        (&[(SIZE, &[][..])][..], Some(1)),
+        (&[(SIZE, &[]), (SIZE, &[])], None),
+        (&[("Standard_NV36ads_A10_v5", &[])], Some(2)),
+        (&[(SIZE, &other)], Some(2)),
+    ] {
+        let mut world = world();
+        for (index, (size, more)) in nodes.iter().enumerate() {
+            bring(&mut world, &format!("brought-{index}"), size, more);
+        }
+        ask(&mut world);
+        render::settle(&mut world);
+        assert_eq!((replicas(&world), state(&world)), (wanted, json!("Ready")), "{nodes:?}");
+        world.delete(&root()).unwrap();
+        render::settle(&mut world);
+        assert_eq!((value(&world, &root()), replicas(&world), count(&world, Kind::NodeClaim)), (None, None, 0));
+        assert_eq!(count(&world, Kind::Node), nodes.len(), "what was brought along stays");
+        for index in 0..nodes.len() {
+            let node = value(&world, &ObjectKey::cluster(Kind::Node, format!("brought-{index}"))).unwrap();
+            let ours = &node["metadata"]["labels"][labels::KARPENTER_WORKSPACE_NAME];
+            assert!(ours.is_null() || ours == "other", "and is free again: {node}");
+        }
+    }
+}
+
+#[test]
+fn a_machine_that_is_there_is_not_given_back_because_another_one_would_do() {
+    let mut world = world();
+    ask(&mut world);
+    render::settle(&mut world);
+    bring(&mut world, "brought", SIZE, &[]);
+    world.advance(SignedDuration::from_hours(1));
+    assert_eq!((replicas(&world), count(&world, Kind::NodeClaim)), (Some(2), 2));
+}
+
+#[test]
+fn more_machines_and_fewer_are_asked_for_as_the_number_that_was_settled_on_changes() {
+    let mut world = world();
+    let mut manifest = manifests::own_template("two");
+    manifest["resource"]["count"] = json!(1);
+    world.put(&root(), &manifest).unwrap();
+    for target in [1, 3, 1] {
+        let mut status = value(&world, &root()).unwrap()["status"].clone();
+        status["targetNodeCount"] = json!(target);
+        let uid = world.get(&root()).unwrap().metadata().uid.clone().unwrap();
+        world.cluster().with_store(|store| store.write_status(&root(), &uid, None, &status)).unwrap();
+        world.advance(SignedDuration::from_hours(1));
+        assert_eq!((replicas(&world), count(&world, Kind::NodeClaim)), (Some(target), target as usize));
+        assert_eq!((count(&world, Kind::Node), state(&world)), (target as usize, json!("Ready")));
+    }
+}
+
+#[test]
+fn what_somebody_edits_of_a_pool_is_as_it_was_and_a_pool_that_is_deleted_is_made_anew() {
+    let mut world = world();
+    ask(&mut world);
+    render::settle(&mut world);
+    let before = value(&world, &pool()).unwrap();
+    let mut edited = before.clone();
+    edited["spec"]["disruption"]["budgets"] = json!([{"nodes": "100%"}]);
+    edited["spec"]["replicas"] = json!(0);
+    world.put(&pool(), &edited).unwrap();
+    render::settle(&mut world);
+    assert_eq!(value(&world, &pool()).unwrap()["spec"], before["spec"]);
+
+    world.delete(&pool()).unwrap();
+    render::settle(&mut world);
+    let after = value(&world, &pool()).unwrap();
+    assert_eq!(after["spec"], before["spec"]);
+    assert_ne!(after["metadata"]["uid"], before["metadata"]["uid"]);
+    assert_eq!((count(&world, Kind::NodeClaim), state(&world)), (2, json!("Ready")));
+}
+
+#[test]
+fn a_pool_of_somebody_else_is_never_taken_and_said_whose_it_is() {
+    let mut world = world();
+    let whose = json!({labels::KARPENTER_WORKSPACE_NAME: "b-two", labels::KARPENTER_WORKSPACE_NAMESPACE: "a"});
+    let theirs = json!({
+        "apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "default-two", "labels": whose},
+        "spec": {"template": {"spec": {"nodeClassRef": {"group": "g", "kind": "k", "name": "n"}, "requirements": []}}},
+    });
+    world.put(&pool(), &theirs).unwrap();
+    ask(&mut world);
+    render::settle(&mut world);
+    let told = condition(&world, "NodeClaimReady");
+    assert_eq!((told["status"].as_str(), told["reason"].as_str()), (Some("False"), Some("NodePoolNameTaken")));
+    assert!(told["message"].as_str().unwrap().contains("NodePool default-two exists and is of Workspace a/b-two"));
+    world.delete(&root()).unwrap();
+    render::settle(&mut world);
+    assert!(value(&world, &root()).is_none() && value(&world, &pool()).is_some());
+}
+
+#[test]
+fn the_pool_of_a_namesake_that_is_gone_goes_and_ours_comes() {
+    let mut world = world();
+    let whose = json!({
+        labels::KARPENTER_WORKSPACE_NAME: "two", labels::KARPENTER_WORKSPACE_NAMESPACE: "default", labels::WORKSPACE_UID: "former",
+    });
+    let former = json!({
+        "apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "default-two", "labels": whose},
+        "spec": {"replicas": 7, "template": {"spec": {"nodeClassRef": {"group": "g", "kind": "k", "name": "n"}, "requirements": []}}},
+    });
+    world.put(&pool(), &former).unwrap();
+    render::settle(&mut world);
+    assert!(value(&world, &pool()).is_none(), "nobody has that name: it is found by its labels");
+    world.put(&pool(), &former).unwrap();
+    ask(&mut world);
+    render::settle(&mut world);
+    assert_eq!((replicas(&world), state(&world)), (Some(2), json!("Ready")));
+}
+
+#[test]
+fn what_karpenter_has_against_a_pool_is_told_in_its_own_words() {
+    let mut world = world();
+    ask(&mut world);
+    world.run(SignedDuration::from_mins(1), |world| value(world, &pool()).is_some());
+    let refused = json!({"type": "NodeClassReady", "status": "False", "reason": "SubnetsNotFound", "message": "no subnet matches"});
+    let status = json!({"conditions": [refused]});
+    let uid = world.get(&pool()).unwrap().metadata().uid.clone().unwrap();
+    world.cluster().with_store(|store| store.write_status(&pool(), &uid, None, &status)).unwrap();
+    world.advance(SignedDuration::from_secs(30));
+    let told = condition(&world, "NodeClaimReady");
+    assert_eq!(told["reason"], "SubnetsNotFound", "{told}");
+    let said = "NodePool default-two: NodeClassReady (AKSNodeClass image-family-ubuntu): no subnet matches";
+    assert!(told["message"].as_str().unwrap().contains(said), "{told}");
+}
+
+#[test]
+fn without_the_definitions_of_karpenter_it_is_said_and_a_deletion_ends_all_the_same() {
+    let mut world = world();
+    for kind in [Kind::NodePool, Kind::NodeClaim] {
+        world.serve(kind, false);
+    }
+    ask(&mut world);
+    world.advance(SignedDuration::from_mins(10));
+    assert_eq!(condition(&world, "NodeClaimReady")["reason"], "KindNotInstalled");
+    world.delete(&root()).unwrap();
+    render::settle(&mut world);
+    assert!(value(&world, &root()).is_none());
+}
