@@ -174,7 +174,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn node(labels: Value) -> Node {
+    fn node(labels: &Value) -> Node {
         serde_json::from_value(json!({"metadata": {"name": "gpu-1", "labels": labels}})).unwrap()
     }
 
@@ -187,14 +187,14 @@ mod tests {
 
     #[test]
     fn a_node_says_what_it_has_in_whole_gibibytes() {
-        let hardware = Hardware::of_node(&node(labels())).unwrap();
+        let hardware = Hardware::of_node(&node(&labels())).unwrap();
         assert_eq!((hardware.gpu_count, hardware.gpu_memory_bytes_each()), (8, 80 << 30));
         assert_eq!(hardware.compute_capability, Some(ComputeCapability::new(9, 0)));
         assert_eq!((&*hardware.gpu_model, hardware.is_sliced), ("NVIDIA H100 80GB HBM3", false));
         for (each, gib) in [("23028", 22), ("24576", 24), ("23552", 23), ("95830", 94)] {
             let mut labels = labels();
             labels["nvidia.com/gpu.memory"] = json!(each);
-            assert_eq!(Hardware::of_node(&node(labels)).unwrap().gpu_memory_bytes_each(), gib << 30, "{each} MiB");
+            assert_eq!(Hardware::of_node(&node(&labels)).unwrap().gpu_memory_bytes_each(), gib << 30, "{each} MiB");
         }
     }
 
@@ -216,7 +216,7 @@ mod tests {
                 Some(value) => labels[key] = json!(value),
                 None => drop(labels.as_object_mut().unwrap().remove(key)),
             }
-            assert_eq!(Hardware::of_node(&node(labels)).unwrap_err(), says);
+            assert_eq!(Hardware::of_node(&node(&labels)).unwrap_err(), says);
         }
     }
 
@@ -228,14 +228,14 @@ mod tests {
         {
             labels["nvidia.com/gpu.product"] = json!(product);
             labels.as_object_mut().unwrap().remove("nvidia.com/cuda.compute.major");
-            let hardware = Hardware::of_node(&node(labels.clone())).unwrap();
+            let hardware = Hardware::of_node(&node(&labels)).unwrap();
             assert_eq!(hardware.compute_capability.map(|it| (it.major, it.minor)), capability, "{product}");
         }
     }
 
     #[test]
     fn a_part_of_a_machine_is_so_many_gpus_or_one_slice_and_no_more_than_it_has() {
-        let whole = || Hardware::of_node(&node(labels())).unwrap();
+        let whole = || Hardware::of_node(&node(&labels())).unwrap();
         let part = |partition: Value| whole().part(&serde_json::from_value(partition).unwrap());
         let two = part(json!({"mode": "accelerator", "count": 2})).unwrap();
         assert_eq!((two.gpu_count, two.gpu_memory_bytes_each(), &*two.resource()), (2, 80 << 30, "nvidia.com/gpu"));
@@ -258,7 +258,7 @@ mod tests {
             let mut labels = labels();
             labels["nvidia.com/mig.config"] = json!(config);
             labels["nvidia.com/mig.config.state"] = json!(state);
-            assert_eq!(Hardware::of_node(&node(labels)).unwrap().is_sliced, is_sliced, "{config} {state}");
+            assert_eq!(Hardware::of_node(&node(&labels)).unwrap().is_sliced, is_sliced, "{config} {state}");
         }
     }
 }

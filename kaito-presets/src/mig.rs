@@ -54,7 +54,7 @@ pub fn is_mig_profile(profile: &str) -> bool {
 /// ```
 pub fn mig_family(product: &str, memory_gib: u64) -> Option<&'static MigFamily> {
     let has = |word: &&str| product.split(['-', ' ']).any(|part| part == *word);
-    MIG_FAMILIES.iter().find(|family| family.words.iter().any(|word| has(&word)) && memory_gib <= family.most_gib)
+    MIG_FAMILIES.iter().find(|family| family.words.iter().any(&has) && memory_gib <= family.most_gib)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The whole chain as it is installed: `kaito-workspace` and `kaito-gpu-provisioner` as processes on a real API server, beside an Azure on this machine. From a Workspace to a model that serves, and
 //! back to nothing, whatever dies on the way.
 
-#![expect(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
 mod others;
 mod stage;

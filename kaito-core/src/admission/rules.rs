@@ -147,7 +147,7 @@ pub const RULES: &[Rule] = &[
            when: |c| differs(c, |w| w.resource().partition.as_ref()).is_some(),
            say: |_| "cannot change after creation, be added or be taken away".to_owned() },
     Rule { id: "W-U9", on: On::Update, late: Late::Warns, place: Place::Field("resource.instanceType"), kind: FieldErrorKind::Immutable,
-           when: |c| differs(c, |w| w.resource().instance_type.as_str()).is_some_and(|(old, new)| !old.is_empty() && !(brings(c) && new.is_empty())),
+           when: |c| differs(c, |w| w.resource().instance_type.as_str()).is_some_and(|(old, new)| !old.is_empty() && (!brings(c) || !new.is_empty())),
            say: |c| fixed(old(c).map(|old| old.resource().instance_type.as_str()), "machines of another size need a Workspace of their own") },
     Rule { id: "W-U11", on: On::Update, late: Late::Warns, place: Place::Field("resource.labelSelector"), kind: FieldErrorKind::Immutable,
            when: |c| differs(c, |w| wanted_labels(w.resource().label_selector.as_ref())).is_some(),

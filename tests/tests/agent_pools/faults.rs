@@ -15,7 +15,7 @@ async fn insist<T>(what: &str, mut once: impl AsyncFnMut() -> Result<Option<T>, 
             Ok(Some(done)) => return done,
             Ok(None) => {}
             Err(error) => {
-                assert!(error.kind.is_transient() || error.kind == ErrorKind::AlreadyExists, "{what}: {error}")
+                assert!(error.kind.is_transient() || error.kind == ErrorKind::AlreadyExists, "{what}: {error}");
             }
         }
         assert!(start.elapsed() < Duration::from_secs(60), "{what}");

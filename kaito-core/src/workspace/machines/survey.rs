@@ -284,7 +284,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn node(name: &str, more: Value) -> Node {
+    fn node(name: &str, more: &Value) -> Node {
         let mut all = json!({
             "gpu": "a100", "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB", "nvidia.com/gpu.count": "1",
             "nvidia.com/gpu.memory": "81920", "nvidia.com/cuda.compute.major": "8", "nvidia.com/cuda.compute.minor": "0",
@@ -299,7 +299,7 @@ mod tests {
         serde_json::from_value(json!({"metadata": {"name": name, "labels": all}, "status": status})).unwrap()
     }
 
-    fn workspace(resource: Value) -> Workspace {
+    fn workspace(resource: &Value) -> Workspace {
         let manifest = json!({
             "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": "a"},
             "resource": resource, "inference": {"preset": {"name": "phi-4-mini-instruct"}},
@@ -308,7 +308,7 @@ mod tests {
     }
 
     fn a100() -> Workspace {
-        workspace(json!({"labelSelector": {"matchLabels": {"gpu": "a100"}}}))
+        workspace(&json!({"labelSelector": {"matchLabels": {"gpu": "a100"}}}))
     }
 
     fn survey<'a>(workspace: &Workspace, nodes: &'a [Node]) -> Survey<'a> {
@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn labels_are_looked_for_in_every_spelling_and_without_any_no_node_is_meant() {
         let expression = json!({"key": "gpu", "operator": "In", "values": ["a100"]});
-        let nodes = [node("gpu-1", json!({})), node("gpu-2", json!({"gpu": "a10"}))];
+        let nodes = [node("gpu-1", &json!({})), node("gpu-2", &json!({"gpu": "a10"}))];
         for (selector, usable) in [
             (json!({"matchLabels": {"gpu": "a100"}}), 1),
             (json!({"matchLabels": {"gpu": "a100", "kaito.sh/workspace": "other"}}), 1),
@@ -333,7 +333,7 @@ mod tests {
             (json!({"matchLabels": {"gpu": "a10"}, "matchExpressions": [expression]}), 0),
             (json!({}), 0),
         ] {
-            let found = survey(&workspace(json!({"labelSelector": selector})), &nodes).usable();
+            let found = survey(&workspace(&json!({"labelSelector": selector})), &nodes).usable();
             assert_eq!(found, usable, "{selector}");
         }
     }
@@ -341,17 +341,17 @@ mod tests {
     #[test]
     fn every_node_that_cannot_be_used_is_named_with_the_reason() {
         let table: [(Node, &str); 5] = [
-            (node("n", json!({"nvidia.com/gpu.product": null})), "node n has no label nvidia.com/gpu.product"),
+            (node("n", &json!({"nvidia.com/gpu.product": null})), "node n has no label nvidia.com/gpu.product"),
             (
-                node("n", json!({"nvidia.com/gpu.count": "0"})),
+                node("n", &json!({"nvidia.com/gpu.count": "0"})),
                 "node n does not say what it has: label nvidia.com/gpu.count of node n is 0",
             ),
             (
-                node("n", json!({"nvidia.com/mig.config": "all-1g.10gb", "nvidia.com/mig.config.state": "pending"})),
+                node("n", &json!({"nvidia.com/mig.config": "all-1g.10gb", "nvidia.com/mig.config.state": "pending"})),
                 "node n has nvidia.com/mig.config=all-1g.10gb, and nvidia.com/mig.config.state is pending",
             ),
             (
-                node("n", json!({"nvidia.com/gpu.count": "8"})),
+                node("n", &json!({"nvidia.com/gpu.count": "8"})),
                 "node n has 8 × NVIDIA-A100-SXM4-80GB (80 GiB each, compute capability 8.0), and gpu-1 has 1 × NVIDIA-A100-SXM4-80GB (80 GiB each, compute capability 8.0)",
             ),
             (
@@ -360,13 +360,13 @@ mod tests {
                         unschedulable: Some(true),
                         ..Default::default()
                     }),
-                    ..node("n", json!({}))
+                    ..node("n", &json!({}))
                 },
                 "node n is cordoned (spec.unschedulable)",
             ),
         ];
         for (other, words) in table {
-            let nodes = [node("gpu-1", json!({})), other];
+            let nodes = [node("gpu-1", &json!({})), other];
             let survey = survey(&a100(), &nodes);
             assert_eq!((survey.words().as_str(), survey.usable(), survey.matching()), (words, 1, 2));
         }
@@ -375,7 +375,7 @@ mod tests {
 
     #[test]
     fn machines_that_differ_are_refused_before_anything_runs_and_told_afterwards() {
-        let nodes = [node("gpu-1", json!({})), node("gpu-2", json!({"nvidia.com/gpu.memory": "40960"}))];
+        let nodes = [node("gpu-1", &json!({})), node("gpu-2", &json!({"nvidia.com/gpu.memory": "40960"}))];
         assert_eq!(reason(&survey(&a100(), &nodes)), Some("NodesDiffer"));
         let in_use = BTreeSet::from(["gpu-2".to_owned()]);
         let running = Survey::of(&a100(), &nodes, &in_use);
@@ -386,9 +386,9 @@ mod tests {
 
     #[test]
     fn what_is_preferred_comes_first_and_what_is_in_use_before_it() {
-        let nodes = ["a", "b", "c"].map(|name| node(name, json!({})));
+        let nodes = ["a", "b", "c"].map(|name| node(name, &json!({})));
         let wants = |preferred: &[&str]| {
-            workspace(json!({"labelSelector": {"matchLabels": {"gpu": "a100"}}, "preferredNodes": preferred}))
+            workspace(&json!({"labelSelector": {"matchLabels": {"gpu": "a100"}}, "preferredNodes": preferred}))
         };
         let names = |survey: &Survey<'_>| survey.fit.iter().map(|node| node.name_any()).collect::<Vec<_>>();
         let preferring = wants(&["c", "elsewhere"]);
@@ -401,11 +401,11 @@ mod tests {
     #[test]
     fn a_part_that_no_node_has_is_refused_and_one_that_some_have_is_taken_there() {
         let asked = |count: u32| {
-            workspace(json!({
+            workspace(&json!({
                 "labelSelector": {"matchLabels": {"gpu": "a100"}}, "partition": {"mode": "accelerator", "count": count},
             }))
         };
-        let nodes = [node("gpu-1", json!({})), node("gpu-2", json!({"nvidia.com/gpu.count": "4"}))];
+        let nodes = [node("gpu-1", &json!({})), node("gpu-2", &json!({"nvidia.com/gpu.count": "4"}))];
         assert_eq!(reason(&survey(&asked(9), &nodes)), Some("PartNotPossible"));
         let two = survey(&asked(2), &nodes);
         assert_eq!((two.usable(), reason(&two)), (1, None));

@@ -34,10 +34,10 @@ pub(super) fn plan(key: &ObjectKey, snapshot: &Snapshot) -> Result<Plan, Unread>
         return Ok(plan);
     }
     let found = left(key, snapshot, "", Freshness::Live)?;
-    if snapshot.object::<Workspace>(key.clone(), Freshness::Live)? == Lookup::Absent {
-        if let Some(target) = found {
-            plan.push(Effect::Delete { target }, None);
-        }
+    if snapshot.object::<Workspace>(key.clone(), Freshness::Live)? == Lookup::Absent
+        && let Some(target) = found
+    {
+        plan.push(Effect::Delete { target }, None);
     }
     Ok(plan)
 }

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn pool(labels: Value) -> Seen {
+    fn pool(labels: &Value) -> Seen {
         let body = json!({"metadata": {"name": "a-b-c", "uid": "p", "labels": labels}, "spec": {"template": {}}});
         Seen::decode(Kind::NodePool, body)
     }
@@ -168,7 +168,7 @@ mod tests {
             all
         };
         let kind = |labels: Value| {
-            let seen = pool(labels);
+            let seen = pool(&labels);
             let named = Named::of(Some(&seen), &workspace, "u");
             (
                 named.ours().is_some(),
