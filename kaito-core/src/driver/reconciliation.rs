@@ -80,6 +80,8 @@ pub struct Reconciliation {
     /// The status that is still to be written.
     status: Option<StatusWrite>,
     status_result: Carried,
+    /// Refusals that are an answer and no failure: a pod that its budget keeps. The plan is told of them, and says itself when it looks again.
+    kept: Vec<EffectError>,
     /// The root's version after our own writes to it: they were conditional on the version that was planned from, so nobody else has been in between.
     root_version: Option<String>,
     report: Report,
@@ -98,6 +100,7 @@ impl Reconciliation {
             told: None,
             status: None,
             status_result: Carried::Untried,
+            kept: Vec::new(),
             root_version: None,
             report: Report::new(),
         }
@@ -231,11 +234,13 @@ impl Reconciliation {
     fn tell(&mut self, next: usize) -> Option<Wish> {
         let plan = self.plan.as_ref();
         let Some(notice) = plan.and_then(|plan| plan.notices.get(next)) else {
-            self.phase = if self.report.errors.is_empty() {
+            self.phase = if self.report.errors.is_empty() && self.kept.is_empty() {
                 Phase::Closing
             } else {
-                self.report.wake = self.report.wake.or_earlier(retry(&self.report.errors));
-                self.report.errors.iter().for_each(|error| self.snapshot.mishap(error.clone()));
+                if !self.report.errors.is_empty() {
+                    self.report.wake = self.report.wake.or_earlier(retry(&self.report.errors));
+                }
+                self.report.errors.iter().chain(&self.kept).for_each(|error| self.snapshot.mishap(error.clone()));
                 Phase::Looking { unread: VecDeque::new(), rounds: 0, told: true }
             };
             return None;
@@ -305,6 +310,10 @@ impl Reconciliation {
                 match error.kind {
                     // What was planned from is not what is there: the dependants wait for the next look, which comes at once.
                     ErrorKind::Conflict | ErrorKind::NotFound => self.report.again = true,
+                    // A budget of disruption: asked again when the plan says so, with no more patience than that.
+                    ErrorKind::Throttled if matches!(step.effect, Effect::Evict { .. }) => {
+                        self.kept.push(refused(step.effect.key(), step.effect.verb(), error.clone()));
+                    }
                     _ => self.report.errors.push(refused(step.effect.key(), step.effect.verb(), error.clone())),
                 }
                 Carried::Refused(error)

@@ -18,6 +18,8 @@ pub const INITIALIZED: &str = "Initialized";
 pub const DRAINED: &str = "Drained";
 /// The machine is being given back.
 pub const INSTANCE_TERMINATING: &str = "InstanceTerminating";
+/// The Node is well. Karpenter has no such condition: it is there once a Node was not, and only tells why its machine is kept.
+pub const HEALTHY: &str = "NodeHealthy";
 /// Holds when all of [`DEPENDENTS`] do.
 pub const ROOT: &str = "Ready";
 /// What [`ROOT`] stands on.

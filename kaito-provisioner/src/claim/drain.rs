@@ -1,7 +1,8 @@
 //! The Node is emptied before its machine goes (spec/05 §3.7): no new pods, no requests from load balancers, and pods are asked to leave, as far as their budgets let them.
 //!
-//! At the end of the grace period the machine goes with what is left. Pods are never deleted from here: they are not ours (I6). Volumes are detached by the cloud with the machine; nobody waits for them.
+//! Pods that the cluster needs leave after all others. A budget that refuses is a wait, told once, and asked again at the next look. At the end of the grace period the machine goes with what is left. Pods are never deleted from here: they are not ours (I6). Volumes are detached by the cloud with the machine; nobody waits for them.
 
+use super::conditions::DRAINED;
 use super::draft::Draft;
 use super::managed::annotation;
 use super::view::View;
@@ -13,7 +14,7 @@ use kaito_core::effect::{Effect, MetadataPatch, is_dying};
 use kaito_core::kinds::Typed;
 use kaito_core::object::Malformed;
 use kaito_core::snapshot::Unread;
-use kaito_core::{Kind, ObjectKey};
+use kaito_core::{Kind, ObjectKey, words};
 
 /// A pod that should be gone for so long does not keep its machine: its kubelet is not there any more.
 const STUCK: SignedDuration = SignedDuration::from_mins(1);
@@ -21,6 +22,8 @@ const STUCK: SignedDuration = SignedDuration::from_mins(1);
 const POLL: SignedDuration = SignedDuration::from_secs(5);
 /// Pods that are told by name.
 const MOST_TOLD: usize = 5;
+/// Priorities of what the cluster cannot do without.
+const CRITICAL: [&str; 2] = ["system-cluster-critical", "system-node-critical"];
 /// Warning, on a NodeClaim: pods may not leave.
 const FAILED_DRAINING: &str = "FailedDraining";
 const NO_SCHEDULE: &str = "NoSchedule";
@@ -33,9 +36,13 @@ pub(super) fn is_empty(view: &View<'_>, draft: &mut Draft, node: &Node, since: T
     }
     let name = node.metadata.name.as_deref().unwrap_or_default();
     let pods = view.snapshot.pods_on(name)?;
-    let left: Vec<&Pod> = pods.items.iter().copied().filter(|pod| leaves(pod, view.now())).collect();
+    let mut left: Vec<&Pod> = pods.items.iter().copied().filter(|pod| leaves(pod, view.now())).collect();
     if left.is_empty() && pods.malformed.is_empty() {
         return Ok(true);
+    }
+    // What the cluster needs serves the others until they are gone.
+    if left.iter().any(|pod| !is_critical(pod)) {
+        left.retain(|pod| !is_critical(pod));
     }
     let mut kept: Vec<String> =
         pods.malformed.iter().map(|pod| format!("{} cannot be read: {}", key_of_malformed(pod), pod.error)).collect();
@@ -109,12 +116,21 @@ fn tolerates(toleration: &Toleration) -> bool {
     is_key && is_effect && (exists || toleration.value.as_deref().unwrap_or_default().is_empty())
 }
 
+fn is_critical(pod: &Pod) -> bool {
+    let class = pod.spec.as_ref().and_then(|spec| spec.priority_class_name.as_deref());
+    class.is_some_and(|class| CRITICAL.contains(&class))
+}
+
 fn tell(view: &View<'_>, draft: &mut Draft, node: &str, left: usize, kept: &[String], since: Timestamp) {
     let mut what = format!("node {node} is being emptied");
     if !kept.is_empty() {
         let told = kept.iter().take(MOST_TOLD).cloned().collect::<Vec<_>>().join("; ");
         what = format!("{what}; pods that do not go: {told}");
-        draft.warn(FAILED_DRAINING, format!("Failed to drain node, {left} pods are waiting: {told}"));
+        // Told when others are kept, or for another reason, not at every look.
+        let said = view.claim.condition(DRAINED).map_or("", |condition| condition.message.as_str());
+        if kept.iter().take(MOST_TOLD).any(|one| !said.contains(&words::clean(one))) {
+            draft.warn(FAILED_DRAINING, format!("Failed to drain node, {left} pods are waiting: {told}"));
+        }
     }
     draft.wait_as(view, "Draining", Waiting::new(&waits::DRAINING, what, since));
 }

@@ -1,9 +1,14 @@
 //! A Node that is not ready for long is replaced with its machine (spec/05 §3.8), unless many are: then the fault is the network's, and a repair would take every model away (S5-B26).
+//!
+//! The pool is looked at first: one that is started, stopped or changed has no Node that could be ready, and its machine is not at fault (kaito#2075). That is written down in the condition
+//! [`HEALTHY`], whose transition says since when the Node has had its time again.
 
+use super::conditions::{HEALTHY, Saying};
 use super::draft::{Draft, Flow};
 use super::lost;
 use super::managed::is_managed_node;
-use super::view::{View, ready};
+use super::view::{Held, View, in_motion, ready};
+use super::waits::{self, Wait, Waiting};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::vocabulary::{annotations, labels};
@@ -17,34 +22,53 @@ use kaito_core::{Kind, ObjectKey};
 const TOLERATED: SignedDuration = SignedDuration::from_mins(10);
 /// Of so many per cent of the Nodes, and of one in any case, the machines are replaced.
 const MOST_PERCENT: usize = 20;
-/// Between two looks at many Nodes that are not ready.
-const MANY: SignedDuration = SignedDuration::from_mins(5);
-/// Warning, on a NodeClaim: its Node is not ready, and is kept.
-const NOT_REPAIRED: &str = "NodeRepairBlocked";
+/// Between two looks at a Node that is not ready, and kept.
+const KEPT: SignedDuration = SignedDuration::from_mins(5);
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let nodes = view.nodes_with(&draft.status.provider_id);
     let [node] = nodes.as_slice() else { return Ok(Flow::Next) };
     let now = view.now();
-    let Some(due) = due(node) else { return Ok(Flow::Next) };
+    let Some(due) = due(node) else {
+        if ready(node).0 == "True" && view.claim.condition(HEALTHY).is_some() {
+            draft.say(HEALTHY, Saying::yes(HEALTHY));
+        }
+        return Ok(Flow::Next);
+    };
     if now < due {
         draft.look_again(due.duration_since(now).min(TOLERATED));
         return Ok(Flow::Next);
     }
-    let (sick, all) = how_many(view)?;
     let name = node.metadata.name.as_deref().unwrap_or_default();
-    if sick > most(all) {
-        let words = format!(
-            "node {name} is not ready since {}, and is kept: {sick} of {all} nodes are not ready, which is more than {} and no fault of one machine",
-            rfc3339(due.saturating_sub(TOLERATED).unwrap_or(due)),
-            most(all)
-        );
-        draft.remark("health", words.clone());
-        draft.warn(NOT_REPAIRED, words);
-        draft.look_again(MANY);
+    let since = due.saturating_sub(TOLERATED).unwrap_or(due);
+    // Nobody loses a machine for what a cache says: neither of its pool nor of its Node.
+    if let Held::Own(pool, _) = view.pool(Freshness::Live)?
+        && let Some(word) = in_motion(&pool.state)
+    {
+        let words = format!("node {name} is not ready, and agent pool {} is {word}", view.name());
+        keep(view, draft, &waits::POOL_BUSY, words, since);
         return Ok(Flow::Next);
     }
-    // Nobody loses a machine for what a cache says.
+    if let Some(coming) = coming(view) {
+        keep(view, draft, &waits::NODE_COMING, format!("node {name} is not ready"), coming);
+        if now < coming.saturating_add(TOLERATED).unwrap_or(coming) {
+            return Ok(Flow::Next);
+        }
+    }
+    let (sick, all) = how_many(view)?;
+    if sick > most(all) {
+        // How many they are changes all the time, and stands in the log: the condition is told once.
+        draft.remark("health", format!("{sick} of {all} nodes are not ready, which is more than {}", most(all)));
+        let words = format!(
+            "node {name} is not ready since {}, and is kept: so are many nodes, which is no fault of one machine",
+            rfc3339(since)
+        );
+        if view.claim.condition(HEALTHY).is_none_or(|said| said.reason != waits::REPAIR_BLOCKED.name) {
+            draft.warn(waits::REPAIR_BLOCKED.name, words.clone());
+        }
+        keep(view, draft, &waits::REPAIR_BLOCKED, words, since);
+        return Ok(Flow::Next);
+    }
     let key = ObjectKey::cluster(Kind::Node, name);
     let Lookup::Found(live) = view.snapshot.object::<Node>(key, Freshness::Live)? else { return Ok(Flow::Next) };
     if self::due(live).is_none_or(|due| now < due) {
@@ -58,6 +82,26 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     }
     lost::delete(view, draft, format!("node {name} is not ready for {} minutes", TOLERATED.as_mins()));
     Ok(Flow::Stop)
+}
+
+/// Says why the machine of a Node that is not ready is kept, the name of the wait being the reason. `False` once it is the Node's own fault, so that the condition's transition says since when.
+fn keep(view: &View<'_>, draft: &mut Draft, row: &'static Wait, words: String, since: Timestamp) {
+    let wait = Waiting::new(row, words, since);
+    let status = if *row == waits::NODE_COMING { "False" } else { "Unknown" };
+    draft.say(HEALTHY, Saying { status, reason: row.name.to_owned(), message: wait.message(view.now()) });
+    draft.plan.wake = draft.plan.wake.or_earlier(wait.wake(view.now()));
+    draft.look_again(KEPT);
+    draft.waits.push(wait);
+}
+
+/// Since when a Node, whose pool was not done before, has time to become ready.
+fn coming(view: &View<'_>) -> Option<Timestamp> {
+    let said = view.claim.condition(HEALTHY)?;
+    if said.reason == waits::POOL_BUSY.name {
+        return Some(view.now());
+    }
+    let is_coming = said.reason == waits::NODE_COMING.name;
+    said.last_transition_time.as_ref().filter(|_| is_coming).map(|time| time.0)
 }
 
 /// When a Node that is not ready has been so for too long. One that says nothing of itself is waited for elsewhere.

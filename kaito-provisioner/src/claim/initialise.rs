@@ -23,12 +23,16 @@ const EPHEMERAL: [(&str, &str); 5] = [
 ];
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
+    let nodes = view.nodes_with(&draft.status.provider_id);
     if view.claim.is_true(INITIALIZED) {
+        // A device plugin may report long after the Node was ready.
+        if let [node] = nodes.as_slice() {
+            take_amounts(draft, node);
+        }
         draft.say(INITIALIZED, Saying::yes(INITIALIZED));
         return Ok(Flow::Next);
     }
     let since = view.since(REGISTERED);
-    let nodes = view.nodes_with(&draft.status.provider_id);
     let Some(node) = nodes.first() else {
         let wait = Waiting::new(&waits::NODE_STARTING, "Node not registered with cluster", since);
         draft.wait_as(view, "NodeNotFound", wait);
@@ -39,16 +43,23 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         return Ok(Flow::Next);
     }
     if label(&node.metadata, labels::INITIALIZED) == Some("true") {
-        // What others ask of a machine is what its Node has (S5-B14).
-        if let Some(status) = &node.status {
-            draft.status.capacity = status.capacity.clone().unwrap_or_default();
-            draft.status.allocatable = status.allocatable.clone().unwrap_or_default();
-        }
+        take_amounts(draft, node);
         draft.say(INITIALIZED, Saying::yes(INITIALIZED));
     } else {
         mark(draft, node);
     }
     Ok(Flow::Next)
+}
+
+/// What others ask of a machine is what its Node has (S5-B14).
+fn take_amounts(draft: &mut Draft, node: &Node) {
+    let Some(status) = &node.status else { return };
+    if let Some(capacity) = &status.capacity {
+        draft.status.capacity.clone_from(capacity);
+    }
+    if let Some(allocatable) = &status.allocatable {
+        draft.status.allocatable.clone_from(allocatable);
+    }
 }
 
 /// What the Node lacks, the first of it: reason and words, as Karpenter says them.

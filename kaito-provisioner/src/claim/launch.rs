@@ -8,7 +8,7 @@ use super::draft::{Draft, Flow};
 use super::permit::{Permit, permit};
 use super::record::{self, Record};
 use super::view::{Held, View, owned_pool, pool_key};
-use super::waits::{self, Waiting};
+use super::waits::{self, Wait, Waiting};
 use super::{mishaps, take};
 use crate::class::{ErrorClass, Failure};
 use crate::operation::{Doing, Operation, Verdict};
@@ -23,7 +23,7 @@ use kaito_core::snapshot::Unread;
 /// Between two looks at a pool that is being made, or goes away.
 pub(super) const POLL: SignedDuration = SignedDuration::from_secs(10);
 /// After what was read turned out to be old.
-const AT_ONCE: SignedDuration = SignedDuration::from_secs(2);
+pub(super) const AT_ONCE: SignedDuration = SignedDuration::from_secs(2);
 /// Between two looks at what only somebody else can change.
 const PATIENT: SignedDuration = SignedDuration::from_mins(5);
 /// The reason where somebody else's pool has the name.
@@ -35,9 +35,10 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     if view.was_launched() {
         draft.say(LAUNCHED, Saying::yes(LAUNCHED));
         draft.annotate(view, annotations::AGENT_POOL_LAUNCH, None);
-        // A status that was restored without its machine.
-        if let (None, Some(pool)) = (view.provider_id(), &view.pool_name)
+        // A status that was restored without its machine; or a pool that was started, and has another machine now.
+        if let Some(pool) = &view.pool_name
             && let NodeOf::Is(_, provider_id) = node_of(pool, view.nodes.iter().copied())
+            && (view.provider_id().is_none() || is_own(view)?)
         {
             provider_id.clone_into(&mut draft.status.provider_id);
         }
@@ -45,6 +46,11 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     }
     let held = view.pool_now()?;
     look(view, draft, &held)
+}
+
+/// Whether the pool, as far as the cache has it, was made for this claim.
+fn is_own(view: &View<'_>) -> Result<bool, Unread> {
+    Ok(matches!(view.pool(Freshness::Cached)?, Held::Own(..)))
 }
 
 fn look(view: &View<'_>, draft: &mut Draft, held: &Held<'_>) -> Result<Flow, Unread> {
@@ -115,6 +121,11 @@ fn ask(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
 fn again(view: &View<'_>, draft: &mut Draft, record: Record, failure: &Failure, at: Timestamp) -> Result<(), Unread> {
     let size = record.size.clone();
     let record = record.after(failure, at);
+    if record.is_spent() {
+        tell(view, draft, &record, failure, &size);
+        draft.look_again(PATIENT);
+        return Ok(());
+    }
     let due = record.asks_again(view.claim, failure, at);
     if view.now() >= due {
         return attempt(view, draft, record);
@@ -256,22 +267,37 @@ fn joined(view: &View<'_>, draft: &mut Draft, pool: &PoolSeen, operation: &Opera
 
 /// What the cloud refused, in its words; `record` has the refusal in it.
 fn tell(view: &View<'_>, draft: &mut Draft, record: &Record, failure: &Failure, size: &str) {
-    let launched = failure.launched(!record.has_size_left(view.claim, view.now()));
-    let message = format!("{}{}", launched.message, record::about(size));
-    if matches!(failure.class, ErrorClass::Conflict | ErrorClass::Throttled | ErrorClass::Superseded) {
-        let since = record.first_failure.unwrap_or(view.now());
-        let wait = Waiting::new(&waits::ASKING_AGAIN, "", since);
-        draft.plan.wake = draft.plan.wake.or_earlier(wait.wake(view.now()));
-        let is_overdue = view.now() >= wait.due();
-        // Until then it is no refusal to those who read it.
-        let reason = if is_overdue { failure.reason.as_str() } else { reasons::AWAITING_RECONCILIATION };
-        draft.waits.push(wait);
-        draft.say(LAUNCHED, Saying::not_yet(reason, message));
-        return;
+    let now = view.now();
+    let launched = failure.launched(!record.has_size_left(view.claim, now));
+    let mut message = format!("{}{}", launched.message, record::about(size));
+    let row = if record.is_spent() { Some(&waits::GIVEN_UP) } else { asking_again(failure.class) };
+    let wait = row.map(|row| Waiting::new(row, "", record.first_failure.unwrap_or(now)));
+    if let Some(wait) = &wait {
+        message.push_str(&wait.outlook(now));
+        draft.plan.wake = draft.plan.wake.or_earlier(wait.wake(now));
     }
-    draft.fail(failure);
-    warn(view, draft, &launched.reason, &message);
-    draft.say(LAUNCHED, Saying { status: launched.status, reason: launched.reason, message });
+    // What passes by itself is no refusal to those who read it, until it is overdue.
+    let passes = matches!(failure.class, ErrorClass::Conflict | ErrorClass::Throttled | ErrorClass::Superseded);
+    if let Some(wait) = wait.as_ref().filter(|_| passes && !record.is_spent()) {
+        let is_overdue = now >= wait.due();
+        let reason = if is_overdue { failure.reason.as_str() } else { reasons::AWAITING_RECONCILIATION };
+        draft.say(LAUNCHED, Saying::not_yet(reason, message));
+    } else {
+        let status = if record.is_spent() { "False" } else { launched.status };
+        draft.fail(failure);
+        warn(view, draft, &launched.reason, &message);
+        draft.say(LAUNCHED, Saying { status, reason: launched.reason, message });
+    }
+    draft.waits.extend(wait);
+}
+
+/// The wait of a refusal that is asked again without an end; what is refused for good, or for its size, is told as such.
+fn asking_again(class: ErrorClass) -> Option<&'static Wait> {
+    match class {
+        ErrorClass::Auth | ErrorClass::NoCluster => Some(&waits::SHUT_OUT),
+        _ if class.is_terminal() || class.is_about_the_size() => None,
+        _ => Some(&waits::ASKING_AGAIN),
+    }
 }
 
 /// Nothing that is asked of the cloud would help.

@@ -4,7 +4,8 @@ use super::draft::{Draft, Flow};
 use super::launch::POLL;
 use super::managed::label;
 use super::take;
-use super::view::{Held, View, nodes_of, ready};
+use super::terminate::free_nodes;
+use super::view::{Held, View, in_motion, nodes_of, ready};
 use crate::pool::PoolState;
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Node;
@@ -12,6 +13,7 @@ use kaito_api::vocabulary::{finalizers, labels};
 use kaito_core::effect::{Effect, Owned, is_dying};
 use kaito_core::read::Freshness;
 use kaito_core::snapshot::Unread;
+use std::iter;
 
 /// Between two looks at a pool that is gone under a Node that is well.
 const STRANGE: SignedDuration = SignedDuration::from_mins(2);
@@ -22,10 +24,22 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     if !view.was_launched() {
         return Ok(Flow::Next);
     }
-    // Who deletes a Node that is ours means its machine.
     let is_ours = |node: &&&Node| label(&node.metadata, labels::REGISTERED) == Some("true");
     if let Some(node) = view.nodes.iter().filter(is_ours).find(|node| is_dying(&node.metadata)) {
         let name = node.metadata.name.as_deref().unwrap_or_default();
+        // While a pool is started, stopped or changed, whoever deletes its Node says nothing of its machine (kaito#2075).
+        if let Held::Own(pool, _) = view.pool(Freshness::Live)?
+            && let Some(word) = in_motion(&pool.state)
+        {
+            draft.remark("lost", format!("node {name} is being deleted while its agent pool is {word}"));
+            // A machine that is down registers its Node anew when it comes up. One that is up does not: it is decided on when the pool is done.
+            if ready(node).0 != "True" {
+                free_nodes(&mut draft.plan, iter::once(*node), view.name());
+            }
+            draft.look_again(POLL);
+            return Ok(Flow::Stop);
+        }
+        // Else who deletes a Node that is ours means its machine.
         delete(view, draft, format!("node {name} is being deleted, and its machine goes with it"));
         return Ok(Flow::Stop);
     }

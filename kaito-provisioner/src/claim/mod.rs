@@ -105,7 +105,7 @@ fn claim_of_node(node: &Seen) -> Option<String> {
     let mut owners = metadata.owner_references.iter().flatten();
     let owner =
         owners.find(|owner| owner.kind == Kind::NodeClaim.name() && owner.api_version == Kind::NodeClaim.api_version());
-    let is_ours = || managed::is_managed_node(metadata) || managed::is_held(metadata);
+    let is_ours = || managed::is_managed_node(metadata);
     let of_pool = || managed::label(metadata, labels::AGENT_POOL[0]).filter(|_| is_ours()).map(str::to_owned);
     owner.map(|owner| owner.name.clone()).or_else(of_pool)
 }

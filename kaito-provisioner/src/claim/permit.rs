@@ -29,7 +29,8 @@ pub(super) const SLOT_NOT_NEEDED: &str = "SlotNotNeeded";
 /// Asks for everything at once: the claim, who it is for, and the pool.
 pub(super) fn permit(view: &View<'_>) -> Result<Permit, Unread> {
     let workspace = workspace_of(view.claim);
-    let reads = [view.key.clone(), pool_key(view.name())].into_iter().chain(workspace.clone());
+    // The pool first: the claim that is read after it was there when it was read.
+    let reads = [pool_key(view.name()), view.key.clone()].into_iter().chain(workspace.clone());
     view.snapshot.need(reads.map(|key| Read::object(key).live()))?;
     let Lookup::Found(claim) = view.snapshot.object::<NodeClaim>(view.key.clone(), Freshness::Live)? else {
         return Ok(Permit::Stale);

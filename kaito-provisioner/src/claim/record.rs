@@ -17,6 +17,9 @@ use serde::{Deserialize, Serialize};
 /// What is refused in a row is asked for ever later, up to this.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(5);
 
+/// So many pools of a claim are made and fail, each of them paid for until it has, before no other is asked for (S5-B6).
+const MOST_POOLS: u32 = 3;
+
 /// A size that the cloud does not give.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,6 +45,9 @@ pub(super) struct Record {
     /// How often in a row it failed otherwise than for its size.
     #[serde(default)]
     pub(super) failures: u32,
+    /// How many pools were made, and failed otherwise than for their size.
+    #[serde(default)]
+    pub(super) pools: u32,
     /// Since when, in a row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) first_failure: Option<Timestamp>,
@@ -81,8 +87,15 @@ impl Record {
             self.refused.push(RefusedSize { size: self.size.clone(), until });
         } else {
             self.failures = self.failures.saturating_add(1);
+            // Only a pool that was there has a time at which it was seen to have failed.
+            self.pools = self.pools.saturating_add(u32::from(self.failed_at.is_some()));
         }
         self
+    }
+
+    /// Whether enough was paid for nothing.
+    pub(super) fn is_spent(&self) -> bool {
+        self.pools >= MOST_POOLS
     }
 
     /// The sizes that are not asked for now.
@@ -113,7 +126,7 @@ impl Record {
     }
 }
 
-/// What follows the cloud's words where a request was refused: which attempt they are about.
+/// What follows the cloud's words where a request was refused: which attempt they are about. What is done next follows it.
 pub(super) fn about(size: &str) -> String {
     format!(" (size {size})")
 }
@@ -121,7 +134,10 @@ pub(super) fn about(size: &str) -> String {
 /// The refusal of a request for this size, as the condition `Launched` tells it.
 fn refused(claim: &NodeClaim, size: &str) -> Option<Failure> {
     let condition = claim.condition(LAUNCHED).filter(|condition| condition.status != "True")?;
-    let words = condition.message.strip_suffix(&about(size))?;
+    let (words, outlook) = condition.message.rsplit_once(&about(size))?;
+    if !outlook.is_empty() && !outlook.starts_with("; ") {
+        return None;
+    }
     let words = words.strip_suffix(NONE_LEFT).map_or(words, |words| words.trim_end_matches("; "));
     if condition.reason == reasons::AWAITING_RECONCILIATION {
         return Some(passing(words));
@@ -203,6 +219,8 @@ mod tests {
             ("False", "LaunchFailed", "InvalidParameter: x (size A)", Some(ErrorClass::Invalid)),
             ("Unknown", "LaunchFailed", "InternalServerError: x (size A)", Some(ErrorClass::Unknown)),
             ("Unknown", "AwaitingReconciliation", "OperationNotAllowed: busy (size A)", Some(ErrorClass::Conflict)),
+            ("Unknown", "NotAuthorized", "AuthorizationFailed: x (size A); next: asks again", Some(ErrorClass::Auth)),
+            ("Unknown", "NotAuthorized", "AuthorizationFailed: x (size A)?", None),
             ("True", "Launched", " (size A)", None),
         ] {
             let claim = claim(&["A", "B"], [status, reason, message]);
@@ -240,6 +258,20 @@ mod tests {
         assert_eq!(pauses, [30, 60, 120, 240, 300, 300]);
         let wrong = Failure::new(ErrorClass::Invalid, LAUNCH_FAILED, "InvalidParameter: x");
         assert_eq!(asked("A").after(&wrong, at(0)).asks_again(&claim, &wrong, at(0)), at(3600));
+    }
+
+    #[test]
+    fn pools_that_were_made_and_failed_are_counted_and_requests_that_were_refused_are_not() {
+        let sick = Failure::new(ErrorClass::Unknown, LAUNCH_FAILED, "NodesNotReady: x");
+        let refused = (0..9).fold(asked("A"), |record, _| record.after(&sick, at(0)));
+        assert!(!refused.is_spent());
+        let made = |record: Record| Record { failed_at: Some(at(0)), ..record }.after(&sick, at(0));
+        let two = made(made(refused));
+        assert!(!two.is_spent() && made(two.clone()).is_spent());
+        assert!(crate::claim::waits::GIVEN_UP.next.contains(&format!(": {MOST_POOLS} agent pools")));
+        let out = Failure::new(ErrorClass::StockOut, "AllocationFailure", "AllocationFailed: none");
+        let another_size = Record { failed_at: Some(at(0)), ..two }.after(&out, at(0));
+        assert!(!another_size.is_spent(), "a size that is out costs nothing");
     }
 
     #[test]

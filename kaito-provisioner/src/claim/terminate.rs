@@ -1,10 +1,12 @@
 //! A claim that is being deleted gives everything back, in this order: its Node is deleted and emptied, the pool is deleted until the cloud has none of the name, then the Node is let go, then the
 //! claim (spec/05 §3.6, §3.7). A pool is deleted by its name, whether or not a Node ever came.
+//!
+//! Names come back: nothing is touched before the API server has said that this very claim is there still.
 
 use super::conditions::{DRAINED, INSTANCE_TERMINATING, REGISTERED, Saying};
 use super::draft::{Draft, Flow};
-use super::launch::POLL;
-use super::managed::{is_held, released};
+use super::launch::{AT_ONCE, POLL};
+use super::managed::{is_held, is_our_node, released};
 use super::record::Record;
 use super::view::{Held, View, owned_node, owned_pool, pool_key};
 use super::waits::{self, Waiting};
@@ -29,9 +31,19 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         draft.released = true;
         return Ok(Flow::Stop);
     }
+    // A pool that looks like that of an earlier claim may be a newer one's: it is read before the claim, which then was there when the pool was read.
+    let held = match view.pool_surely()? {
+        Held::Earlier(..) => view.pool(Freshness::Live)?,
+        there => there,
+    };
+    if !view.is_still_there()? {
+        draft.look_again(AT_ONCE);
+        return Ok(Flow::Stop);
+    }
     let until = grace(view, draft, asked);
-    match view.pool_surely()? {
-        Held::Own(pool, _) | Held::Earlier(pool, _) => give_back(view, draft, &pool, asked, until)?,
+    let is_earlier = matches!(held, Held::Earlier(..));
+    match held {
+        Held::Own(pool, _) | Held::Earlier(pool, _) => give_back(view, draft, &pool, is_earlier, [asked, until])?,
         Held::Absent | Held::Foreign => let_go(view, draft, asked),
         Held::Unreadable(why) => going(view, draft, &format!("the agent pool cannot be read: {why}"), asked),
     }
@@ -62,8 +74,8 @@ fn give_back(
     view: &View<'_>,
     draft: &mut Draft,
     pool: &PoolSeen,
-    asked: Timestamp,
-    until: Timestamp,
+    is_earlier: bool,
+    [asked, until]: [Timestamp; 2],
 ) -> Result<(), Unread> {
     let own = if view.claim.is_true(REGISTERED) { view.provider_id() } else { None };
     let nodes = own.map(|id| view.nodes_with(id)).unwrap_or_default();
@@ -88,6 +100,8 @@ fn give_back(
         }
     }
     match view.pool(Freshness::Live)? {
+        // It was read after the claim, and may be that of the next one.
+        Held::Earlier(..) if !is_earlier => draft.look_again(AT_ONCE),
         Held::Own(live, seen) | Held::Earlier(live, seen) => {
             if let Some(target) = owned_pool(&live, seen).filter(|_| live.state != PoolState::Deleting) {
                 draft.plan.push(Effect::Delete { target }, None);
@@ -156,7 +170,7 @@ pub(super) fn free_nodes<'n>(
     pool: &str,
 ) -> (Vec<EffectId>, bool) {
     let (mut freed, mut is_left) = (Vec::new(), false);
-    for node in nodes.filter(|node| is_held(&node.metadata)) {
+    for node in nodes.filter(|node| is_held(&node.metadata) && is_our_node(&node.metadata, pool)) {
         let metadata = &node.metadata;
         let (Some(name), Some(uid)) = (metadata.name.clone(), metadata.uid.clone()) else { continue };
         if is_dying(metadata) {

@@ -8,10 +8,10 @@ use k8s_openapi::api::core::v1::Node;
 use kaito_api::NodeClaim;
 use kaito_api::cloud::AgentPool;
 use kaito_api::vocabulary::labels;
-use kaito_core::effect::Owned;
+use kaito_core::effect::{Owned, is_dying};
 use kaito_core::kinds::Typed;
 use kaito_core::read::{Freshness, Selector};
-use kaito_core::snapshot::{Snapshot, Unread};
+use kaito_core::snapshot::{Lookup, Snapshot, Unread};
 use kaito_core::{Kind, ObjectKey, Read, Seen};
 
 /// The pool of a claim's name.
@@ -110,6 +110,13 @@ impl<'a> View<'a> {
         self.claim.is_true(LAUNCHED) || self.provider_id().is_some()
     }
 
+    /// Whether the API server has this very claim now, as far gone as the cache has it: names come back.
+    pub(super) fn is_still_there(&self) -> Result<bool, Unread> {
+        let found = self.snapshot.object::<NodeClaim>(self.key.clone(), Freshness::Live)?;
+        let Lookup::Found(live) = found else { return Ok(false) };
+        Ok(live.metadata.uid == self.claim.metadata.uid && is_dying(&live.metadata) == is_dying(&self.claim.metadata))
+    }
+
     /// When a condition took the status that it has; when the claim was made, where that is not known.
     pub(super) fn since(&self, condition: &str) -> Timestamp {
         let found = self.claim.condition(condition).and_then(|condition| condition.last_transition_time.as_ref());
@@ -159,6 +166,14 @@ impl<'a> View<'a> {
     pub(super) fn nodes_with(&self, provider_id: &str) -> Vec<&'a Node> {
         let is_it = |node: &&Node| node.spec.as_ref().and_then(|spec| spec.provider_id.as_deref()) == Some(provider_id);
         self.nodes.iter().copied().filter(is_it).collect()
+    }
+}
+
+/// What is being done to a pool, in Azure's word: it is made, started, stopped or changed. One that goes away, or that nobody works on, is not meant.
+pub(super) fn in_motion(state: &PoolState) -> Option<&str> {
+    match state {
+        PoolState::Creating | PoolState::Busy(_) => Some(state.word()),
+        PoolState::Succeeded | PoolState::Failed | PoolState::Canceled | PoolState::Deleting => None,
     }
 }
 

@@ -62,6 +62,36 @@ waits! {
         next "asks again, ever later, at last every 5 minutes",
         remedy "see the cloud's words: another operation that never ends, too many requests, or its own trouble";
 
+    /// The cloud does not know who asks, or the cluster that is asked for.
+    SHUT_OUT = "ShutOut" on "Launched", 60 minutes, contract false,
+        evidence "condition Launched of the claim; identity and AZURE_ settings of the provisioner",
+        next "asks again every 5 minutes",
+        remedy "give the provisioner's identity the right to write agent pools of the cluster, and see that its AZURE_ settings name that cluster";
+
+    /// Pools were made for the claim, and failed, too often to pay for another.
+    GIVEN_UP = "GivenUp" on "Launched", 60 minutes, contract false,
+        evidence "condition Launched and the annotation kaito.sh/agent-pool-launch of the claim",
+        next "asks for nothing more: 3 agent pools were made for this claim, and failed; who made it deletes it and asks anew",
+        remedy "see the cloud's words, and what keeps machines of this size from becoming nodes; delete the claim";
+
+    /// The agent pool is being started, stopped or changed, and its node is not ready.
+    POOL_BUSY = "PoolBusy" on "NodeHealthy", 60 minutes, contract false,
+        evidence "provisioning state and power state of the agent pool: az aks nodepool show -n NAME",
+        next "looks at the agent pool again within 5 minutes; the machine is kept meanwhile, and for 10 minutes after",
+        remedy "start the agent pool or the cluster, or see what its activity log says; delete the claim to give the machine back";
+
+    /// Its agent pool is done, and the node has ten minutes to become ready.
+    NODE_COMING = "NodeComing" on "NodeHealthy", 10 minutes, contract false,
+        evidence "condition Ready of the node: kubectl describe node -l agentpool=NAME",
+        next "replaces the machine if its node is not ready",
+        remedy "see what the node says of itself";
+
+    /// The node is not ready, as are many: the fault is not its machine's.
+    REPAIR_BLOCKED = "NodeRepairBlocked" on "NodeHealthy", 60 minutes, contract false,
+        evidence "nodes that are not ready: kubectl get nodes",
+        next "looks again within 5 minutes, and replaces the machine when few nodes are not ready",
+        remedy "see what the nodes have in common: network, DNS, the API server's address, an image; or delete the claim to replace the machine";
+
     /// The node of the machine is not among the nodes of the cluster.
     NODE_MISSING = "NodeMissing" on "Registered", 15 minutes, contract true,
         evidence "status.providerID of the claim beside spec.providerID of its node: kubectl get nodes -l agentpool=NAME",
@@ -128,12 +158,17 @@ impl Waiting {
 
     /// What is waited for. It changes at the deadline only, so that the status is not written over and over.
     pub(super) fn message(&self, now: Timestamp) -> String {
+        format!("{}{}", self.what, self.outlook(now))
+    }
+
+    /// The end of the message: what happens next, and after the deadline what can be done.
+    pub(super) fn outlook(&self, now: Timestamp) -> String {
         let Wait { next, remedy, is_contract, .. } = self.row;
         let due = rfc3339(self.due());
         match (now >= self.due(), is_contract) {
-            (true, _) => format!("{}; overdue since {due}; next: {next}; remedy: {remedy}", self.what),
-            (false, true) => self.what.clone(),
-            (false, false) => format!("{}; next: {next}, until {due}", self.what),
+            (true, _) => format!("; overdue since {due}; next: {next}; remedy: {remedy}"),
+            (false, true) => String::new(),
+            (false, false) => format!("; next: {next}, until {due}"),
         }
     }
 

@@ -17,6 +17,16 @@ pub enum OsSku {
     AzureLinux,
 }
 
+impl OsSku {
+    /// The word of the API, which AKS also writes on nodes (`kubernetes.azure.com/os-sku`).
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ubuntu => "Ubuntu",
+            Self::AzureLinux => "AzureLinux",
+        }
+    }
+}
+
 /// Whether a machine may be taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Priority {
@@ -79,14 +89,15 @@ impl PoolRequest {
         let labels =
             labels::of(claim, place.labels, size.map_or("", String::as_str), created.unwrap_or_default(), &mut errors);
         let taints = labels::taints(&claim.spec.taints, &mut errors);
+        let mut remarks = place.remarks;
+        let os_sku = os_sku(claim, &mut remarks);
+        requirements::system(&claim.spec.requirements, os_sku.word(), &mut errors);
         Refusal::unless_empty(errors)?;
         let (Some(name), Some(size), Some(disk_gib)) = (name, size, disk_gib) else {
             // Each of them has left its error above.
             return Err(Refusal::of(wrong(FieldPath::root(), "cannot be made into an agent pool")));
         };
-        let mut remarks = Vec::new();
-        let (os_sku, priority) =
-            (os_sku(claim, &mut remarks), if place.is_spot { Priority::Spot } else { Priority::Regular });
+        let priority = if place.is_spot { Priority::Spot } else { Priority::Regular };
         Ok(Self { name, size: size.clone(), os_sku, disk_gib, labels, taints, zones: place.zones, priority, remarks })
     }
 }

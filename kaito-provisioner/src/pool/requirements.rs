@@ -4,6 +4,7 @@ use super::refusal::wrong;
 use kaito_api::karpenter::Requirement;
 use kaito_api::vocabulary::labels;
 use kaito_api::{FieldError, FieldPath};
+use kaito_core::cloud::Cloud;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a claim says about one label, all its statements together.
@@ -85,16 +86,20 @@ pub(super) struct Place {
     pub(super) zones: Vec<String>,
     /// Labels that the node must have.
     pub(super) labels: BTreeMap<String, String>,
+    /// What is required and cannot be checked, in words.
+    pub(super) remarks: Vec<String>,
 }
 
-/// Labels that follow from the size and from the cluster, and are neither chosen nor checked here.
-const FOLLOWS: [&str; 5] = [
-    labels::NODE_POOL,
-    "kubernetes.io/arch",
-    "beta.kubernetes.io/arch",
-    "topology.kubernetes.io/region",
-    "failure-domain.beta.kubernetes.io/region",
-];
+/// Architectures, which follow from the size.
+const ARCH: [&str; 2] = ["kubernetes.io/arch", "beta.kubernetes.io/arch"];
+/// Regions: that of the cluster, which only zones name here.
+const REGION: [&str; 2] = ["topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region"];
+/// GPUs of a machine, in the words of Karpenter's provider for Azure.
+const GPU_COUNT: &str = "karpenter.azure.com/sku-gpu-count";
+/// The operating system, in the words of AKS.
+const OS_SKU: &str = "kubernetes.azure.com/os-sku";
+/// Keys below [`FOLLOWS_PREFIXES`] that are honoured or checked.
+const CHECKED: [&str; 5] = [labels::NODE_POOL, labels::CAPACITY_TYPE, labels::AZURE_SKU_NAME, GPU_COUNT, OS_SKU];
 /// Descriptions of a size in the words of Karpenter's provider for Azure, and of AKS.
 const FOLLOWS_PREFIXES: [&str; 3] = ["karpenter.azure.com/", "kubernetes.azure.com/", "karpenter.sh/"];
 const SIZE: [&str; 2] = [labels::INSTANCE_TYPE, labels::INSTANCE_TYPE_BETA];
@@ -116,11 +121,48 @@ pub(super) fn place(
     if !system.permits("linux") || system.odd().is_some() {
         errors.push(about(labels::OS, "must allow linux: machines of a claim run nothing else"));
     }
+    let zone = Wanted::of(requirements, &ZONE);
     Place {
         is_spot: is_spot(&Wanted::of(requirements, &[labels::CAPACITY_TYPE]), errors),
-        zones: zones(&Wanted::of(requirements, &ZONE), errors),
+        zones: zones(&zone, errors),
         labels: own_labels(requirements, claimed, errors),
+        remarks: region(requirements, &zone, errors).into_iter().chain(unchecked(requirements)).collect(),
     }
+}
+
+/// Refuses another operating system than the one that is asked for, by the name that AKS gives it.
+pub(super) fn system(requirements: &[Requirement], chosen: &str, errors: &mut Vec<FieldError>) {
+    let wanted = Wanted::of(requirements, &[OS_SKU]);
+    if !wanted.permits(chosen) || wanted.odd().is_some() {
+        let key = kaito_api::vocabulary::annotations::NODE_IMAGE_FAMILY;
+        errors
+            .push(about(OS_SKU, &format!("must allow {chosen}, which the node runs; the annotation {key} chooses it")));
+    }
+}
+
+/// Zones must lie in a region that is allowed; without one, the region is that of the cluster, whatever the claim says: a remark.
+fn region(requirements: &[Requirement], zone: &Wanted<'_>, errors: &mut Vec<FieldError>) -> Option<String> {
+    let wanted = Wanted::of(requirements, &REGION);
+    let [key, _] = REGION;
+    if wanted.is_silent() && wanted.odd().is_none() {
+        return None;
+    }
+    let named = zone.named();
+    let regions = named.iter().filter_map(|zone| zone.rsplit_once('-')).map(|(region, _)| region);
+    let others: BTreeSet<&str> = regions.filter(|region| !wanted.permits(region)).collect();
+    if !others.is_empty() {
+        let others = others.into_iter().collect::<Vec<_>>().join(", ");
+        errors.push(about(key, &format!("excludes {others}, where {} is", labels::ZONE)));
+    }
+    named.is_empty().then(|| format!("{key} is not checked: the machine stands in the region of the cluster"))
+}
+
+/// Descriptions of a size that are required, and that nobody here knows of a size.
+fn unchecked(requirements: &[Requirement]) -> BTreeSet<String> {
+    let is_unknown =
+        |key: &&str| FOLLOWS_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) && !CHECKED.contains(key);
+    let keys = requirements.iter().map(|said| said.key.as_str()).filter(is_unknown);
+    keys.map(|key| format!("{key} is not checked: what it says of a size is not known")).collect()
 }
 
 /// On demand where that is allowed: a machine that may be taken away is only bought where nothing else is wished.
@@ -188,17 +230,46 @@ fn own_labels(
 }
 
 fn is_about_the_machine(key: &str) -> bool {
-    let known = SIZE.iter().chain(&ZONE).chain(&OS).chain(&FOLLOWS);
+    let known = SIZE.iter().chain(&ZONE).chain(&OS).chain(&ARCH).chain(&REGION);
     known.into_iter().any(|known| *known == key) || FOLLOWS_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
 }
 
-/// The sizes that remain when what Karpenter calls the size agrees; all where nothing is said under that name.
+/// The sizes that remain when what else is said of the machine agrees: what Karpenter calls the size, its architecture, its GPUs. What is not known of a size contradicts nothing.
 pub(super) fn agreeing<'a>(requirements: &[Requirement], sizes: Vec<&'a str>) -> Vec<&'a str> {
     let twin = Wanted::of(requirements, &[labels::AZURE_SKU_NAME]);
-    if twin.is_silent() {
-        return sizes;
-    }
-    sizes.into_iter().filter(|size| twin.permits(size)).collect()
+    let arch = Wanted::of(requirements, &ARCH);
+    let agrees = |size: &&str| {
+        twin.permits(size)
+            && architecture(size).is_none_or(|known| arch.permits(known))
+            && kaito_presets::sku(Cloud::Azure, size).is_none_or(|known| permits_gpus(requirements, known.gpu_count))
+    };
+    sizes.into_iter().filter(agrees).collect()
+}
+
+/// By Azure's naming (<https://learn.microsoft.com/azure/virtual-machines/vm-naming-conventions>): `p` after the number of cores is Arm, as are machines with Grace (`GB200`).
+fn architecture(size: &str) -> Option<&'static str> {
+    let mut parts = size.split('_').skip_while(|part| part.eq_ignore_ascii_case("Standard"));
+    let first = parts.next()?;
+    let (_, features) = first.rsplit_once(|c: char| c.is_ascii_digit())?;
+    let has_grace =
+        parts.any(|part| part.strip_prefix("GB").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())));
+    Some(if features.contains('p') || has_grace { "arm64" } else { "amd64" })
+}
+
+/// Whether a machine may have so many GPUs.
+fn permits_gpus(requirements: &[Requirement], gpus: u32) -> bool {
+    let mut said = requirements.iter().filter(|said| said.key == GPU_COUNT);
+    said.all(|said| {
+        let mut values = said.values.iter().map(|value| value.parse::<u32>().ok());
+        match said.operator.as_str() {
+            "In" => values.any(|value| value == Some(gpus)),
+            "NotIn" => values.all(|value| value != Some(gpus)),
+            "Gt" => values.all(|value| value.is_some_and(|value| gpus > value)),
+            "Lt" => values.all(|value| value.is_some_and(|value| gpus < value)),
+            "DoesNotExist" => gpus == 0,
+            _ => true,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -240,6 +311,52 @@ mod tests {
             asked(&[said("kubernetes.io/arch", "In", &["amd64", "arm64"]), said(labels::OS, "Exists", &[])], &[])
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn a_size_that_contradicts_the_claim_is_not_asked_for() {
+        let (one, two) = ("Standard_NC24ads_A100_v4", "Standard_NC48ads_A100_v4");
+        let left = |key: &str, operator: &str, values: &[&str]| {
+            agreeing(
+                &[said(key, operator, values)],
+                vec![one, two, "Standard_D4ps_v5", "Standard_ND128isr_NDR_GB200_v6", "odd"],
+            )
+        };
+        let unknown = ["Standard_D4ps_v5", "Standard_ND128isr_NDR_GB200_v6", "odd"];
+        let and_unknown = |known: &[&'static str]| known.iter().copied().chain(unknown).collect::<Vec<_>>();
+        assert_eq!(left("kubernetes.io/arch", "In", &["amd64"]), [one, two, "odd"]);
+        assert_eq!(left("beta.kubernetes.io/arch", "NotIn", &["amd64"]), unknown);
+        assert_eq!(left(GPU_COUNT, "Gt", &["1"]), and_unknown(&[two]));
+        assert_eq!(left(GPU_COUNT, "Lt", &["2"]), and_unknown(&[one]));
+        assert_eq!(left(GPU_COUNT, "In", &["2", "4"]), and_unknown(&[two]));
+        assert_eq!(left(GPU_COUNT, "NotIn", &["2"]), and_unknown(&[one]));
+        assert_eq!(left(GPU_COUNT, "Exists", &[]), and_unknown(&[one, two]));
+        assert_eq!(left(GPU_COUNT, "DoesNotExist", &[]), and_unknown(&[]));
+        assert_eq!(left(labels::AZURE_SKU_NAME, "In", &[one]), [one]);
+    }
+
+    #[test]
+    fn a_region_is_checked_by_the_zones_and_what_cannot_be_checked_is_told() {
+        let region = |values: &[&str]| said("topology.kubernetes.io/region", "In", values);
+        let zone = said(labels::ZONE, "In", &["eastus-1"]);
+        let told = |requirements: &[Requirement]| asked(requirements, &[]).unwrap().remarks;
+        assert_eq!(told(&[region(&["eastus", "westus"]), zone.clone()]), [""; 0]);
+        assert_eq!(told(&[said(GPU_COUNT, "Gt", &["0"]), said(labels::NODE_POOL, "In", &["kaito"])]), [""; 0]);
+        let error = asked(&[region(&["westus"]), zone], &[]).unwrap_err();
+        assert!(error.contains("topology.kubernetes.io/region excludes eastus"), "{error}");
+        let remarks = told(&[region(&["westus"]), said("karpenter.azure.com/sku-family", "In", &["N"])]);
+        let keys: Vec<&str> = remarks.iter().filter_map(|remark| remark.split_once(' ')).map(|(key, _)| key).collect();
+        assert_eq!(keys, ["topology.kubernetes.io/region", "karpenter.azure.com/sku-family"]);
+    }
+
+    #[test]
+    fn another_system_than_the_one_that_is_asked_for_is_refused() {
+        for (values, is_right) in [(&["Ubuntu", "AzureLinux"][..], true), (&["ubuntu"], true), (&["AzureLinux"], false)]
+        {
+            let mut errors = Vec::new();
+            system(&[said(OS_SKU, "In", values)], "Ubuntu", &mut errors);
+            assert_eq!(errors.is_empty(), is_right, "{values:?}");
+        }
     }
 
     #[test]

@@ -138,3 +138,16 @@ fn a_claim_that_no_pool_can_be_made_of_is_refused_with_its_field_and_nothing_is_
     assert_eq!(tried(&cloud, "create"), 0);
     assert_eq!(cloud.notices.len(), 1, "told once: {:?}", cloud.notices);
 }
+
+#[test]
+fn what_a_node_has_is_told_when_it_changes() {
+    let mut cloud = running();
+    cloud.edit(&node_key(), |value| {
+        value["status"]["allocatable"]["nvidia.com/gpu"] = json!("1");
+        value["status"]["capacity"]["nvidia.com/gpu"] = json!("1");
+    });
+    cloud.settle(&ClaimPlanner, &key());
+    let status = cloud.get(&key())["status"].clone();
+    let wanted = json!({"cpu": "24", "nvidia.com/gpu": "1"});
+    assert_eq!([&status["allocatable"], &status["capacity"]], [&wanted, &wanted]);
+}

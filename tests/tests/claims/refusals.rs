@@ -40,6 +40,8 @@ fn a_request_that_is_refused_is_told_in_the_clouds_words_and_asked_again_in_time
         let [told, why, message] = condition(&cloud, "Launched");
         assert_eq!([told.as_str(), why.as_str()], [*status, *reason], "{message}");
         assert!(message.starts_with(words), "{message}");
+        let is_awaited = *status == "Unknown";
+        assert_eq!(message.contains("; next: asks"), is_awaited, "{message}");
         let before = condition(&cloud, "Launched");
         cloud.wait(SignedDuration::from_secs(seconds - 1));
         cloud.take_tried();
@@ -134,4 +136,45 @@ fn a_request_that_never_arrived_is_sent_again() {
         cloud.wait(SignedDuration::from_secs(10));
     }
     assert_eq!(tried(&cloud, "create AgentPool"), 2);
+}
+
+#[test]
+fn what_is_refused_for_long_says_what_can_be_done() {
+    for (words, remedy) in [
+        ("AuthorizationFailed: who are you", "identity"),
+        ("ResourceGroupNotFound: no group", "AZURE_"),
+        ("InternalServerError: sorry", "the cloud's words"),
+        ("TooManyRequests: slow down", "the cloud's words"),
+    ] {
+        let mut cloud = stage();
+        refuse(&mut cloud, ErrorKind::Unavailable, words);
+        for _ in 0..14 {
+            cloud.look(&ClaimPlanner, &key());
+            cloud.wait(SignedDuration::from_mins(5));
+        }
+        let message = &condition(&cloud, "Launched")[2];
+        assert!(message.starts_with(words), "{message}");
+        let (_, told) = message.split_once("; remedy: ").unwrap_or_else(|| panic!("{message}"));
+        assert!(message.contains("; overdue since 2026-01-01T01:00:00Z; next: ") && told.contains(remedy), "{message}");
+    }
+}
+
+#[test]
+fn a_claim_whose_pools_fail_and_fail_is_given_up_with_the_last_words() {
+    let mut cloud = stage();
+    for _ in 0..200 {
+        cloud.look(&ClaimPlanner, &key());
+        if cloud.get(&pool(NAME))["status"]["state"] == "Creating" {
+            cloud.wait(SignedDuration::from_mins(20));
+            cloud.pool_is(NAME, "Failed", Some(("NodesNotReady", "1 node is not ready")));
+        }
+        cloud.wait(SignedDuration::from_mins(5));
+    }
+    assert_eq!(tried(&cloud, "create AgentPool"), 3);
+    assert!(!cloud.has(&pool(NAME)));
+    let [status, _, message] = condition(&cloud, "Launched");
+    assert_eq!(status, "False", "{message}");
+    assert!(message.starts_with("NodesNotReady: 1 node is not ready"), "{message}");
+    assert!(message.contains("3 agent pools") && message.contains("; remedy: "), "{message}");
+    assert!(cloud.notices.len() <= 5, "{:?}", cloud.notices);
 }

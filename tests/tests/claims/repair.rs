@@ -1,6 +1,6 @@
 //! Machines that are lost, or not well: their claims go, so that others are asked for; and none goes for what only looks so.
 
-use super::{NAME, key, node_key, running, tried};
+use super::{MACHINE, NAME, condition, key, node_key, running, tried};
 use jiff::SignedDuration;
 use kaito_core::snapshot::Answer;
 use kaito_core::{ObjectKey, Read};
@@ -48,15 +48,91 @@ fn a_pool_that_only_the_cache_has_lost_is_kept() {
 }
 
 #[test]
-fn a_pool_whose_node_is_absent_is_kept() {
-    let mut cloud = running();
-    cloud.edit(&node_key(), |value| value["metadata"]["finalizers"] = json!([]));
-    cloud.delete(&node_key());
-    for _ in 0..12 {
-        cloud.look(&ClaimPlanner, &key());
-        cloud.wait(SignedDuration::from_hours(1));
+fn a_pool_whose_node_goes_while_it_is_started_is_kept_and_its_next_node_is_taken() {
+    for machine in [MACHINE, "azure:///machine/1"] {
+        let mut cloud = running();
+        cloud.pool_is(NAME, "Starting", None);
+        node_is(&mut cloud, &node_key(), "Unknown");
+        cloud.delete(&node_key());
+        cloud.settle(&ClaimPlanner, &key());
+        assert!(!cloud.has(&node_key()), "its machine registers it anew");
+        for state in ["Starting", "Starting", "Succeeded", "Succeeded"] {
+            cloud.pool_is(NAME, state, None);
+            cloud.wait(SignedDuration::from_hours(1));
+            cloud.look(&ClaimPlanner, &key());
+        }
+        assert!(cloud.has(&pool(NAME)) && !is_going(&cloud));
+        let joined = cloud.node_joins("n2", NAME, machine);
+        cloud.settle(&ClaimPlanner, &key());
+        assert_eq!(cloud.get(&joined)["metadata"]["labels"]["karpenter.sh/registered"], "true");
+        let status = cloud.get(&key())["status"].clone();
+        assert_eq!([&status["nodeName"], &status["providerID"]], ["n2", machine]);
+        assert_eq!(tried(&cloud, "delete"), 0);
     }
-    assert!(cloud.has(&pool(NAME)) && !is_going(&cloud));
+}
+
+#[test]
+fn a_ready_node_that_is_deleted_while_its_pool_is_changed_takes_its_machine_along_when_that_is_done() {
+    let mut cloud = running();
+    cloud.pool_is(NAME, "Updating", None);
+    cloud.delete(&node_key());
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!is_going(&cloud) && cloud.has(&node_key()));
+    cloud.pool_is(NAME, "Succeeded", None);
+    cloud.look(&ClaimPlanner, &key());
+    assert!(is_going(&cloud));
+}
+
+#[test]
+fn nothing_is_repaired_while_a_pool_is_started_nor_in_the_ten_minutes_after() {
+    for state in ["Starting", "Stopping", "Stopped", "Updating", "UpgradingNodeImageVersion"] {
+        let mut cloud = running();
+        cloud.pool_is(NAME, state, None);
+        node_is(&mut cloud, &node_key(), "Unknown");
+        for _ in 0..4 {
+            cloud.wait(SignedDuration::from_mins(25));
+            cloud.look(&ClaimPlanner, &key());
+        }
+        assert!(!is_going(&cloud), "{state}");
+        let [status, reason, message] = condition(&cloud, "NodeHealthy");
+        assert_eq!([status.as_str(), reason.as_str()], ["Unknown", "PoolBusy"]);
+        assert!(message.contains(state) && message.contains("; next: ") && message.contains("remedy: "), "{message}");
+        cloud.pool_is(NAME, "Succeeded", None);
+        for minutes in [0, 9] {
+            cloud.wait(SignedDuration::from_mins(minutes));
+            cloud.look(&ClaimPlanner, &key());
+            assert!(!is_going(&cloud), "{state}: its node has to come up");
+        }
+        cloud.wait(SignedDuration::from_mins(1));
+        cloud.look(&ClaimPlanner, &key());
+        assert!(is_going(&cloud), "{state}");
+    }
+}
+
+#[test]
+fn a_node_that_is_well_again_is_told_to_be_and_a_blocked_repair_is_told_once() {
+    let mut cloud = running();
+    for number in 0..3 {
+        let node = cloud.node_joins(&format!("other{number}"), "other", &format!("azure:///other/{number}"));
+        cloud.edit(&node, |value| {
+            value["metadata"]["labels"] = json!({"karpenter.sh/registered": "true", "kaito.sh/workspace": "other"});
+        });
+        node_is(&mut cloud, &node, "Unknown");
+    }
+    node_is(&mut cloud, &node_key(), "Unknown");
+    for _ in 0..30 {
+        cloud.wait(SignedDuration::from_mins(5));
+        cloud.look(&ClaimPlanner, &key());
+    }
+    let told = cloud.notices.iter().filter(|notice| notice.reason == "NodeRepairBlocked").count();
+    assert_eq!(told, 1, "{:?}", cloud.notices);
+    let [status, reason, message] = condition(&cloud, "NodeHealthy");
+    assert_eq!([status.as_str(), reason.as_str()], ["Unknown", "NodeRepairBlocked"]);
+    assert!(message.contains("; next: ") && message.contains("; remedy: "), "{message}");
+    node_is(&mut cloud, &node_key(), "True");
+    cloud.settle(&ClaimPlanner, &key());
+    assert_eq!(condition(&cloud, "NodeHealthy")[0], "True");
+    assert!(!is_going(&cloud));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! A claim that is deleted gives everything back, in order, and asks the pods first.
 
-use super::{NAME, claim, condition, key, node_key, running, stage_with, tried};
+use super::{MACHINE, NAME, claim, condition, key, node_key, running, stage_with, tried};
 use jiff::SignedDuration;
 use kaito_core::backend::{BackendError, ErrorKind};
-use kaito_core::{Kind, ObjectKey};
+use kaito_core::plan::Wake;
+use kaito_core::snapshot::Answer;
+use kaito_core::{Kind, ObjectKey, Read, Seen};
 use kaito_provisioner::ClaimPlanner;
 use kaito_tests::cloud_by_hand::{CloudByHand, pool};
 use serde_json::{Value, json};
@@ -85,7 +87,8 @@ fn a_budget_that_refuses_is_told_and_ends_with_the_grace_period() {
         let [status, reason, message] = condition(&cloud, "Drained");
         assert_eq!([status.as_str(), reason.as_str()], ["Unknown", "Draining"]);
         assert!(message.contains("Pod default/web: Cannot evict pod"), "{message}");
-        assert!(cloud.notices.iter().any(|notice| notice.reason == "FailedDraining"));
+        let warnings = cloud.notices.iter().filter(|notice| notice.reason == "FailedDraining").count();
+        assert_eq!(warnings, 1, "told once, not at every look");
         cloud.wait(SignedDuration::from_mins(minutes - 2));
         looks(&mut cloud, 1);
         assert!(cloud.has(&pool(NAME)), "{said:?}");
@@ -136,4 +139,51 @@ fn a_claim_that_is_deleted_while_its_pool_is_being_made_takes_the_pool_along() {
     cloud.wait(SignedDuration::from_mins(2));
     looks(&mut cloud, 2);
     assert!(!cloud.has(&key()));
+}
+
+#[test]
+fn an_old_cache_of_a_claim_that_is_gone_takes_nothing_from_the_next_one_of_its_name() {
+    let mut cloud = running();
+    cloud.delete(&key());
+    let dying = Seen::decode(Kind::NodeClaim, cloud.get(&key()));
+    cloud.settle(&ClaimPlanner, &key());
+    cloud.wait(SignedDuration::from_mins(1));
+    cloud.put(&claim());
+    cloud.node_joins("n1", NAME, MACHINE);
+    cloud.settle(&ClaimPlanner, &key());
+    assert_eq!(condition(&cloud, "Ready")[0], "True");
+    cloud.take_tried();
+    cloud.cached.insert(Read::object(key()), Answer::Object(Some(dying)));
+    looks(&mut cloud, 4);
+    assert_eq!(cloud.take_tried(), [""; 0]);
+}
+
+#[test]
+fn a_budget_that_refuses_is_waited_for_and_slows_nothing_down() {
+    let mut cloud = running();
+    put_pod(&mut cloud, "web", &json!({}));
+    refuse_evictions(&mut cloud);
+    cloud.delete(&key());
+    looks(&mut cloud, 4);
+    let report = cloud.look(&ClaimPlanner, &key());
+    assert_eq!((report.errors, report.wake), (Vec::new(), Wake::After(SignedDuration::from_secs(5))));
+    // Another kind of refusal is a failure like any other.
+    cloud.refusals = vec![("evict", Kind::Pod, BackendError::new(ErrorKind::Forbidden, "no"))];
+    assert_eq!(cloud.look(&ClaimPlanner, &key()).errors.len(), 1);
+}
+
+#[test]
+fn pods_that_the_cluster_needs_leave_after_the_others() {
+    let mut cloud = running();
+    let critical = put_pod(&mut cloud, "dns", &json!({}));
+    cloud.edit(&critical, |value| value["spec"]["priorityClassName"] = json!("system-cluster-critical"));
+    put_pod(&mut cloud, "web", &json!({}));
+    refuse_evictions(&mut cloud);
+    cloud.delete(&key());
+    looks(&mut cloud, 4);
+    assert_eq!(tried(&cloud, "evict Pod dns"), 0, "{:?}", cloud.tried);
+    cloud.refusals.clear();
+    looks(&mut cloud, 4);
+    let order: Vec<String> = cloud.take_tried().into_iter().filter(|tried| tried.starts_with("evict")).collect();
+    assert_eq!(order.last().map(String::as_str), Some("evict Pod dns"), "{order:?}");
 }

@@ -19,15 +19,11 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ("finalize/never-launched", "the pool is deleted before the claim is let go, whether or not a Node came (S5-B16)"),
     ("finalize/delete-404", "that there is no pool is read before the claim is let go, one look later"),
     (
-        "finalize/unmanaged",
-        "what is left of a claim that is not ours is collected in the same look (gc/inst-claim-unmanaged)",
-    ),
-    (
         "gc/inst-leaked-node",
         "a Node that carries nothing of ours is not ours to delete (I6): AKS takes it with its machine",
     ),
-    ("gc/inst-31s", "as inst-leaked-node"),
-    ("gc/inst-claim-unmanaged", "as inst-leaked-node"),
+    ("gc/inst-31s", "a pool without a claim is left for ten minutes (S5-B20)"),
+    ("gc/inst-claim-unmanaged", "while any claim has its name, no pool is taken for one without a claim"),
     ("gc/inst-two", "as inst-leaked-node"),
     (
         "gc/claim-unregistered",
