@@ -295,13 +295,13 @@ reasons! {
     /// The nodes with the labels are different machines.
     NODES_DIFFER = "NodesDiffer" on NodesReady, refuses(60),
         evidence "labels nvidia.com/* of the nodes that the message names: kubectl get node -L nvidia.com/gpu.product,nvidia.com/gpu.count,nvidia.com/gpu.memory",
-        next "looks again when the labels of a node change; no pods are made",
+        next "looks again when the labels of a node change; no machine is asked for",
         remedy "choose nodes of one kind, by another label in resource.labelSelector, which tells them apart";
 
     /// No node has the part of its GPUs that is asked for.
     PART_NOT_POSSIBLE = "PartNotPossible" on NodesReady, refuses(60),
         evidence "resource.partition of the Workspace beside the labels nvidia.com/gpu.product and nvidia.com/gpu.count of the nodes that the message names",
-        next "looks again when the labels of a node change; no pods are made",
+        next "looks again when the labels of a node change; no machine is asked for",
         remedy "ask for a part that the nodes have, or bring nodes along that have it";
 
     /// Nodes are ready and show no GPUs.
