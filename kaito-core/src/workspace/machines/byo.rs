@@ -40,7 +40,8 @@ impl Provisioner for Byo {
         let Ok(workspace) = view.workspace else { return Ok(None) };
         let listing = nodes(view, workspace)?;
         super::tell_unreadable(draft, &listing);
-        let survey = Survey::of(workspace, listing.items, &view.nodes_in_use()?);
+        let in_use = view.nodes_in_use()?;
+        let survey = Survey::of(workspace, listing.items, &in_use);
         let settled = draft.target.or(view.recorded_target());
         // What cannot be done with the Nodes that are there is told by whoever found out; what they lack, here.
         let lacking = || (survey.usable() == 0).then(|| u32::try_from(workspace.count().max(1)).unwrap_or(1));
@@ -53,7 +54,8 @@ impl Provisioner for Byo {
             if draft.may_buy() { survey.fit.iter().take(target as usize).copied().collect() } else { Vec::new() };
         let mut workers = survey.fit.clone();
         workers.sort_by_key(|node| node.metadata.name.clone());
-        let is_asked = draft.subject.is_some() || survey.usable() == 0;
+        // Of what is refused, only pods that run wait for their nodes.
+        let is_asked = !in_use.is_empty();
         let short = Short { row: survey.awaited(), words: Some(survey.shortage()) };
         Ok(Some(Came { workers, used, target, awaited: Vec::new(), is_asked, short }))
     }
