@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{Container, EnvVar};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kaito_api::vocabulary::annotations;
 use kaito_core::failure::{self, Failure};
-use kaito_core::manifest::{self, Layout, Serving, shell_line};
+use kaito_core::manifest::{self, Layout, Placement, Serving, shell_line};
 use kaito_core::sizing::{self, Demand};
 use kaito_core::workspace::{Engine, Facts, Looked, resolve};
 use kaito_presets::{GpuVendor, images, sku};

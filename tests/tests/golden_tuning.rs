@@ -5,7 +5,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kaito_api::raw::RawVolumeSource;
 use kaito_core::failure::{self, Failure, Reason};
-use kaito_core::manifest::{self, Input, Output, Tuning};
+use kaito_core::manifest::{self, Input, Output, Placement, Tuning};
 use kaito_core::memory::World;
 use kaito_core::training::Results;
 use kaito_core::workspace::{Facts, Looked, Task, resolve};

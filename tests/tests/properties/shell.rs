@@ -3,7 +3,7 @@
 //! Every text of a user that a builder takes is planted full of what means something to a shell; then a real `/bin/sh` reads every command line of the objects that come of it, with programs that
 //! only say what they were given. A planted text must arrive whole, in one word, and nothing of it may run. What the rules of admission let through is no matter here: an object may be older than a rule.
 
-use kaito_core::manifest::{self, Adapter, AdapterSource, Input, Layout, Output, Serving, Tuning};
+use kaito_core::manifest::{self, Adapter, AdapterSource, Input, Layout, Output, Placement, Serving, Tuning};
 use kaito_core::training::Results;
 use kaito_core::workspace::{Engine, Facts, Looked, Task, resolve};
 use kaito_core::{Settings, kinds::Typed};
