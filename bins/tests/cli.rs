@@ -370,7 +370,7 @@ fn the_value_of_a_secret_is_never_repeated() {
 #[test]
 fn flags_that_cannot_be_honoured_are_answered_with_those_that_can() {
     let table: &[(&[&str], &str)] = &[
-        (&["--node-provisioner", "karpenter"], "comes with a later version"),
+        (&["--node-provisioner", "karpenter", "--karpenter-node-classes", "[]"], "--karpenter-node-classes"),
         (
             &["--node-provisioner", "azure-gpu-provisioner", "--feature-gates", "disableNodeAutoProvisioning=true"],
             "contradicts the feature gate",
