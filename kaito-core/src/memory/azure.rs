@@ -119,7 +119,7 @@ impl AzureRefusal {
     fn error(&self, status: u16) -> BackendError {
         let kind = match status {
             401 | 403 => ErrorKind::Forbidden,
-            409 => ErrorKind::Conflict,
+            409 => ErrorKind::Busy,
             429 => ErrorKind::Throttled,
             500.. => ErrorKind::Unavailable,
             _ => ErrorKind::Invalid,
