@@ -25,8 +25,16 @@ pub(super) fn plan(key: &ObjectKey, snapshot: &Snapshot) -> Result<Plan, Unread>
     let mut plan = Plan::nothing(Outcome::Gone);
     let nodes = snapshot.list::<Node>(None, nodes_of(&key.name), Freshness::Cached)?.items;
     let held: Vec<&Node> = nodes.into_iter().filter(|node| is_held(&node.metadata)).collect();
+    if !is_told(snapshot, key, Freshness::Cached)? {
+        plan.wake = Wake::After(POLL);
+        return Ok(plan);
+    }
     let cached = ours(snapshot, key, Freshness::Cached)?;
     if cached.is_none() && held.is_empty() {
+        return Ok(plan);
+    }
+    if !is_told(snapshot, key, Freshness::Live)? {
+        plan.wake = Wake::After(POLL);
         return Ok(plan);
     }
     let live = ours(snapshot, key, Freshness::Live)?;
@@ -55,6 +63,14 @@ pub(super) fn plan(key: &ObjectKey, snapshot: &Snapshot) -> Result<Plan, Unread>
         plan.push(Effect::Delete { target }, None);
     }
     Ok(plan)
+}
+
+/// Whether the cloud tells how the pool is. Where it does not, nobody's machine is taken for gone.
+fn is_told(snapshot: &Snapshot, key: &ObjectKey, freshness: Freshness) -> Result<bool, Unread> {
+    if crate::PoolName::parse(&key.name).is_err() {
+        return Ok(true);
+    }
+    Ok(!matches!(snapshot.seen_of_cloud(pool_key(&key.name), freshness)?, Err(_) | Ok(Some(Seen::Malformed(_)))))
 }
 
 /// The pool of this name, where it is ours.

@@ -14,6 +14,7 @@ use crate::pool::{PoolSeen, PoolState};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::vocabulary::annotations;
+use kaito_core::backend::BackendError;
 use kaito_core::effect::{Effect, EffectId, MetadataPatch, is_dying};
 use kaito_core::read::Freshness;
 use kaito_core::snapshot::Unread;
@@ -34,6 +35,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         Held::Own(pool, _) | Held::Earlier(pool, _) => give_back(view, draft, &pool, asked, until)?,
         Held::Absent | Held::Foreign => let_go(view, draft, asked),
         Held::Unreadable(why) => going(view, draft, &format!("the agent pool cannot be read: {why}"), asked),
+        Held::Unknown(error) => going(view, draft, &not_known(view, error), asked),
     }
     Ok(Flow::Stop)
 }
@@ -99,8 +101,14 @@ fn give_back(
         }
         Held::Absent | Held::Foreign => let_go(view, draft, asked),
         Held::Unreadable(why) => going(view, draft, &format!("the agent pool cannot be read: {why}"), asked),
+        Held::Unknown(error) => going(view, draft, &not_known(view, error), asked),
     }
     Ok(())
+}
+
+/// Nobody lets go of a machine that may be there.
+fn not_known(view: &View<'_>, error: &BackendError) -> String {
+    format!("{error}: nothing is known of agent pool {}", view.name())
 }
 
 fn going(view: &View<'_>, draft: &mut Draft, what: &str, asked: Timestamp) {
