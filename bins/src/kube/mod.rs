@@ -23,3 +23,6 @@ pub use connect::{Stack, client, client_builder, config};
 pub use operator::{Operator, OperatorBuilder, OperatorError};
 pub use readiness::Readiness;
 pub use requests::Requests;
+
+/// The field manager of the controller of Workspaces.
+const WORKSPACE_MANAGER: &str = "kaito-workspace";
