@@ -51,6 +51,8 @@ macro_rules! kinds {
         impl Kind {
             /// Every kind, in the order of the table.
             pub const ALL: &'static [Kind] = &[$(Kind::$name,)*];
+            /// Whether the cloud holds its objects, and not the API server: each of the two may be away while the other is well.
+            pub const fn is_of_cloud(self) -> bool { matches!(self, Kind::AgentPool) }
             /// The `kind` of the wire form, such as `StatefulSet`.
             pub const fn name(self) -> &'static str { match self { $(Kind::$name => stringify!($name),)* } }
             /// The API group; empty for core kinds.

@@ -25,6 +25,8 @@ pub struct Settings {
     pub hub: Option<String>,
     /// The image family of nodes that name none (`--default-node-image-family`).
     pub image_family: ImageFamily,
+    /// Whether a node that is not ready for long is replaced with its machine (the provisioner's gate `NodeRepair`).
+    pub node_repair: bool,
 }
 
 fn cloud_name<S: serde::Serializer>(cloud: &Cloud, serializer: S) -> Result<S::Ok, S::Error> {
@@ -37,7 +39,7 @@ fn cloud_named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cloud, D::E
     known.ok_or_else(|| serde::de::Error::custom(format!("no such cloud: {name:?}")))
 }
 
-/// Azure, the published registry, the chart's namespace.
+/// Azure, the published registry, the chart's namespace, repair of nodes.
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -48,6 +50,7 @@ impl Default for Settings {
             release_namespace: "kaito-workspace".to_owned(),
             hub: None,
             image_family: ImageFamily::Ubuntu,
+            node_repair: true,
         }
     }
 }

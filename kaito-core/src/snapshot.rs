@@ -3,6 +3,7 @@
 //! A plan reads by [`Snapshot::get`] and [`Snapshot::list`]. What is not there yet comes back as [`Unread`], which `?` hands to the driver; it reads, and plans again.
 //! What was asked for is recorded: that record is the read set, and nobody maintains a map of dependencies by hand.
 
+use crate::backend::BackendError;
 use crate::effect::EffectError;
 use crate::hub::{ModelAnswer, ModelQuery};
 use crate::kinds::Typed;
@@ -27,6 +28,9 @@ pub enum Answer {
     Log(Result<String, String>),
     /// To a question for a repository.
     Model(ModelAnswer),
+    /// To a question for an object of the cloud ([`Kind::is_of_cloud`](crate::Kind::is_of_cloud)): why nothing is known of it. That is an answer and no error, so that a plan tells it: the cloud may be
+    /// away for hours, or its credential gone for good, while the API server is well.
+    Unknown(BackendError),
 }
 
 /// Questions that the snapshot holds no answer to yet.
@@ -163,11 +167,21 @@ impl Snapshot {
         })
     }
 
-    /// One object by key, of whatever kind.
+    /// One object by key, of whatever kind the API server holds. Of the cloud's, what is not known would look absent: [`Snapshot::seen_of_cloud`].
     pub fn seen(&self, key: ObjectKey, freshness: Freshness) -> Result<Option<&Seen>, Unread> {
+        Ok(self.seen_of_cloud(key, freshness)?.unwrap_or(None))
+    }
+
+    /// One object of the cloud by key, or why nothing is known of it: that is no ground to make it, nor to take it for gone.
+    pub fn seen_of_cloud(
+        &self,
+        key: ObjectKey,
+        freshness: Freshness,
+    ) -> Result<Result<Option<&Seen>, &BackendError>, Unread> {
         Ok(match self.ask(Read::Object { key, freshness })? {
-            Answer::Object(seen) => seen.as_ref(),
-            Answer::List(_) | Answer::NoSuchKind | Answer::Log(_) | Answer::Model(_) => None,
+            Answer::Object(seen) => Ok(seen.as_ref()),
+            Answer::Unknown(error) => Err(error),
+            Answer::List(_) | Answer::NoSuchKind | Answer::Log(_) | Answer::Model(_) => Ok(None),
         })
     }
 
@@ -175,7 +189,9 @@ impl Snapshot {
     pub fn log(&self, query: LogQuery) -> Result<Result<&str, &str>, Unread> {
         Ok(match self.ask(Read::Log(query))? {
             Answer::Log(log) => log.as_deref().map_err(String::as_str),
-            Answer::Object(_) | Answer::List(_) | Answer::NoSuchKind | Answer::Model(_) => Err("the answer is no log"),
+            Answer::Object(_) | Answer::List(_) | Answer::NoSuchKind | Answer::Model(_) | Answer::Unknown(_) => {
+                Err("the answer is no log")
+            }
         })
     }
 
@@ -183,7 +199,9 @@ impl Snapshot {
     pub fn model(&self, query: ModelQuery) -> Result<&ModelAnswer, Unread> {
         Ok(match self.ask(Read::Model(query))? {
             Answer::Model(answer) => answer,
-            Answer::Object(_) | Answer::List(_) | Answer::NoSuchKind | Answer::Log(_) => &ModelAnswer::Pending,
+            Answer::Object(_) | Answer::List(_) | Answer::NoSuchKind | Answer::Log(_) | Answer::Unknown(_) => {
+                &ModelAnswer::Pending
+            }
         })
     }
 
@@ -209,7 +227,7 @@ impl Snapshot {
                 }
             }
             Answer::NoSuchKind => listing.no_such_kind = true,
-            Answer::Object(_) | Answer::Log(_) | Answer::Model(_) => {}
+            Answer::Object(_) | Answer::Log(_) | Answer::Model(_) | Answer::Unknown(_) => {}
         }
         Ok(listing)
     }

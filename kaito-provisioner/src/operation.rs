@@ -57,10 +57,6 @@ pub enum Verdict {
 }
 
 impl Operation {
-    /// How long a pool is waited for, from the request to a pool that has succeeded: AKS takes 3 to 10 minutes.
-    const CREATE_WITHIN: SignedDuration = SignedDuration::from_mins(30);
-    /// How long a deletion may take: AKS drains what is left, which takes up to half an hour for each pod with a long grace.
-    const DELETE_WITHIN: SignedDuration = SignedDuration::from_mins(60);
     /// How long a pool may look as if it had not been asked for: an answer that was lost on its way, a process that died before it sent, and reads that lag. No longer, for to ask twice makes no
     /// second pool: a request makes one only where there is none.
     const UNMADE_FOR: SignedDuration = SignedDuration::from_secs(30);
@@ -75,15 +71,6 @@ impl Operation {
     /// What to ask for next; `link` is what this process remembers.
     pub fn ask<'a>(&'a self, link: Option<&'a OperationLink>) -> Ask<'a> {
         link.map_or(Ask::Pool(&self.pool), Ask::Operation)
-    }
-
-    /// When it should have ended. A wait beyond that is told, and goes on.
-    pub fn deadline(&self) -> Timestamp {
-        let within = match self.doing {
-            Doing::Create => Self::CREATE_WITHIN,
-            Doing::Delete => Self::DELETE_WITHIN,
-        };
-        self.started_at.saturating_add(within).unwrap_or(Timestamp::MAX)
     }
 
     /// Takes in how far the operation is. Its success is only believed when the pool shows it.

@@ -23,6 +23,10 @@ pub struct CloudByHand {
     now: Timestamp,
     /// What is refused from now on.
     pub refusals: Vec<Refusal>,
+    /// Why the cloud tells nothing of any pool, while it does not.
+    pub silence: Option<BackendError>,
+    /// What is decided with.
+    pub settings: Settings,
     /// Answers of a cache that lags, instead of what is there.
     pub cached: BTreeMap<Read, Answer>,
     /// Whether a pool is made as soon as it is asked for.
@@ -42,6 +46,8 @@ impl CloudByHand {
             cluster: MemoryCluster::new(now),
             now,
             refusals: Vec::new(),
+            silence: None,
+            settings: Settings::default(),
             cached: BTreeMap::new(),
             pools_succeed: false,
             pools_linger: false,
@@ -154,7 +160,7 @@ impl CloudByHand {
     /// # Panics
     /// When the planner never comes to a plan.
     pub fn look_until(&mut self, planner: &dyn Planner, root: &ObjectKey, most: usize) -> Option<Report> {
-        let settings = Settings::default();
+        let settings = self.settings.clone();
         let mut work = Reconciliation::new(root.clone(), self.now);
         let mut writes = 0;
         loop {
@@ -166,6 +172,9 @@ impl CloudByHand {
                 writes += 1;
             }
             match wish {
+                Wish::Read(read) if read.kind() == Some(Kind::AgentPool) && self.silence.is_some() => {
+                    work.answered(self.silence.clone().map_or(Ok(Answer::Object(None)), Err));
+                }
                 Wish::Read(read) => {
                     let cached = self.cached.get(&read).cloned();
                     work.answered(Ok(cached.unwrap_or_else(|| self.cluster.answer(&read))));

@@ -8,6 +8,7 @@ use kaito_core::backend::{BackendError, ErrorKind};
 use kaito_core::words::quoted;
 use kaito_provisioner::arm::Endpoint;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,7 +75,7 @@ impl fmt::Debug for Exchange {
 }
 
 impl Exchange {
-    /// The way to an endpoint. `scope` is what tokens are asked for, such as `https://management.azure.com/.default`; `authorities` are certificates in PEM that are believed beside the system's.
+    /// The way to an endpoint. `scope` is what tokens are asked for, such as `https://management.azure.com/.default`; `authorities` is a file of certificates in PEM that are believed beside the system's.
     ///
     /// # Errors
     /// In words: the certificates cannot be read, or the process has no TLS provider.
@@ -82,7 +83,7 @@ impl Exchange {
         endpoint: Endpoint,
         credential: Arc<dyn Credential>,
         scope: String,
-        authorities: Option<&[u8]>,
+        authorities: Option<&Path>,
         limits: TimeLimits,
     ) -> Result<Self, String> {
         let told = |error: reqwest::Error| crate::causes::told(&error.without_url());
@@ -93,8 +94,8 @@ impl Exchange {
             .tls_version_min(reqwest::tls::Version::TLS_1_2)
             .connect_timeout(limits.connect)
             .timeout(limits.request);
-        if let Some(pem) = authorities {
-            builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(pem).map_err(told)?);
+        if let Some(file) = authorities {
+            builder = builder.tls_certs_merge(http_client::authorities(file)?);
         }
         let client = builder.build().map_err(told)?;
         Ok(Self { client, endpoint, token: Kept::new(credential, scope), limits })
@@ -110,7 +111,9 @@ impl Exchange {
         if answer.status() != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
-        self.token.forget(&token).await;
+        if !self.token.forget(&token) {
+            return Ok(answer);
+        }
         let token = self.token.token().await?;
         self.once(request, &token).await
     }

@@ -25,8 +25,16 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("AUTH_MODE", "auto, workload-identity, service-principal, managed-identity, cli or static-token"),
     ("ARM_ENDPOINT", "the cloud; https://management.azure.com unless told"),
     ("ARM_AUDIENCE", "what tokens are for; the endpoint unless told"),
-    ("ARM_API_VERSION", "the version of the agent-pool API"),
-    ("ARM_CA_BUNDLE", "a file of certificates that are believed beside the system's"),
+    ("ARM_API_VERSION", "the version of the agent-pool API, 2024-09-01 or newer"),
+    (
+        "ARM_CA_BUNDLE",
+        "a file of certificates that are believed beside the system's, of Azure and of whoever gives tokens",
+    ),
+    (
+        "IDENTITY_ENDPOINT",
+        "who gives tokens to a managed identity, with IDENTITY_HEADER; the machine's metadata service unless told",
+    ),
+    ("IDENTITY_HEADER", "what IDENTITY_ENDPOINT is shown"),
     ("ARM_TOKEN", "the token, with AUTH_MODE=static-token"),
 ];
 
@@ -92,11 +100,9 @@ impl ArmOptions {
 
     /// The pools. Nothing is sent yet; in words: the certificates cannot be read, or the process has no TLS provider.
     pub fn pools(self, limits: TimeLimits) -> Result<ArmPools, String> {
-        let read =
-            |path: &PathBuf| std::fs::read(path).map_err(|why| format!("ARM_CA_BUNDLE={}: {why}", path.display()));
-        let authorities = self.authorities.as_ref().map(read).transpose()?;
         let endpoint = self.arm.endpoint().clone();
-        let exchange = Exchange::new(endpoint, self.credential, self.scope, authorities.as_deref(), limits)?;
+        let exchange = Exchange::new(endpoint, self.credential, self.scope, self.authorities.as_deref(), limits)
+            .map_err(|why| if self.authorities.is_some() { format!("ARM_CA_BUNDLE={why}") } else { why })?;
         Ok(ArmPools::new(self.arm, exchange))
     }
 }
@@ -124,6 +130,7 @@ fn credential(
             authority: text("AZURE_AUTHORITY_HOST").unwrap_or_else(|| AUTHORITY.to_owned()),
             tenant: need("AZURE_TENANT_ID")?,
             client: need("AZURE_CLIENT_ID")?,
+            authorities: text("ARM_CA_BUNDLE").map(PathBuf::from),
         })
     };
     Ok(match mode {
@@ -137,7 +144,10 @@ fn credential(
         }
         "managed-identity" => {
             let client = text("AZURE_CLIENT_ID");
-            ("managed-identity", Arc::new(ManagedIdentity { client, ..ManagedIdentity::default() }))
+            let own = ManagedIdentity { client, ..ManagedIdentity::default() };
+            let told = text("IDENTITY_ENDPOINT").zip(text("IDENTITY_HEADER"));
+            let told = told.map(|(endpoint, header)| ManagedIdentity { endpoint, header: Some(header), ..own.clone() });
+            ("managed-identity", Arc::new(told.unwrap_or(own)))
         }
         "cli" => ("cli", Arc::new(AzureCli { tenant: text("AZURE_TENANT_ID") })),
         "static-token" => ("static-token", Arc::new(StaticToken(need("ARM_TOKEN")?))),
@@ -189,6 +199,7 @@ mod tests {
             (&[("AZURE_CLUSTER_NAME", "a/b")], "ARM_SUBSCRIPTION_ID, ARM_RESOURCE_GROUP, AZURE_CLUSTER_NAME"),
             (&[("ARM_ENDPOINT", "management.azure.com")], "ARM_ENDPOINT"),
             (&[("ARM_API_VERSION", "latest")], "ARM_API_VERSION"),
+            (&[("ARM_API_VERSION", "2024-01-01")], "ARM_API_VERSION"),
             (&[("AUTH_MODE", "magic")], "AUTH_MODE"),
             (&[("DEPLOYMENT_MODE", "self-hosted")], "AZURE_FEDERATED_TOKEN_FILE"),
             (&[("AZURE_FEDERATED_TOKEN_FILE", "/x")], "AZURE_TENANT_ID"),

@@ -1,7 +1,7 @@
 //! Reads and effects of agent pools, asked of Azure.
 //!
-//! An operation's address is kept in memory only, for it may be signed: while it is known, a live look at a pool asks the operation first, whose error is richer than the pool's and there sooner.
-//! A process that has started again asks the pool alone.
+//! An operation's address is kept in memory only, for it may be signed. While it is known, a look at the pool asks the operation and nobody else, no sooner than Azure wants to be asked; until then
+//! the pool is as it was seen last. When the operation has ended, and in a process that has started again, the pool itself is asked.
 
 use super::object::{self, refused};
 use super::{Exchange, poller::Feed};
@@ -13,9 +13,10 @@ use kaito_core::effect::{Effect, WriteMode};
 use kaito_core::read::Read;
 use kaito_core::snapshot::Answer;
 use kaito_core::{Kind, ObjectKey, Seen};
-use kaito_provisioner::arm::{OperationLink, Pages, Progress, Removal};
+use kaito_provisioner::arm::{DEFAULT_POLL, OperationLink, Pages, Progress, Removal};
+use kaito_provisioner::operation::{Ask, Doing, Verdict};
 use kaito_provisioner::pool::PoolState;
-use kaito_provisioner::{Arm, ArmError, Failure, PoolName, PoolSeen};
+use kaito_provisioner::{Arm, ArmError, Failure, Operation, PoolName, PoolSeen};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,8 +51,24 @@ struct Memory {
 
 #[derive(Debug)]
 struct Running {
+    operation: Operation,
     link: OperationLink,
+    /// When it is asked next.
     due: Instant,
+    /// The pool as it was seen last.
+    pool: PoolSeen,
+    /// Whether something else was seen of the pool: then it is asked for although the operation goes on.
+    is_doubted: bool,
+}
+
+/// What is to be done for a look at a pool.
+enum Way {
+    /// This operation is asked.
+    Operation(OperationLink),
+    /// The pool is.
+    Pool,
+    /// Nobody: it is too early.
+    AsSeen(Box<PoolSeen>),
 }
 
 /// A whole list, and what is wrong with the rest.
@@ -113,9 +130,28 @@ impl ArmPools {
 
     async fn look(&self, key: &ObjectKey) -> Result<Option<Seen>, BackendError> {
         let name = object::name(key)?;
-        self.ask_operation(&name).await;
+        let pool = match self.way(&name) {
+            Way::AsSeen(pool) => Some(pool),
+            Way::Pool => None,
+            Way::Operation(link) => self.ask_operation(&name, &link).await.map(Box::new),
+        };
+        if let Some(pool) = pool {
+            return Ok(Some(self.object(*pool)));
+        }
         let found = self.get(&name).await?;
         Ok(self.seen(&name, found).await)
+    }
+
+    fn way(&self, name: &PoolName) -> Way {
+        let memory = lock(&self.inner.memory);
+        let Some(running) = memory.operations.get(name) else { return Way::Pool };
+        match running.operation.ask(Some(&running.link)) {
+            Ask::Operation(_) if running.due > Instant::now() && !running.is_doubted => {
+                Way::AsSeen(Box::new(running.pool.clone()))
+            }
+            Ask::Operation(link) => Way::Operation(link.clone()),
+            Ask::Pool(_) => Way::Pool,
+        }
     }
 
     async fn create(&self, key: &ObjectKey, body: &Value) -> Result<Written, BackendError> {
@@ -129,8 +165,7 @@ impl ArmPools {
             }
             Err(error) => return Err(told(&error)),
         };
-        lock(&self.inner.memory).failures.remove(&request.name);
-        self.started(&request.name, started.operation, started.poll_after, started.remark);
+        self.started(Doing::Create, &started.pool, started.operation, started.poll_after, started.remark);
         let seen = self.seen(&request.name, Some(started.pool)).await;
         Ok(seen.map_or(Written::Gone, |seen| Written::Now(Box::new(seen))))
     }
@@ -145,7 +180,7 @@ impl ArmPools {
             let words = format!("{key}: no provisioner has made it, and none deletes it");
             return Err(BackendError::new(ErrorKind::Forbidden, words));
         }
-        if object::uid(&pool) != uid {
+        if pool.uid() != uid {
             self.seen(&name, Some(pool)).await;
             let words = format!("{key}: it was made for another claim of that name");
             return Err(BackendError::new(ErrorKind::Conflict, words));
@@ -157,9 +192,8 @@ impl ArmPools {
                 self.seen(&name, None).await;
                 return Ok(Written::Gone);
             };
-            lock(&self.inner.memory).failures.remove(&name);
-            self.started(&name, operation, poll_after, remark);
             (pool.state, pool.failure) = (PoolState::Deleting, None);
+            self.started(Doing::Delete, &pool, operation, poll_after, remark);
         }
         let seen = self.seen(&name, Some(pool)).await;
         Ok(seen.map_or(Written::Gone, |seen| Written::Now(Box::new(seen))))
@@ -176,6 +210,9 @@ impl ArmPools {
             request = self.inner.arm.next_page(&link);
         }
         let (pools, unreadable) = pages.finish();
+        for (name, running) in &mut lock(&self.inner.memory).operations {
+            running.is_doubted |= !pools.iter().any(|pool| pool.name == *name);
+        }
         Ok(Listed { pools: pools.into_iter().map(|pool| self.object(pool)).collect(), unreadable })
     }
 
@@ -197,51 +234,75 @@ impl ArmPools {
         self.inner.arm.read_get(name, &answer, Timestamp::now()).map_err(|error| told(&error))
     }
 
-    /// Asks an operation that is known and due how far it is. That it does not answer says nothing: the pool is asked in any case.
-    async fn ask_operation(&self, name: &PoolName) {
-        let link = {
-            let memory = lock(&self.inner.memory);
-            let running = memory.operations.get(name).filter(|running| running.due <= Instant::now());
-            let Some(running) = running else { return };
-            running.link.clone()
-        };
-        let progress = match self.send(self.inner.arm.poll(&link)).await {
-            Ok(answer) => self.inner.arm.read_poll(&link, &answer, Timestamp::now()).map_err(|error| told(&error)),
+    /// Asks an operation how far it is: the pool as it was seen last, where the operation goes on. What its end means is [`Operation::told`]'s to say.
+    async fn ask_operation(&self, name: &PoolName, link: &OperationLink) -> Option<PoolSeen> {
+        let progress = match self.send(self.inner.arm.poll(link)).await {
+            Ok(answer) => self.inner.arm.read_poll(link, &answer, Timestamp::now()).map_err(|error| told(&error)),
             Err(error) => Err(error),
         };
         let mut memory = lock(&self.inner.memory);
         // Another operation may have begun meanwhile.
-        let Some(running) = memory.operations.get_mut(name).filter(|running| running.link == link) else { return };
-        match progress {
-            Ok(Progress::Running(wait)) => running.due = Instant::now() + wait,
-            Ok(Progress::Succeeded | Progress::Forgotten) => drop(memory.operations.remove(name)),
-            Ok(Progress::Failed(error)) => {
-                tracing::warn!(pool = %name, %error, "an operation has failed");
-                memory.operations.remove(name);
-                memory.failures.insert(name.clone(), error.failure);
-            }
+        let running = memory.operations.get_mut(name).filter(|running| running.link == *link)?;
+        let progress = match progress {
+            Ok(progress) => progress,
             Err(error) => {
-                running.due = Instant::now() + error.retry_after.unwrap_or(kaito_provisioner::arm::DEFAULT_POLL);
+                // That it does not answer says nothing: the pool is asked.
+                running.due = Instant::now() + error.retry_after.unwrap_or(DEFAULT_POLL);
                 tracing::debug!(pool = %name, %error, "an operation does not say how far it is");
+                return None;
             }
+        };
+        if let Progress::Failed(error) = &progress {
+            tracing::warn!(pool = %name, %error, "an operation has failed");
         }
+        if let Progress::Running(wait) = progress {
+            running.due = Instant::now() + wait;
+        }
+        if running.operation.told(&progress) == Verdict::Running {
+            let is_doubted = std::mem::take(&mut running.is_doubted);
+            return (!is_doubted).then(|| running.pool.clone());
+        }
+        let ended = memory.operations.remove(name)?;
+        if let Some(failure) = ended.operation.failure {
+            memory.failures.insert(name.clone(), failure);
+        }
+        None
     }
 
-    fn started(&self, name: &PoolName, link: Option<OperationLink>, wait: Duration, remark: Option<String>) {
+    /// Something is done to a pool from now on.
+    fn started(
+        &self,
+        doing: Doing,
+        pool: &PoolSeen,
+        link: Option<OperationLink>,
+        wait: Duration,
+        remark: Option<String>,
+    ) {
         if let Some(remark) = remark {
-            tracing::warn!(pool = %name, remark, "an address is not followed; the pool itself is asked");
+            tracing::warn!(pool = %pool.name, remark, "an address is not followed; the pool itself is asked");
         }
         let mut memory = lock(&self.inner.memory);
+        memory.failures.remove(&pool.name);
         match link {
-            Some(link) => memory.operations.insert(name.clone(), Running { link, due: Instant::now() + wait }),
-            None => memory.operations.remove(name),
+            Some(link) => {
+                let operation = Operation::begin(pool.name.clone(), doing, Timestamp::now());
+                let running =
+                    Running { operation, link, due: Instant::now() + wait, pool: pool.clone(), is_doubted: false };
+                memory.operations.insert(pool.name.clone(), running)
+            }
+            None => memory.operations.remove(&pool.name),
         };
     }
 
     /// A pool that was looked at: told to whoever watches.
     async fn seen(&self, name: &PoolName, found: Option<PoolSeen>) -> Option<Seen> {
         let seen = match found {
-            Some(pool) => Some(self.object(pool)),
+            Some(pool) => {
+                if let Some(running) = lock(&self.inner.memory).operations.get_mut(name) {
+                    running.pool = pool.clone();
+                }
+                Some(self.object(pool))
+            }
             None => {
                 let mut memory = lock(&self.inner.memory);
                 memory.operations.remove(name);
@@ -261,6 +322,9 @@ impl ArmPools {
     /// A pool with what only this process knows of it.
     fn object(&self, mut pool: PoolSeen) -> Seen {
         let mut memory = lock(&self.inner.memory);
+        if let Some(running) = memory.operations.get_mut(&pool.name) {
+            running.is_doubted |= !pool.is_busy();
+        }
         match pool.state {
             PoolState::Succeeded => drop(memory.failures.remove(&pool.name)),
             _ => pool.failure = memory.failures.get(&pool.name).cloned().or(pool.failure.take()),

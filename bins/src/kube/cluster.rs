@@ -130,6 +130,6 @@ impl ClusterBackend for KubeCluster {
     }
 
     async fn publish(&self, about: &ObjectKey, uid: &str, notice: &Notice) {
-        events::publish(&self.requests, about, uid, notice).await;
+        events::publish(&self.requests, &self.manager, about, uid, notice).await;
     }
 }

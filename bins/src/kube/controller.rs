@@ -51,7 +51,7 @@ impl Controller {
         let mut sweep = tokio::time::interval(SWEEP);
         let mut settled = false;
         loop {
-            // Until every kind has been listed once, a plan would take for absent what has only not been seen.
+            // Until every kind of the API server has been listed once, a plan would take for absent what has only not been seen.
             settled = settled || self.stores.settled();
             let now = start.elapsed();
             while settled && tasks.len() < self.concurrency {
@@ -131,6 +131,9 @@ fn log(result: &Result<Report, BackendError>, took: Duration) {
     };
     for effect in &report.written {
         tracing::info!(object = %effect.key(), "{}", effect.verb());
+    }
+    for error in &report.unknown {
+        tracing::warn!(kind = error.kind.label(), %error, "the cloud does not answer");
     }
     for error in &report.errors {
         tracing::warn!(object = %error.key, kind = error.kind.label(), message = error.message, "{} refused", error.verb);

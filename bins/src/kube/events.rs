@@ -13,16 +13,21 @@ use serde_json::{Value, json};
 const NOTE: usize = 1024;
 
 /// Publishes a notice as an event about an object. A failure is logged, never told: an event must not stop a plan.
-pub(super) async fn publish(requests: &Requests, about: &ObjectKey, uid: &str, notice: &Notice) {
+pub(super) async fn publish(requests: &Requests, manager: &str, about: &ObjectKey, uid: &str, notice: &Notice) {
     let namespace = about.namespace.as_deref().unwrap_or("default");
     let url = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events");
-    let event = event(about, uid, notice, namespace, Timestamp::now());
+    let event = event(component(manager), (about, uid), notice, namespace, Timestamp::now());
     if let Err(error) = requests.post("Event", url, &event).await {
         tracing::warn!(about = %about, reason = notice.reason, %error, "event not published");
     }
 }
 
-fn event(about: &ObjectKey, uid: &str, notice: &Notice, namespace: &str, now: Timestamp) -> Value {
+/// Who signs: the controller of Workspaces as the reference's does, which people filter by, and every other program with its own name.
+fn component(manager: &str) -> &str {
+    if manager == super::WORKSPACE_MANAGER { COMPONENT_WORKSPACE } else { manager }
+}
+
+fn event(component: &str, (about, uid): (&ObjectKey, &str), notice: &Notice, namespace: &str, now: Timestamp) -> Value {
     json!({
         "apiVersion": "events.k8s.io/v1", "kind": "Event",
         "metadata": {"namespace": namespace, "name": name(&about.name, now)},
@@ -31,8 +36,8 @@ fn event(about: &ObjectKey, uid: &str, notice: &Notice, namespace: &str, now: Ti
         "action": notice.reason,
         "note": shortened(&notice.note),
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string(),
-        "reportingController": COMPONENT_WORKSPACE,
-        "reportingInstance": std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| COMPONENT_WORKSPACE.to_owned()),
+        "reportingController": component,
+        "reportingInstance": std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| component.to_owned()),
         "regarding": {
             "apiVersion": about.kind.api_version(), "kind": about.kind.name(),
             "namespace": about.namespace, "name": about.name, "uid": uid,
@@ -64,7 +69,9 @@ mod tests {
     fn an_event_is_about_one_object_and_fits() {
         let about = ObjectKey::new(Kind::Workspace, "a", "phi");
         let notice = Notice { warning: true, reason: "NoMachine", note: "é".repeat(2000), after: None };
-        let event = event(&about, "u", &notice, "a", Timestamp::UNIX_EPOCH);
+        let event = event(component("kaito-workspace"), (&about, "u"), &notice, "a", Timestamp::UNIX_EPOCH);
+        assert_eq!(event["reportingController"], "KAITO-Workspace-controller");
+        assert_eq!(component("kaito-gpu-provisioner"), "kaito-gpu-provisioner");
         assert_eq!(
             event["regarding"],
             json!({"apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "namespace": "a", "name": "phi", "uid": "u"})

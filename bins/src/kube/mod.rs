@@ -25,3 +25,6 @@ pub use node_classes::ClassKeeper;
 pub use operator::{Operator, OperatorBuilder, OperatorError};
 pub use readiness::Readiness;
 pub use requests::Requests;
+
+/// The field manager of the controller of Workspaces.
+const WORKSPACE_MANAGER: &str = "kaito-workspace";

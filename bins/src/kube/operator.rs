@@ -156,7 +156,7 @@ impl OperatorBuilder {
 impl Operator {
     /// An operator over a client. [`super::client`] makes one that does not retry behind our back; with another, waits are longer than they are said to be.
     pub fn builder(client: Client, settings: Settings) -> OperatorBuilder {
-        let manager = "kaito-workspace".to_owned();
+        let manager = super::WORKSPACE_MANAGER.to_owned();
         OperatorBuilder {
             client,
             settings,

@@ -94,8 +94,10 @@ const ROWS: &[Row] = &[
     row("ignore-dra-requests", true, KARPENTER, ""),
 ];
 
-/// Gates of the reference of which one has an effect there.
-const GATES: [&str; 5] = ["NodeRepair", "ReservedCapacity", "SpotToSpotConsolidation", "NodeOverlay", "StaticCapacity"];
+/// Whether a node that is not ready for long is replaced.
+const REPAIR: &str = "NodeRepair";
+/// Gates of the reference, of which the first has an effect there.
+const GATES: [&str; 5] = [REPAIR, "ReservedCapacity", "SpotToSpotConsolidation", "NodeOverlay", "StaticCapacity"];
 
 impl Options {
     /// Reads a command line, the program's own name left out, and the environment. Fails on what is unknown, malformed or not available, and when the cluster or the identity is not named.
@@ -173,7 +175,7 @@ impl Options {
         Ok(())
     }
 
-    /// Repair of nodes is always on; what else there is has no effect in the reference either.
+    /// Of the gates repair of nodes has an effect, in the reference as here.
     fn gates(&mut self, text: &str) -> Result<(), String> {
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let (name, value) =
@@ -181,9 +183,10 @@ impl Options {
             if !GATES.contains(&name.trim()) {
                 return Err(format!("{name:?} is no gate; known: {}", GATES.join(", ")));
             }
-            if (name.trim(), value.trim()) == ("NodeRepair", "false") {
-                self.warnings
-                    .push("--feature-gates: NodeRepair=false has no effect: sick nodes are replaced".to_owned());
+            let is_on =
+                value.trim().to_ascii_lowercase().parse().map_err(|_| format!("{part:?} is neither true nor false"))?;
+            if name.trim() == REPAIR {
+                self.settings.node_repair = is_on;
             }
         }
         Ok(())
@@ -254,6 +257,16 @@ mod tests {
     }
 
     #[test]
+    fn repair_of_nodes_can_be_switched_off() {
+        for (gates, is_on) in
+            [("", true), ("NodeRepair=false", false), ("StaticCapacity=true, NodeRepair = False", false)]
+        {
+            let options = read(&["--feature-gates", gates], &[]).unwrap();
+            assert_eq!((options.settings.node_repair, options.warnings.len()), (is_on, 0), "{gates}");
+        }
+    }
+
+    #[test]
     fn a_flag_wins_over_its_variable() {
         let options =
             read(&["--metrics-port=0", "-log-level", "debug"], &[("METRICS_PORT", "x"), ("LOG_LEVEL", "info")]);
@@ -271,6 +284,7 @@ mod tests {
             (&["--enable-profiling"], "no profiles"),
             (&["--feature-gates=NodeRepair"], "name=true"),
             (&["--feature-gates=Magic=true"], "no gate"),
+            (&["--feature-gates=NodeRepair=maybe"], "neither true nor false"),
             (&["--magic"], "unknown argument"),
             (&["magic"], "unknown argument"),
             (&["--metrics-port"], "needs a value"),

@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Invalid,
     /// Not allowed: RBAC, admission, quota, or a namespace that is going away.
     Forbidden,
+    /// Something else is being done there: the same may be asked again when that has ended. Not [`Conflict`](Self::Conflict): to look again at once helps nobody.
+    Busy,
     /// The server asks for patience.
     Throttled,
     /// The server cannot be reached, or is not well.
@@ -36,7 +38,14 @@ pub enum ErrorKind {
 impl ErrorKind {
     /// Whether trying the very same thing again may help.
     pub fn is_transient(self) -> bool {
-        matches!(self, ErrorKind::Conflict | ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::Timeout)
+        match self {
+            ErrorKind::Conflict
+            | ErrorKind::Busy
+            | ErrorKind::Throttled
+            | ErrorKind::Unavailable
+            | ErrorKind::Timeout => true,
+            ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::Invalid | ErrorKind::Forbidden => false,
+        }
     }
 
     /// A word for a metric's label.
@@ -47,6 +56,7 @@ impl ErrorKind {
             ErrorKind::AlreadyExists => "already_exists",
             ErrorKind::Invalid => "invalid",
             ErrorKind::Forbidden => "forbidden",
+            ErrorKind::Busy => "busy",
             ErrorKind::Throttled => "throttled",
             ErrorKind::Unavailable => "unavailable",
             ErrorKind::Timeout => "timeout",

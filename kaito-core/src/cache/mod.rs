@@ -104,9 +104,13 @@ impl Stores {
         self.lock().caches.values().map(|cache| (cache.row, cache.phase.clone())).collect()
     }
 
-    /// Whether every kind has been listed or is known to be missing, so that a plan sees the cluster as it is.
+    /// Whether every kind has been listed or is known to be missing, so that a plan sees the cluster as it is. A kind of the cloud is waited for until its first list has come or failed: a cloud that is
+    /// away keeps nobody from telling so, and each of its objects is asked for by itself meanwhile.
     pub fn settled(&self) -> bool {
-        self.lock().caches.values().all(|cache| !matches!(cache.phase, Phase::Starting(_)))
+        self.lock().caches.values().all(|cache| match &cache.phase {
+            Phase::Starting(failed) => failed.is_some() && cache.row.kind.is_of_cloud(),
+            Phase::Synced | Phase::Lost(_) | Phase::NoSuchKind => true,
+        })
     }
 
     /// All cached keys of a kind.

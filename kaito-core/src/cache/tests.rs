@@ -202,3 +202,18 @@ fn a_watch_that_is_lost_is_not_believed_until_it_lists_again() {
     assert_eq!(names(&stores.find(&ours())), ["one"]);
     assert!(Stores::new(KINDS).lost(Kind::NodeClaim, "never listed").is_none());
 }
+
+#[test]
+fn a_cloud_whose_first_list_fails_keeps_nobody_waiting_and_an_api_server_does() {
+    let row = |kind| KindUse { kind, watch: Watch::Full, label: None, verbs: &[], subresources: &[], custom: false };
+    let stores = Stores::new(&[row(Kind::AgentPool), row(Kind::NodeClaim)]);
+    stores.listed(Kind::NodeClaim, Vec::new());
+    assert!(!stores.settled(), "its list may come any moment");
+    stores.failed(Kind::AgentPool, "no credential");
+    assert!(stores.settled());
+    assert_eq!(stores.find(&Read::object(ObjectKey::cluster(Kind::AgentPool, "a"))), Found::AskServer);
+    let stores = Stores::new(&[row(Kind::AgentPool), row(Kind::NodeClaim)]);
+    stores.listed(Kind::AgentPool, Vec::new());
+    stores.failed(Kind::NodeClaim, "forbidden");
+    assert!(!stores.settled());
+}

@@ -67,6 +67,8 @@ pub struct Report {
     pub status: Option<StatusWrite>,
     /// What could not be written.
     pub errors: Vec<EffectError>,
+    /// What the cloud did not answer, and the plan was made without.
+    pub unknown: Vec<BackendError>,
     /// What the steps found out.
     pub remarks: Vec<Remark>,
     /// Look again at once: something changed between reading and writing.
@@ -83,6 +85,7 @@ impl Report {
             written: Vec::new(),
             status: None,
             errors: Vec::new(),
+            unknown: Vec::new(),
             remarks: Vec::new(),
             again: false,
         }

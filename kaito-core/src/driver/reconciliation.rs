@@ -289,6 +289,11 @@ impl Reconciliation {
             Err(_) if *rounds == 0 => {}
             // No reconcile fails for the words of a container.
             Err(error) if matches!(read, Read::Log(_)) => self.snapshot.answer(read, Answer::Log(Err(error.message))),
+            // What the cloud does not tell is for the plan to tell.
+            Err(error) if is_of_cloud(&read) => {
+                self.report.unknown.push(error.clone());
+                self.snapshot.answer(read, Answer::Unknown(error));
+            }
             Err(error) => self.cannot_look(error),
         }
     }
@@ -342,6 +347,10 @@ impl Reconciliation {
             }
         };
     }
+}
+
+fn is_of_cloud(read: &Read) -> bool {
+    matches!(read, Read::Object { key, .. } if key.kind.is_of_cloud())
 }
 
 /// A plan that asks for more and more.

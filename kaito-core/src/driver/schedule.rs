@@ -188,7 +188,7 @@ impl Schedule {
             Wake::After(after) => Some(remaining(after)),
             Wake::OnChange => None,
         };
-        if report.errors.is_empty() {
+        if report.errors.is_empty() && report.unknown.is_empty() {
             self.failures.remove(root);
             if touched {
                 self.look(root, now);
@@ -199,7 +199,8 @@ impl Schedule {
                 None => {}
             }
         } else {
-            let asked = report.errors.iter().filter_map(|error| error.retry_after).max();
+            let refusals = report.errors.iter().map(|error| error.retry_after);
+            let asked = refusals.chain(report.unknown.iter().map(|error| error.retry_after)).flatten().max();
             self.refused(root, asked, now, entropy);
             self.after_refusal(root, running.called || called, wake.map(|wake| now + wake));
         }

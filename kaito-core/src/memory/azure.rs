@@ -119,8 +119,7 @@ impl AzureRefusal {
     fn error(&self, status: u16) -> BackendError {
         let kind = match status {
             401 | 403 => ErrorKind::Forbidden,
-            // Not a version that is old: nothing that is read would help.
-            409 => ErrorKind::Unavailable,
+            409 => ErrorKind::Busy,
             429 => ErrorKind::Throttled,
             500.. => ErrorKind::Unavailable,
             _ => ErrorKind::Invalid,

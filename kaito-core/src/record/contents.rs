@@ -50,7 +50,7 @@ impl Item {
         let names = answers.iter().flat_map(|answered| match &answered.found {
             Found::Object(name) => name.as_slice(),
             Found::List(names) => names.as_slice(),
-            Found::NoSuchKind | Found::Log(_) | Found::Model(_) => &[],
+            Found::NoSuchKind | Found::Log(_) | Found::Model(_) | Found::Unknown { .. } => &[],
         });
         names.copied().collect()
     }

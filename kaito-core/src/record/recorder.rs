@@ -138,6 +138,7 @@ impl Recorder {
             Answer::NoSuchKind => Found::NoSuchKind,
             Answer::Log(log) => Found::Log(log.clone()),
             Answer::Model(answer) => Found::Model(answer.clone()),
+            Answer::Unknown(error) => Found::Unknown { kind: error.kind, message: error.message.clone() },
         }
     }
 

@@ -6,6 +6,7 @@ use super::contents::MOST_CHANGES;
 use super::delta::{self, Change};
 use super::wire::{Answered, Found, Line, Mishap, Name, Said, seen_from_value};
 use super::{API_VERSION, KIND};
+use crate::backend::BackendError;
 use crate::effect::EffectError;
 use crate::object::{ObjectKey, Seen};
 use crate::read::Read;
@@ -173,6 +174,7 @@ impl<'a> Resolver<'a> {
             Found::NoSuchKind => Answer::NoSuchKind,
             Found::Log(log) => Answer::Log(log),
             Found::Model(answer) => Answer::Model(answer),
+            Found::Unknown { kind, message } => Answer::Unknown(BackendError::new(kind, message)),
         };
         Ok((read, answer))
     }

@@ -64,6 +64,11 @@ pub(super) enum Found {
     NoSuchKind,
     Log(Result<String, String>),
     Model(ModelAnswer),
+    /// Without the wait that the cloud asked for: no plan depends on it.
+    Unknown {
+        kind: ErrorKind,
+        message: String,
+    },
 }
 
 /// One reconcile. The fields after `first` are for people; of them, replay reads `mishaps` and `told`.

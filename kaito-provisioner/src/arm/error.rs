@@ -24,8 +24,8 @@ pub struct ArmError {
     pub code: Box<str>,
     /// The HTTP status; `None` for the error of an operation or of a pool.
     pub status: Option<u16>,
-    /// When the same may be asked again at the earliest.
-    pub retry_after: Duration,
+    /// How long Azure asks to wait, where it does: what this table of ours would wait is no request of Azure's ([`Row::retry_s`]).
+    pub retry_after: Option<Duration>,
     /// Azure's number for the request (`x-ms-request-id`), for a ticket; in no condition, since it is another one every time.
     pub request_id: Option<Box<str>>,
 }
@@ -91,7 +91,12 @@ impl ArmError {
 
     fn judge(said: &[Said], status: Option<u16>, headers: &HeaderMap, now: Timestamp) -> Self {
         let (row, which) = errors::classify(status, said);
-        let decisive = said.get(which).cloned().unwrap_or_default();
+        let mut decisive = said.get(which).cloned().unwrap_or_default();
+        if row.knows_only_the_finer_code_of(&decisive) {
+            // What decides is in front, here too.
+            let Said { code, subcode, .. } = &mut decisive;
+            std::mem::swap(code, subcode);
+        }
         let others: Vec<&Said> =
             said.iter().enumerate().filter(|(index, _)| *index != which).map(|(_, said)| said).collect();
         Self::by_row(row, &decisive, &others, headers, now)
@@ -102,14 +107,13 @@ impl ArmError {
         for other in others.iter().map(|other| in_words(other)).filter(|other| !other.is_empty()) {
             text = if text.is_empty() { other } else { format!("{text}; {other}") };
         }
-        let asked = patience::retry_after(headers, now);
         let request_id =
             headers.get("x-ms-request-id").and_then(|id| id.to_str().ok()).map(|id| words::quoted(id).into());
         Self {
             failure: Failure::new(row.class, row.reason, &text),
             code: words::quoted(&decisive.code).into(),
             status: None,
-            retry_after: asked.unwrap_or(Duration::from_secs(row.retry_s)),
+            retry_after: patience::retry_after(headers, now),
             request_id,
         }
     }
@@ -123,6 +127,11 @@ impl ArmError {
         } else if self.code.is_empty() {
             let said = format!("HTTP {number} {name}: {}", self.failure.message);
             self.failure = Failure::new(self.failure.class, self.failure.reason, &said);
+        } else if errors::of_text(&self.failure.message).class != self.failure.class {
+            // The status alone has decided: it goes with the words.
+            let end = format!(" (HTTP {number})");
+            let said = words::cut(&self.failure.message, Failure::LONGEST.saturating_sub(end.len() + 3));
+            self.failure = Failure::new(self.failure.class, self.failure.reason, &format!("{said}{end}"));
         }
         self
     }
@@ -140,16 +149,17 @@ impl fmt::Display for ArmError {
 
 impl std::error::Error for ArmError {}
 
+/// In the form that [`Said::of_text`] reads: the code, the message, the other code.
 fn in_words(said: &Said) -> String {
-    let code = if said.subcode.is_empty() || said.subcode.eq_ignore_ascii_case(&said.code) {
-        said.code.clone()
-    } else {
-        format!("{} ({})", said.code, said.subcode)
-    };
-    match (code.trim(), said.message.trim()) {
-        ("", message) => message.to_owned(),
+    let Said { code, subcode, message } = said;
+    let is_new = !subcode.trim().is_empty() && !subcode.eq_ignore_ascii_case(code);
+    let other = if is_new { format!("({})", subcode.trim()) } else { String::new() };
+    let words = [message.trim(), other.as_str()].into_iter().filter(|words| !words.is_empty());
+    let words = words.collect::<Vec<_>>().join(" ");
+    match (code.trim(), words.as_str()) {
+        ("", words) => words.to_owned(),
         (code, "") => code.to_owned(),
-        (code, message) => format!("{code}: {message}"),
+        (code, words) => format!("{code}: {words}"),
     }
 }
 
@@ -159,7 +169,7 @@ pub(super) fn json(body: &[u8]) -> Option<Value> {
 }
 
 /// The errors of a document, the outermost first: in ARM's form (`error`), or in the flat one of AKS. `None` where it holds none.
-fn said(document: &Value) -> Option<Vec<Said>> {
+pub(super) fn said(document: &Value) -> Option<Vec<Said>> {
     let mut all = Vec::new();
     match document.get("error") {
         Some(Value::String(code)) => {
@@ -243,7 +253,7 @@ mod tests {
                 400,
                 json!({"code": "Reconcile", "message": "m", "subcode": "TooManyRequests", "details": null}),
                 ErrorClass::Throttled,
-                "Reconcile (TooManyRequests): m".to_owned(),
+                "TooManyRequests: m (Reconcile)".to_owned(),
             ),
             (
                 401,

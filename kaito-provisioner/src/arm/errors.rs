@@ -122,7 +122,39 @@ pub fn classify(status: Option<u16>, said: &[Said]) -> (&'static Row, usize) {
     (&OTHERWISE, 0)
 }
 
+/// The row that decides over words that were kept, such as those of [`Failure`](crate::Failure): the same that decided over the answer.
+pub fn of_text(text: &str) -> &'static Row {
+    classify(status_of(text), &[Said::of_text(text)]).0
+}
+
+/// The HTTP status that words begin or end with: `HTTP 503 Service Unavailable: …`, `Code: … (HTTP 409)`.
+fn status_of(text: &str) -> Option<u16> {
+    let first = text.strip_prefix("HTTP ").map(|rest| rest.split([' ', ':']).next().unwrap_or_default());
+    let last = || text.strip_suffix(')')?.rsplit_once("(HTTP ").map(|(_, number)| number);
+    first.or_else(last)?.parse().ok().filter(|status| (100..1000).contains(status))
+}
+
+impl Said {
+    /// Code and message of words that begin with the code; without one, all of it is the message.
+    pub fn of_text(text: &str) -> Self {
+        let is_code =
+            |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+        let (code, message) = match text.split_once(": ") {
+            Some((code, message)) if is_code(code) => (code, message),
+            None if is_code(text) => (text, ""),
+            _ => ("", text),
+        };
+        Self { code: code.to_owned(), message: message.to_owned(), ..Self::default() }
+    }
+}
+
 impl Row {
+    /// Whether it is the finer code of an error that this row is found by, and not the other one.
+    pub(super) fn knows_only_the_finer_code_of(&self, said: &Said) -> bool {
+        let knows = |code: &str| self.codes.iter().any(|known| known.eq_ignore_ascii_case(code));
+        knows(&said.subcode) && !knows(&said.code)
+    }
+
     fn is_by_status(&self) -> bool {
         self.status.is_some()
     }

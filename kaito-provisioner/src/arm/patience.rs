@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use std::time::Duration;
 
-/// The longest that is waited because of an answer: who asks for a day is asked again sooner, for a claim waits meanwhile.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// The longest that is waited because of an answer: nothing undercuts what the server asks for, a deletion neither, and what is not deleted is paid for.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
 /// Between two looks at an operation of which Azure says nothing. The reference waits 30 s.
 pub const DEFAULT_POLL: Duration = Duration::from_secs(10);
@@ -48,13 +48,13 @@ mod tests {
             (&[("retry-after-ms", "1500"), ("retry-after", "30")], Some(1500)),
             (&[("x-ms-retry-after-ms", "20")], Some(20)),
             (&[("retry-after-ms", "soon"), ("retry-after", "30")], Some(30_000)),
-            (&[("retry-after", "86400")], Some(3_600_000)),
+            (&[("retry-after", "86400")], Some(300_000)),
             (&[("retry-after", "99999999999999999999")], None),
             (&[("retry-after", "-5")], None),
             (&[("retry-after", "soon")], None),
             (&[("retry-after", "Fri, 02 Jan 2026 03:05:05 GMT")], Some(60_000)),
             (&[("retry-after", "Fri, 02 Jan 2026 03:00:00 GMT")], Some(0)),
-            (&[("retry-after", "Sat, 03 Jan 2026 03:05:05 GMT")], Some(3_600_000)),
+            (&[("retry-after", "Sat, 03 Jan 2026 03:05:05 GMT")], Some(300_000)),
             (
                 &[("retry-after", "Fri, 02 Jan 2026 09:00:20 GMT"), ("date", "Fri, 02 Jan 2026 09:00:00 GMT")],
                 Some(20_000),

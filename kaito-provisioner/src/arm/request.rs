@@ -10,6 +10,10 @@ use http::{Method, Request, Uri};
 /// `If-None-Match`, `eTag`, `ignore-pod-disruption-budget` and `properties.status.provisioningError`, on all of which we depend. The reference speaks 2024-01-01, which has none of them.
 pub const API_VERSION: &str = "2026-03-01";
 
+/// The first version in which a pool has an ETag, and a request may name one or demand that there be no pool: before it, two requests make what one was to make, and a deletion may mean another pool.
+/// (Azure's clients know both since 2024-11, with this version.)
+const FIRST_WITH_ETAGS: &str = "2024-09-01";
+
 const JSON: &str = "application/json";
 const AGENT: &str = concat!("kaito-gpu-provisioner/", env!("CARGO_PKG_VERSION"));
 
@@ -34,6 +38,11 @@ impl Arm {
             && date.bytes().enumerate().all(|(at, b)| if matches!(at, 4 | 7) { b == b'-' } else { b.is_ascii_digit() });
         if !is_date || !matches!(rest, "" | "-preview") {
             let expected = "must be a date, such as 2026-03-01";
+            return Err(AddressError::Setting { what: "API version", value: version.to_owned(), expected });
+        }
+        // Dates of this form are ordered as texts are.
+        if date < FIRST_WITH_ETAGS {
+            let expected = "must be 2024-09-01 or newer: before, agent pools have no ETag, and none can be asked for only where there is none";
             return Err(AddressError::Setting { what: "API version", value: version.to_owned(), expected });
         }
         version.clone_into(&mut self.api_version);

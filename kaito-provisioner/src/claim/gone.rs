@@ -32,8 +32,16 @@ pub(super) fn plan(key: &ObjectKey, snapshot: &Snapshot) -> Result<Plan, Unread>
     let nodes = snapshot.list::<Node>(None, nodes_of(&key.name), Freshness::Cached)?.items;
     let is_ours = |node: &&Node| is_held(&node.metadata) && is_managed_node(&node.metadata);
     let held: Vec<&Node> = nodes.iter().copied().filter(is_ours).collect();
+    if !is_told(snapshot, key, Freshness::Cached)? {
+        plan.wake = Wake::After(POLL);
+        return Ok(plan);
+    }
     let cached = ours(snapshot, key, Freshness::Cached)?;
     if cached.is_none() && held.is_empty() {
+        return Ok(plan);
+    }
+    if !is_told(snapshot, key, Freshness::Live)? {
+        plan.wake = Wake::After(POLL);
         return Ok(plan);
     }
     let live = ours(snapshot, key, Freshness::Live)?;
@@ -99,6 +107,14 @@ fn is_its_workspace_here(pool: &PoolSeen, snapshot: &Snapshot) -> Result<bool, U
     let key = ObjectKey::new(Kind::Workspace, namespace, name);
     let found = snapshot.object::<Workspace>(key, Freshness::Live)?;
     Ok(matches!(found, Lookup::Found(workspace) if workspace.metadata.uid.as_ref() == Some(uid)))
+}
+
+/// Whether the cloud tells how the pool is. Where it does not, nobody's machine is taken for gone.
+fn is_told(snapshot: &Snapshot, key: &ObjectKey, freshness: Freshness) -> Result<bool, Unread> {
+    if crate::PoolName::parse(&key.name).is_err() {
+        return Ok(true);
+    }
+    Ok(!matches!(snapshot.seen_of_cloud(pool_key(&key.name), freshness)?, Err(_) | Ok(Some(Seen::Malformed(_)))))
 }
 
 /// The pool of this name, where it is ours.

@@ -15,6 +15,7 @@ use crate::operation::{Doing, Operation, Verdict};
 use crate::pool::{NodeOf, PoolRequest, PoolSeen, PoolState, node_of};
 use jiff::{SignedDuration, Timestamp};
 use kaito_api::vocabulary::{annotations, reasons};
+use kaito_core::backend::BackendError;
 use kaito_core::effect::{Effect, WriteMode};
 use kaito_core::kinds::Typed;
 use kaito_core::read::Freshness;
@@ -71,8 +72,30 @@ fn look(view: &View<'_>, draft: &mut Draft, held: &Held<'_>) -> Result<Flow, Unr
             draft.failed = Some(ErrorClass::Unreadable.label());
             draft.look_again(PATIENT);
         }
+        Held::Unknown(error) => unknown(view, draft, error),
     }
     Ok(Flow::Stop)
+}
+
+/// The cloud does not say whether there is a pool: that is told, and nothing is asked for.
+fn unknown(view: &View<'_>, draft: &mut Draft, error: &BackendError) {
+    let failure = mishaps::meaning(error.kind, &error.message);
+    // A refusal that stands in the condition alone would go with it.
+    let mut record = Record::of(view.claim);
+    if let Some((refused, at)) = record.last_failure(view.claim)
+        && let Some(operation) = record.operation.as_mut().filter(|operation| operation.failure.is_none())
+    {
+        operation.failure = Some(refused);
+        record.failed_at = Some(at);
+        draft.annotate(view, annotations::AGENT_POOL_LAUNCH, Some(record.text()));
+    }
+    let message = format!(
+        "{failure}: nothing is known of agent pool {}; next: the cloud is asked again, at last every 5 minutes, and no machine before it answers",
+        view.name()
+    );
+    draft.fail(&failure);
+    draft.say(LAUNCHED, Saying::not_yet(&failure.reason, message));
+    draft.look_again(POLL);
 }
 
 /// A pool of an earlier claim of this name goes first.

@@ -57,7 +57,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
             }
             false
         }
-        Held::Unreadable(_) => false,
+        Held::Unreadable(_) | Held::Unknown(_) => false,
     };
     if !is_gone {
         return Ok(Flow::Next);
@@ -69,7 +69,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         return Ok(Flow::Next);
     }
     // Not from a cache: the pool may have been made anew meanwhile.
-    if matches!(view.pool(Freshness::Live)?, Held::Own(..) | Held::Unreadable(_)) {
+    if matches!(view.pool(Freshness::Live)?, Held::Own(..) | Held::Unreadable(_) | Held::Unknown(_)) {
         draft.look_again(POLL);
         return Ok(Flow::Next);
     }

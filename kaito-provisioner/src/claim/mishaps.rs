@@ -12,24 +12,28 @@ pub(super) fn of(snapshot: &Snapshot, key: &ObjectKey, verb: &str) -> Option<Fai
     snapshot.mishaps().iter().find(|error| error.key == *key && error.verb == verb).map(failure)
 }
 
-/// A refusal by its words, and where they say nothing that is known, by its kind.
 fn failure(error: &EffectError) -> Failure {
-    let words = in_parts(&error.message);
+    meaning(error.kind, &error.message)
+}
+
+/// A refusal by its words, and where they say nothing that is known, by its kind.
+pub(super) fn meaning(kind: ErrorKind, message: &str) -> Failure {
+    let words = in_parts(message);
     let by_words = said(&words.code, &words.message);
     if by_words.class != ErrorClass::Unknown {
         return by_words;
     }
-    let (class, reason) = match error.kind {
+    let (class, reason) = match kind {
         ErrorKind::Throttled => (ErrorClass::Throttled, "Throttled"),
         ErrorKind::Unavailable | ErrorKind::Timeout => (ErrorClass::Unavailable, LAUNCH_FAILED),
         ErrorKind::Forbidden => (ErrorClass::Auth, "NotAuthorized"),
         ErrorKind::Invalid => (ErrorClass::Invalid, LAUNCH_FAILED),
-        ErrorKind::Conflict => (ErrorClass::Conflict, "OperationInProgress"),
+        ErrorKind::Conflict | ErrorKind::Busy => (ErrorClass::Conflict, "OperationInProgress"),
         ErrorKind::AlreadyExists => (ErrorClass::Superseded, "PoolChanged"),
         ErrorKind::NotFound => (ErrorClass::NoCluster, "ClusterNotFound"),
         _ => (ErrorClass::Unknown, LAUNCH_FAILED),
     };
-    Failure::new(class, reason, &error.message)
+    Failure::new(class, reason, message)
 }
 
 #[cfg(test)]
@@ -44,6 +48,7 @@ mod tests {
             (ErrorKind::Invalid, "OperationNotAllowed: Another operation is in progress", ErrorClass::Conflict),
             (ErrorKind::Forbidden, "no", ErrorClass::Auth),
             (ErrorKind::Timeout, "no answer", ErrorClass::Unavailable),
+            (ErrorKind::Busy, "Conflict: the agent pool is being updated", ErrorClass::Conflict),
             (ErrorKind::AlreadyExists, "there is one", ErrorClass::Superseded),
             (ErrorKind::Invalid, "BadThing: never", ErrorClass::Invalid),
         ] {

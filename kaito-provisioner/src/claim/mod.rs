@@ -46,8 +46,9 @@ use view::View;
 type Step = fn(&View<'_>, &mut Draft) -> Result<Flow, Unread>;
 
 /// The steps, in the order in which they run. A claim that is gone, or not ours, has only what is left of it ([`gone`]).
-const STEPS: &[Step] =
-    &[terminate::step, hold::step, launch::step, lost::step, register::step, initialise::step, health::step];
+const STEPS: &[Step] = &[terminate::step, hold::step, launch::step, lost::step, register::step, initialise::step];
+/// The last one, which can be switched off (`Settings::node_repair`).
+const REPAIR: Step = health::step;
 
 /// Plans NodeClaims.
 #[derive(Debug, Clone, Copy, Default)]
@@ -66,7 +67,7 @@ impl Planner for ClaimPlanner {
         CLAIM_KINDS
     }
 
-    fn plan(&self, root: &ObjectKey, snapshot: &Snapshot, _: &Settings) -> Result<Plan, Unread> {
+    fn plan(&self, root: &ObjectKey, snapshot: &Snapshot, settings: &Settings) -> Result<Plan, Unread> {
         snapshot.need(view::first_reads(root))?;
         let seen = snapshot.seen(root.clone(), kaito_core::read::Freshness::Cached)?;
         let claim = match seen {
@@ -77,7 +78,7 @@ impl Planner for ClaimPlanner {
         let (Some(claim), Some(seen)) = (claim, seen) else { return gone::plan(root, snapshot) };
         let view = View::new(root, claim, seen, snapshot)?;
         let mut draft = Draft::new(&view);
-        for step in STEPS {
+        for step in STEPS.iter().chain(settings.node_repair.then_some(&REPAIR)) {
             if step(&view, &mut draft)? == Flow::Stop {
                 break;
             }

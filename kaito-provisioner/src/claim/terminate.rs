@@ -16,6 +16,7 @@ use crate::pool::{PoolSeen, PoolState};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::vocabulary::annotations;
+use kaito_core::backend::BackendError;
 use kaito_core::effect::{Effect, EffectId, MetadataPatch, is_dying};
 use kaito_core::read::Freshness;
 use kaito_core::snapshot::Unread;
@@ -46,6 +47,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         Held::Own(pool, _) | Held::Earlier(pool, _) => give_back(view, draft, &pool, is_earlier, [asked, until])?,
         Held::Absent | Held::Foreign => let_go(view, draft, asked),
         Held::Unreadable(why) => going(view, draft, &format!("the agent pool cannot be read: {why}"), asked),
+        Held::Unknown(error) => going(view, draft, &not_known(view, error), asked),
     }
     Ok(Flow::Stop)
 }
@@ -113,6 +115,7 @@ fn give_back(
         }
         Held::Absent | Held::Foreign => let_go(view, draft, asked),
         Held::Unreadable(why) => going(view, draft, &format!("the agent pool cannot be read: {why}"), asked),
+        Held::Unknown(error) => going(view, draft, &not_known(view, error), asked),
     }
     Ok(())
 }
@@ -128,6 +131,11 @@ fn being_deleted(view: &View<'_>, pool: &PoolSeen) -> String {
     let told = &told[..end.unwrap_or(told.len())];
     let is_of_attempt = told.strip_prefix(&begin).is_some_and(|rest| rest.starts_with("; the last attempt failed: "));
     if is_of_attempt { told.to_owned() } else { begin }
+}
+
+/// Nobody lets go of a machine that may be there.
+fn not_known(view: &View<'_>, error: &BackendError) -> String {
+    format!("{error}: nothing is known of agent pool {}", view.name())
 }
 
 fn going(view: &View<'_>, draft: &mut Draft, what: &str, asked: Timestamp) {

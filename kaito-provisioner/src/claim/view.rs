@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Node;
 use kaito_api::NodeClaim;
 use kaito_api::cloud::AgentPool;
 use kaito_api::vocabulary::labels;
+use kaito_core::backend::BackendError;
 use kaito_core::effect::{Owned, is_dying};
 use kaito_core::kinds::Typed;
 use kaito_core::read::{Freshness, Selector};
@@ -27,6 +28,8 @@ pub(super) enum Held<'a> {
     Foreign,
     /// It cannot be read; in the decoder's words.
     Unreadable(&'a str),
+    /// The cloud did not answer: whether there is one is not known. Nothing is bought, and nothing let go.
+    Unknown(&'a BackendError),
 }
 
 pub(super) struct View<'a> {
@@ -128,10 +131,11 @@ impl<'a> View<'a> {
         if self.pool_name.is_none() {
             return Ok(Held::Absent);
         }
-        let seen = match self.snapshot.seen(pool_key(self.name()), freshness)? {
-            None => return Ok(Held::Absent),
-            Some(Seen::Malformed(malformed)) => return Ok(Held::Unreadable(&malformed.error)),
-            Some(seen) => seen,
+        let seen = match self.snapshot.seen_of_cloud(pool_key(self.name()), freshness)? {
+            Err(error) => return Ok(Held::Unknown(error)),
+            Ok(None) => return Ok(Held::Absent),
+            Ok(Some(Seen::Malformed(malformed))) => return Ok(Held::Unreadable(&malformed.error)),
+            Ok(Some(seen)) => seen,
         };
         let Seen::Decoded(object) = seen else { return Ok(Held::Absent) };
         let Some(pool) = AgentPool::of(object).and_then(PoolSeen::of_object).map(Box::new) else {

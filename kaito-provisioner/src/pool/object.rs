@@ -9,6 +9,9 @@ use kaito_api::cloud::{AgentPool, AgentPoolFailure, AgentPoolSpec, AgentPoolStat
 use kaito_api::vocabulary::labels;
 use std::collections::BTreeMap;
 
+/// What stands between the parts of a version.
+const PART: char = '/';
+
 /// The uid of a pool that does not say for which claim it was made.
 const UNSTAMPED: &str = "unstamped";
 
@@ -54,24 +57,28 @@ impl PoolRequest {
 }
 
 impl PoolSeen {
-    /// The object that a planner sees: its uid is the time of the claim that it was made for, its version the ETag.
+    /// What tells this pool from another of its name: the time of the claim that it was made for.
+    pub fn uid(&self) -> String {
+        self.claim_created().map_or_else(|| UNSTAMPED.to_owned(), stamp)
+    }
+
+    /// The object that a planner sees, and that a cache keeps. Its version begins with the ETag; state and failure stand behind it, because Azure does not promise that they move the ETag.
     pub fn to_object(&self) -> AgentPool {
+        let state = self.state.word().to_owned();
+        let failure = self.failure.as_ref().map(|failure| {
+            let said = in_parts(&failure.message);
+            AgentPoolFailure { code: said.code, message: said.message }
+        });
+        let (etag, code) = (self.etag.as_deref().unwrap_or_default(), failure.as_ref().map_or("", |said| &said.code));
         let metadata = ObjectMeta {
             name: Some(self.name.to_string()),
             labels: Some(self.labels.clone()),
-            uid: Some(self.claim_created().map_or_else(|| UNSTAMPED.to_owned(), stamp)),
-            resource_version: self.etag.clone(),
+            uid: Some(self.uid()),
+            resource_version: Some(format!("{etag}{PART}{state}{PART}{code}")),
             ..ObjectMeta::default()
         };
         let spec = AgentPoolSpec { size: self.size.clone(), spot: self.is_spot, ..AgentPoolSpec::default() };
-        let status = AgentPoolStatus {
-            state: self.state.word().to_owned(),
-            failure: self.failure.as_ref().map(|failure| {
-                let said = in_parts(&failure.message);
-                AgentPoolFailure { code: said.code, message: said.message }
-            }),
-            image: self.image.clone(),
-        };
+        let status = AgentPoolStatus { state, failure, image: self.image.clone() };
         AgentPool { metadata, spec, status: Some(status) }
     }
 
@@ -88,7 +95,7 @@ impl PoolSeen {
             labels: pool.metadata.labels.clone().unwrap_or_default(),
             tags: BTreeMap::new(),
             image: status.image,
-            etag: pool.metadata.resource_version.clone(),
+            etag: pool.metadata.resource_version.as_deref().and_then(etag).map(str::to_owned),
             is_spot: pool.spec.spot,
         })
     }
@@ -107,28 +114,27 @@ impl PoolSeen {
     }
 }
 
+/// The ETag in a version: the whole of one that somebody else than [`PoolSeen::to_object`] has made.
+fn etag(version: &str) -> Option<&str> {
+    let parts: Vec<&str> = version.rsplitn(3, PART).collect();
+    let etag = if let [_, _, etag] = parts.as_slice() { etag } else { version };
+    Some(etag).filter(|etag| !etag.is_empty())
+}
+
 /// What a refusal in the cloud's words means.
 pub(crate) fn said(code: &str, message: &str) -> Failure {
-    let said = Said { code: code.to_owned(), message: message.to_owned(), ..Said::default() };
-    let (row, _) = errors::classify(None, &[said]);
     let text = match (code, message) {
         ("", message) => message.to_owned(),
         (code, "") => code.to_owned(),
         (code, message) => format!("{code}: {message}"),
     };
+    let row = errors::of_text(&text);
     Failure::new(row.class, row.reason, &text)
 }
 
 /// Code and message of words that begin with the code.
 pub(crate) fn in_parts(words: &str) -> Said {
-    let is_code =
-        |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
-    match words.split_once(": ") {
-        Some((code, message)) if is_code(code) => {
-            Said { code: code.to_owned(), message: message.to_owned(), ..Said::default() }
-        }
-        _ => Said { message: words.to_owned(), ..Said::default() },
-    }
+    Said::of_text(words)
 }
 
 #[cfg(test)]
@@ -182,6 +188,9 @@ mod tests {
         let object = seen.to_object();
         assert_eq!(object.metadata.uid.as_deref(), Some("2026-01-02T03-04-05Z"));
         assert_eq!(PoolSeen::of_object(&object), Some(seen.clone()));
+        assert_eq!(object.metadata.resource_version.as_deref(), Some("etag/Failed/SkuNotAvailable"));
+        let another = PoolSeen { state: PoolState::Succeeded, ..seen.clone() };
+        assert_ne!(another.to_object().metadata.resource_version, object.metadata.resource_version);
         assert_eq!(seen.failure.map(|failure| failure.class), Some(ErrorClass::SizeNotAllowed));
     }
 
@@ -189,6 +198,11 @@ mod tests {
     fn words_begin_with_a_code_where_they_do() {
         for (words, code, message) in [
             ("QuotaExceeded: no cores", "QuotaExceeded", "no cores"),
+            ("TooManyRequests: later (ReconcileFailed)", "TooManyRequests", "later (ReconcileFailed)"),
+            ("TooManyRequests: (ReconcileFailed)", "TooManyRequests", "(ReconcileFailed)"),
+            ("AllocationFailed", "AllocationFailed", ""),
+            ("The operation has failed", "", "The operation has failed"),
+            ("", "", ""),
             ("HTTP 503 Service Unavailable: sorry", "", "HTTP 503 Service Unavailable: sorry"),
             ("no cores", "", "no cores"),
             (": no cores", "", ": no cores"),

@@ -88,6 +88,11 @@ impl PoolSeen {
         has(labels::NODE_POOL) && (has(labels::WORKSPACE) || has(labels::RAG_ENGINE) || has(labels::KAITO_NODE_CLASS))
     }
 
+    /// Whether something is being done to it.
+    pub fn is_busy(&self) -> bool {
+        matches!(self.state, PoolState::Creating | PoolState::Deleting | PoolState::Busy(_))
+    }
+
     /// When the claim was created that the pool was made for, if its label says so.
     pub fn claim_created(&self) -> Option<Timestamp> {
         read_stamp(self.labels.get(labels::CREATION_TIMESTAMP)?)

@@ -53,7 +53,9 @@ fn the_pool_is_gone_only_where_azure_says_so_of_the_pool() {
         refused("NotFound", "Agent Pool not found."),
         refused("notfound", "Agent pool not found."),
         refused("NotFound", "The agent pool ws0123456ab was not found"),
-        json!({"code": "NotFound", "message": "Could not find ws0123456ab", "details": null}).to_string(),
+        refused("AgentPoolNotFound", "Agent pool ws0123456ab of managed cluster aks was not found"),
+        json!({"code": "NotFound", "message": "Could not find the agentpool: Agent Pool not found.", "details": null})
+            .to_string(),
     ] {
         assert_eq!(get(404, body.clone()), Ok(None), "{body}");
     }
@@ -75,11 +77,26 @@ fn the_pool_is_gone_only_where_azure_says_so_of_the_pool() {
         (refused("ResourceGroupNotFound", "Resource group 'rg' could not be found."), ErrorClass::NoCluster),
         (refused("NotFound", "gone"), ErrorClass::NoCluster),
         (refused("NotFound", "Could not find managed cluster aks"), ErrorClass::NoCluster),
+        (refused("NotFound", "Could not find ws0123456ab"), ErrorClass::NoCluster),
+        (refused("NotFound", "No agent pool: managed cluster aks not found"), ErrorClass::NoCluster),
+        (
+            json!({"error": {"code": "NotFound", "message": "No agent pool", "details": [{"code": "ParentResourceNotFound", "message": "x"}]}})
+                .to_string(),
+            ErrorClass::NoCluster,
+        ),
         ("<html>agent pool not found</html>".to_owned(), ErrorClass::Unreadable),
         (r#"{"error": {"code": "NotFo"#.to_owned(), ErrorClass::Unreadable),
         (String::new(), ErrorClass::NoCluster),
     ] {
         assert_eq!(get(404, body.clone()).unwrap_err().class(), class, "{body}");
+    }
+    // Names prove nothing: a pool may be called as its cluster, or as any word.
+    for name in ["aks", "a", "found"] {
+        let pool = PoolName::parse(name).unwrap();
+        let gone = answer(404, &[], refused("NotFound", "Managed cluster aks not found"));
+        assert_eq!(arm().read_get(&pool, &gone, now()).unwrap_err().class(), ErrorClass::NoCluster, "{name}");
+        let gone = answer(404, &[], refused("NotFound", "Could not find a resource: aks"));
+        assert_eq!(arm().read_get(&pool, &gone, now()).unwrap_err().class(), ErrorClass::NoCluster, "{name}");
     }
     let delete = |status, body: String| arm().read_delete(&answer(status, &[], body), now());
     assert_eq!(delete(404, refused("NotFound", "gone")), Ok(Removal::Gone));
@@ -210,7 +227,7 @@ fn an_operation_is_read_in_both_of_its_forms() {
         assert_eq!(poll(header, 503, &[], String::new()).unwrap_err().class(), ErrorClass::Unavailable);
         assert_eq!(
             poll(header, 429, &[("retry-after", "9")], String::new()).unwrap_err().retry_after,
-            Duration::from_secs(9)
+            Some(Duration::from_secs(9))
         );
         assert_eq!(poll(header, 200, &[], "<html>".to_owned()).unwrap_err().class(), ErrorClass::Unreadable);
         assert_eq!(poll(header, 200, &[], "[]".to_owned()).unwrap_err().class(), ErrorClass::Unreadable);
@@ -233,9 +250,21 @@ fn requests_say_what_they_mean() {
     let bare = arm().delete(&name(), None, false).unwrap();
     assert!(!bare.headers().contains_key("if-match") && !bare.uri().to_string().contains("budget"));
     assert!(arm().list().unwrap().uri().path().ends_with("/managedClusters/aks/agentPools"));
+    assert!(arm().in_version("2024-09-01").is_ok());
+    let refused = arm().in_version("2024-08-01").unwrap_err().to_string();
+    assert!(refused.contains("2024-09-01 or newer"), "{refused}");
     let older = arm().in_version("2025-10-01").unwrap();
     assert_eq!(older.get(&name()).unwrap().uri().query(), Some("api-version=2025-10-01"));
-    for version in ["", "latest", "2025-10-1", "2025-10-01&x=y", "2025-10-01-previews", "2025é10-01"] {
+    for version in [
+        "",
+        "latest",
+        "2025-10-1",
+        "2025-10-01&x=y",
+        "2025-10-01-previews",
+        "2025é10-01",
+        "2024-01-01",
+        "2024-05-02-preview",
+    ] {
         assert!(arm().in_version(version).is_err(), "{version}");
     }
     // Whatever an etag holds, it stays in its header.

@@ -36,7 +36,7 @@ fn pool(word: &str, failure: Option<Failure>) -> PoolSeen {
 
 fn failed(class: ErrorClass, code: &str) -> Progress {
     let failure = Failure::new(class, "Why", &format!("{code}: words"));
-    let error = ArmError { failure, code: code.into(), status: None, retry_after: Duration::ZERO, request_id: None };
+    let error = ArmError { failure, code: code.into(), status: None, retry_after: None, request_id: None };
     Progress::Failed(error)
 }
 
@@ -117,11 +117,4 @@ fn what_is_written_down_is_pool_kind_time_and_error() {
     for text in ["{}", "null", "{\"pool\":\"../x\",\"doing\":\"create\",\"startedAt\":\"2026-01-02T03:04:05Z\"}"] {
         assert!(serde_json::from_str::<Operation>(text).is_err(), "{text}");
     }
-}
-
-#[test]
-fn every_wait_has_a_deadline() {
-    assert_eq!(Operation::begin(name(), Doing::Create, start()).deadline(), at(30));
-    assert_eq!(Operation::begin(name(), Doing::Delete, start()).deadline(), at(60));
-    assert_eq!(Operation::begin(name(), Doing::Delete, Timestamp::MAX).deadline(), Timestamp::MAX);
 }

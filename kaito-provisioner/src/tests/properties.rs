@@ -1,13 +1,15 @@
 //! Whatever is answered and whatever a claim holds: no panic, no token elsewhere, and what is asked for is what AKS takes.
 
+use crate::arm::errors::{ROWS, of_text};
 use crate::arm::{Arm, ClusterId, Endpoint, OperationLink, Progress, Removal};
 use crate::operation::{Doing, Verdict};
 use crate::pool::{PoolState, node_of, pool_of_provider_id, read_stamp, stamp};
-use crate::{ErrorClass, Failure, Operation, PoolName, PoolRequest};
+use crate::{ErrorClass, Failure, Operation, PoolName, PoolRequest, PoolSeen};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use jiff::Timestamp;
 use kaito_api::NodeClaim;
+use kaito_api::cloud::AgentPool;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -166,8 +168,35 @@ proptest! {
             prop_assert!(!error.failure.message.is_empty());
             prop_assert!(!error.failure.message.contains(|c: char| c.is_control()));
             prop_assert!(error.failure.message.len() <= Failure::LONGEST + 3);
-            prop_assert!(error.retry_after.as_secs() <= 24 * 3600);
+            prop_assert!(error.retry_after.is_none_or(|wait| wait <= crate::arm::LONGEST_WAIT));
         }
+    }
+
+    #[test]
+    fn the_words_of_a_refusal_mean_what_the_refusal_meant(sample in sample(), place in 0_usize..6, other in select(vec!["ReconcileVMSSAgentPoolFailed", "BadThing", "X"]), is_told_later in any::<bool>()) {
+        let (status, code, message) = sample;
+        let error = match place {
+            0 => json!({"code": code, "message": message}),
+            1 => json!({"code": other, "subcode": code, "message": message}),
+            2 => json!({"code": code, "subcode": other, "message": message}),
+            3 => json!({"code": other, "message": "failed", "details": [{"code": "Y", "message": "y"}, {"code": code, "message": message}]}),
+            4 => json!({"code": other, "message": "failed", "innererror": {"code": code, "message": message}}),
+            _ => json!({"code": other, "message": format!("failed. Code=\"{code}\" Message=\"{message}\"")}),
+        };
+        let answer = |status: u16, body: Value| Response::builder().status(status).body(Bytes::from(body.to_string())).unwrap();
+        let failure = if is_told_later {
+            let pool = json!({"name": "ws0123456ab", "properties": {"provisioningState": "Failed", "status": {"provisioningError": error}}});
+            arm().read_get(&name(), &answer(200, pool), now()).unwrap().and_then(|pool| pool.failure)
+        } else {
+            arm().read_get(&name(), &answer(status, json!({"error": error})), now()).err().map(|error| error.failure)
+        };
+        let Some(failure) = failure else { return Ok(()) };
+        let row = of_text(&failure.message);
+        prop_assert_eq!((row.class, row.reason), (failure.class, failure.reason.as_str()), "{}", failure.message);
+        // Also as the failure of an object.
+        let mut pool = PoolSeen::of_object(&AgentPool::new(name().as_str(), Default::default())).unwrap();
+        pool.failure = Some(failure.clone());
+        prop_assert_eq!(PoolSeen::of_object(&pool.to_object()).unwrap().failure, Some(failure));
     }
 
     #[test]
@@ -225,6 +254,17 @@ proptest! {
         let _ = (Endpoint::parse(&text), ClusterId::new(&text, &word, &text), arm().in_version(&text));
         prop_assert_eq!(node_of(&name(), []).provider_id(), None);
     }
+}
+
+/// What a row of the table knows: a status, a code and a message.
+fn sample() -> impl Strategy<Value = (u16, &'static str, &'static str)> {
+    let samples = ROWS.iter().flat_map(|row| {
+        let status = row.status.map_or(400, |(from, _)| from);
+        let by_code = row.codes.iter().map(move |code| (status, *code, "words"));
+        let by_phrase = row.says.iter().map(move |phrase| (status, "BadRequest", *phrase));
+        by_code.chain(by_phrase).chain(row.status.map(|_| (status, "Strange", "words")))
+    });
+    select(samples.collect::<Vec<_>>())
 }
 
 fn claim() -> impl Strategy<Value = Value> {

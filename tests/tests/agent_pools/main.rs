@@ -3,6 +3,7 @@
 mod answers; // what is said of a pool, and what cannot be an answer
 mod faults; // one request in ten goes wrong
 mod lists; // what a watch would tell
+mod pace; // how often Azure is asked
 mod trouble; // writes without an answer, credentials that end, two provisioners
 
 use kaito_api::cloud::AgentPool;

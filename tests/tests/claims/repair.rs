@@ -153,6 +153,16 @@ fn a_node_that_is_not_ready_for_ten_minutes_is_replaced_at_once_and_not_before()
 }
 
 #[test]
+fn no_node_is_replaced_where_repair_is_switched_off() {
+    let mut cloud = running();
+    cloud.settings.node_repair = false;
+    node_is(&mut cloud, &node_key(), "False");
+    cloud.wait(SignedDuration::from_hours(9));
+    cloud.look(&ClaimPlanner, &key());
+    assert!(!is_going(&cloud));
+}
+
+#[test]
 fn when_many_nodes_are_not_ready_none_is_replaced() {
     for (others, sick, goes) in [(0, 0, true), (4, 0, true), (4, 1, false), (9, 1, true), (9, 2, false)] {
         let mut cloud = running();

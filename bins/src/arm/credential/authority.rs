@@ -2,7 +2,7 @@
 //!
 //! <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>: the second case (a secret) and the third (a federated token, that of a workload identity).
 
-use super::{AccessToken, Credential, CredentialError, ask};
+use super::{AccessToken, Credential, CredentialError, ask, passes};
 use crate::http_client;
 use async_trait::async_trait;
 use http::header::CONTENT_TYPE;
@@ -23,6 +23,8 @@ pub struct Identity {
     pub tenant: String,
     /// The application.
     pub client: String,
+    /// A file of certificates in PEM that are believed beside the system's, as by every other client of Azure here (`ARM_CA_BUNDLE`).
+    pub authorities: Option<PathBuf>,
 }
 
 impl Identity {
@@ -42,8 +44,11 @@ impl Identity {
     async fn token(&self, scope: &str, proof: &[(&str, &str)]) -> Result<AccessToken, CredentialError> {
         let url = self.address()?;
         let is_here = url.scheme() == "http";
-        let client = http_client::builder(is_here).and_then(|builder| {
-            builder.timeout(LIMIT).build().map_err(|error| crate::causes::told(&error.without_url()))
+        let authorities = self.authorities.as_deref().map(http_client::authorities).transpose();
+        let client = authorities.and_then(|authorities| {
+            let builder = http_client::builder(is_here)?.timeout(LIMIT);
+            let builder = builder.tls_certs_merge(authorities.unwrap_or_default());
+            builder.build().map_err(|error| crate::causes::told(&error.without_url()))
         });
         let client = client.map_err(|error| CredentialError::refused(&error))?;
         let fields = [("client_id", self.client.as_str()), ("scope", scope), ("grant_type", "client_credentials")];
@@ -53,7 +58,7 @@ impl Identity {
         let form = form.ok_or_else(|| CredentialError::refused("the request for a token cannot be written"))?;
         let secrets: Vec<&str> = proof.iter().map(|(_, value)| *value).filter(|value| *value != BY_ASSERTION).collect();
         let request = client.post(url).header(CONTENT_TYPE, FORM).body(form);
-        ask(request, &format!("the authority of identity {}", self.client), &secrets).await
+        ask(request, &format!("the authority of identity {}", self.client), &secrets, passes).await
     }
 }
 

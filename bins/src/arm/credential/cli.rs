@@ -4,10 +4,15 @@ use super::{AccessToken, Credential, CredentialError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
-/// The program `az`, asked for a token. Ends when it ends: it asks nothing, and gives up by itself.
+/// It starts in a second or two and asks Microsoft Entra once.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Between two looks whether it has ended.
+const BEAT: Duration = Duration::from_millis(50);
+
+/// The program `az`, asked for a token; one that does not end is ended.
 #[derive(Debug, Clone, Default)]
 pub struct AzureCli {
     /// The directory; that of the login where none is named.
@@ -21,15 +26,30 @@ impl AzureCli {
         if let Some(tenant) = &self.tenant {
             command.args(["--tenant", tenant]);
         }
-        let ended = command.output();
-        let ended =
-            ended.map_err(|error| CredentialError::refused(&format!("the Azure CLI cannot be run: {error}")))?;
+        let ended = within(command, LIMIT)?;
         if !ended.status.success() {
             let said = String::from_utf8_lossy(&ended.stderr);
             return Err(CredentialError::refused(&format!("the Azure CLI gives no token: {}", said.trim())));
         }
         read(&ended.stdout, Timestamp::now())
     }
+}
+
+/// Runs a program that prints less than a pipe holds (64 KiB).
+fn within(mut command: Command, limit: Duration) -> Result<Output, CredentialError> {
+    let cannot = |error: std::io::Error| CredentialError::refused(&format!("the Azure CLI cannot be run: {error}"));
+    let started = Instant::now();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(cannot)?;
+    while child.try_wait().map_err(cannot)?.is_none() {
+        if started.elapsed() >= limit {
+            // What it has started may hold its pipes: they are not read.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(CredentialError::away(&format!("the Azure CLI gives no token within {limit:?}")));
+        }
+        std::thread::sleep(BEAT);
+    }
+    child.wait_with_output().map_err(cannot)
 }
 
 #[async_trait]
@@ -54,6 +74,17 @@ fn read(printed: &[u8], now: Timestamp) -> Result<AccessToken, CredentialError> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_that_does_not_end_is_ended() {
+        let mut sleeps = Command::new("sleep");
+        sleeps.arg("60");
+        let error = within(sleeps, Duration::from_millis(200)).unwrap_err();
+        assert!(error.is_transient && error.message.contains("within 200ms"), "{error}");
+        let mut prints = Command::new("echo");
+        prints.arg("abc");
+        assert_eq!(within(prints, Duration::from_secs(30)).unwrap().stdout, b"abc\n");
+    }
 
     #[test]
     fn a_token_is_read_with_its_end() {

@@ -15,18 +15,20 @@ pub use managed::ManagedIdentity;
 
 use async_trait::async_trait;
 use http::HeaderValue;
+use jiff::Timestamp;
 use kaito_core::words;
 use serde_json::Value;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// A token is renewed when so much of its time is left, as Azure's own clients do.
 const EARLY: Duration = Duration::from_secs(300);
 /// A token that was not renewed is asked for again no sooner, while the old one is good.
 const PAUSE: Duration = Duration::from_secs(30);
+/// So long a refusal is believed: of whoever gives tokens, by all who want one; and of Azure, that a new token is refused like the one before.
+const REMEMBERED: Duration = Duration::from_secs(5);
 /// Bytes of an answer about a token at most.
 const LARGEST: usize = 256 << 10;
 
@@ -109,55 +111,106 @@ impl Credential for StaticToken {
     }
 }
 
-/// The token of one scope, asked for once by however many want it, and again shortly before its end.
+/// The token of one scope, asked for by one of however many want it, and again shortly before its end. Nobody but that one waits while there is a token that is good.
 pub(super) struct Kept {
     source: Arc<dyn Credential>,
     scope: String,
-    kept: Mutex<State>,
+    state: Mutex<State>,
+    /// Held by whoever asks for a token.
+    flight: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct State {
     token: Option<AccessToken>,
+    /// When a token was asked for last.
     asked: Option<Instant>,
+    /// Why there was none, the last time.
+    failed: Option<CredentialError>,
+    /// When a token was given up because Azure refused it.
+    refused: Option<Instant>,
+}
+
+/// What is to be done for a token.
+enum Want {
+    /// Nothing: it is this.
+    Have(AccessToken),
+    /// It ends soon: one of those who want it asks for the next one.
+    Renew(AccessToken),
+    /// There is none.
+    Ask,
+}
+
+fn is_within(wait: Duration, since: Option<Instant>) -> bool {
+    since.is_some_and(|since| since.elapsed() < wait)
 }
 
 impl Kept {
     pub(super) fn new(source: Arc<dyn Credential>, scope: String) -> Self {
-        Self { source, scope, kept: Mutex::default() }
+        Self { source, scope, state: Mutex::default(), flight: tokio::sync::Mutex::default() }
     }
 
-    /// A token that is good. One that cannot be renewed early is used to its end.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change of what is kept is one assignment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A token that is good. One that cannot be renewed early is used to its end; a refusal is believed for some seconds ([`REMEMBERED`]).
     pub(super) async fn token(&self) -> Result<AccessToken, CredentialError> {
-        let mut state = self.kept.lock().await;
-        if let Some(token) = state.token.as_ref().filter(|token| {
-            let was_just_asked = state.asked.is_some_and(|asked| asked.elapsed() < PAUSE);
-            token.left() > EARLY || (was_just_asked && !token.left().is_zero())
-        }) {
-            return Ok(token.clone());
-        }
-        state.asked = Some(Instant::now());
-        match self.source.token(&self.scope).await {
-            Ok(token) => {
-                state.token = Some(token.clone());
-                Ok(token)
-            }
-            Err(error) => match state.token.clone().filter(|token| !token.left().is_zero()) {
-                Some(token) => {
+        match self.want()? {
+            Want::Have(token) => Ok(token),
+            Want::Renew(token) => match self.flight.try_lock() {
+                Ok(_flight) => self.ask().await.or_else(|error| {
                     tracing::warn!(%error, "the token could not be renewed, and is used to its end");
                     Ok(token)
-                }
-                None => Err(error),
+                }),
+                Err(_) => Ok(token),
             },
+            Want::Ask => {
+                let _flight = self.flight.lock().await;
+                // Somebody else may have asked meanwhile.
+                match self.want()? {
+                    Want::Have(token) | Want::Renew(token) => Ok(token),
+                    Want::Ask => self.ask().await,
+                }
+            }
         }
     }
 
-    /// Forgets a token that was refused.
-    pub(super) async fn forget(&self, refused: &AccessToken) {
-        let mut state = self.kept.lock().await;
-        if state.token.as_ref() == Some(refused) {
-            *state = State::default();
+    fn want(&self) -> Result<Want, CredentialError> {
+        let state = self.lock();
+        match (state.token.clone().filter(|token| !token.left().is_zero()), &state.failed) {
+            (Some(token), _) if token.left() > EARLY || is_within(PAUSE, state.asked) => Ok(Want::Have(token)),
+            (Some(token), _) => Ok(Want::Renew(token)),
+            (None, Some(error)) if is_within(REMEMBERED, state.asked) => Err(error.clone()),
+            (None, _) => Ok(Want::Ask),
         }
+    }
+
+    async fn ask(&self) -> Result<AccessToken, CredentialError> {
+        self.lock().asked = Some(Instant::now());
+        let given = self.source.token(&self.scope).await;
+        let mut state = self.lock();
+        // From its end on: how long the answer took is no time in which it is believed.
+        state.asked = Some(Instant::now());
+        match &given {
+            Ok(token) => (state.token, state.failed) = (Some(token.clone()), None),
+            Err(error) => state.failed = Some(error.clone()),
+        }
+        given
+    }
+
+    /// Forgets a token that Azure refused, if that may help: a new one is there already, or none was given up for this just now. Else the refusal stands, and costs no further token.
+    pub(super) fn forget(&self, refused: &AccessToken) -> bool {
+        let mut state = self.lock();
+        if state.token.as_ref() != Some(refused) {
+            return true;
+        }
+        if is_within(REMEMBERED, state.refused) {
+            return false;
+        }
+        *state = State { refused: Some(Instant::now()), ..State::default() };
+        true
     }
 }
 
@@ -167,20 +220,32 @@ fn without(text: &str, secrets: &[&str]) -> String {
     shown.fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
 }
 
-/// What an answer about a token holds: `access_token` and `expires_in`, in seconds, as a number or as a text.
-fn read_token(body: &[u8]) -> Result<AccessToken, CredentialError> {
+/// What an answer about a token holds: `access_token`, and `expires_in`, in seconds, or `expires_on`, since 1970, as a number or as a text.
+fn read_token(body: &[u8], now: Timestamp) -> Result<AccessToken, CredentialError> {
     let unusable = || CredentialError::away("the answer holds no token");
     let document: Value = serde_json::from_slice(body).map_err(|_| unusable())?;
     let secret = document.get("access_token").and_then(Value::as_str).ok_or_else(unusable)?;
-    let lasts = document.get("expires_in").and_then(|lasts| match lasts {
+    let number = |field: &str| match document.get(field)? {
         Value::String(text) => text.trim().parse().ok(),
         other => other.as_u64(),
-    });
-    AccessToken::new(secret, Duration::from_secs(lasts.ok_or_else(unusable)?))
+    };
+    let until = || number("expires_on").map(|end| end.saturating_sub(now.as_second().unsigned_abs()));
+    let lasts = number("expires_in").or_else(until).ok_or_else(unusable)?;
+    AccessToken::new(secret, Duration::from_secs(lasts))
 }
 
-/// Sends one request for a token, and reads the answer. `who` begins what is said of a refusal; `secrets` are never said again.
-async fn ask(request: reqwest::RequestBuilder, who: &str, secrets: &[&str]) -> Result<AccessToken, CredentialError> {
+/// Whether a refusal with this status passes by itself.
+fn passes(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..)
+}
+
+/// Sends one request for a token, and reads the answer. `who` begins what is said of a refusal; `secrets` are never said again; `passes` knows the statuses that pass by themselves.
+async fn ask(
+    request: reqwest::RequestBuilder,
+    who: &str,
+    secrets: &[&str],
+    passes: fn(u16) -> bool,
+) -> Result<AccessToken, CredentialError> {
     let away = |error: reqwest::Error| {
         CredentialError::away(&format!("{who} cannot be reached: {}", crate::causes::told(&error.without_url())))
     };
@@ -193,7 +258,7 @@ async fn ask(request: reqwest::RequestBuilder, who: &str, secrets: &[&str]) -> R
         body.extend_from_slice(&chunk);
     }
     if status.is_success() {
-        return read_token(&body)
+        return read_token(&body, Timestamp::now())
             .map_err(|error| CredentialError { message: format!("{who} gives no token: {}", error.message), ..error });
     }
     let said = serde_json::from_slice(&body).ok().and_then(|document: Value| {
@@ -202,8 +267,7 @@ async fn ask(request: reqwest::RequestBuilder, who: &str, secrets: &[&str]) -> R
     });
     let said = without(&said.unwrap_or_else(|| String::from_utf8_lossy(&body).into_owned()), secrets);
     let message = format!("{}: said by {who} (HTTP {})", said.trim(), status.as_u16());
-    let is_transient = status.as_u16() == 429 || status.as_u16() == 408 || status.is_server_error();
-    Err(if is_transient { CredentialError::away(&message) } else { CredentialError::refused(&message) })
+    Err(if passes(status.as_u16()) { CredentialError::away(&message) } else { CredentialError::refused(&message) })
 }
 
 #[cfg(test)]

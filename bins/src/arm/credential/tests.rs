@@ -36,7 +36,7 @@ impl Giver {
 }
 
 fn identity(authority: String) -> Identity {
-    Identity { authority, tenant: "tenant".into(), client: "client".into() }
+    Identity { authority, tenant: "tenant".into(), client: "client".into(), authorities: None }
 }
 
 const SCOPE: &str = "https://management.azure.com/.default";
@@ -76,11 +76,29 @@ async fn a_service_principal_shows_its_secret_and_a_machine_asks_itself() {
     let principal = ClientSecret { identity: identity(address.clone()), secret: "s3cret".into() };
     assert!(principal.token(SCOPE).await.is_ok());
     assert!(giver.last().1.ends_with("&client_secret=s3cret"));
-    let machine = ManagedIdentity { endpoint: address, client: Some("client".into()) };
+    let machine = ManagedIdentity { endpoint: address.clone(), client: Some("client".into()), header: None };
     assert!(machine.token(SCOPE).await.is_ok());
     let (path, _, metadata) = giver.last();
     assert!(metadata && path.starts_with("/metadata/identity/oauth2/token?api-version=2018-02-01"), "{path}");
     assert!(path.ends_with("&resource=https%3A%2F%2Fmanagement.azure.com&client_id=client"), "{path}");
+    // While the metadata service is renewed it is not there; elsewhere that is a wrong address.
+    for status in [404, 410] {
+        *giver.says.lock().unwrap() = Some((status, "gone".into()));
+        assert!(machine.token(SCOPE).await.unwrap_err().is_transient, "{status}");
+        assert!(!principal.token(SCOPE).await.unwrap_err().is_transient, "{status}");
+    }
+    let end = Timestamp::now().as_second() + 3600;
+    *giver.says.lock().unwrap() = Some((200, format!(r#"{{"access_token":"a","expires_on":"{end}"}}"#)));
+    let endpoint = format!("{address}/msi/token");
+    let told = ManagedIdentity { endpoint, client: None, header: Some("pr00f".into()) };
+    assert!(told.token(SCOPE).await.unwrap().left() > Duration::from_secs(3500));
+    let (path, _, metadata) = giver.last();
+    assert_eq!(
+        (path.as_str(), metadata),
+        ("/msi/token?api-version=2019-08-01&resource=https%3A%2F%2Fmanagement.azure.com", false)
+    );
+    *giver.says.lock().unwrap() = Some((400, "no pr00f".into()));
+    assert!(!told.token(SCOPE).await.unwrap_err().message.contains("pr00f"));
 }
 
 #[tokio::test]
@@ -136,7 +154,7 @@ async fn a_token_is_kept_renewed_early_and_forgotten_when_it_is_refused() {
     assert_eq!((kept.token().await.unwrap(), first.secret.as_str()), (first.clone(), "token0"));
     tokio::time::advance(Duration::from_secs(3400)).await;
     assert_eq!(kept.token().await.unwrap().secret, "token1", "its end is near");
-    kept.forget(&first).await;
+    assert!(kept.forget(&first), "there is another one by now");
     assert_eq!(kept.token().await.unwrap().secret, "token1", "an older one was refused");
     source.2.store(true, Ordering::SeqCst);
     tokio::time::advance(Duration::from_secs(3400)).await;
@@ -145,6 +163,57 @@ async fn a_token_is_kept_renewed_early_and_forgotten_when_it_is_refused() {
     }
     assert_eq!(source.0.load(Ordering::SeqCst), 3, "nobody is asked again at once");
     tokio::time::advance(Duration::from_secs(300)).await;
+    for _ in 0..9 {
+        assert!(kept.token().await.is_err());
+    }
+    assert_eq!(source.0.load(Ordering::SeqCst), 4, "a failure is remembered");
+    tokio::time::advance(REMEMBERED).await;
     assert!(kept.token().await.is_err());
+    assert_eq!(source.0.load(Ordering::SeqCst), 5);
     assert!(!format!("{first:?}").contains("token0"));
+}
+
+/// Gives tokens as slowly as it is told.
+struct Slow(AtomicU32);
+
+#[async_trait]
+impl Credential for Slow {
+    async fn token(&self, _: &str) -> Result<AccessToken, CredentialError> {
+        let number = self.0.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        AccessToken::new(&format!("token{number}"), Duration::from_secs(3600))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_is_asked_for_by_one_and_nobody_waits_while_the_old_one_is_good() {
+    let source = Arc::new(Slow(AtomicU32::new(0)));
+    let kept = Kept::new(Arc::<Slow>::clone(&source), SCOPE.into());
+    let all = futures::future::join_all((0..9).map(|_| kept.token())).await;
+    assert!(all.iter().all(|token| token.as_ref().is_ok_and(|token| token.secret == "token0")));
+    tokio::time::advance(Duration::from_secs(3400)).await;
+    let start = Instant::now();
+    let renewal = kept.token();
+    let others = async {
+        tokio::task::yield_now().await;
+        let all = futures::future::join_all((0..9).map(|_| kept.token())).await;
+        (start.elapsed(), all)
+    };
+    let (renewed, (waited, all)) = tokio::join!(renewal, others);
+    assert_eq!((renewed.unwrap().secret.as_str(), waited), ("token1", Duration::ZERO));
+    assert!(all.iter().all(|token| token.as_ref().is_ok_and(|token| token.secret == "token0")));
+    assert_eq!(source.0.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_stays_refused_is_asked_for_once_in_a_while() {
+    let source = Arc::new(Counted(AtomicU32::new(0), Duration::from_secs(3600), false.into()));
+    let kept = Kept::new(Arc::<Counted>::clone(&source), SCOPE.into());
+    for _ in 0..9 {
+        let token = kept.token().await.unwrap();
+        kept.forget(&token);
+    }
+    assert_eq!(source.0.load(Ordering::SeqCst), 2, "the first, and one more");
+    tokio::time::advance(REMEMBERED).await;
+    assert!(kept.forget(&kept.token().await.unwrap()));
 }

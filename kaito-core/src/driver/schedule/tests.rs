@@ -20,6 +20,7 @@ fn report(outcome: Outcome, wake: Wake) -> Report {
         written: Vec::new(),
         status: None,
         errors: Vec::new(),
+        unknown: Vec::new(),
         remarks: Vec::new(),
         again: false,
     }
@@ -193,4 +194,26 @@ fn what_changes_during_a_look_is_remembered_once_and_within_bounds() {
     roots.finished(&root(), &quiet(), Duration::ZERO, 0.0);
     assert!(roots.when(&root()).is_some(), "what was forgotten may have concerned it");
     assert_eq!(roots.news.len(), 0);
+}
+
+#[test]
+fn a_look_that_the_cloud_did_not_answer_comes_again_ever_later_and_no_sooner_than_it_asked() {
+    let wake = Wake::After(jiff::SignedDuration::from_secs(3));
+    let unanswered = |asked: Option<u64>| {
+        let error =
+            BackendError { retry_after: asked.map(seconds), ..BackendError::new(ErrorKind::Unavailable, "away") };
+        Ok(Report { unknown: vec![error], ..report(Outcome::Waiting { reason: "X" }, wake) })
+    };
+    let mut schedule = Schedule::default();
+    let mut now = Duration::ZERO;
+    let mut waits = Vec::new();
+    for asked in [None, None, None, None, Some(120)] {
+        schedule.look(&root(), now);
+        now = schedule.when(&root()).unwrap();
+        assert_eq!(schedule.take(now), Some(root()));
+        schedule.finished(&root(), &unanswered(asked), now, 1.0);
+        waits.push((schedule.when(&root()).unwrap() - now).as_secs());
+        now = schedule.when(&root()).unwrap();
+    }
+    assert_eq!(waits, [3, 3, 4, 8, 120]);
 }

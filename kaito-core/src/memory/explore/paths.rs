@@ -297,6 +297,7 @@ fn after_a_look(root: &ObjectKey, reads: &BTreeSet<Read>) -> Schedule {
         written: Vec::new(),
         status: None,
         errors: Vec::new(),
+        unknown: Vec::new(),
         remarks: Vec::new(),
         again: false,
     };
