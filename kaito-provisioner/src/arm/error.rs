@@ -259,7 +259,7 @@ mod tests {
                 401,
                 json!({"error": "invalid_grant", "error_description": "expired"}),
                 ErrorClass::Auth,
-                "invalid_grant: expired".to_owned(),
+                "invalid_grant: expired (HTTP 401)".to_owned(),
             ),
             (
                 200,
@@ -267,7 +267,7 @@ mod tests {
                 ErrorClass::StockOut,
                 "AllocationFailed: m".to_owned(),
             ),
-            (429, json!({"error": {"code": 7, "message": null}}), ErrorClass::Throttled, "7".to_owned()),
+            (429, json!({"error": {"code": 7, "message": null}}), ErrorClass::Throttled, "7 (HTTP 429)".to_owned()),
         ] {
             let error = refusal(status, &body.to_string());
             assert_eq!(
