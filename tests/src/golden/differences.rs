@@ -90,6 +90,7 @@ pub const DIFFERENCES: &[Allowed] = &[
     ),
     // What the reference takes and forgets rolls out.
     row("step-adapter-added.2.yaml", "StatefulSet.spec.template.spec", "--enable-lora and pull secrets (S3-B4, D25)"),
+    row("step-adapter.2.yaml", "StatefulSet.spec.template.spec", "the same, on machines of Karpenter (S3-B4, D25)"),
     row("step-config-named.2.yaml", "StatefulSet.spec.template.spec.containers", "--kaito-config-file (S3-B4, D25)"),
     row("step-preset-swapped.2.yaml", "StatefulSet.spec.template.spec.containers", "the other model (S3-B4, D25)"),
     row("step-runtime.2.yaml", "StatefulSet.spec.template.spec", "the other server and pull secrets (S3-B4, D25)"),

@@ -82,7 +82,8 @@ impl Planner for Cloud {
 
     fn plan(&self, key: &ObjectKey, snapshot: &Snapshot, settings: &Settings) -> Result<Plan, Unread> {
         let Some(claim) = root::<NodeClaim>(key, snapshot)? else { return Ok(Plan::nothing(Outcome::Gone)) };
-        let nodes = snapshot.list::<Node>(None, Selector::of([(CLAIM, key.name.as_str())]), Freshness::Cached)?.items;
+        let nodes =
+            snapshot.list::<Node>(None, Selector::of([(CLAIM, node_name(key).as_str())]), Freshness::Cached)?.items;
         if claim.metadata.deletion_timestamp.is_some() {
             return Ok(self.terminate(key, claim, &nodes, snapshot.now()));
         }
@@ -143,7 +144,7 @@ impl Cloud {
             _ => None,
         };
         let mut labels = claim.labels().clone();
-        labels.insert(CLAIM.to_owned(), key.name.clone());
+        labels.insert(CLAIM.to_owned(), name.clone());
         let machine = Machine {
             name: &name,
             size: &size(claim),
@@ -196,7 +197,7 @@ impl Cloud {
         }
         for node in nodes.iter().filter(|node| node.metadata.deletion_timestamp.is_none()) {
             let seen = Seen::Decoded((*node).clone().into_object());
-            if let Some(target) = Owned::by_names(&seen, &[(CLAIM, &key.name)]) {
+            if let Some(target) = Owned::by_names(&seen, &[(CLAIM, &node_name(key))]) {
                 plan.push(Effect::Delete { target }, None);
             }
         }
