@@ -25,6 +25,11 @@ const CHANGES: &[Allowed] = &[
         reason: "the settings that the ConfigMap holds now, so that its next edit rolls out; no pod depends on it",
     },
     Allowed {
+        file: "*",
+        path: "NodePool.metadata.labels.kaito.sh/workspace-uid",
+        reason: "whose pool it is, so that a namesake's is never taken; no label of a machine, so that none is replaced",
+    },
+    Allowed {
         file: "inference.template",
         path: "StatefulSet.metadata.annotations",
         reason: "the revision, which the reference writes on sets of presets only; no pod depends on it",
