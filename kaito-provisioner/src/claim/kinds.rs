@@ -41,7 +41,7 @@ pub const CLAIM_KINDS: &[KindUse] = &[
         custom: false,
     },
     KindUse {
-        // Asked for live, before a machine is paid for.
+        // Asked for live, before a machine is paid for, or taken for one that nobody claims.
         kind: Kind::Workspace,
         watch: Watch::Poll,
         label: None,
