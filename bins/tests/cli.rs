@@ -241,6 +241,16 @@ fn a_misspelt_kind_is_answered_with_the_nearest_one() {
 }
 
 #[test]
+fn what_a_workspace_names_and_nothing_here_depends_on_is_passed_over_and_said() {
+    let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: results}\nspec: {}\n---\n";
+    for verb in ["simulate", "render", "validate"] {
+        let output = kaito(&[verb, "-f", "-"], format!("{claim}{GOOD}").as_bytes());
+        assert_eq!(output.status.code(), Some(0), "{verb}: {}", err(&output));
+        assert!(err(&output).contains("standard input:1:1: PersistentVolumeClaim results is not looked at"), "{verb}");
+    }
+}
+
+#[test]
 fn a_kind_that_cannot_be_read_is_answered_with_those_that_can() {
     refused(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n",

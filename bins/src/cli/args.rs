@@ -244,7 +244,7 @@ fn cloud(text: &str) -> Result<Cloud, String> {
 }
 
 fn namespace(text: &str) -> Result<String, String> {
-    syntax::dns_label(text).map(|()| text.to_owned()).map_err(|expected| expected.to_string())
+    syntax::dns_label(text).map(|()| text.to_owned()).map_err(|expected| format!("{expected}"))
 }
 
 fn gates(text: &str) -> Result<Gates, String> {
