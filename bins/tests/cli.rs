@@ -173,8 +173,10 @@ fn the_configmap_for_other_tools_lists_every_model_by_a_name_that_is_served() {
         let page = entry["version"].as_str().unwrap();
         assert!(page.strip_prefix("https://huggingface.co/").is_some_and(|page| page.starts_with(id)), "{page}");
     }
-    let both = kaito(&["models", "--configmap", "phi-4-mini-instruct"], b"");
-    assert_eq!(both.status.code(), Some(2));
+    for wrong in [["--configmap", "phi-4-mini-instruct"], ["--configmap", "--namespace="]] {
+        let output = kaito(&[&["models"], &wrong[..]].concat(), b"");
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+    }
 }
 
 #[test]
@@ -236,6 +238,16 @@ fn a_misspelt_kind_is_answered_with_the_nearest_one() {
         2,
         &["standard input:2:7: kind: ", "supported: Workspace, ConfigMap", "did you mean Workspace?"],
     );
+}
+
+#[test]
+fn what_a_workspace_names_and_nothing_here_depends_on_is_passed_over_and_said() {
+    let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: results}\nspec: {}\n---\n";
+    for verb in ["simulate", "render", "validate"] {
+        let output = kaito(&[verb, "-f", "-"], format!("{claim}{GOOD}").as_bytes());
+        assert_eq!(output.status.code(), Some(0), "{verb}: {}", err(&output));
+        assert!(err(&output).contains("standard input:1:1: PersistentVolumeClaim results is not looked at"), "{verb}");
+    }
 }
 
 #[test]
@@ -378,6 +390,7 @@ fn flags_that_cannot_be_honoured_are_answered_with_those_that_can() {
         (&["--node-provisioner", "x"], "azure-gpu-provisioner"),
         (&["--feature-gates", "vllm=true"], "known gates: vLLM"),
         (&["--cloud", "gcp"], "azure, aws, arc"),
+        (&["--namespace", "A b"], "'--namespace <NAMESPACE>': must be 1 to 63 lower-case letters"),
         (&["--default-node-image-family", "windows"], "ubuntu or azurelinux"),
     ];
     for (flags, wanted) in table {

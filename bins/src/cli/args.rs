@@ -2,6 +2,7 @@
 
 use crate::hub::FolderHub;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use kaito_api::syntax;
 use kaito_api::vocabulary::ImageFamily;
 use kaito_core::cloud::Cloud;
 use kaito_core::gates::Gates;
@@ -108,7 +109,7 @@ pub struct Validate {
     #[arg(long, value_name = "FILE", conflicts_with = "files")]
     pub(super) review: Option<String>,
     /// The namespace of objects that name none
-    #[arg(short, long, default_value = "default")]
+    #[arg(short, long, default_value = "default", value_parser = namespace)]
     pub(super) namespace: String,
     #[command(flatten)]
     pub(super) operator: Operator,
@@ -143,7 +144,7 @@ pub struct Models {
     #[arg(long, conflicts_with_all = ["name", "form"])]
     pub(super) configmap: bool,
     /// The namespace of that ConfigMap: the operator's
-    #[arg(short, long, requires = "configmap", default_value = "kaito-workspace")]
+    #[arg(short, long, requires = "configmap", default_value = "kaito-workspace", value_parser = namespace)]
     pub(super) namespace: String,
     #[command(flatten)]
     pub(super) output: Output,
@@ -167,7 +168,7 @@ pub struct Input {
     #[arg(short = 'f', long = "filename", required = true, num_args = 1.., value_name = "FILE")]
     pub(super) files: Vec<String>,
     /// The namespace of objects that name none
-    #[arg(short, long, default_value = "default")]
+    #[arg(short, long, default_value = "default", value_parser = namespace)]
     pub(super) namespace: String,
 }
 
@@ -273,6 +274,10 @@ fn cloud(text: &str) -> Result<Cloud, String> {
     }
     let known = Cloud::ALL.into_iter().find(|cloud| cloud.as_str().eq_ignore_ascii_case(text));
     known.ok_or_else(|| format!("expected {}", Cloud::ALL.map(Cloud::as_str).join(", ")))
+}
+
+fn namespace(text: &str) -> Result<String, String> {
+    syntax::dns_label(text).map(|()| text.to_owned()).map_err(|expected| format!("{expected}"))
 }
 
 fn gates(text: &str) -> Result<Gates, String> {

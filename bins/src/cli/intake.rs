@@ -40,7 +40,10 @@ pub fn read(
 ) -> Result<Result<Intake, Verdict>, Defect> {
     let settings = operator.settings();
     let documents = match input::read(&input.files, &input.namespace, stdin) {
-        Ok(documents) => documents,
+        Ok(objects) => {
+            complain(&objects.passed_over, console);
+            objects.documents
+        }
         Err(problems) => {
             complain(&problems, console);
             return Ok(Err(Verdict::Unreadable));

@@ -26,7 +26,10 @@ pub fn run(args: &Simulate, stdin: &mut dyn Read, console: &mut Console<'_>) -> 
         intake::complain(problems, console);
     }
     let (intake, stages) = match (intake, stages) {
-        (Ok(intake), Ok(stages)) => (intake, stages),
+        (Ok(intake), Ok(stages)) => {
+            stages.iter().for_each(|stage| intake::complain(&stage.passed_over, console));
+            (intake, stages)
+        }
         (Err(verdict), Ok(_)) => return Ok(verdict),
         (_, Err(_)) => return Ok(Verdict::Unreadable),
     };

@@ -17,6 +17,8 @@ pub const TOPIC: &str = "then";
 pub struct Stage {
     named: String,
     documents: Vec<Document>,
+    /// What is said of objects that are passed over.
+    pub passed_over: Vec<Problem>,
 }
 
 /// What was applied, told to a program.
@@ -35,7 +37,11 @@ pub fn read(named: &[String], namespace: &str, stdin: &mut dyn Read) -> Result<V
     let (mut stages, mut problems) = (Vec::new(), Vec::new());
     for name in named {
         match input::read(std::slice::from_ref(name), namespace, stdin) {
-            Ok(documents) => stages.push(Stage { named: name.clone(), documents }),
+            Ok(objects) => stages.push(Stage {
+                named: name.clone(),
+                documents: objects.documents,
+                passed_over: objects.passed_over,
+            }),
             Err(found) => problems.extend(found),
         }
     }

@@ -3,7 +3,7 @@
 use super::args::{Form, Operator, Validate};
 use super::console::{Colour, Console, Defect, Look};
 use super::{Verdict, intake, output, reviews};
-use crate::input::{self, Document, Place, Problem, printable};
+use crate::input::{self, Document, Objects, Place, Problem, printable};
 use kaito_api::{FieldError, FieldErrorKind};
 use kaito_core::admission::{self, Known};
 use kaito_core::workspace::LookedModel;
@@ -67,7 +67,10 @@ pub fn run(args: &Validate, stdin: &mut dyn Read, console: &mut Console<'_>) -> 
         return reviews::run(file, &settings, stdin, console);
     }
     let (documents, old) = match read(args, stdin) {
-        Ok(read) => read,
+        Ok((new, old)) => {
+            intake::complain(&new.passed_over, console);
+            (new.documents, old)
+        }
         Err(problems) => {
             intake::complain(&problems, console);
             return Ok(Verdict::Unreadable);
@@ -92,10 +95,10 @@ pub fn run(args: &Validate, stdin: &mut dyn Read, console: &mut Console<'_>) -> 
 }
 
 /// The documents, and those that they are to replace. Each of the latter replaces something, or a name is misspelt.
-fn read(args: &Validate, stdin: &mut dyn Read) -> Result<(Vec<Document>, Vec<Document>), Vec<Problem>> {
+fn read(args: &Validate, stdin: &mut dyn Read) -> Result<(Objects, Vec<Document>), Vec<Problem>> {
     let new = input::read_faulty(&args.files, &args.namespace, stdin)?;
-    let old = if args.old.is_empty() { Vec::new() } else { input::read(&args.old, &args.namespace, stdin)? };
-    let alone = old.iter().filter(|old| new.iter().all(|new| new.key != old.key));
+    let old = if args.old.is_empty() { Vec::new() } else { input::read(&args.old, &args.namespace, stdin)?.documents };
+    let alone = old.iter().filter(|old| new.documents.iter().all(|new| new.key != old.key));
     let problems: Vec<Problem> = alone
         .map(|old| Problem::at(&old.file, old.place(), format!("{} is not among the files of -f", old.key)))
         .collect();

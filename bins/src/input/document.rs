@@ -93,6 +93,16 @@ fn problem(file: &str, node: &Node, error: &FieldError) -> Problem {
     Problem::at(file, if at_key || is_empty { found.key } else { found.node.place }, error.to_string())
 }
 
+/// What is said of an object that is passed over, where it is one of those.
+pub(super) fn passed_over(file: &str, node: &Node) -> Option<Problem> {
+    let text = |field: &str| node.text(field).unwrap_or_default();
+    let row =
+        kinds::PASSED_OVER.iter().find(|(version, kind, _)| (text("apiVersion"), text("kind")) == (*version, *kind));
+    let (_, kind, said) = row?;
+    let name = node.find(&FieldPath::from("metadata.name")).node.to_value();
+    Some(Problem::at(file, node.place, format!("{kind} {} {said}", name.as_str().unwrap_or_default())))
+}
+
 /// Which kind it is, or why that cannot be told.
 fn identity(node: &Node) -> Result<&'static Readable, FieldError> {
     let error = |field: &str, kind, detail: String| FieldError::new(FieldPath::from(field), kind, detail);

@@ -28,25 +28,34 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use tree::{Data, Node};
 
-/// The objects that the arguments of `-f` name, in the order of the files; or everything that is wrong with them, sorted by file and place.
+/// What the input holds.
+#[derive(Debug)]
+pub struct Objects {
+    /// What is looked at, in the order of the files.
+    pub documents: Vec<Document>,
+    /// What is said of objects that are passed over ([`kinds::PASSED_OVER`]).
+    pub passed_over: Vec<Problem>,
+}
+
+/// The objects that the arguments of `-f` name; or everything that is wrong with them, sorted by file and place.
 ///
 /// Objects without a namespace get `namespace`. A list (`kind: List`, as `kubectl get -o yaml` prints) is taken apart.
-pub fn read(named: &[String], namespace: &str, stdin: &mut dyn Read) -> Result<Vec<Document>, Vec<Problem>> {
+pub fn read(named: &[String], namespace: &str, stdin: &mut dyn Read) -> Result<Objects, Vec<Problem>> {
     sorted(survey(named, namespace, stdin), Document::problems)
 }
 
 /// As [`read`], with objects whose form is wrong among the others: what is wrong is in their `faults`.
-pub fn read_faulty(named: &[String], namespace: &str, stdin: &mut dyn Read) -> Result<Vec<Document>, Vec<Problem>> {
+pub fn read_faulty(named: &[String], namespace: &str, stdin: &mut dyn Read) -> Result<Objects, Vec<Problem>> {
     sorted(survey(named, namespace, stdin), |_| Vec::new())
 }
 
 fn sorted(
-    (documents, mut problems): (Vec<Document>, Vec<Problem>),
+    (objects, mut problems): (Objects, Vec<Problem>),
     objections: impl Fn(&Document) -> Vec<Problem>,
-) -> Result<Vec<Document>, Vec<Problem>> {
-    problems.extend(documents.iter().flat_map(objections));
+) -> Result<Objects, Vec<Problem>> {
+    problems.extend(objects.documents.iter().flat_map(objections));
     if problems.is_empty() {
-        return Ok(documents);
+        return Ok(objects);
     }
     problems.sort();
     problems.dedup();
@@ -54,28 +63,40 @@ fn sorted(
 }
 
 /// Everything that the arguments name, and what cannot be told apart or stands there twice.
-fn survey(named: &[String], namespace: &str, stdin: &mut dyn Read) -> (Vec<Document>, Vec<Problem>) {
-    let (mut documents, mut problems) = (Vec::new(), Vec::new());
+fn survey(named: &[String], namespace: &str, stdin: &mut dyn Read) -> (Objects, Vec<Problem>) {
+    let (mut documents, mut passed_over, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     for name in named {
         match source(name, namespace, stdin) {
             Ok(found) => found.into_iter().for_each(|one| match one {
-                Ok(document) => documents.push(document),
+                Ok(Found::Document(document)) => documents.push(*document),
+                Ok(Found::PassedOver(said)) => passed_over.push(said),
                 Err(found) => problems.extend(found),
             }),
             Err(problem) => problems.push(problem),
         }
     }
     problems.extend(twice(&documents));
-    (documents, problems)
+    (Objects { documents, passed_over }, problems)
+}
+
+/// One object of the input.
+enum Found {
+    Document(Box<Document>),
+    PassedOver(Problem),
 }
 
 /// Everything that one `-f` names: the objects that can be read, and what is wrong with the others.
-fn source(name: &str, namespace: &str, stdin: &mut dyn Read) -> Result<Vec<Result<Document, Vec<Problem>>>, Problem> {
+fn source(name: &str, namespace: &str, stdin: &mut dyn Read) -> Result<Vec<Result<Found, Vec<Problem>>>, Problem> {
     let mut found = Vec::new();
     for text in source::texts(name, stdin)? {
         match yaml::documents(&text.name, &text.text) {
             Ok(nodes) => {
-                found.extend(nodes.into_iter().flat_map(items).map(|node| Document::read(&text.name, node, namespace)));
+                found.extend(nodes.into_iter().flat_map(items).map(|node| {
+                    match document::passed_over(&text.name, &node) {
+                        Some(said) => Ok(Found::PassedOver(said)),
+                        None => Document::read(&text.name, node, namespace).map(Box::new).map(Found::Document),
+                    }
+                }));
             }
             Err(problem) => found.push(Err(vec![problem])),
         }
