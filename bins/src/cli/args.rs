@@ -277,7 +277,7 @@ fn cloud(text: &str) -> Result<Cloud, String> {
 }
 
 fn namespace(text: &str) -> Result<String, String> {
-    syntax::dns_label(text).map(|()| text.to_owned()).map_err(|expected| format!("{expected}"))
+    syntax::dns_label(text).map(|()| text.to_owned()).map_err(str::to_owned)
 }
 
 fn gates(text: &str) -> Result<Gates, String> {
