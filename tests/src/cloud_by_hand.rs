@@ -102,6 +102,11 @@ impl CloudByHand {
         self.cluster.with_store(|store| store.value(key).cloned()).unwrap_or_default()
     }
 
+    /// What the API server answers.
+    pub fn answer(&self, read: &Read) -> Answer {
+        self.cluster.answer(read)
+    }
+
     /// Whether an object is there.
     pub fn has(&self, key: &ObjectKey) -> bool {
         !self.get(key).is_null()

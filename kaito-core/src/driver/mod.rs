@@ -17,7 +17,7 @@ pub use schedule::Schedule;
 
 use crate::backend::{BackendError, ClusterBackend};
 use crate::effect::{Effect, EffectError};
-use crate::kinds::{KINDS, Kind, KindUse};
+use crate::kinds::{self, Kind, KindUse};
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Outcome, Plan, Remark, StatusWrite, Wake};
 use crate::read::Read;
@@ -38,8 +38,8 @@ pub trait Planner: Send + Sync {
     fn roots(&self) -> Kind;
 
     /// What it needs of each kind: how each is watched, and the rights on it.
-    fn kinds(&self, _settings: &Settings) -> &'static [KindUse] {
-        KINDS
+    fn kinds(&self, settings: &Settings) -> &'static [KindUse] {
+        kinds::of(&settings.provisioner)
     }
 
     /// What the root needs next; `Err` asks for facts.

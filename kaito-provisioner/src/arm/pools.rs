@@ -14,7 +14,11 @@ pub(super) fn pool(document: &Value, headers: &HeaderMap, now: Timestamp) -> Res
     let name = PoolName::parse(name).map_err(|_| format!("{:?} is the name of no agent pool", words::quoted(name)))?;
     let properties = document.get("properties").unwrap_or(&Value::Null);
     let text = |field: &str| properties.get(field).and_then(Value::as_str).unwrap_or_default();
-    let state = PoolState::parse(text("provisioningState"));
+    let state = match PoolState::parse(text("provisioningState")) {
+        // Nobody works on it, and nobody of its machines can be there before somebody starts it again.
+        PoolState::Succeeded if is_stopped(properties) => PoolState::Busy(STOPPED.to_owned()),
+        state => state,
+    };
     let told = properties.get("status").and_then(|status| status.get("provisioningError"));
     let failure = told.filter(|error| error.is_object()).and_then(|error| ArmError::of_error(error, headers, now));
     let etag = [text("eTag"), text("etag")].into_iter().find(|etag| !etag.is_empty());
@@ -30,6 +34,14 @@ pub(super) fn pool(document: &Value, headers: &HeaderMap, now: Timestamp) -> Res
         etag: etag.map(str::to_owned),
         is_spot: text("scaleSetPriority").eq_ignore_ascii_case("Spot"),
     })
+}
+
+/// Azure's word for a pool that somebody has stopped (`az aks nodepool stop`), in `powerState.code` beside a provisioning state that says that all went well.
+const STOPPED: &str = "Stopped";
+
+fn is_stopped(properties: &Value) -> bool {
+    let code = properties.get("powerState").and_then(|power| power.get("code")?.as_str());
+    code.is_some_and(|code| code.eq_ignore_ascii_case(STOPPED))
 }
 
 fn texts(map: Option<&Value>) -> BTreeMap<String, String> {

@@ -144,11 +144,6 @@ fn ask(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
 fn again(view: &View<'_>, draft: &mut Draft, record: Record, failure: &Failure, at: Timestamp) -> Result<(), Unread> {
     let size = record.size.clone();
     let record = record.after(failure, at);
-    if record.is_spent() {
-        tell(view, draft, &record, failure, &size);
-        draft.look_again(PATIENT);
-        return Ok(());
-    }
     let due = record.asks_again(view.claim, failure, at);
     if view.now() >= due {
         return attempt(view, draft, record);
@@ -293,7 +288,8 @@ fn tell(view: &View<'_>, draft: &mut Draft, record: &Record, failure: &Failure, 
     let now = view.now();
     let launched = failure.launched(!record.has_size_left(view.claim, now));
     let mut message = format!("{}{}", launched.message, record::about(size));
-    let row = if record.is_spent() { Some(&waits::GIVEN_UP) } else { asking_again(failure.class) };
+    let rests = record.is_spent(failure);
+    let row = if rests { Some(&waits::RESTING) } else { asking_again(failure.class) };
     let wait = row.map(|row| Waiting::new(row, "", record.first_failure.unwrap_or(now)));
     if let Some(wait) = &wait {
         message.push_str(&wait.outlook(now));
@@ -301,12 +297,12 @@ fn tell(view: &View<'_>, draft: &mut Draft, record: &Record, failure: &Failure, 
     }
     // What passes by itself is no refusal to those who read it, until it is overdue.
     let passes = matches!(failure.class, ErrorClass::Conflict | ErrorClass::Throttled | ErrorClass::Superseded);
-    if let Some(wait) = wait.as_ref().filter(|_| passes && !record.is_spent()) {
+    if let Some(wait) = wait.as_ref().filter(|_| passes && !rests) {
         let is_overdue = now >= wait.due();
         let reason = if is_overdue { failure.reason.as_str() } else { reasons::AWAITING_RECONCILIATION };
         draft.say(LAUNCHED, Saying::not_yet(reason, message));
     } else {
-        let status = if record.is_spent() { "False" } else { launched.status };
+        let status = if rests { "False" } else { launched.status };
         draft.fail(failure);
         warn(view, draft, &launched.reason, &message);
         draft.say(LAUNCHED, Saying { status, reason: launched.reason, message });

@@ -1,18 +1,20 @@
 //! A claim whose machine is lost goes, so that another is asked for (spec/05 §3.7, §3.9).
 
+use super::conditions::HEALTHY;
 use super::draft::{Draft, Flow};
-use super::launch::POLL;
+use super::launch::{AT_ONCE, POLL};
 use super::managed::label;
-use super::take;
 use super::terminate::free_nodes;
 use super::view::{Held, View, in_motion, nodes_of, ready};
+use super::{returning, take, waits};
 use crate::pool::PoolState;
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::vocabulary::{finalizers, labels};
 use kaito_core::effect::{Effect, Owned, is_dying};
 use kaito_core::read::Freshness;
-use kaito_core::snapshot::Unread;
+use kaito_core::snapshot::{Lookup, Unread};
+use kaito_core::{Kind, ObjectKey};
 use std::iter;
 
 /// Between two looks at a pool that is gone under a Node that is well.
@@ -27,16 +29,29 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let is_ours = |node: &&&Node| label(&node.metadata, labels::REGISTERED) == Some("true");
     if let Some(node) = view.nodes.iter().filter(is_ours).find(|node| is_dying(&node.metadata)) {
         let name = node.metadata.name.as_deref().unwrap_or_default();
+        // Names come back: this may be the Node of before, of which a cache does not know yet that it is gone.
+        let key = ObjectKey::cluster(Kind::Node, name);
+        let live = view.snapshot.object::<Node>(key, Freshness::Live)?;
+        if !matches!(live, Lookup::Found(live) if live.metadata.uid == node.metadata.uid) {
+            draft.look_again(AT_ONCE);
+            return Ok(Flow::Stop);
+        }
         // While a pool is started, stopped or changed, whoever deletes its Node says nothing of its machine (kaito#2075).
         if let Held::Own(pool, _) = view.pool(Freshness::Live)?
             && let Some(word) = in_motion(&pool.state)
         {
-            draft.remark("lost", format!("node {name} is being deleted while its agent pool is {word}"));
+            let words = format!("node {name} is being deleted while its agent pool is {word}");
+            draft.remark("lost", words.as_str());
+            draft.look_again(POLL);
             // A machine that is down registers its Node anew when it comes up. One that is up does not: it is decided on when the pool is done.
             if ready(node).0 != "True" {
-                free_nodes(&mut draft.plan, iter::once(*node), view.name());
+                let asked = node.metadata.deletion_timestamp.as_ref().map_or(view.now(), |time| time.0);
+                returning::say(view, draft, "Unknown", words, asked);
+                // Once it is written down: nothing else tells afterwards that somebody has deleted it.
+                if view.claim.condition(HEALTHY).is_some_and(|said| said.reason == waits::NODE_RETURNING.name) {
+                    free_nodes(&mut draft.plan, iter::once(*node), view.name());
+                }
             }
-            draft.look_again(POLL);
             return Ok(Flow::Stop);
         }
         // Else who deletes a Node that is ours means its machine.

@@ -1,6 +1,6 @@
 //! Which claims and Nodes are ours (spec/05 §1.2).
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kaito_api::NodeClaim;
 use kaito_api::vocabulary::{GROUP, annotations, finalizers, labels, names};
 use kaito_core::Kind;
@@ -27,13 +27,15 @@ pub(super) fn is_managed_node(node: &ObjectMeta) -> bool {
 
 /// The same for a Node of the pool of this claim, which may be known by its owner alone. A finalizer is no mark: Karpenter's is the same.
 pub(super) fn is_our_node(node: &ObjectMeta, claim: &str) -> bool {
-    let mut owners = node.owner_references.iter().flatten();
-    let is_owned = owners.any(|owner| {
-        owner.kind == Kind::NodeClaim.name()
-            && owner.api_version == Kind::NodeClaim.api_version()
-            && owner.name == claim
-    });
-    is_owned || is_managed_node(node)
+    owner(node).is_some_and(|owner| owner.name == claim) || is_managed_node(node)
+}
+
+/// The claim that a Node belongs to, once it is registered.
+pub(super) fn owner(node: &ObjectMeta) -> Option<&OwnerReference> {
+    let is_claim = |owner: &&OwnerReference| {
+        owner.kind == Kind::NodeClaim.name() && owner.api_version == Kind::NodeClaim.api_version()
+    };
+    node.owner_references.iter().flatten().find(is_claim)
 }
 
 /// Whether our finalizer holds an object; Karpenter's has the same name.

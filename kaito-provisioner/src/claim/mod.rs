@@ -9,6 +9,7 @@
 pub mod conditions; // Karpenter's conditions, and how one follows from the others
 mod draft; // what the steps have found and want
 mod drain; // a Node is emptied
+mod former; // Nodes that earlier claims of the name have left
 mod gone; // what is left of a claim that is gone
 mod health; // a Node that is not ready for long
 mod hold; // our finalizer
@@ -21,6 +22,7 @@ mod mishaps; // what the cloud refused just now
 mod permit; // whether a machine may be paid for
 mod record; // what a claim carries of its launch
 mod register; // the Node becomes the claim's
+mod returning; // a Node that was deleted while its pool was started, and may come back
 mod status; // the plan of a draft
 mod take; // what a claim takes over from its machine
 mod terminate; // everything is given back
@@ -46,7 +48,16 @@ use view::View;
 type Step = fn(&View<'_>, &mut Draft) -> Result<Flow, Unread>;
 
 /// The steps, in the order in which they run. A claim that is gone, or not ours, has only what is left of it ([`gone`]).
-const STEPS: &[Step] = &[terminate::step, hold::step, launch::step, lost::step, register::step, initialise::step];
+const STEPS: &[Step] = &[
+    terminate::step,
+    hold::step,
+    former::step,
+    launch::step,
+    lost::step,
+    returning::step,
+    register::step,
+    initialise::step,
+];
 /// The last one, which can be switched off (`Settings::node_repair`).
 const REPAIR: Step = health::step;
 
@@ -103,12 +114,9 @@ impl Planner for ClaimPlanner {
 /// The claim that a Node belongs to: its owner, else that of its pool, where the Node is ours.
 fn claim_of_node(node: &Seen) -> Option<String> {
     let metadata = node.metadata();
-    let mut owners = metadata.owner_references.iter().flatten();
-    let owner =
-        owners.find(|owner| owner.kind == Kind::NodeClaim.name() && owner.api_version == Kind::NodeClaim.api_version());
     let is_ours = || managed::is_managed_node(metadata);
     let of_pool = || managed::label(metadata, labels::AGENT_POOL[0]).filter(|_| is_ours()).map(str::to_owned);
-    owner.map(|owner| owner.name.clone()).or_else(of_pool)
+    managed::owner(metadata).map(|owner| owner.name.clone()).or_else(of_pool)
 }
 
 /// A claim that cannot be read keeps what it has.

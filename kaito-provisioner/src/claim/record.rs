@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 /// What is refused in a row is asked for ever later, up to this.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(5);
 
-/// So many pools of a claim are made and fail, each of them paid for until it has, before no other is asked for (S5-B6).
+/// So many pools of a claim are made and fail, each of them paid for until it has, at the pace of refusals (S5-B6); then one is paid for an hour later, and then ever more rarely.
 const MOST_POOLS: u32 = 3;
+const LONGEST_REST_HOURS: u64 = 24;
 
 /// A size that the cloud does not give.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,9 +94,9 @@ impl Record {
         self
     }
 
-    /// Whether enough was paid for nothing.
-    pub(super) fn is_spent(&self) -> bool {
-        self.pools >= MOST_POOLS
+    /// Whether enough was paid for nothing, so that the next pool is long in coming: this failure, which is in the record, was that of another pool that had been made.
+    pub(super) fn is_spent(&self, failure: &Failure) -> bool {
+        self.pools >= MOST_POOLS && self.failed_at.is_some() && !failure.class.is_about_the_size()
     }
 
     /// The sizes that are not asked for now.
@@ -117,6 +118,10 @@ impl Record {
             return if self.has_size_left(claim, at) { at } else { first.unwrap_or(at) };
         }
         let row = row_of(failure);
+        if self.is_spent(failure) {
+            let hours = LONGEST_REST_HOURS.min(1 << (self.pools - MOST_POOLS).min(8));
+            return later(at, row.retry_s.max(hours * 3600));
+        }
         if failure.class.is_terminal() {
             return later(at, row.retry_s);
         }
@@ -264,14 +269,31 @@ mod tests {
     fn pools_that_were_made_and_failed_are_counted_and_requests_that_were_refused_are_not() {
         let sick = Failure::new(ErrorClass::Unknown, LAUNCH_FAILED, "NodesNotReady: x");
         let refused = (0..9).fold(asked("A"), |record, _| record.after(&sick, at(0)));
-        assert!(!refused.is_spent());
+        assert!(!refused.is_spent(&sick));
         let made = |record: Record| Record { failed_at: Some(at(0)), ..record }.after(&sick, at(0));
         let two = made(made(refused));
-        assert!(!two.is_spent() && made(two.clone()).is_spent());
-        assert!(crate::claim::waits::GIVEN_UP.next.contains(&format!(": {MOST_POOLS} agent pools")));
+        let three = made(two.clone());
+        assert!(!two.is_spent(&sick) && three.is_spent(&sick));
+        assert!(crate::claim::waits::RESTING.next.contains(&format!(": {MOST_POOLS} agent pools")));
         let out = Failure::new(ErrorClass::StockOut, "AllocationFailure", "AllocationFailed: none");
         let another_size = Record { failed_at: Some(at(0)), ..two }.after(&out, at(0));
-        assert!(!another_size.is_spent(), "a size that is out costs nothing");
+        assert!(!another_size.is_spent(&out), "a size that is out costs nothing");
+        let asked_later = Record { failed_at: None, ..three }.after(&sick, at(0));
+        assert!(!asked_later.is_spent(&sick), "a request that is refused costs nothing either");
+    }
+
+    #[test]
+    fn what_is_paid_for_and_fails_is_asked_for_an_hour_later_then_ever_more_rarely_and_never_given_up() {
+        let claim = claim(&["A"], ["Unknown", "", ""]);
+        let sick = Failure::new(ErrorClass::Unknown, LAUNCH_FAILED, "NodesNotReady: x");
+        let mut record = asked("A");
+        let mut hours = Vec::new();
+        for _ in 0..40 {
+            record = Record { failed_at: Some(at(0)), ..record }.after(&sick, at(0));
+            hours.push(record.asks_again(&claim, &sick, at(0)).as_second() / 3600);
+        }
+        assert_eq!(hours[..9], [0, 0, 1, 2, 4, 8, 16, 24, 24]);
+        assert_eq!(hours.last(), Some(&24));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A claim and what belongs to it, as read.
 
 use super::conditions::LAUNCHED;
-use super::managed::annotation;
-use crate::pool::{PoolName, PoolSeen, PoolState};
+use super::managed::{annotation, label, owner};
+use crate::pool::{PoolName, PoolSeen, PoolState, read_stamp, stamp};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::NodeClaim;
@@ -42,6 +42,8 @@ pub(super) struct View<'a> {
     pub(super) pool_name: Option<PoolName>,
     /// The Nodes that AKS has given the name of the pool, by name.
     pub(super) nodes: Vec<&'a Node>,
+    /// The same of earlier claims of this name. AKS gives the Nodes of a pool the names, and the machines the ids, that those of its predecessor had.
+    pub(super) former_nodes: Vec<&'a Node>,
 }
 
 /// What every look reads: known from the root's key alone.
@@ -80,7 +82,8 @@ impl<'a> View<'a> {
     ) -> Result<Self, Unread> {
         let listing = snapshot.list::<Node>(None, nodes_of(&key.name), Freshness::Cached)?;
         let pool_name = PoolName::parse(&key.name).ok();
-        Ok(Self { key, claim, seen, snapshot, pool_name, nodes: listing.items })
+        let (nodes, former_nodes) = listing.items.into_iter().partition(|node| is_of(node, claim));
+        Ok(Self { key, claim, seen, snapshot, pool_name, nodes, former_nodes })
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -171,6 +174,16 @@ impl<'a> View<'a> {
         let is_it = |node: &&Node| node.spec.as_ref().and_then(|spec| spec.provider_id.as_deref()) == Some(provider_id);
         self.nodes.iter().copied().filter(is_it).collect()
     }
+}
+
+/// Whether a Node is of the pool of this very claim: by its owner, and before it has one by the time that its pool bears. One that says neither is believed by its name.
+fn is_of(node: &Node, claim: &NodeClaim) -> bool {
+    if let Some(owner) = owner(&node.metadata) {
+        return claim.metadata.uid.as_deref() == Some(owner.uid.as_str());
+    }
+    let told = label(&node.metadata, labels::CREATION_TIMESTAMP).and_then(read_stamp);
+    let created = claim.metadata.creation_timestamp.as_ref();
+    told.is_none_or(|told| created.is_none_or(|created| stamp(told) == stamp(created.0)))
 }
 
 /// What is being done to a pool, in Azure's word: it is made, started, stopped or changed. One that goes away, or that nobody works on, is not meant.

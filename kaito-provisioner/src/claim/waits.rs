@@ -68,11 +68,11 @@ waits! {
         next "asks again every 5 minutes",
         remedy "give the provisioner's identity the right to write agent pools of the cluster, and see that its AZURE_ settings name that cluster";
 
-    /// Pools were made for the claim, and failed, too often to pay for another.
-    GIVEN_UP = "GivenUp" on "Launched", 60 minutes, contract false,
+    /// Pools were made for the claim, and failed, too often to pay for another at once.
+    RESTING = "Resting" on "Launched", 60 minutes, contract false,
         evidence "condition Launched and the annotation kaito.sh/agent-pool-launch of the claim",
-        next "asks for nothing more: 3 agent pools were made for this claim, and failed; who made it deletes it and asks anew",
-        remedy "see the cloud's words, and what keeps machines of this size from becoming nodes; delete the claim";
+        next "asks for one more an hour after the last, then after ever more hours, at last once a day: 3 agent pools were made for this claim, and failed",
+        remedy "see the cloud's words, and what keeps machines of this size from becoming nodes; to have it tried at once, delete the claim";
 
     /// The agent pool is being started, stopped or changed, and its node is not ready.
     POOL_BUSY = "PoolBusy" on "NodeHealthy", 60 minutes, contract false,
@@ -85,6 +85,12 @@ waits! {
         evidence "condition Ready of the node: kubectl describe node -l agentpool=NAME",
         next "replaces the machine if its node is not ready",
         remedy "see what the node says of itself";
+
+    /// The node was deleted while its agent pool was started, stopped or changed: a machine that comes up registers another.
+    NODE_RETURNING = "NodeReturning" on "NodeHealthy", 60 minutes, contract false,
+        evidence "nodes with the label agentpool=NAME: kubectl get nodes -l agentpool=NAME; provisioning state and power state of the agent pool: az aks nodepool show -n NAME",
+        next "takes the node that the machine registers; replaces the machine when its agent pool is done and 90 minutes later there is none",
+        remedy "start the agent pool or the cluster, or see what its activity log says; delete the claim to give the machine back";
 
     /// The node is not ready, as are many: the fault is not its machine's.
     REPAIR_BLOCKED = "NodeRepairBlocked" on "NodeHealthy", 60 minutes, contract false,

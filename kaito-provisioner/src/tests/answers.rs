@@ -270,3 +270,20 @@ fn requests_say_what_they_mean() {
     // Whatever an etag holds, it stays in its header.
     assert!(arm().delete(&name(), Some("e\r\nx: y"), false).is_err());
 }
+
+#[test]
+fn a_pool_that_somebody_has_stopped_is_not_as_it_was_asked_for() {
+    for (state, power, is_stopped) in [
+        ("Succeeded", json!({"code": "Stopped"}), true),
+        ("Succeeded", json!({"code": "Running"}), false),
+        ("Succeeded", json!("Stopped"), false),
+        ("Succeeded", json!(null), false),
+        ("Failed", json!({"code": "Stopped"}), false),
+    ] {
+        let mut document = pool(state);
+        document["properties"]["powerState"] = power.clone();
+        let found = arm().read_get(&name(), &answer(200, &[], document.to_string()), now()).unwrap().unwrap();
+        assert_eq!(found.state == PoolState::Busy("Stopped".to_owned()), is_stopped, "{state} {power}");
+        assert_eq!(found.state == PoolState::parse(state), !is_stopped, "{state} {power}");
+    }
+}

@@ -1,9 +1,9 @@
 //! Both controllers and the cloud in one world: what is promised of machines, over many seeds with all faults on.
 
-use kaito_core::Settings;
 use kaito_core::cloud::Cloud;
 use kaito_core::memory::simulation::{CHAOS_STEPS_OF_POOLS, PROMISES, Run, Simulation, Violation};
 use kaito_core::memory::{Fault, Faults, World};
+use kaito_core::{Kind, ObjectKey, Settings};
 use kaito_provisioner::ClaimPlanner;
 use kaito_provisioner::faults::FAULTS;
 use kaito_simulation::cores;
@@ -76,9 +76,10 @@ fn what_is_promised_of_machines_holds_whatever_goes_wrong() {
         if seed >= from + runs {
             return ControlFlow::Break(());
         }
-        let run = turn(seed).1.run(seed);
+        let (run, at_rest) =
+            turn(seed).1.run_told(seed, None, |world| if runs == 1 { paid_for(world) } else { String::new() });
         if runs == 1 {
-            tell(&run);
+            tell(&run, &at_rest);
         }
         found.lock().unwrap().add(run);
         ControlFlow::Continue(())
@@ -136,8 +137,17 @@ impl Found {
     }
 }
 
+/// What a world has asked for and got, once it is at rest.
+fn paid_for(world: &World) -> String {
+    let is_paid = |key: &ObjectKey| [Kind::NodeClaim, Kind::AgentPool, Kind::Node].contains(&key.kind);
+    world.cluster().with_store(|store| {
+        store.iter().filter(|(key, _)| is_paid(key)).map(|(key, value)| format!("{key} {value:#}\n")).collect()
+    })
+}
+
 /// One run, in full.
-fn tell(run: &Run) {
+fn tell(run: &Run, at_rest: &str) {
+    println!("at rest:\n{at_rest}");
     println!("{:?}\n{}", run.played, run.upsets.join("\n"));
     for moment in run.world.timeline().moments() {
         println!("{:#} {} {:?}->{:?} {}", moment.at, moment.topic, moment.from, moment.to, moment.message);

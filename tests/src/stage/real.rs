@@ -125,9 +125,8 @@ impl Operated {
         let cloud = Cloud::new(Pace::instant()).with_kubelets(self.plane.kubelets().expect("kwok runs"));
         in_a_thread(async move {
             let admin = config(Some(&admin)).await.expect("a kubeconfig");
-            let mut operator =
-                Operator::builder(client(admin, "simulated-cloud").expect("a client"), Settings::default())
-                    .planner(Box::new(InClouds { planner: cloud, clouds: clouds.clone() }));
+            let mut operator = Operator::builder(client(admin, "simulated-cloud").expect("a client"), settings.clone())
+                .planner(Box::new(InClouds { planner: cloud, clouds: clouds.clone() }));
             if settings.provisioner.node_classes().is_some() {
                 operator = operator.planner(Box::new(Karpenter));
             }

@@ -6,6 +6,7 @@ mod permit; // when none may be
 mod refusals; // what the cloud refuses
 mod repair; // machines that are lost
 mod restart; // a process that dies at every write
+mod returning; // nodes that are deleted, and come back
 mod silence; // the cloud does not answer
 mod strange; // whatever is there
 mod terminate; // everything is given back

@@ -231,6 +231,7 @@ impl<'a> Judge<'a> {
             && nodes.iter().all(is_ready)
             && world.replicas.iter().all(|replica| replica.asleep_until <= world.now)
             && !self.has_intruder(world, key)
+            && self.has_its_pools(world, key)
     }
 
     fn has_intruder(&self, world: &World, key: &ObjectKey) -> bool {

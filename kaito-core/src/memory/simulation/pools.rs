@@ -25,6 +25,9 @@ const KEPT: &str = "no pool kept without its claim";
 /// What is promised of agent pools.
 pub const PROMISES: &[&str] = &[SURPLUS, ORPHANS, SWEPT, KEPT];
 
+/// A pool without a claim is looked at again within this.
+const SOON: Duration = Duration::from_secs(600);
+
 /// What is known of the pools of one run.
 #[derive(Debug, Default)]
 pub(in crate::memory) struct Pools {
@@ -238,14 +241,31 @@ impl Judge<'_> {
         }
     }
 
-    /// When nobody has anything left to do, no pool waits for nobody.
+    /// Whether every machine that is wished has its claim, and that one a pool that works; so in every world where machines are not made of pools.
+    pub(super) fn has_its_pools(&self, world: &World, workspace: &ObjectKey) -> bool {
+        if self.pools.is_none() {
+            return true;
+        }
+        let wished = self.calm.machines.get(workspace).copied().unwrap_or_default();
+        let works = |pool: &&Pool| {
+            let is_its = pool.label(labels::WORKSPACE) == workspace.name
+                && pool.label(labels::WORKSPACE_NAMESPACE) == workspace.namespace();
+            is_its && pool.state == "Succeeded" && claim_of(world, pool).is_some()
+        };
+        pools(world).iter().filter(works).count() >= wished
+    }
+
+    /// When nobody has anything left to do, no pool waits for nobody: its claim is there, or somebody looks at it again soon.
     pub(super) fn pools_at_rest(&mut self, world: &World) {
         if self.pools.is_none() {
             return;
         }
         self.counted(KEPT);
         for pool in pools(world).iter().filter(|pool| pool.state != "Deleting") {
-            if claim_of(world, pool).is_none() {
+            let root = ObjectKey::cluster(Kind::NodeClaim, pool.name.clone());
+            let looks = world.replicas.iter().filter_map(|replica| replica.schedule.when(&root));
+            let is_looked_at = looks.min().is_some_and(|at| at <= world.now + SOON);
+            if claim_of(world, pool).is_none() && !is_looked_at {
                 self.blame(
                     world,
                     KEPT,

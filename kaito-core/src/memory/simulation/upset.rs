@@ -6,6 +6,7 @@ use crate::memory::replica::Replica;
 use crate::memory::{Fate, World};
 use crate::object::{ObjectKey, Seen};
 use crate::read::Selector;
+use crate::units::rfc3339;
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kaito_api::vocabulary::names;
@@ -219,6 +220,7 @@ fn set_nodes(world: &mut World, ready: bool, most: usize) -> Option<String> {
         condition["status"] = json!(if ready { "True" } else { "Unknown" });
         condition["reason"] = json!(if ready { "KubeletReady" } else { "NodeStatusUnknown" });
         condition["message"] = json!(if ready { "" } else { "Kubelet stopped posting node status." });
+        condition["lastTransitionTime"] = json!(rfc3339(world.now()));
         if world.change_status(&seen.key(), &status) {
             touched.push(seen.key().name);
         }

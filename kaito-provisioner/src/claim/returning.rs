@@ -1,0 +1,61 @@
+//! A Node that somebody has deleted while its pool was started, stopped or changed. It was let go, because a machine that comes up registers its Node anew (kaito#2075); whether it was meant to go
+//! with its machine is decided when the pool is done: one that has not come back long after is replaced.
+//!
+//! The deletion is written down in the condition [`HEALTHY`]: `Unknown` while the pool is not done, `False` since it is. A Node that only is not seen is never given up by this.
+
+use super::conditions::{HEALTHY, Saying};
+use super::draft::{Draft, Flow};
+use super::launch::POLL;
+use super::lost;
+use super::view::{Held, View, in_motion, nodes_of, ready};
+use super::waits::{NODE_RETURNING, Waiting};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Node;
+use kaito_core::read::Freshness;
+use kaito_core::snapshot::Unread;
+
+/// How long a machine may take to register its Node anew once its pool is done: longer than any start of a cluster.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(90);
+
+pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
+    let told = view.claim.condition(HEALTHY).filter(|said| said.reason == NODE_RETURNING.name);
+    let Some(told) = told else { return Ok(Flow::Next) };
+    if let Some(node) = view.nodes.first() {
+        if ready(node).0 == "True" {
+            draft.say(HEALTHY, Saying::yes(HEALTHY));
+        }
+        return Ok(Flow::Next);
+    }
+    let Held::Own(pool, _) = view.pool(Freshness::Live)? else { return Ok(Flow::Next) };
+    let since = view.since(HEALTHY);
+    let name = view.claim.node_name().unwrap_or_default();
+    if let Some(word) = in_motion(&pool.state) {
+        say(view, draft, "Unknown", format!("node {name} was deleted while its agent pool is {word}"), since);
+        return Ok(Flow::Next);
+    }
+    let is_over = told.status == "False" && view.now() >= since.saturating_add(PATIENCE).unwrap_or(Timestamp::MAX);
+    if is_over && is_alone(view)? {
+        let minutes = PATIENCE.as_mins();
+        let why = format!("node {name} was deleted, and its machine has registered none for {minutes} minutes");
+        lost::delete(view, draft, why);
+        return Ok(Flow::Stop);
+    }
+    say(view, draft, "False", format!("node {name} was deleted, and its agent pool is {}", pool.state.word()), since);
+    Ok(Flow::Next)
+}
+
+/// Whether the API server has no Node of the pool now, not even one that cannot be read.
+fn is_alone(view: &View<'_>) -> Result<bool, Unread> {
+    let nodes = view.snapshot.list::<Node>(None, nodes_of(view.name()), Freshness::Live)?;
+    Ok(nodes.items.is_empty() && nodes.malformed.is_empty())
+}
+
+/// Writes down that the Node was deleted, and is waited for.
+pub(super) fn say(view: &View<'_>, draft: &mut Draft, status: &'static str, what: String, since: Timestamp) {
+    let wait = Waiting::new(&NODE_RETURNING, what, since);
+    let message = wait.message(view.now());
+    draft.say(HEALTHY, Saying { status, reason: NODE_RETURNING.name.to_owned(), message });
+    draft.plan.wake = draft.plan.wake.or_earlier(wait.wake(view.now()));
+    draft.look_again(POLL);
+    draft.waits.push(wait);
+}

@@ -1,0 +1,107 @@
+//! Nodes that were deleted, and those that come after them under the same name.
+
+use super::{MACHINE, NAME, condition, key, node_key, running, stage, tried};
+use jiff::SignedDuration;
+use kaito_core::read::Selector;
+use kaito_core::{Kind, Read};
+use kaito_provisioner::ClaimPlanner;
+use kaito_tests::cloud_by_hand::{CloudByHand, pool};
+use serde_json::json;
+
+fn is_going(cloud: &CloudByHand) -> bool {
+    cloud.get(&key())["metadata"].get("deletionTimestamp").is_some()
+}
+
+/// A cloud in which somebody has deleted a silent Node while its pool is started.
+fn deleted_while_starting() -> CloudByHand {
+    let mut cloud = running();
+    cloud.pool_is(NAME, "Starting", None);
+    cloud.edit(&node_key(), |value| value["status"]["conditions"] = json!([{"type": "Ready", "status": "Unknown"}]));
+    cloud.delete(&node_key());
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!cloud.has(&node_key()));
+    cloud
+}
+
+#[test]
+fn a_node_that_was_deleted_while_its_pool_was_started_and_never_comes_back_takes_its_machine_along() {
+    let mut cloud = deleted_while_starting();
+    let [status, reason, message] = condition(&cloud, "NodeHealthy");
+    assert_eq!([status.as_str(), reason.as_str()], ["Unknown", "NodeReturning"]);
+    assert!(message.contains("Starting") && message.contains("; next: "), "{message}");
+    cloud.wait(SignedDuration::from_hours(30));
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!is_going(&cloud), "nothing is decided while its pool is started");
+    cloud.pool_is(NAME, "Succeeded", None);
+    cloud.settle(&ClaimPlanner, &key());
+    cloud.wait(SignedDuration::from_mins(89));
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!is_going(&cloud));
+    cloud.wait(SignedDuration::from_mins(1));
+    cloud.look(&ClaimPlanner, &key());
+    assert!(is_going(&cloud));
+}
+
+#[test]
+fn a_node_that_comes_back_ends_the_wait_and_is_not_given_up_when_it_is_not_seen_later() {
+    let mut cloud = deleted_while_starting();
+    cloud.pool_is(NAME, "Succeeded", None);
+    cloud.settle(&ClaimPlanner, &key());
+    cloud.wait(SignedDuration::from_mins(60));
+    let back = cloud.node_joins("n1", NAME, MACHINE);
+    cloud.settle(&ClaimPlanner, &key());
+    assert_eq!(condition(&cloud, "NodeHealthy")[0], "True");
+    // Nobody has deleted it: it is gone, as it is after an accident of the API server's.
+    cloud.edit(&back, |value| value["metadata"]["finalizers"] = json!([]));
+    cloud.delete(&back);
+    for _ in 0..5 {
+        cloud.wait(SignedDuration::from_hours(1));
+        cloud.look(&ClaimPlanner, &key());
+    }
+    assert!(!is_going(&cloud) && cloud.has(&pool(NAME)));
+}
+
+#[test]
+fn a_node_of_an_earlier_claim_says_nothing_of_the_machine_of_this_one_and_is_let_go() {
+    let earlier = json!([{"apiVersion": "karpenter.sh/v1", "kind": "NodeClaim", "name": NAME, "uid": "earlier"}]);
+    for (owners, made) in [(earlier, ""), (json!([]), "2025-12-31T00-00-00Z")] {
+        let mut cloud = stage();
+        cloud.pools_succeed = true;
+        let former = cloud.node_joins("n1", NAME, MACHINE);
+        cloud.edit(&former, |value| {
+            value["metadata"]["ownerReferences"] = owners.clone();
+            value["metadata"]["finalizers"] = json!(["karpenter.sh/termination"]);
+            value["metadata"]["labels"]["karpenter.sh/registered"] = json!("true");
+            value["metadata"]["labels"]["kaito.sh/workspace"] = json!("w");
+            value["metadata"]["labels"]["kaito.sh/creation-timestamp"] = json!(made);
+        });
+        for _ in 0..3 {
+            cloud.settle(&ClaimPlanner, &key());
+            cloud.wait(SignedDuration::from_secs(1));
+        }
+        assert!(!is_going(&cloud), "{owners} {made}");
+        assert_eq!(condition(&cloud, "Launched")[0], "Unknown", "its pool has no node of its own yet");
+        assert!(!cloud.has(&former), "nobody else would let it go: {owners} {made}");
+        cloud.node_joins("n1", NAME, MACHINE);
+        cloud.settle(&ClaimPlanner, &key());
+        assert_eq!(condition(&cloud, "Ready")[0], "True");
+        assert_eq!((tried(&cloud, "create AgentPool"), tried(&cloud, "delete AgentPool")), (1, 0));
+    }
+}
+
+#[test]
+fn a_cache_that_shows_the_node_of_before_costs_nobody_a_machine() {
+    let labels = ["agentpool", "kubernetes.azure.com/agentpool"].map(|label| (label, NAME));
+    let nodes = Read::list(Kind::Node, None, Selector::of(labels));
+    let mut before = running();
+    before.delete(&node_key());
+    let mut cloud = running();
+    cloud.edit(&node_key(), |value| value["metadata"]["finalizers"] = json!([]));
+    cloud.delete(&node_key());
+    cloud.node_joins("n1", NAME, MACHINE);
+    cloud.cached.insert(nodes.clone(), before.answer(&nodes));
+    cloud.look(&ClaimPlanner, &key());
+    assert!(!is_going(&cloud));
+    before.look(&ClaimPlanner, &key());
+    assert!(is_going(&before), "so it is where the cache is right");
+}
