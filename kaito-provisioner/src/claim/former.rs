@@ -1,4 +1,6 @@
 //! Nodes that earlier claims of this name have left: our finalizer holds them, and nobody else is there to take it away. Their machine is gone with its pool.
+//!
+//! They go before a pool is asked for: a kubelet that finds a Node of its name takes it, and makes no other when that one goes.
 
 use super::draft::{Draft, Flow};
 use super::managed::is_held;
@@ -22,11 +24,13 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
             left.push(live);
         }
     }
-    if !left.is_empty() && matches!(view.pool_surely()?, Held::Absent | Held::Own(..)) {
-        let (_, is_left) = free_nodes(&mut draft.plan, left.into_iter(), view.name());
-        if is_left {
-            draft.look_again(SignedDuration::from_secs(1));
-        }
+    if left.is_empty() {
+        return Ok(Flow::Next);
     }
-    Ok(Flow::Next)
+    let held = view.pool_surely()?;
+    if matches!(held, Held::Absent | Held::Own(..)) {
+        free_nodes(&mut draft.plan, left.into_iter(), view.name());
+        draft.look_again(SignedDuration::from_secs(1));
+    }
+    Ok(if matches!(held, Held::Absent) { Flow::Stop } else { Flow::Next })
 }

@@ -10,7 +10,7 @@ use crate::object::{ObjectKey, Seen};
 use kaito_api::cloud::AgentPool;
 use kaito_api::vocabulary::labels;
 use kaito_api::{NodeClaim, Workspace};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Never more pools than machines that a living Workspace wants; none for a slot that it does not have; each asked for after a live look at the Workspace and at the claim.
@@ -37,6 +37,8 @@ pub(in crate::memory) struct Pools {
     /// By pool: until when there was a ground to delete it, and to give its claim up. [`Duration::MAX`] while there is.
     pool: BTreeMap<String, Duration>,
     claim: BTreeMap<String, Duration>,
+    /// Pools whose Node was being deleted when it was last seen: who deletes a Node means its machine, unless the machine registers another.
+    unwanted: BTreeSet<String>,
 }
 
 impl Pools {
@@ -220,7 +222,14 @@ impl Judge<'_> {
             let own_nodes: Vec<&Seen> =
                 nodes.iter().filter(|node| node.labels().get(labels::AGENT_POOL[0]) == Some(&pool.name)).collect();
             let is_sick = own_nodes.iter().any(|node| is_dying(node.metadata()) || !is_ready(node));
-            there.insert(pool.name.clone(), (!is_own || is_broken, claim.is_none() || is_sick));
+            let Some(known) = &mut self.pools else { return };
+            if own_nodes.iter().any(|node| is_dying(node.metadata())) {
+                known.unwanted.insert(pool.name.clone());
+            } else if !own_nodes.is_empty() {
+                known.unwanted.remove(&pool.name);
+            }
+            let is_unwanted = known.unwanted.contains(&pool.name);
+            there.insert(pool.name.clone(), (!is_own || is_broken, claim.is_none() || is_sick || is_unwanted));
         }
         let Some(known) = &mut self.pools else { return };
         for (name, (pool, claim)) in &there {
