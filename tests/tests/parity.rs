@@ -4,20 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The rows of the reference's feature table that concern Workspaces.
-const ROWS: &[(u32, u32)] = &[
-    (1, 6),
-    (10, 21),
-    (23, 24),
-    (26, 28),
-    (30, 32),
-    (35, 35),
-    (43, 43),
-    (46, 46),
-    (48, 51),
-    (53, 83),
-    (85, 96),
-    (140, 153),
-];
+const ROWS: &[(u32, u32)] = &[(1, 6), (10, 21), (23, 24), (25, 32), (34, 51), (53, 83), (85, 96), (140, 153)];
 const STATES: &[&str] = &["holds", "differs", "image", "docs", "not yet"];
 /// The rows that do not stand yet; whoever makes one stand takes it away here.
 const NOT_YET: &[u32] = &[];

@@ -1,36 +1,52 @@
-//! Nodes that earlier claims of this name have left: our finalizer holds them, and nobody else is there to take it away. Their machine is gone with its pool.
+//! Nodes whose machine is gone with its pool, and that are still there: of earlier claims of this name, whose finalizer nobody else is left to take away, or of an earlier attempt of this one.
 //!
 //! They go before a pool is asked for: a kubelet that finds a Node of its name takes it, and makes no other when that one goes.
 
 use super::draft::{Draft, Flow};
-use super::managed::is_held;
+use super::managed::{is_held, is_our_node};
 use super::terminate::free_nodes;
-use super::view::{Held, View};
+use super::view::{Held, View, is_of, nodes_of, owned_node};
+use super::waits::{PREDECESSOR, Waiting};
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Node;
+use kaito_core::effect::{Effect, is_dying};
 use kaito_core::read::Freshness;
-use kaito_core::snapshot::{Lookup, Unread};
-use kaito_core::{Kind, ObjectKey};
+use kaito_core::snapshot::Unread;
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
-    let held = view.former_nodes.iter().filter(|node| is_held(&node.metadata));
-    let mut left: Vec<&Node> = Vec::new();
-    for node in held {
-        let key = ObjectKey::cluster(Kind::Node, node.metadata.name.clone().unwrap_or_default());
-        // What a cache shows of a former Node may long be gone.
-        if let Lookup::Found(live) = view.snapshot.object::<Node>(key, Freshness::Live)?
-            && live.metadata.uid == node.metadata.uid
-        {
-            left.push(live);
-        }
+    if !view.former_nodes.is_empty() && matches!(view.pool_surely()?, Held::Absent | Held::Own(..)) {
+        // What a cache shows of them may long be gone.
+        let there = ours(view)?.into_iter().filter(|node| !is_of(node, view.claim)).collect();
+        clear(view, draft, there);
     }
-    if left.is_empty() {
-        return Ok(Flow::Next);
+    Ok(Flow::Next)
+}
+
+/// Whether no Node of the pool's name is left, where the cloud has no such pool; what is left is told, and goes.
+pub(super) fn is_clear(view: &View<'_>, draft: &mut Draft) -> Result<bool, Unread> {
+    let there = ours(view)?;
+    let Some(name) = there.first().map(|node| node.metadata.name.clone().unwrap_or_default()) else { return Ok(true) };
+    let what = format!("node {name} of an agent pool that is gone goes away");
+    draft.wait(view, Waiting::new(&PREDECESSOR, what, view.created()));
+    clear(view, draft, there);
+    Ok(false)
+}
+
+/// As the API server has them now.
+fn ours<'a>(view: &View<'a>) -> Result<Vec<&'a Node>, Unread> {
+    let all = view.snapshot.list::<Node>(None, nodes_of(view.name()), Freshness::Live)?.items;
+    Ok(all.into_iter().filter(|node| is_our_node(&node.metadata, view.name())).collect())
+}
+
+fn clear(view: &View<'_>, draft: &mut Draft, nodes: Vec<&Node>) {
+    if nodes.is_empty() {
+        return;
     }
-    let held = view.pool_surely()?;
-    if matches!(held, Held::Absent | Held::Own(..)) {
-        free_nodes(&mut draft.plan, left.into_iter(), view.name());
-        draft.look_again(SignedDuration::from_secs(1));
+    let (held, loose): (Vec<&Node>, Vec<&Node>) = nodes.into_iter().partition(|node| is_held(&node.metadata));
+    free_nodes(&mut draft.plan, held.into_iter(), view.name());
+    let standing = loose.into_iter().filter(|node| !is_dying(&node.metadata));
+    for target in standing.filter_map(|node| owned_node(node, view.name())) {
+        draft.plan.push(Effect::Delete { target }, None);
     }
-    Ok(if matches!(held, Held::Absent) { Flow::Stop } else { Flow::Next })
+    draft.look_again(SignedDuration::from_secs(1));
 }

@@ -9,7 +9,7 @@ use super::permit::{Permit, permit};
 use super::record::{self, Record};
 use super::view::{Held, View, owned_pool, pool_key};
 use super::waits::{self, Wait, Waiting};
-use super::{mishaps, take};
+use super::{former, mishaps, take};
 use crate::class::{ErrorClass, Failure};
 use crate::operation::{Doing, Operation, Verdict};
 use crate::pool::{NodeOf, PoolRequest, PoolSeen, PoolState, node_of};
@@ -178,6 +178,9 @@ fn attempt(view: &View<'_>, draft: &mut Draft, mut record: Record) -> Result<(),
     match view.pool(Freshness::Live)? {
         Held::Absent => {}
         there => return look(view, draft, &there).map(drop),
+    }
+    if !former::is_clear(view, draft)? {
+        return Ok(());
     }
     let operation = Operation::begin(request.name.clone(), Doing::Create, view.now());
     record.operation = Some(operation.clone());

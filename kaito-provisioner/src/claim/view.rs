@@ -177,7 +177,7 @@ impl<'a> View<'a> {
 }
 
 /// Whether a Node is of the pool of this very claim: by its owner, and before it has one by the time that its pool bears. One that says neither is believed by its name.
-fn is_of(node: &Node, claim: &NodeClaim) -> bool {
+pub(super) fn is_of(node: &Node, claim: &NodeClaim) -> bool {
     if let Some(owner) = owner(&node.metadata) {
         return claim.metadata.uid.as_deref() == Some(owner.uid.as_str());
     }

@@ -2,6 +2,7 @@
 
 use super::calm::{self, Calm};
 use super::pools::{self, Pools};
+use crate::effect::is_dying;
 use crate::kinds::{Kind, Typed};
 use crate::memory::{Fault, World};
 use crate::object::{ObjectKey, Seen};
@@ -249,6 +250,7 @@ impl<'a> Judge<'a> {
     pub(super) fn is_content(&self, world: &World) -> bool {
         let states = calm::states(world);
         states.iter().all(|(key, state)| self.calm.states.get(key).is_none_or(|wished| self.is_as_good(wished, state)))
+            && !all(world, Kind::Workspace).iter().any(|seen| is_dying(seen.metadata()))
             && orphans(world).is_empty()
             && !calm::is_measured(world)
             && (self.pools.is_none() || pools::amiss(world).is_empty())

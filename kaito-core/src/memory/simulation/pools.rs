@@ -92,15 +92,19 @@ pub(super) fn amiss(world: &World) -> Vec<(&'static str, String)> {
             found.push((KEPT, format!("agent pool {} is {}, and its claim is gone", place(pool), pool.state)));
         }
     }
+    let nodes = all(world, Kind::Node);
+    let has_node = |pool: &Pool| nodes.iter().any(|node| node.labels().get(labels::AGENT_POOL[0]) == Some(&pool.name));
     for claim in all(world, Kind::NodeClaim) {
         let own = pools.iter().find(|pool| pool.name == claim.key().name && pool.is_of(&claim));
         let is_ready = matches!(&claim, Seen::Decoded(object) if NodeClaim::of(object).is_some_and(|claim| claim.is_true("Ready")));
         if is_ready && own.is_none_or(|pool| pool.state != "Succeeded") {
             let state = own.map_or("missing", |pool| pool.state.as_str());
             found.push((SWEPT, format!("a claim is Ready, and its pool is {state}")));
+        } else if is_ready && own.is_some_and(|pool| !has_node(pool)) {
+            found.push(("I5", "a claim is Ready, and its node is gone".to_owned()));
         }
     }
-    for node in all(world, Kind::Node) {
+    for node in &nodes {
         let pool = node.labels().get(labels::AGENT_POOL[0]).cloned().unwrap_or_default();
         if !pool.is_empty() && !pools.iter().any(|there| there.name == pool) {
             found.push((ORPHANS, "a node is left of an agent pool that is gone".to_owned()));
