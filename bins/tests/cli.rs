@@ -427,3 +427,27 @@ fn as_a_plugin_of_kubectl_it_says_so() {
     std::fs::remove_dir_all(link.parent().unwrap()).unwrap();
     assert!(out(&help).contains("Usage: kubectl kaito <COMMAND>"), "{}", out(&help));
 }
+
+#[test]
+fn a_claim_is_rendered_as_what_is_asked_of_azure_for_it() {
+    let claim = |name: &str, size: &str| {
+        json!({"apiVersion": "karpenter.sh/v1", "kind": "NodeClaim", "metadata": {"name": name, "labels": {"kaito.sh/workspace": "w"}},
+            "spec": {"requirements": [{"key": "node.kubernetes.io/instance-type", "operator": "In", "values": [size]}], "resources": {"requests": {"storage": "100Gi"}}},
+            "status": {"whatever": "a later version says"}})
+        .to_string()
+    };
+    let good = claim("ws0123456ab", "Standard_NC24ads_A100_v4");
+    let one = kaito(&["render", "-f", "-"], good.as_bytes());
+    assert_eq!(one.status.code(), Some(0), "{}", err(&one));
+    let told: Value = serde_json::from_slice(&one.stdout).unwrap();
+    assert_eq!((&told["kind"], &told["name"]), (&json!("AgentPoolRequest"), &json!("ws0123456ab")));
+    let asked = &told["body"]["properties"];
+    assert_eq!((&asked["vmSize"], &asked["osDiskSizeGB"]), (&json!("Standard_NC24ads_A100_v4"), &json!(100)));
+    let bad = format!("{good}\n---\n{}", claim("not-a-pool", "Standard_NC24ads_A100_v4"));
+    let two = kaito(&["render", "-f", "-"], bad.as_bytes());
+    assert_eq!(two.status.code(), Some(1));
+    assert!(err(&two).contains("metadata.name") && out(&two).contains("ws0123456ab"), "{}", err(&two));
+    let mistyped = kaito(&["render", "-f", "-"], good.replace("requirements", "requirement").as_bytes());
+    assert_eq!(mistyped.status.code(), Some(1));
+    assert!(err(&mistyped).contains("spec.requirements: must name the machine's size"), "{}", err(&mistyped));
+}

@@ -31,24 +31,27 @@ pub struct Intake {
     pub refusals: Vec<Problem>,
 }
 
-/// Reads the input and puts it into a fresh world: first what Workspaces may refer to, then they. `Err` is the verdict on an input that cannot be read; it has been said.
-pub fn read(
-    input: &Input,
-    operator: &Operator,
-    stdin: &mut dyn Read,
-    console: &mut Console<'_>,
-) -> Result<Result<Intake, Verdict>, Defect> {
-    let settings = operator.settings();
-    let documents = match input::read(&input.files, &input.namespace, stdin) {
+/// Reads the input; what is passed over is said. `Err` is the verdict on an input that cannot be read; it has been said.
+pub fn read(input: &Input, stdin: &mut dyn Read, console: &mut Console<'_>) -> Result<Vec<Document>, Verdict> {
+    match input::read(&input.files, &input.namespace, stdin) {
         Ok(objects) => {
             complain(&objects.passed_over, console);
-            objects.documents
+            Ok(objects.documents)
         }
         Err(problems) => {
             complain(&problems, console);
-            return Ok(Err(Verdict::Unreadable));
+            Err(Verdict::Unreadable)
         }
-    };
+    }
+}
+
+/// Puts what was read into a fresh world: first what Workspaces may refer to, then they. `Err` is the verdict where there is nothing to run; it has been said.
+pub fn put(
+    documents: Vec<Document>,
+    operator: &Operator,
+    console: &mut Console<'_>,
+) -> Result<Result<Intake, Verdict>, Defect> {
+    let settings = operator.settings();
     let (workspaces, others): (Vec<Document>, Vec<Document>) =
         documents.into_iter().partition(|document| document.key.kind == Kind::Workspace);
     if workspaces.is_empty() {

@@ -16,6 +16,7 @@
 //! Deliberately absent: a cluster. Nothing here opens a connection.
 
 pub mod args;
+mod asked;
 mod console;
 mod duration;
 mod explain;

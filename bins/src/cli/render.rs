@@ -1,19 +1,25 @@
-//! `kaito render`: the objects that a Workspace comes to, in the order of their creation.
+//! `kaito render`: the objects that a Workspace comes to, in the order of their creation; of a NodeClaim, what is asked of the cloud for it.
 
 use super::args::{Document, Render};
 use super::console::{Console, Defect};
 use super::intake::Intake;
-use super::{Verdict, intake, output, standing};
+use super::{Verdict, asked, intake, output, standing};
 use kaito_core::render;
 use std::io::Read;
 
 /// Runs an ideal world to its fix-point and prints what the controllers wrote.
 pub fn run(args: &Render, stdin: &mut dyn Read, console: &mut Console<'_>) -> Result<Verdict, Defect> {
-    let Intake { mut world, workspaces, refusals, .. } =
-        match intake::read(&args.input, &args.operator, stdin, console)? {
-            Ok(intake) => intake,
-            Err(verdict) => return Ok(verdict),
-        };
+    let documents = match intake::read(&args.input, stdin, console) {
+        Ok(documents) => documents,
+        Err(verdict) => return Ok(verdict),
+    };
+    if let Some(claims) = asked::claims(&documents) {
+        return asked::run(&claims, args.output, console);
+    }
+    let Intake { mut world, workspaces, refusals, .. } = match intake::put(documents, &args.operator, console)? {
+        Ok(intake) => intake,
+        Err(verdict) => return Ok(verdict),
+    };
     let objects = render::render(&mut world);
     let text = match args.output {
         Document::Yaml => output::documents(&objects)?,

@@ -20,7 +20,10 @@ const LIMIT: SignedDuration = SignedDuration::from_hours(24);
 /// Runs the input until it is ready or nothing happens any more, and says how it went.
 pub fn run(args: &Simulate, stdin: &mut dyn Read, console: &mut Console<'_>) -> Result<Verdict, Defect> {
     let started = Instant::now();
-    let intake = intake::read(&args.input, &args.operator, stdin, console)?;
+    let intake = match intake::read(&args.input, stdin, console) {
+        Ok(documents) => intake::put(documents, &args.operator, console)?,
+        Err(verdict) => Err(verdict),
+    };
     let stages = then::read(&args.then, &args.input.namespace, stdin);
     if let Err(problems) = &stages {
         intake::complain(problems, console);

@@ -1,7 +1,7 @@
 //! The kinds that can be read from a file, and how each is held to its type.
 
 use kaito_api::k8s_openapi::api::{core::v1 as core, storage::v1 as storage};
-use kaito_api::{FieldError, FieldErrorKind, FieldPath};
+use kaito_api::{FieldError, FieldErrorKind, FieldPath, NodeClaim};
 use kaito_core::Kind;
 use kaito_core::admission::nearest::nearest;
 use serde::Serialize;
@@ -56,6 +56,7 @@ pub const READABLE: &[Readable] = &[
         ],
         check: typed::<storage::StorageClass>,
     },
+    Readable { kind: Kind::NodeClaim, versions: &["karpenter.sh/v1"], fields: &["spec", "status"], check: node_claim },
     Readable { kind: Kind::Namespace, versions: &["v1"], fields: &["spec", "status"], check: typed::<core::Namespace> },
     Readable { kind: Kind::Service, versions: &["v1"], fields: &["spec", "status"], check: typed::<core::Service> },
 ];
@@ -64,6 +65,7 @@ pub const READABLE: &[Readable] = &[
 pub const PASSED_OVER: &[(&str, &str, &str)] = &[
     ("v1", "PersistentVolumeClaim", "is not looked at: a volume is taken to be there and to fit"),
     ("v1", "PersistentVolume", "is not looked at: a volume is taken to be there and to fit"),
+    ("apps/v1", "DaemonSet", "is not looked at: a machine is taken to offer its GPUs"),
     ("v1", "ServiceAccount", "is not looked at: an account is taken to be there"),
 ];
 
@@ -87,6 +89,13 @@ pub fn listed() -> String {
 /// The kind that was probably meant.
 pub fn nearest_kind(kind: &str) -> Option<&'static str> {
     nearest(kind, READABLE.iter().map(|row| row.kind.name()))
+}
+
+/// What a cluster wrote into the status of one may be more than is known here.
+fn node_claim(value: &Value, fields: &[&'static str]) -> Vec<FieldError> {
+    let mut wished = value.clone();
+    wished.as_object_mut().and_then(|claim| claim.remove("status"));
+    typed::<NodeClaim>(&wished, fields)
 }
 
 fn workspace(value: &Value, _: &[&str]) -> Vec<FieldError> {
