@@ -3,6 +3,7 @@
 //! They go before a pool is asked for: a kubelet that finds a Node of its name takes it, and makes no other when that one goes.
 
 use super::draft::{Draft, Flow};
+use super::launch::POLL;
 use super::managed::{is_held, is_our_node};
 use super::terminate::free_nodes;
 use super::view::{Held, View, is_of, nodes_of, owned_node};
@@ -16,8 +17,7 @@ use kaito_core::snapshot::Unread;
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     if !view.former_nodes.is_empty() && matches!(view.pool_surely()?, Held::Absent | Held::Own(..)) {
         // What a cache shows of them may long be gone.
-        let there = ours(view)?.into_iter().filter(|node| !is_of(node, view.claim)).collect();
-        clear(view, draft, there);
+        clear(view, draft, ours(view)?);
     }
     Ok(Flow::Next)
 }
@@ -28,6 +28,7 @@ pub(super) fn is_clear(view: &View<'_>, draft: &mut Draft) -> Result<bool, Unrea
     let Some(name) = there.first().map(|node| node.metadata.name.clone().unwrap_or_default()) else { return Ok(true) };
     let what = format!("node {name} of an agent pool that is gone goes away");
     draft.wait(view, Waiting::new(&PREDECESSOR, what, view.created()));
+    draft.look_again(POLL);
     clear(view, draft, there);
     Ok(false)
 }
@@ -38,11 +39,13 @@ fn ours<'a>(view: &View<'a>) -> Result<Vec<&'a Node>, Unread> {
     Ok(all.into_iter().filter(|node| is_our_node(&node.metadata, view.name())).collect())
 }
 
+/// Lets former Nodes go. One of this claim may be that of a pool which somebody else has asked for since the cloud said that there is none: it is left to the cluster.
 fn clear(view: &View<'_>, draft: &mut Draft, nodes: Vec<&Node>) {
-    if nodes.is_empty() {
+    let former: Vec<&Node> = nodes.into_iter().filter(|node| !is_of(node, view.claim)).collect();
+    if former.is_empty() {
         return;
     }
-    let (held, loose): (Vec<&Node>, Vec<&Node>) = nodes.into_iter().partition(|node| is_held(&node.metadata));
+    let (held, loose): (Vec<&Node>, Vec<&Node>) = former.into_iter().partition(|node| is_held(&node.metadata));
     free_nodes(&mut draft.plan, held.into_iter(), view.name());
     let standing = loose.into_iter().filter(|node| !is_dying(&node.metadata));
     for target in standing.filter_map(|node| owned_node(node, view.name())) {

@@ -105,3 +105,17 @@ fn a_cache_that_shows_the_node_of_before_costs_nobody_a_machine() {
     before.look(&ClaimPlanner, &key());
     assert!(is_going(&before), "so it is where the cache is right");
 }
+
+#[test]
+fn no_machine_is_asked_for_while_a_node_of_its_name_is_there_and_one_of_this_claim_is_left_alone() {
+    let mut cloud = stage();
+    // Another process has just made the pool, and its machine has joined; the cloud was asked before.
+    let made = cloud.get(&key())["metadata"]["creationTimestamp"].as_str().unwrap().replace(':', "-");
+    let joined = cloud.node_joins("n1", NAME, MACHINE);
+    cloud.edit(&joined, |value| value["metadata"]["labels"]["kaito.sh/creation-timestamp"] = json!(made));
+    cloud.look(&ClaimPlanner, &key());
+    cloud.look(&ClaimPlanner, &key());
+    assert_eq!((tried(&cloud, "create"), tried(&cloud, "delete")), (0, 0), "{:?}", cloud.tried);
+    let message = &condition(&cloud, "Launched")[2];
+    assert!(message.starts_with("node n1 of an agent pool that is gone goes away; next: "), "{message}");
+}
