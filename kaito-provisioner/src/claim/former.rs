@@ -17,7 +17,7 @@ use kaito_core::snapshot::Unread;
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     if !view.former_nodes.is_empty() && matches!(view.pool_surely()?, Held::Absent | Held::Own(..)) {
         // What a cache shows of them may long be gone.
-        clear(view, draft, ours(view)?);
+        clear(view, draft, ours(view)?.into_iter().filter(|node| !is_of(node, view.claim)).collect());
     }
     Ok(Flow::Next)
 }
@@ -39,13 +39,15 @@ fn ours<'a>(view: &View<'a>) -> Result<Vec<&'a Node>, Unread> {
     Ok(all.into_iter().filter(|node| is_our_node(&node.metadata, view.name())).collect())
 }
 
-/// Lets former Nodes go. One of this claim may be that of a pool which somebody else has asked for since the cloud said that there is none: it is left to the cluster.
+/// Lets former Nodes go, and those of this claim that are being deleted. Another of this claim may be that of a pool which somebody else has asked for since the cloud said that there is none: it is left
+/// to the cluster.
 fn clear(view: &View<'_>, draft: &mut Draft, nodes: Vec<&Node>) {
-    let former: Vec<&Node> = nodes.into_iter().filter(|node| !is_of(node, view.claim)).collect();
-    if former.is_empty() {
+    let goes = |node: &&Node| !is_of(node, view.claim) || is_dying(&node.metadata);
+    let (held, loose): (Vec<&Node>, Vec<&Node>) =
+        nodes.into_iter().filter(goes).partition(|node| is_held(&node.metadata));
+    if held.is_empty() && loose.is_empty() {
         return;
     }
-    let (held, loose): (Vec<&Node>, Vec<&Node>) = former.into_iter().partition(|node| is_held(&node.metadata));
     free_nodes(&mut draft.plan, held.into_iter(), view.name());
     let standing = loose.into_iter().filter(|node| !is_dying(&node.metadata));
     for target in standing.filter_map(|node| owned_node(node, view.name())) {

@@ -118,4 +118,9 @@ fn no_machine_is_asked_for_while_a_node_of_its_name_is_there_and_one_of_this_cla
     assert_eq!((tried(&cloud, "create"), tried(&cloud, "delete")), (0, 0), "{:?}", cloud.tried);
     let message = &condition(&cloud, "Launched")[2];
     assert!(message.starts_with("node n1 of an agent pool that is gone goes away; next: "), "{message}");
+    // Its pool is gone indeed, and somebody deletes it; the status that said that it was launched is lost.
+    cloud.edit(&joined, |value| value["metadata"]["finalizers"] = json!(["karpenter.sh/termination"]));
+    cloud.delete(&joined);
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!cloud.has(&joined) && cloud.has(&pool(NAME)));
 }
