@@ -1,5 +1,7 @@
 //! How the objects would have ended without faults.
 
+use super::judge::all;
+use super::node_pools::whose;
 use crate::failure;
 use crate::hub::Repository;
 use crate::kinds::Kind;
@@ -47,10 +49,8 @@ impl Calm {
             ours.map(|(_, value)| render::canonical(value)).collect()
         });
         let mut machines = BTreeMap::new();
-        for claim in made.iter().filter(|value| value["kind"] == "NodeClaim") {
-            let label = |key: &str| claim["metadata"]["labels"][key].as_str().unwrap_or_default().to_owned();
-            let key = ObjectKey::new(Kind::Workspace, label(labels::WORKSPACE_NAMESPACE), label(labels::WORKSPACE));
-            *machines.entry(key).or_insert(0) += 1;
+        for workspace in all(world, Kind::NodeClaim).iter().filter_map(whose) {
+            *machines.entry(workspace).or_insert(0) += 1;
         }
         // A training that is over may have given back those that it had.
         for (key, target) in over(world) {
@@ -104,6 +104,11 @@ pub(super) fn is_end(state: &str) -> bool {
 }
 
 impl Calm {
+    /// Whether the training of this Workspace is over.
+    pub(super) fn has_ended(&self, workspace: &ObjectKey) -> bool {
+        self.states.get(workspace).is_some_and(|state| is_end(state))
+    }
+
     /// Whether the object of this name belongs to a training that is over.
     pub(super) fn is_over(&self, name: &str) -> bool {
         let over = self.states.iter().filter(|(_, state)| is_end(state));
@@ -113,18 +118,37 @@ impl Calm {
 
 /// Whether the product makes objects like this one.
 fn is_made(key: &ObjectKey, value: &Value) -> bool {
-    let owned = || value.pointer("/metadata/ownerReferences/0/kind").and_then(Value::as_str) == Some("Workspace");
+    let owner = || value.pointer("/metadata/ownerReferences/0/kind").and_then(Value::as_str);
     match key.kind {
-        Kind::NodeClaim => true,
-        Kind::Job | Kind::Service | Kind::StatefulSet => owned(),
+        // Those of a pool are Karpenter's.
+        Kind::NodeClaim => owner() != Some(Kind::NodePool.name()),
+        Kind::NodePool => true,
+        Kind::Job | Kind::Service | Kind::StatefulSet => owner() == Some(Kind::Workspace.name()),
         _ => false,
     }
+}
+
+/// The pool of a training that is over may ask for fewer machines than are wished: it needs none any more.
+pub(super) fn asks_for_fewer(wished: &Value, found: &Value) -> bool {
+    let replicas = |pool: &Value| pool["spec"]["replicas"].as_u64();
+    let with = |replicas: &Value| {
+        let mut pool = wished.clone();
+        pool["spec"]["replicas"] = replicas.clone();
+        pool
+    };
+    wished["kind"] == Kind::NodePool.name()
+        && replicas(found) < replicas(wished)
+        && with(&found["spec"]["replicas"]) == *found
 }
 
 /// Keyed by kind and name; without what a history leaves behind: the number of the revision, the mark of an edit of the settings, and what others add.
 fn comparable(mut value: Value) -> (String, Value) {
     let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let owner = text(&format!("/metadata/labels/{}", labels::WORKSPACE.replace('/', "~1")));
+    let named = |label: &str| text(&format!("/metadata/labels/{}", label.replace('/', "~1")));
+    let owner = match text("/kind").as_str() {
+        "NodePool" => named(labels::KARPENTER_WORKSPACE_NAME),
+        _ => named(labels::WORKSPACE),
+    };
     let key = format!("{} {} {} {owner}", text("/kind"), text("/metadata/namespace"), text("/metadata/name"));
     for pointer in ["/metadata/annotations", "/spec/template/metadata/annotations"] {
         if let Some(found) = value.pointer_mut(pointer).and_then(Value::as_object_mut) {
