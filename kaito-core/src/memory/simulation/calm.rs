@@ -6,7 +6,7 @@ use crate::failure;
 use crate::hub::Repository;
 use crate::kinds::Kind;
 use crate::memory::{Pace, World};
-use crate::object::ObjectKey;
+use crate::object::{ObjectKey, Seen};
 use crate::render;
 use crate::settings::Settings;
 use kaito_api::vocabulary::{annotations, labels};
@@ -20,6 +20,8 @@ pub(in crate::memory) struct Calm {
     pub(super) states: BTreeMap<ObjectKey, String>,
     /// How many machines each Workspace has, or had before it was over.
     pub(super) machines: BTreeMap<ObjectKey, usize>,
+    /// Nodes that somebody has brought along, with what they say of themselves.
+    pub(super) brought: BTreeMap<ObjectKey, BTreeMap<String, String>>,
     /// What the product has made, in comparable form.
     pub(super) objects: BTreeMap<String, Value>,
 }
@@ -57,7 +59,12 @@ impl Calm {
             machines.entry(key).or_insert(target);
         }
         let objects = made.into_iter().map(comparable).collect();
-        Self { states: states(world), machines, objects }
+        let said = |node: &Seen| (node.key(), node.labels().into_owned());
+        let brought = world.cluster().with_store(|store| {
+            let keys = store.iter().filter(|(key, value)| is_brought(key, value)).map(|(key, _)| key);
+            keys.filter_map(|key| store.get(key)).map(said).collect()
+        });
+        Self { states: states(world), machines, brought, objects }
     }
 }
 
@@ -96,6 +103,22 @@ pub(super) fn is_measured(world: &World) -> bool {
             conditions.into_iter().flatten().any(waits)
         })
     })
+}
+
+/// Whether something is waited for whose deadline has not come: when it comes, that is said.
+pub(super) fn is_waited_for(world: &World) -> bool {
+    let waits = |told: &Value| told["message"].as_str().is_some_and(|words| words.contains(", until "));
+    world.workspaces().iter().any(|key| {
+        world.cluster().with_store(|store| {
+            let conditions = store.value(key).and_then(|value| value["status"]["conditions"].as_array());
+            conditions.into_iter().flatten().any(waits)
+        })
+    })
+}
+
+/// Whether this is a Node that somebody has brought along: no provider has made a machine for it.
+pub(super) fn is_brought(key: &ObjectKey, value: &Value) -> bool {
+    key.kind == Kind::Node && value["spec"]["providerID"].is_null()
 }
 
 /// Whether a Workspace of this state is done.

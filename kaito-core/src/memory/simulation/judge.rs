@@ -234,6 +234,15 @@ impl<'a> Judge<'a> {
             && world.replicas.iter().all(|replica| replica.asleep_until <= world.now)
             && !self.has_intruder(world, key)
             && self.has_its_pools(world, key)
+            && self.has_its_nodes(world)
+    }
+
+    /// Whether every Node that was brought along is there, and says what it has: without that it may run pods, and is none of those that are chosen.
+    fn has_its_nodes(&self, world: &World) -> bool {
+        self.calm.brought.iter().all(|(key, said)| {
+            let Some(node) = world.get(key) else { return false };
+            said.iter().all(|(label, value)| *label == labels::ACCELERATOR || node.labels().get(label) == Some(value))
+        })
     }
 
     fn has_intruder(&self, world: &World, key: &ObjectKey) -> bool {
@@ -305,8 +314,11 @@ impl<'a> Judge<'a> {
         self.at_rest(world);
     }
 
-    /// Everything is looked at once more, and nothing is written.
+    /// Everything is looked at once more, and nothing is written; but of what is waited for in vain, once, that it is overdue.
     pub(in crate::memory) fn stays_quiet(&mut self, world: &mut World) {
+        if calm::is_waited_for(world) {
+            world.advance(QUIET);
+        }
         let before = world.product_writes();
         world.advance(QUIET);
         if world.product_writes() != before {

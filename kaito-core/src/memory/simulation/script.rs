@@ -1,5 +1,6 @@
 //! What goes wrong when: drawn from the dice before a run begins.
 
+use super::calm;
 use super::machines::Mishap;
 use super::node_pools::Meddling;
 use super::upset::{Change, EVICTED, Upset};
@@ -11,7 +12,7 @@ use crate::memory::{CloudFate, Fate, PodFate, World};
 use crate::object::ObjectKey;
 use jiff::SignedDuration;
 use kaito_api::vocabulary::{annotations, labels};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Faults that strike at a moment, not at a request; how many moments at most; and what they do.
@@ -256,13 +257,12 @@ impl Script {
     }
 }
 
-/// What the user wishes at the end: the objects of hers that are there and nobody is deleting. Nodes are hers where she brought them along: no machine was made of a claim for them.
+/// What the user wishes at the end: the objects of hers that are there and nobody is deleting. Nodes are hers where she brought them along.
 pub(super) fn wished(world: &World) -> Vec<(ObjectKey, Value)> {
     world.cluster().with_store(|store| {
         let hers = store.iter().filter(|(key, value)| {
-            let is_brought = || value["spec"]["providerID"].is_null();
-            let kept = matches!(key.kind, Kind::Workspace | Kind::ConfigMap | Kind::Secret)
-                || (key.kind == Kind::Node && is_brought());
+            let kept =
+                matches!(key.kind, Kind::Workspace | Kind::ConfigMap | Kind::Secret) || calm::is_brought(key, value);
             kept && value.pointer("/metadata/deletionTimestamp").is_none()
         });
         hers.map(|(key, value)| (key.clone(), plain(value))).collect()
@@ -271,8 +271,12 @@ pub(super) fn wished(world: &World) -> Vec<(ObjectKey, Value)> {
 
 /// As a user would write it.
 fn plain(value: &Value) -> Value {
+    let room = value["status"]["allocatable"].clone();
     let mut value = crate::render::canonical(value);
     let is_node = value["kind"] == Kind::Node.name();
+    if is_node {
+        value["status"] = json!({"capacity": room, "allocatable": room});
+    }
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("finalizers");
         if let Some(found) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {

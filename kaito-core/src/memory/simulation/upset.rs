@@ -184,7 +184,14 @@ fn lose(world: &mut World, kind: Kind) -> Option<String> {
     // A Node of a pool that nobody has taken yet is not lost when it is deleted: its kubelet registers it again, as after `Mishap::Vanish`.
     let is_free = matches!(kind, Kind::NodeClaim | Kind::NodePool | Kind::AgentPool)
         || (kind == Kind::Node && world.ledger.is_none());
-    let has_owner = |seen: &&Seen| seen.metadata().owner_references.is_some() || is_free;
+    // One that was brought along comes back (`Upset::Delete`): whoever takes it away for good has other wishes.
+    let is_made = |seen: &Seen| match seen {
+        Seen::Decoded(object) => {
+            Node::of(object).is_none_or(|node| node.spec.as_ref().is_some_and(|spec| spec.provider_id.is_some()))
+        }
+        Seen::Malformed(_) => true,
+    };
+    let has_owner = |seen: &&Seen| seen.metadata().owner_references.is_some() || (is_free && is_made(seen));
     let mut keys: Vec<ObjectKey> = all.iter().filter(has_owner).map(Seen::key).collect();
     let dice = world.dice.as_mut()?;
     if keys.is_empty() {
