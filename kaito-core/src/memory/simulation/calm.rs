@@ -97,21 +97,25 @@ pub(super) fn is_measured(world: &World) -> bool {
         told["reason"] == failure::BENCHMARK_PENDING.name
             && told["message"].as_str().is_some_and(|words| !words.contains("; overdue since "))
     };
-    world.workspaces().iter().any(|key| {
-        world.cluster().with_store(|store| {
-            let conditions = store.value(key).and_then(|value| value["status"]["conditions"].as_array());
-            conditions.into_iter().flatten().any(waits)
-        })
-    })
+    is_told(world, waits)
 }
 
-/// Whether something is waited for whose deadline has not come: when it comes, that is said.
+/// Whether something is waited for: when its deadline comes, that is said. By a clock that was off it may have been said too early.
 pub(super) fn is_waited_for(world: &World) -> bool {
-    let waits = |told: &Value| told["message"].as_str().is_some_and(|words| words.contains(", until "));
+    let waits =
+        |told: &Value| told["message"].as_str().is_some_and(|words| WAITS.iter().any(|wait| words.contains(wait)));
+    is_told(world, waits)
+}
+
+/// How a condition tells of a wait.
+const WAITS: [&str; 2] = [", until ", "; overdue since "];
+
+/// Whether a condition of some Workspace is such.
+fn is_told(world: &World, is_such: impl Fn(&Value) -> bool) -> bool {
     world.workspaces().iter().any(|key| {
         world.cluster().with_store(|store| {
             let conditions = store.value(key).and_then(|value| value["status"]["conditions"].as_array());
-            conditions.into_iter().flatten().any(waits)
+            conditions.into_iter().flatten().any(&is_such)
         })
     })
 }
@@ -127,9 +131,25 @@ pub(super) fn is_end(state: &str) -> bool {
 }
 
 impl Calm {
-    /// Whether the training of this Workspace is over.
-    pub(super) fn has_ended(&self, workspace: &ObjectKey) -> bool {
-        self.states.get(workspace).is_some_and(|state| is_end(state))
+    /// Where another world ends with more machines than this one, or with fewer; a training that is over needs none.
+    pub(super) fn other_machines(&self, end: &Calm) -> Vec<String> {
+        let is_over = |workspace: &ObjectKey| end.states.get(workspace).is_some_and(|state| is_end(state));
+        let mut others = Vec::new();
+        for (workspace, wished) in &self.machines {
+            let found = end.machines.get(workspace).copied().unwrap_or_default();
+            if found > *wished || (found < *wished && !is_over(workspace)) {
+                others.push(format!("{workspace} ends with {found} machines, and {wished} in a calm world"));
+            }
+        }
+        others
+    }
+
+    /// Whether every Node that was brought along is there, and says what it has: without that it may run pods, and is none of those that are chosen.
+    pub(super) fn has_its_nodes(&self, world: &World) -> bool {
+        self.brought.iter().all(|(key, said)| {
+            let Some(node) = world.get(key) else { return false };
+            said.iter().all(|(label, value)| *label == labels::ACCELERATOR || node.labels().get(label) == Some(value))
+        })
     }
 
     /// Whether the object of this name belongs to a training that is over.

@@ -38,6 +38,9 @@ impl fmt::Display for Violation {
 /// Longer than any root is left without a look.
 const QUIET: SignedDuration = SignedDuration::from_mins(70);
 
+/// Every wait is overdue by then, also one whose beginning a clock has told that was off by hours.
+const OVERDUE: SignedDuration = SignedDuration::from_hours(5);
+
 /// Watches one run.
 pub(in crate::memory) struct Judge<'a> {
     pub(super) calm: &'a Calm,
@@ -234,15 +237,7 @@ impl<'a> Judge<'a> {
             && world.replicas.iter().all(|replica| replica.asleep_until <= world.now)
             && !self.has_intruder(world, key)
             && self.has_its_pools(world, key)
-            && self.has_its_nodes(world)
-    }
-
-    /// Whether every Node that was brought along is there, and says what it has: without that it may run pods, and is none of those that are chosen.
-    fn has_its_nodes(&self, world: &World) -> bool {
-        self.calm.brought.iter().all(|(key, said)| {
-            let Some(node) = world.get(key) else { return false };
-            said.iter().all(|(label, value)| *label == labels::ACCELERATOR || node.labels().get(label) == Some(value))
-        })
+            && self.calm.has_its_nodes(world)
     }
 
     fn has_intruder(&self, world: &World, key: &ObjectKey) -> bool {
@@ -282,16 +277,7 @@ impl<'a> Judge<'a> {
         for key in end.states.keys().filter(|key| !calm.states.contains_key(*key)) {
             self.blame(world, "I5", format!("{key} is still there"));
         }
-        for (workspace, wished) in &calm.machines {
-            let (found, is_over) = (end.machines.get(workspace).copied().unwrap_or_default(), end.has_ended(workspace));
-            if found > *wished || (found < *wished && !is_over) {
-                self.blame(
-                    world,
-                    "I5",
-                    format!("{workspace} ends with {found} machines, and {wished} in a calm world"),
-                );
-            }
-        }
+        calm.other_machines(&end).into_iter().for_each(|what| self.blame(world, "I5", what));
         for orphan in orphans(world) {
             self.blame(world, "I7", format!("{orphan} belongs to nobody, and is paid for"));
         }
@@ -317,7 +303,7 @@ impl<'a> Judge<'a> {
     /// Everything is looked at once more, and nothing is written; but of what is waited for in vain, once, that it is overdue.
     pub(in crate::memory) fn stays_quiet(&mut self, world: &mut World) {
         if calm::is_waited_for(world) {
-            world.advance(QUIET);
+            world.advance(OVERDUE);
         }
         let before = world.product_writes();
         world.advance(QUIET);
