@@ -164,9 +164,8 @@ impl Script {
     pub(super) fn write(dice: &mut Dice, objects: &[(ObjectKey, Value)], machines: Machines) -> Self {
         const HORIZONS: [u64; 4] = [60, 600, 1800, 7200];
         let horizon = Duration::from_secs(HORIZONS[dice.rng().usize(0..HORIZONS.len())]);
-        let of = |kind: Kind| objects.iter().filter(|(key, _)| key.kind == kind).cloned().collect();
-        let (workspaces, nodes): (Vec<(ObjectKey, Value)>, Vec<(ObjectKey, Value)>) =
-            (of(Kind::Workspace), of(Kind::Node));
+        let of = |kind: Kind| -> Vec<_> { objects.iter().filter(|(key, _)| key.kind == kind).cloned().collect() };
+        let (workspaces, nodes) = (of(Kind::Workspace), of(Kind::Node));
         let mut ahead: Vec<(Duration, Upset)> = Vec::new();
         for (key, body) in objects {
             let is_late = match key.kind {
