@@ -142,6 +142,31 @@ fn what_somebody_edits_of_a_pool_is_as_it_was_and_a_pool_that_is_deleted_is_made
 }
 
 #[test]
+fn the_pool_of_a_training_that_is_over_is_lowered_and_never_raised() {
+    let mut world = world();
+    let push = json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": "{}"}});
+    world.put(&ObjectKey::new(Kind::Secret, "default", "push"), &push).unwrap();
+    let training = json!({
+        "apiVersion": "kaito.sh/v1alpha1", "kind": "Workspace", "metadata": {"name": "two", "namespace": "default"},
+        "resource": {"instanceType": "Standard_NC6s_v3", "labelSelector": {"matchLabels": {"apps": "two"}}},
+        "tuning": {
+            "preset": {"name": "phi-3-mini-4k-instruct"}, "method": "qlora", "input": {"urls": ["https://example.com/data.parquet"]},
+            "output": {"image": "registry.example/adapters/two:1", "imagePushSecret": "push"},
+        },
+    });
+    world.put(&root(), &training).unwrap();
+    render::settle(&mut world);
+    assert_eq!((replicas(&world), state(&world)), (Some(1), json!("Succeeded")));
+    for (edited, stays) in [(5, 1), (0, 0)] {
+        let mut pool_now = value(&world, &pool()).unwrap();
+        pool_now["spec"]["replicas"] = json!(edited);
+        world.put(&pool(), &pool_now).unwrap();
+        world.advance(SignedDuration::from_hours(1));
+        assert_eq!((replicas(&world), count(&world, Kind::NodeClaim)), (Some(stays), stays as usize), "{edited}");
+    }
+}
+
+#[test]
 fn a_pool_of_somebody_else_is_never_taken_and_said_whose_it_is() {
     let mut world = world();
     let whose = json!({labels::KARPENTER_WORKSPACE_NAME: "b-two", labels::KARPENTER_WORKSPACE_NAMESPACE: "a"});

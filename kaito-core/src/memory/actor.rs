@@ -3,7 +3,8 @@
 use super::cluster::MemoryCluster;
 use crate::cache::Change;
 use crate::driver::{Planner, Reconciliation, Report, Schedule, Wish, remaining};
-use crate::object::ObjectKey;
+use crate::kinds::Kind;
+use crate::object::{ObjectKey, Seen};
 use crate::plan::Wake;
 use crate::read::Selector;
 use crate::settings::Settings;
@@ -62,9 +63,11 @@ impl Actor {
         Some((root, report))
     }
 
-    /// Looks at everything again.
+    /// Looks at everything again, also at a pool that is gone and has left claims: the collector of garbage finds these whenever it starts.
     pub(super) fn look_at_all(&mut self, cluster: &MemoryCluster, now: Duration) {
         let roots = cluster.with_store(|store| store.list(self.planner.roots(), None, &Selector::default()));
-        roots.iter().for_each(|root| self.schedule.look(&root.key(), now));
+        let claims = cluster.with_store(|store| store.list(Kind::NodeClaim, None, &Selector::default()));
+        let left = claims.iter().filter_map(|claim| self.planner.root_of(claim));
+        roots.iter().map(Seen::key).chain(left).for_each(|root| self.schedule.look(&root, now));
     }
 }

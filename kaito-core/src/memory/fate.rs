@@ -47,7 +47,7 @@ pub enum CloudFate {
         /// In its own words.
         message: String,
     },
-    /// The cloud refuses those of odd slots, so that half of a group comes.
+    /// The cloud refuses those of odd slots, so that half of a group comes; of a pool, those whose name ends in an odd digit.
     PartlyRefuses {
         /// In one word.
         reason: String,

@@ -170,11 +170,6 @@ impl Dice {
         Self { of_pools: true, ..self }
     }
 
-    /// Whether there is a provisioner of ours.
-    pub(super) fn has_pools(&self) -> bool {
-        self.of_pools
-    }
-
     /// The number of some process, whether or not so many run.
     pub(super) fn process(&mut self) -> usize {
         if self.of_pools { self.rng.usize(0..4) } else { usize::from(self.rng.bool()) }

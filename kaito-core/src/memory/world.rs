@@ -21,7 +21,7 @@ use crate::settings::Settings;
 use crate::workspace::WorkspacePlanner;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,6 +71,8 @@ pub struct World {
     pub(super) later: Vec<(ObjectKey, Value)>,
     /// Nodes that are not seen for a while, each with its pool and the uid of that.
     pub(super) away: Vec<(ObjectKey, Value, ObjectKey, String)>,
+    /// NodePools of which somebody else has said how many machines they have, by uid, with that number.
+    pub(super) resized: BTreeSet<(String, i64)>,
     /// What was asked of the cloud, where somebody judges it.
     pub(super) ledger: Option<Ledger>,
 }
@@ -113,6 +115,7 @@ impl World {
             recorder: None,
             later: Vec::new(),
             away: Vec::new(),
+            resized: BTreeSet::new(),
             ledger: None,
         };
         world.cluster.with_hub(|hub| hub.set_fate(fate.hub.clone()));

@@ -1,6 +1,7 @@
 //! How a run is seen again, by whoever has the program and nothing else.
 
 use crate::scenarios::{Objects, Scenario};
+use kaito_core::NodeProvisioner;
 use kaito_core::cloud::Cloud;
 use kaito_core::memory::{Fault, Faults};
 
@@ -20,7 +21,26 @@ pub fn command(scenario: &Scenario, seed: u64, faults: &Faults) -> String {
         Cloud::Azure => String::new(),
         other => format!(" --cloud {}", other.as_str()),
     };
-    format!("kaito simulate {words}{cloud} -f - <<'END'\n{}END", documents(&scenario.objects))
+    let machines = machines(&scenario.provisioner);
+    format!("kaito simulate {words}{cloud}{machines} -f - <<'END'\n{}END", documents(&scenario.objects))
+}
+
+/// Who makes the machines, in flags.
+fn machines(provisioner: &NodeProvisioner) -> String {
+    match provisioner {
+        NodeProvisioner::AzureGpuProvisioner => String::new(),
+        NodeProvisioner::Karpenter(classes) => {
+            let class = |name: &String| match *name == classes.default {
+                true => format!(r#"{{"name":"{name}","default":true}}"#),
+                false => format!(r#"{{"name":"{name}"}}"#),
+            };
+            let list: Vec<String> = classes.names.iter().map(class).collect();
+            format!(" --node-provisioner karpenter --karpenter-node-classes '[{}]'", list.join(","))
+        }
+        NodeProvisioner::Byo => {
+            " --node-provisioner byo --feature-gates enableMIG=true,enableAccelerator=true".to_owned()
+        }
+    }
 }
 
 /// The objects as YAML. Words that older readers take for yes, no or a number are quoted.
@@ -41,7 +61,7 @@ mod tests {
 
     #[test]
     fn what_is_printed_is_what_was_simulated() {
-        for Scenario { objects, .. } in scenarios::all() {
+        for Scenario { objects, .. } in scenarios::everywhere() {
             let read: Vec<Value> = serde_saphyr::from_multiple(&documents(&objects)).unwrap();
             assert_eq!(read, objects.into_iter().map(|(_, value)| value).collect::<Vec<_>>());
         }
@@ -49,10 +69,13 @@ mod tests {
 
     #[test]
     fn faults_and_cloud_are_named_unless_they_are_what_a_command_takes_anyway() {
-        let none = |cloud| Scenario { name: String::new(), cloud, objects: Vec::new() };
+        let none = |cloud| Scenario { cloud, ..Scenario::of("", Vec::new()) };
         let first = |cloud, faults| command(&none(cloud), 7, &faults).lines().next().unwrap().to_owned();
         let words = |faults: Faults| first(Cloud::Azure, faults);
         assert_eq!(first(Cloud::Aws, Faults::all()), "kaito simulate --replay 7 --cloud aws -f - <<'END'");
+        let pools = Scenario { provisioner: scenarios::karpenter(), ..none(Cloud::Azure) };
+        let line = command(&pools, 7, &Faults::all());
+        assert!(line.contains(r#" --karpenter-node-classes '[{"name":"image-family-azure-linux"},{"name":"image-family-ubuntu","default":true}]' -f"#), "{line}");
         assert_eq!(words(Faults::all()), "kaito simulate --replay 7 -f - <<'END'");
         assert_eq!(words(Faults::none()), "kaito simulate --seed 7 --faults none -f - <<'END'");
         let two = [Fault::Lag, Fault::Crash].into_iter().collect();

@@ -2,8 +2,10 @@
 
 use crate::corpus;
 use kaito_core::cloud::Cloud;
+use kaito_core::gates::Gates;
 use kaito_core::memory::EXAMPLE_MODEL;
-use kaito_core::{Kind, ObjectKey, Settings};
+use kaito_core::node_classes::{self, ClassKind, NodeClasses};
+use kaito_core::{Kind, NodeProvisioner, ObjectKey, Settings};
 use serde_json::{Value, json};
 
 /// Objects by key.
@@ -90,25 +92,81 @@ pub struct Scenario {
     pub name: String,
     /// The cloud.
     pub cloud: Cloud,
+    /// Who makes the machines.
+    pub provisioner: NodeProvisioner,
     /// What the user applies.
     pub objects: Objects,
 }
 
-/// Our own, and every Workspace of the published manifests in the cloud that it was written for.
+/// Where machines are asked for one by one: our own, and every Workspace of the published manifests in the cloud that it was written for.
 pub fn all() -> Vec<Scenario> {
-    let own =
-        builtin().into_iter().map(|(name, objects)| Scenario { name: name.to_owned(), cloud: Cloud::Azure, objects });
+    let own = builtin().into_iter().map(|(name, objects)| Scenario::of(name, objects));
     let published = corpus::manifests().into_iter().map(|manifest| {
         let cloud = manifest.cloud();
-        Scenario { name: manifest.name, cloud, objects: manifest.objects }
+        Scenario { cloud, ..Scenario::of(manifest.name, manifest.objects) }
     });
     own.chain(published).collect()
 }
 
+/// Whoever makes the machines.
+pub fn everywhere() -> Vec<Scenario> {
+    [all(), of_node_pools(), of_brought_nodes()].into_iter().flatten().collect()
+}
+
+/// Where Karpenter makes machines of pools: our own, and the manifests that were written for it.
+pub fn of_node_pools() -> Vec<Scenario> {
+    let own = builtin().into_iter().map(|(name, objects)| (format!("{name}, by Karpenter"), objects));
+    let published = corpus::manifests().into_iter().filter(|manifest| manifest.name.starts_with("variants/karpenter/"));
+    let published = published.map(|manifest| (manifest.name + ", by Karpenter", manifest.objects));
+    let made = |(name, objects)| Scenario { provisioner: karpenter(), ..Scenario::of(name, objects) };
+    own.chain(published).map(made).collect()
+}
+
+/// Where nodes are brought along: the manifests that were written for that, with those Nodes of the captures that they choose.
+pub fn of_brought_nodes() -> Vec<Scenario> {
+    let brought = |manifest: corpus::Manifest| {
+        let nodes = corpus::brought().into_iter().filter(|(_, node)| is_chosen(node, &manifest.objects));
+        let objects = nodes.chain(manifest.objects.clone()).collect();
+        Scenario { provisioner: NodeProvisioner::Byo, ..Scenario::of(manifest.name + ", brought", objects) }
+    };
+    let published = corpus::manifests().into_iter().filter(|manifest| manifest.name.contains("/byo"));
+    published.map(brought).collect()
+}
+
+/// Whether a Workspace among these asks for a label that the Node has.
+fn is_chosen(node: &Value, objects: &Objects) -> bool {
+    let asked = objects.iter().filter_map(|(_, body)| body.pointer("/resource/labelSelector/matchLabels")?.as_object());
+    asked.flatten().any(|(label, value)| node["metadata"]["labels"].get(label) == Some(value))
+}
+
+/// Karpenter, with the classes that the reference was given (`golden/fixtures/karpenter-nodeclasses.yaml`).
+///
+/// # Panics
+/// Never: the list is a good one.
+pub fn karpenter() -> NodeProvisioner {
+    const CLASSES: &str = r#"[{"name":"image-family-ubuntu","default":true},{"name":"image-family-azure-linux"}]"#;
+    let wishes = node_classes::parse(CLASSES).expect("a list of classes");
+    NodeProvisioner::Karpenter(NodeClasses::of(ClassKind::default(), &wishes))
+}
+
+/// The gates of whoever brings nodes along that are divided.
+///
+/// # Panics
+/// Never: they are gates of this version.
+pub fn gates_of_brought() -> Gates {
+    Gates::parse("enableMIG=true,enableAccelerator=true").expect("gates of this version")
+}
+
 impl Scenario {
-    /// What an operator in that cloud is told.
+    /// One in Azure, where machines are asked for one by one.
+    pub fn of(name: impl Into<String>, objects: Objects) -> Self {
+        Self { name: name.into(), cloud: Cloud::Azure, provisioner: NodeProvisioner::default(), objects }
+    }
+
+    /// What an operator there is told.
     pub fn settings(&self) -> Settings {
-        Settings { cloud: self.cloud, ..Settings::default() }
+        let gates = if self.provisioner == NodeProvisioner::Byo { gates_of_brought() } else { Gates::default() };
+        Settings { cloud: self.cloud, provisioner: self.provisioner.clone(), gates, ..Settings::default() }
     }
 }
 

@@ -17,8 +17,8 @@ const CONTROL: u64 = 300;
 /// A simulation of each scenario that shows a bug.
 fn simulations(bug: &Bug) -> Vec<Simulation> {
     let scenarios = scenarios::builtin().into_iter().filter(|(name, _)| name.starts_with(bug.only));
-    let simulation =
-        |objects| Simulation::new(objects, &Settings::default(), Faults::all()).with_planner(bug.planner());
+    let settings = Settings { provisioner: (bug.provisioner)(), ..Settings::default() };
+    let simulation = |objects| Simulation::new(objects, &settings, Faults::all()).with_planner(bug.planner());
     scenarios.map(|(_, objects)| simulation(objects)).collect()
 }
 

@@ -1,19 +1,19 @@
 //! Every Workspace of the published manifests, under the settings of each cloud, comes to an end: it serves, its training is done, or it is refused in words before a machine is paid for.
 //!
 //! The ends are a table (`corpus_ends.txt`), so that a change of one shows. Most sizes exist in one cloud only, and are refused in the others; so each file is played there with a size of
-//! that cloud too. Where a manifest ends well, what is planned is what is applied (I13), and planning again writes nothing (I5).
+//! that cloud too; and under Azure with Karpenter, and on nodes that were brought along. Where a manifest ends well, what is planned is what is applied (I13), and planning again writes nothing (I5).
 
+use jiff::SignedDuration;
 use kaito_core::cloud::Cloud;
 use kaito_core::diff::first_difference;
 use kaito_core::failure::{self, CATALOGUE, Class, Reason};
-use kaito_core::gates::Gates;
-use kaito_core::kinds::KindUse;
+use kaito_core::kinds::{self, KindUse};
 use kaito_core::memory::{Halt, Pace, World};
-use kaito_core::{KINDS, Kind, NodeProvisioner, ObjectKey, Settings, render};
+use kaito_core::{Kind, NodeProvisioner, ObjectKey, Settings, render};
 use kaito_presets::Sku;
 use kaito_simulation::cores;
 use kaito_simulation::corpus::{self, Manifest};
-use kaito_simulation::scenarios::Objects;
+use kaito_simulation::scenarios::{self, Objects};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -35,27 +35,35 @@ enum Machines {
     AsNamed,
     /// They are made; a size that this cloud lacks becomes one that it has.
     Sized,
+    /// They are made of NodePools, of the sizes that are named.
+    OfPools,
     /// They are brought along: those that stood there while the reference was captured so.
     Brought,
 }
 
-const MODES: [Mode; 6] = [
+const MODES: [Mode; 7] = [
     Mode { cloud: Cloud::Azure, machines: Machines::AsNamed },
     Mode { cloud: Cloud::Aws, machines: Machines::AsNamed },
     Mode { cloud: Cloud::Arc, machines: Machines::AsNamed },
     Mode { cloud: Cloud::Aws, machines: Machines::Sized },
     Mode { cloud: Cloud::Arc, machines: Machines::Sized },
+    Mode { cloud: Cloud::Azure, machines: Machines::OfPools },
     Mode { cloud: Cloud::Azure, machines: Machines::Brought },
 ];
+
+/// Longer than anybody waits for a node that somebody has to bring along before what can be done is said.
+const OVERDUE: SignedDuration = SignedDuration::from_mins(31);
 
 impl Mode {
     fn settings(self) -> Settings {
         let settings = Settings { cloud: self.cloud, ..Settings::default() };
-        if self.machines != Machines::Brought {
-            return settings;
+        match self.machines {
+            Machines::AsNamed | Machines::Sized => settings,
+            Machines::OfPools => Settings { provisioner: scenarios::karpenter(), ..settings },
+            Machines::Brought => {
+                Settings { provisioner: NodeProvisioner::Byo, gates: scenarios::gates_of_brought(), ..settings }
+            }
         }
-        let gates = Gates::parse("enableMIG=true,enableAccelerator=true").expect("gates of this version");
-        Settings { provisioner: NodeProvisioner::Byo, gates, ..settings }
     }
 }
 
@@ -103,15 +111,17 @@ fn played(settings: &Settings, pace: Pace, story: &[Objects], crash_after: Optio
 }
 
 /// Whether the controller makes objects of this kind: it has a right to create them.
-fn is_made(kind: Kind) -> bool {
-    KindUse::of(KINDS, kind).is_some_and(|row| row.verbs.contains(&"create"))
+fn is_made(kind: Kind, settings: &Settings) -> bool {
+    KindUse::of(kinds::of(&settings.provisioner), kind).is_some_and(|row| row.verbs.contains(&"create"))
 }
 
 /// What there is of the kinds that we make, and not the user's or the chart's, by kind and name in canonical form.
 fn applied(world: &World, story: &[Objects]) -> BTreeMap<String, Value> {
     let release = &world.settings().release_namespace;
     let is_theirs = |key: &ObjectKey| story.iter().flatten().any(|(theirs, _)| theirs == key);
-    let is_ours = |key: &ObjectKey| is_made(key.kind) && key.namespace.as_ref() != Some(release) && !is_theirs(key);
+    let is_ours = |key: &ObjectKey| {
+        is_made(key.kind, world.settings()) && key.namespace.as_ref() != Some(release) && !is_theirs(key)
+    };
     let named = |value: Value| {
         let owner = &value["metadata"]["labels"]["kaito.sh/workspace"];
         (format!("{} {} {owner}", value["kind"], value["metadata"]["name"]), value)
@@ -157,15 +167,20 @@ fn play(all: &[Manifest], manifest: &Manifest, mode: Mode) -> (String, Vec<Strin
     let (settings, cloud) = (mode.settings(), mode.cloud);
     let mut story = story(all, manifest);
     match mode.machines {
-        Machines::AsNamed => {}
+        Machines::AsNamed | Machines::OfPools => {}
         Machines::Sized => sized(&mut story, cloud),
         Machines::Brought => story.insert(0, corpus::brought()),
     }
     let mut broken = Vec::new();
     let mut ideal = played(&settings, Pace::instant(), &story, None);
     let planned = applied(&ideal, &story);
+    if mode.machines == Machines::Brought {
+        ideal.advance(OVERDUE);
+    }
     let ends: Vec<String> = ideal.workspaces().iter().map(|key| end(&ideal, key)).collect();
-    let machines = planned.values().filter(|object| object["kind"] == "NodeClaim").count();
+    // Whoever makes them.
+    let machines =
+        ideal.cluster().with_store(|store| store.iter().filter(|(key, _)| key.kind == Kind::NodeClaim).count());
     let is_paid = mode.machines != Machines::Brought && ends.iter().any(|end| is_good(end));
     if (machines > 0) != is_paid {
         broken.push(format!("{machines} machines are paid for, and the end is {ends:?}"));
@@ -191,7 +206,7 @@ fn play(all: &[Manifest], manifest: &Manifest, mode: Mode) -> (String, Vec<Strin
         }
     }
     let before = ideal.product_writes();
-    ideal.advance(jiff::SignedDuration::from_hours(3));
+    ideal.advance(SignedDuration::from_hours(3));
     let writes = ideal.product_writes() - before;
     if writes > 0 {
         broken.push(format!("planning again writes {writes} times"));

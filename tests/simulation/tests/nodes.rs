@@ -45,7 +45,7 @@ fn again(seed: u64, faults: &Faults) -> String {
 
 #[test]
 fn without_faults_a_workspace_gets_its_machine_and_nothing_is_left_of_it() {
-    let scenario = Scenario { name: "one".into(), cloud: Cloud::Azure, objects: scenarios::builtin().swap_remove(0).1 };
+    let scenario = Scenario::of("one", scenarios::builtin().swap_remove(0).1);
     let state = |world: &World| {
         let key = world.workspaces().swap_remove(0);
         world.cluster().with_store(|store| Some(store.value(&key)?["status"]["state"].clone()))
@@ -157,7 +157,7 @@ fn tell(run: &Run, at_rest: &str) {
 
 #[test]
 fn a_run_repeats_exactly() {
-    let scenario = Scenario { name: "two".into(), cloud: Cloud::Azure, objects: scenarios::builtin().swap_remove(1).1 };
+    let scenario = Scenario::of("two", scenarios::builtin().swap_remove(1).1);
     let simulation = simulated(&scenario, &Faults::all());
     for seed in 0..20 {
         let (one, two) = (simulation.run(seed), simulation.run(seed));

@@ -53,8 +53,9 @@ impl Cloud {
     /// Why it gives no machine to a claim: reason and words.
     fn refusal(&self, claim: &NodeClaim, settings: &Settings) -> Option<(String, String)> {
         let size = size(claim);
-        let is_odd =
-            || claim.labels().get(labels::NODE_SLOT).is_some_and(|slot| slot.ends_with(['1', '3', '5', '7', '9']));
+        // Claims of a pool have no slots, and names that end in any digit.
+        let number = || claim.labels().get(labels::NODE_SLOT).cloned().unwrap_or_else(|| claim.name_any());
+        let is_odd = || number().ends_with(['1', '3', '5', '7', '9']);
         match &self.fate {
             CloudFate::Refuses { reason, message } | CloudFate::GivesUp { reason, message } => {
                 Some((reason.clone(), message.clone()))

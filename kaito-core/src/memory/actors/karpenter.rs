@@ -56,6 +56,13 @@ impl Planner for Karpenter {
         report(&mut plan, key, pool, &alive, snapshot.now());
         Ok(plan)
     }
+
+    /// The pool that a claim is owned by, whether or not it is there.
+    fn root_of(&self, object: &Seen) -> Option<ObjectKey> {
+        let mut owners = object.metadata().owner_references.iter().flatten();
+        let pool = owners.find(|owner| owner.kind == Kind::NodePool.name())?;
+        (object.kind() == Kind::NodeClaim).then(|| ObjectKey::cluster(Kind::NodePool, pool.name.clone()))
+    }
 }
 
 /// The uid of the pool that a claim is owned by.

@@ -1,10 +1,12 @@
 //! How the objects would have ended without faults.
 
+use super::judge::all;
+use super::node_pools::whose;
 use crate::failure;
 use crate::hub::Repository;
 use crate::kinds::Kind;
 use crate::memory::{Pace, World};
-use crate::object::ObjectKey;
+use crate::object::{ObjectKey, Seen};
 use crate::render;
 use crate::settings::Settings;
 use kaito_api::vocabulary::{annotations, labels};
@@ -18,6 +20,8 @@ pub(in crate::memory) struct Calm {
     pub(super) states: BTreeMap<ObjectKey, String>,
     /// How many machines each Workspace has, or had before it was over.
     pub(super) machines: BTreeMap<ObjectKey, usize>,
+    /// Nodes that somebody has brought along, with what they say of themselves.
+    pub(super) brought: BTreeMap<ObjectKey, BTreeMap<String, String>>,
     /// What the product has made, in comparable form.
     pub(super) objects: BTreeMap<String, Value>,
 }
@@ -47,17 +51,20 @@ impl Calm {
             ours.map(|(_, value)| render::canonical(value)).collect()
         });
         let mut machines = BTreeMap::new();
-        for claim in made.iter().filter(|value| value["kind"] == "NodeClaim") {
-            let label = |key: &str| claim["metadata"]["labels"][key].as_str().unwrap_or_default().to_owned();
-            let key = ObjectKey::new(Kind::Workspace, label(labels::WORKSPACE_NAMESPACE), label(labels::WORKSPACE));
-            *machines.entry(key).or_insert(0) += 1;
+        for workspace in all(world, Kind::NodeClaim).iter().filter_map(whose) {
+            *machines.entry(workspace).or_insert(0) += 1;
         }
         // A training that is over may have given back those that it had.
         for (key, target) in over(world) {
             machines.entry(key).or_insert(target);
         }
         let objects = made.into_iter().map(comparable).collect();
-        Self { states: states(world), machines, objects }
+        let said = |node: &Seen| (node.key(), node.labels().into_owned());
+        let brought = world.cluster().with_store(|store| {
+            let keys = store.iter().filter(|(key, value)| is_brought(key, value)).map(|(key, _)| key);
+            keys.filter_map(|key| store.get(key)).map(said).collect()
+        });
+        Self { states: states(world), machines, brought, objects }
     }
 }
 
@@ -90,12 +97,32 @@ pub(super) fn is_measured(world: &World) -> bool {
         told["reason"] == failure::BENCHMARK_PENDING.name
             && told["message"].as_str().is_some_and(|words| !words.contains("; overdue since "))
     };
+    is_told(world, waits)
+}
+
+/// Whether something is waited for: when its deadline comes, that is said. By a clock that was off it may have been said too early.
+pub(super) fn is_waited_for(world: &World) -> bool {
+    let waits =
+        |told: &Value| told["message"].as_str().is_some_and(|words| WAITS.iter().any(|wait| words.contains(wait)));
+    is_told(world, waits)
+}
+
+/// How a condition tells of a wait.
+const WAITS: [&str; 2] = [", until ", "; overdue since "];
+
+/// Whether a condition of some Workspace is such.
+fn is_told(world: &World, is_such: impl Fn(&Value) -> bool) -> bool {
     world.workspaces().iter().any(|key| {
         world.cluster().with_store(|store| {
             let conditions = store.value(key).and_then(|value| value["status"]["conditions"].as_array());
-            conditions.into_iter().flatten().any(waits)
+            conditions.into_iter().flatten().any(&is_such)
         })
     })
+}
+
+/// Whether this is a Node that somebody has brought along: no provider has made a machine for it.
+pub(super) fn is_brought(key: &ObjectKey, value: &Value) -> bool {
+    key.kind == Kind::Node && value["spec"]["providerID"].is_null()
 }
 
 /// Whether a Workspace of this state is done.
@@ -104,6 +131,27 @@ pub(super) fn is_end(state: &str) -> bool {
 }
 
 impl Calm {
+    /// Where another world ends with more machines than this one, or with fewer; a training that is over needs none.
+    pub(super) fn other_machines(&self, end: &Calm) -> Vec<String> {
+        let is_over = |workspace: &ObjectKey| end.states.get(workspace).is_some_and(|state| is_end(state));
+        let mut others = Vec::new();
+        for (workspace, wished) in &self.machines {
+            let found = end.machines.get(workspace).copied().unwrap_or_default();
+            if found > *wished || (found < *wished && !is_over(workspace)) {
+                others.push(format!("{workspace} ends with {found} machines, and {wished} in a calm world"));
+            }
+        }
+        others
+    }
+
+    /// Whether every Node that was brought along is there, and says what it has: without that it may run pods, and is none of those that are chosen.
+    pub(super) fn has_its_nodes(&self, world: &World) -> bool {
+        self.brought.iter().all(|(key, said)| {
+            let Some(node) = world.get(key) else { return false };
+            said.iter().all(|(label, value)| *label == labels::ACCELERATOR || node.labels().get(label) == Some(value))
+        })
+    }
+
     /// Whether the object of this name belongs to a training that is over.
     pub(super) fn is_over(&self, name: &str) -> bool {
         let over = self.states.iter().filter(|(_, state)| is_end(state));
@@ -113,18 +161,37 @@ impl Calm {
 
 /// Whether the product makes objects like this one.
 fn is_made(key: &ObjectKey, value: &Value) -> bool {
-    let owned = || value.pointer("/metadata/ownerReferences/0/kind").and_then(Value::as_str) == Some("Workspace");
+    let owner = || value.pointer("/metadata/ownerReferences/0/kind").and_then(Value::as_str);
     match key.kind {
-        Kind::NodeClaim => true,
-        Kind::Job | Kind::Service | Kind::StatefulSet => owned(),
+        // Those of a pool are Karpenter's.
+        Kind::NodeClaim => owner() != Some(Kind::NodePool.name()),
+        Kind::NodePool => true,
+        Kind::Job | Kind::Service | Kind::StatefulSet => owner() == Some(Kind::Workspace.name()),
         _ => false,
     }
+}
+
+/// The pool of a training that is over may ask for fewer machines than are wished: it needs none any more.
+pub(super) fn asks_for_fewer(wished: &Value, found: &Value) -> bool {
+    let replicas = |pool: &Value| pool["spec"]["replicas"].as_u64();
+    let with = |replicas: &Value| {
+        let mut pool = wished.clone();
+        pool["spec"]["replicas"] = replicas.clone();
+        pool
+    };
+    wished["kind"] == Kind::NodePool.name()
+        && replicas(found) < replicas(wished)
+        && with(&found["spec"]["replicas"]) == *found
 }
 
 /// Keyed by kind and name; without what a history leaves behind: the number of the revision, the mark of an edit of the settings, and what others add.
 fn comparable(mut value: Value) -> (String, Value) {
     let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let owner = text(&format!("/metadata/labels/{}", labels::WORKSPACE.replace('/', "~1")));
+    let named = |label: &str| text(&format!("/metadata/labels/{}", label.replace('/', "~1")));
+    let owner = match text("/kind").as_str() {
+        "NodePool" => named(labels::KARPENTER_WORKSPACE_NAME),
+        _ => named(labels::WORKSPACE),
+    };
     let key = format!("{} {} {} {owner}", text("/kind"), text("/metadata/namespace"), text("/metadata/name"));
     for pointer in ["/metadata/annotations", "/spec/template/metadata/annotations"] {
         if let Some(found) = value.pointer_mut(pointer).and_then(Value::as_object_mut) {

@@ -1,6 +1,7 @@
 //! What must hold: after every step, whenever the world is at rest, and at the end.
 
 use super::calm::{self, Calm};
+use super::node_pools::{self, orphans, whose};
 use super::pools::{self, Pools};
 use crate::effect::is_dying;
 use crate::kinds::{Kind, Typed};
@@ -37,6 +38,9 @@ impl fmt::Display for Violation {
 
 /// Longer than any root is left without a look.
 const QUIET: SignedDuration = SignedDuration::from_mins(70);
+
+/// Every wait is overdue by then, also one whose beginning a clock has told that was off by hours.
+const OVERDUE: SignedDuration = SignedDuration::from_hours(5);
 
 /// Watches one run.
 pub(in crate::memory) struct Judge<'a> {
@@ -117,6 +121,9 @@ impl<'a> Judge<'a> {
                 *counts.entry(uid.clone()).or_default() += 1;
             }
         }
+        for (uid, count) in node_pools::asked(world) {
+            *counts.entry(uid).or_default() += count;
+        }
         for (uid, count) in counts {
             let Some(workspace) = self.known.get(&uid).cloned() else { continue };
             let wished = self.calm.machines.get(&workspace).copied().unwrap_or_default();
@@ -154,11 +161,8 @@ impl<'a> Judge<'a> {
 
     /// A deletion at rest waits for something.
     fn is_going(&mut self, world: &World, key: &ObjectKey) {
-        let label = |seen: &Seen, label: &str| seen.labels().get(label).cloned().unwrap_or_default();
-        let is_of = |seen: &Seen| {
-            label(seen, labels::WORKSPACE) == key.name && label(seen, labels::WORKSPACE_NAMESPACE) == key.namespace()
-        };
-        if !all(world, Kind::NodeClaim).iter().any(is_of) {
+        let holds = |kind: Kind| all(world, kind).iter().any(|seen| whose(seen).as_ref() == Some(key));
+        if !holds(Kind::NodeClaim) && !holds(Kind::NodePool) {
             self.blame(world, "I8", format!("{key} is deleted, has nothing left, and does not go"));
         }
     }
@@ -168,13 +172,14 @@ impl<'a> Judge<'a> {
         let asked = workspace.annotation(annotations::RELEASE_NODES_WHEN_DONE) == Some("true");
         let is_over = calm::states(world).get(key).is_some_and(|state| calm::is_end(state));
         let may_go = workspace.tuning().is_some_and(|tuning| training::stays_on_machine(tuning).is_none());
-        let is_kept = |claim: &Seen| {
-            claim.labels().get(labels::WORKSPACE_UID) == workspace.metadata.uid.as_ref()
-                && claim.metadata().deletion_timestamp.is_none()
+        let is_kept = |asking: &Seen| {
+            asking.labels().get(labels::WORKSPACE_UID) == workspace.metadata.uid.as_ref()
+                && asking.metadata().deletion_timestamp.is_none()
         };
         // While the definition is away, nobody can give a machine back.
-        let can_go = world.cluster().with_store(|store| store.serves(Kind::NodeClaim));
-        if asked && is_over && may_go && can_go && all(world, Kind::NodeClaim).iter().any(is_kept) {
+        let asks = [Kind::NodeClaim, Kind::NodePool];
+        let can_go = world.cluster().with_store(|store| asks.iter().all(|kind| store.serves(*kind)));
+        if asked && is_over && may_go && can_go && asks.iter().any(|kind| all(world, *kind).iter().any(is_kept)) {
             self.blame(world, "I7", format!("{key} is over, and its machine is still paid for"));
         }
     }
@@ -233,6 +238,7 @@ impl<'a> Judge<'a> {
             && world.replicas.iter().all(|replica| replica.asleep_until <= world.now)
             && !self.has_intruder(world, key)
             && self.has_its_pools(world, key)
+            && self.calm.has_its_nodes(world)
     }
 
     fn has_intruder(&self, world: &World, key: &ObjectKey) -> bool {
@@ -273,6 +279,7 @@ impl<'a> Judge<'a> {
         for key in end.states.keys().filter(|key| !calm.states.contains_key(*key)) {
             self.blame(world, "I5", format!("{key} is still there"));
         }
+        calm.other_machines(&end).into_iter().for_each(|what| self.blame(world, "I5", what));
         for orphan in orphans(world) {
             self.blame(world, "I7", format!("{orphan} belongs to nobody, and is paid for"));
         }
@@ -280,12 +287,13 @@ impl<'a> Judge<'a> {
         for name in names {
             match (calm.objects.get(name), end.objects.get(name)) {
                 (Some(wished), Some(found)) => {
-                    if let Some(path) = crate::diff::first_difference(wished, found) {
+                    let is_enough = end.is_over(name) && calm::asks_for_fewer(wished, found);
+                    if let Some(path) = crate::diff::first_difference(wished, found).filter(|_| !is_enough) {
                         self.blame(world, "I13", format!("{name} differs from that of a calm world at {path}"));
                     }
                 }
                 // A training that is over needs no machine any more.
-                (Some(_), None) if name.starts_with("NodeClaim") && end.is_over(name) => {}
+                (Some(_), None) if name.starts_with("Node") && end.is_over(name) => {}
                 (Some(_), None) => self.blame(world, "I5", format!("{name} is missing")),
                 (None, _) => self.blame(world, "I5", format!("{name} is left over")),
             }
@@ -294,8 +302,11 @@ impl<'a> Judge<'a> {
         self.at_rest(world);
     }
 
-    /// Everything is looked at once more, and nothing is written.
+    /// Everything is looked at once more, and nothing is written; but of what is waited for in vain, once, that it is overdue.
     pub(in crate::memory) fn stays_quiet(&mut self, world: &mut World) {
+        if calm::is_waited_for(world) {
+            world.advance(OVERDUE);
+        }
         let before = world.product_writes();
         world.advance(QUIET);
         if world.product_writes() != before {
@@ -330,15 +341,6 @@ impl<'a> Judge<'a> {
 
 pub(super) fn all(world: &World, kind: Kind) -> Vec<Seen> {
     world.cluster().with_store(|store| store.list(kind, None, &Selector::default()))
-}
-
-/// Machines whose Workspace is gone.
-fn orphans(world: &World) -> Vec<ObjectKey> {
-    let alive: BTreeSet<String> =
-        all(world, Kind::Workspace).iter().filter_map(|seen| seen.metadata().uid.clone()).collect();
-    let claims = all(world, Kind::NodeClaim).into_iter();
-    let ours = claims.filter(|claim| claim.labels().get(labels::WORKSPACE_UID).is_some_and(|uid| !alive.contains(uid)));
-    ours.map(|claim| claim.key()).collect()
 }
 
 /// Why a client cannot use a Workspace, if it cannot.

@@ -6,6 +6,7 @@
 pub(super) mod calm; // how it would have ended without faults
 pub(super) mod judge; // what must hold after every step, at rest, and at the end
 mod machines; // what goes wrong with machines of agent pools
+mod node_pools; // what goes wrong with NodePools of Karpenter, and whose machines are
 mod pools; // what must hold of agent pools
 mod script; // what goes wrong when
 mod upset; // how one of those things is done
@@ -136,6 +137,11 @@ impl Simulation {
         }
     }
 
+    /// Who makes machines.
+    fn machines(&self) -> Machines {
+        if self.provisioner.is_some() { Machines::OfPools } else { Machines::of(&self.settings) }
+    }
+
     /// How these wishes end in a calm world.
     fn end_of(&self, wished: &[(ObjectKey, Value)]) -> Arc<Calm> {
         let name: String = wished.iter().map(|(key, body)| format!("{key} {body}")).collect();
@@ -155,7 +161,7 @@ impl Simulation {
             dice = dice.with_pools();
         }
         let pace = pace(&mut dice);
-        let mut script = Script::write(&mut dice, &self.objects);
+        let mut script = Script::write(&mut dice, &self.objects, self.machines());
         let played: Vec<Fault> = dice.played().collect();
         let mut world = World::with_planner(&self.settings, pace, &Fate::default(), Arc::clone(&self.planner));
         world.dice = Some(dice);

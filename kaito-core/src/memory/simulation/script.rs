@@ -1,14 +1,18 @@
 //! What goes wrong when: drawn from the dice before a run begins.
 
+use super::calm;
 use super::machines::Mishap;
+use super::node_pools::Meddling;
 use super::upset::{Change, EVICTED, Upset};
 use crate::kinds::Kind;
+use crate::memory::actors::Machines;
 use crate::memory::azure::REFUSALS;
 use crate::memory::faults::{Dice, Fault};
 use crate::memory::{CloudFate, Fate, PodFate, World};
 use crate::object::ObjectKey;
 use jiff::SignedDuration;
-use serde_json::Value;
+use kaito_api::vocabulary::{annotations, labels};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Faults that strike at a moment, not at a request; how many moments at most; and what they do.
@@ -33,7 +37,7 @@ const MOMENTS: &[(Fault, u8, Drawn)] = &[
     (Fault::User, 1, |dice, all| Upset::StripStatus { workspace: pick(dice, all).0 }),
     (Fault::User, 1, |dice, all| {
         let ((workspace, body), wait, again) = (pick(dice, all), an_hour(dice), dice.rng().bool());
-        Upset::Delete { workspace, again: again.then_some((wait, body)) }
+        Upset::Delete { key: workspace, again: again.then_some((wait, body)) }
     }),
     (Fault::Foreign, 1, |dice, all| {
         let (workspace, headless) = (pick(dice, all).0, dice.rng().bool());
@@ -54,6 +58,26 @@ const MOMENTS_OF_POOLS: &[(Fault, u8, Drawn)] = &[
     (Fault::Nodes, 3, |dice, _| Upset::Machines(Mishap::Vanish { lasts: an_hour(dice) })),
     (Fault::User, 2, |_, _| Upset::Lose(Kind::AgentPool)),
     (Fault::User, 2, |_, _| Upset::Machines(Mishap::Strip)),
+];
+
+/// What else can go wrong where Karpenter makes machines of NodePools.
+const MOMENTS_OF_NODE_POOLS: &[(Fault, u8, Drawn)] = &[
+    (Fault::User, 2, |_, _| Upset::Lose(Kind::NodePool)),
+    (Fault::User, 2, |_, _| Upset::Lose(Kind::NodeClaim)),
+    (Fault::User, 3, |dice, _| Upset::Meddle(pick(dice, Meddling::ALL))),
+    (Fault::Definitions, 1, |dice, _| Upset::Withdraw { kind: Kind::NodePool, lasts: an_hour(dice) }),
+];
+
+/// What goes wrong with Nodes that somebody has brought along.
+const MOMENTS_OF_BROUGHT: &[(Fault, u8, Drawn)] = &[
+    (Fault::Nodes, 3, |dice, all| {
+        let ((key, body), wait) = (pick(dice, all), an_hour(dice));
+        Upset::Delete { key, again: Some((wait, body)) }
+    }),
+    (Fault::User, 2, |dice, all| {
+        let (node, body) = pick(dice, all);
+        Upset::Unlabel { node, body, lasts: an_hour(dice) }
+    }),
 ];
 
 /// What is done to a pool that nobody of ours asked for, in Azure's words; one may fail of it.
@@ -137,28 +161,35 @@ pub(super) struct Script {
 
 impl Script {
     /// Draws what goes wrong. The objects themselves are put at the beginning, or one after the other.
-    pub(super) fn write(dice: &mut Dice, objects: &[(ObjectKey, Value)]) -> Self {
+    pub(super) fn write(dice: &mut Dice, objects: &[(ObjectKey, Value)], machines: Machines) -> Self {
         const HORIZONS: [u64; 4] = [60, 600, 1800, 7200];
         let horizon = Duration::from_secs(HORIZONS[dice.rng().usize(0..HORIZONS.len())]);
-        let workspaces: Vec<(ObjectKey, Value)> =
-            objects.iter().filter(|(key, _)| key.kind == Kind::Workspace).cloned().collect();
+        let of = |kind: Kind| -> Vec<_> { objects.iter().filter(|(key, _)| key.kind == kind).cloned().collect() };
+        let (workspaces, nodes) = (of(Kind::Workspace), of(Kind::Node));
         let mut ahead: Vec<(Duration, Upset)> = Vec::new();
         for (key, body) in objects {
-            let late = if key.kind == Kind::Workspace && dice.plays(Fault::User) {
-                dice.up_to(horizon / 4)
-            } else {
-                Duration::ZERO
+            let is_late = match key.kind {
+                Kind::Workspace => dice.plays(Fault::User),
+                Kind::Node => dice.plays(Fault::Nodes),
+                _ => false,
             };
+            let late = if is_late { dice.up_to(horizon / 4) } else { Duration::ZERO };
             ahead.push((late, Upset::Put { key: key.clone(), body: body.clone() }));
         }
-        let more = if dice.has_pools() { MOMENTS_OF_POOLS } else { &[] };
-        for (fault, most, draw) in MOMENTS.iter().chain(more) {
-            if !dice.plays(*fault) || workspaces.is_empty() {
-                continue;
-            }
-            for _ in 0..dice.rng().u8(0..=*most) {
-                let at = horizon.mul_f64(dice.rng().f64());
-                ahead.push((at, draw(dice, &workspaces)));
+        let more = match machines {
+            Machines::OfPools => MOMENTS_OF_POOLS,
+            Machines::OfNodePools => MOMENTS_OF_NODE_POOLS,
+            Machines::OfClaims | Machines::Brought => &[],
+        };
+        for (rows, to) in [(MOMENTS, &workspaces), (more, &workspaces), (MOMENTS_OF_BROUGHT, &nodes)] {
+            for (fault, most, draw) in rows.iter().filter(|_| !to.is_empty()) {
+                if !dice.plays(*fault) {
+                    continue;
+                }
+                for _ in 0..dice.rng().u8(0..=*most) {
+                    let at = horizon.mul_f64(dice.rng().f64());
+                    ahead.push((at, draw(dice, to)));
+                }
             }
         }
         // Stable: what has the same time keeps its order.
@@ -225,11 +256,12 @@ impl Script {
     }
 }
 
-/// What the user wishes at the end: the objects of hers that are there and nobody is deleting.
+/// What the user wishes at the end: the objects of hers that are there and nobody is deleting. Nodes are hers where she brought them along.
 pub(super) fn wished(world: &World) -> Vec<(ObjectKey, Value)> {
     world.cluster().with_store(|store| {
         let hers = store.iter().filter(|(key, value)| {
-            let kept = matches!(key.kind, Kind::Workspace | Kind::ConfigMap | Kind::Secret);
+            let kept =
+                matches!(key.kind, Kind::Workspace | Kind::ConfigMap | Kind::Secret) || calm::is_brought(key, value);
             kept && value.pointer("/metadata/deletionTimestamp").is_none()
         });
         hers.map(|(key, value)| (key.clone(), plain(value))).collect()
@@ -238,16 +270,24 @@ pub(super) fn wished(world: &World) -> Vec<(ObjectKey, Value)> {
 
 /// As a user would write it.
 fn plain(value: &Value) -> Value {
+    let room = value["status"]["allocatable"].clone();
     let mut value = crate::render::canonical(value);
+    let is_node = value["kind"] == Kind::Node.name();
+    if is_node {
+        value["status"] = json!({"capacity": room, "allocatable": room});
+    }
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("finalizers");
-        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-            for ours in [
-                kaito_api::vocabulary::annotations::WORKSPACE_REVISION,
-                kaito_api::vocabulary::annotations::WORKSPACE_HASH,
-                kaito_api::vocabulary::annotations::NODE_CLAIMS_GIVEN_UP,
-            ] {
-                annotations.remove(ours);
+        if let Some(found) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            for ours in
+                [annotations::WORKSPACE_REVISION, annotations::WORKSPACE_HASH, annotations::NODE_CLAIMS_GIVEN_UP]
+            {
+                found.remove(ours);
+            }
+        }
+        if is_node && let Some(found) = metadata.get_mut("labels").and_then(Value::as_object_mut) {
+            for ours in [labels::ACCELERATOR, labels::KARPENTER_WORKSPACE_NAME, labels::KARPENTER_WORKSPACE_NAMESPACE] {
+                found.remove(ours);
             }
         }
     }

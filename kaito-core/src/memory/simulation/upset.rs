@@ -1,6 +1,7 @@
 //! The things that go wrong at a moment, and how each is done to a world.
 
 use super::machines::Mishap;
+use super::node_pools::Meddling;
 use crate::kinds::{Kind, Typed};
 use crate::memory::replica::Replica;
 use crate::memory::{Fate, World};
@@ -48,12 +49,14 @@ pub(super) enum Upset {
     Edit { workspace: ObjectKey, change: Change },
     Spoil { workspace: ObjectKey, body: Value, lasts: Duration },
     StripStatus { workspace: ObjectKey },
-    Delete { workspace: ObjectKey, again: Option<(Duration, Value)> },
+    Delete { key: ObjectKey, again: Option<(Duration, Value)> },
+    Unlabel { node: ObjectKey, body: Value, lasts: Duration },
     Intrude { service: ObjectKey },
     Withdraw { kind: Kind, lasts: Duration },
     Install { kind: Kind },
     SetClock { replica: usize, by: SignedDuration },
     Machines(Mishap),
+    Meddle(Meddling),
 }
 
 impl Upset {
@@ -66,8 +69,11 @@ impl Upset {
             Upset::Spoil { workspace, body, lasts } => {
                 Some((*lasts, Upset::Put { key: workspace.clone(), body: body.clone() }))
             }
-            Upset::Delete { workspace, again: Some((wait, body)) } => {
-                Some((*wait, Upset::Put { key: workspace.clone(), body: body.clone() }))
+            Upset::Delete { key, again: Some((wait, body)) } => {
+                Some((*wait, Upset::Put { key: key.clone(), body: body.clone() }))
+            }
+            Upset::Unlabel { node, body, lasts } => {
+                Some((*lasts, Upset::Put { key: node.clone(), body: body.clone() }))
             }
             Upset::Machines(mishap) => mishap.follows().map(|(wait, next)| (wait, Upset::Machines(next))),
             _ => None,
@@ -121,7 +127,8 @@ impl Upset {
             Upset::StripStatus { workspace } => {
                 world.change_status(workspace, &json!({})).then(|| format!("the status of {workspace} is lost"))
             }
-            Upset::Delete { workspace, .. } => world.delete(workspace).ok().map(|()| format!("{workspace} is deleted")),
+            Upset::Delete { key, .. } => world.delete(key).ok().map(|()| format!("{key} is deleted")),
+            Upset::Unlabel { node, .. } => unlabel(world, node),
             Upset::Intrude { service } => {
                 let body = json!({"apiVersion": "v1", "kind": "Service", "spec": {"clusterIP": "10.1.2.3", "ports": [{"port": 7}]}});
                 let free = world.get(service).is_none();
@@ -141,6 +148,7 @@ impl Upset {
                 Some(format!("the clock of process {index} is off by {by}"))
             }
             Upset::Machines(mishap) => mishap.act(world),
+            Upset::Meddle(meddling) => meddling.act(world),
         }
     }
 }
@@ -174,8 +182,16 @@ fn join(world: &mut World) -> Option<String> {
 fn lose(world: &mut World, kind: Kind) -> Option<String> {
     let all = world.cluster().with_store(|store| store.list(kind, None, &Selector::default()));
     // A Node of a pool that nobody has taken yet is not lost when it is deleted: its kubelet registers it again, as after `Mishap::Vanish`.
-    let is_free = matches!(kind, Kind::NodeClaim | Kind::AgentPool) || (kind == Kind::Node && world.ledger.is_none());
-    let has_owner = |seen: &&Seen| seen.metadata().owner_references.is_some() || is_free;
+    let is_free = matches!(kind, Kind::NodeClaim | Kind::NodePool | Kind::AgentPool)
+        || (kind == Kind::Node && world.ledger.is_none());
+    // One that was brought along comes back (`Upset::Delete`): whoever takes it away for good has other wishes.
+    let is_made = |seen: &Seen| match seen {
+        Seen::Decoded(object) => {
+            Node::of(object).is_none_or(|node| node.spec.as_ref().is_some_and(|spec| spec.provider_id.is_some()))
+        }
+        Seen::Malformed(_) => true,
+    };
+    let has_owner = |seen: &&Seen| seen.metadata().owner_references.is_some() || (is_free && is_made(seen));
     let mut keys: Vec<ObjectKey> = all.iter().filter(has_owner).map(Seen::key).collect();
     let dice = world.dice.as_mut()?;
     if keys.is_empty() {
@@ -234,6 +250,14 @@ fn spoil(world: &mut World, key: &ObjectKey) -> Option<String> {
     let mut body = world.cluster().with_store(|store| store.value(key).cloned())?;
     body["resource"]["count"] = json!("one");
     world.put(key, &body).ok().map(|()| format!("{key} cannot be read any more"))
+}
+
+/// A Node that was brought along does not say any more what it has.
+fn unlabel(world: &mut World, key: &ObjectKey) -> Option<String> {
+    let mut body = world.cluster().with_store(|store| store.value(key).cloned())?;
+    let found = body["metadata"]["labels"].as_object_mut()?;
+    found.retain(|label, _| !label.starts_with("nvidia.com/"));
+    world.put(key, &body).ok().map(|()| format!("{key} does not say what it has"))
 }
 
 fn edit(world: &mut World, key: &ObjectKey, change: Change) -> Option<String> {

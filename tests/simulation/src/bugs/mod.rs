@@ -4,15 +4,17 @@
 
 mod planted; // what each of them does
 
+use crate::scenarios;
 use kaito_core::driver::Planner;
 use kaito_core::object::Seen;
 use kaito_core::plan::Plan;
 use kaito_core::read::Read;
 use kaito_core::snapshot::{Snapshot, Unread};
-use kaito_core::{Kind, ObjectKey, Settings, WorkspacePlanner};
+use kaito_core::{Kind, NodeProvisioner, ObjectKey, Settings, WorkspacePlanner};
 use planted::{
-    by_user_label, cached, follows_the_program, forgets_generation, long_labels, long_service, machine_for_each_gpu,
-    moving_hash, needs_every_kind, needs_sound_root, no_orphans, random_names, waits_for_ever,
+    by_user_label, cached, follows_the_program, forgets_generation, leaves_pools, long_labels, long_service,
+    machine_for_each_gpu, moving_hash, needs_every_kind, needs_sound_root, no_orphans, random_names,
+    replica_for_each_gpu, waits_for_ever,
 };
 use std::sync::Arc;
 
@@ -27,6 +29,8 @@ pub struct Bug {
     pub expected: &'static [&'static str],
     /// The scenario in which it shows; empty where it may show in each.
     pub only: &'static str,
+    /// Who makes the machines where it shows.
+    pub provisioner: fn() -> NodeProvisioner,
     /// What it sees instead of what it asks for.
     sees: fn(&Read) -> Read,
     /// Whether a change of what was read wakes it.
@@ -50,6 +54,7 @@ pub const SOUND: Bug = Bug {
     what: "",
     expected: &[],
     only: "",
+    provisioner: NodeProvisioner::default,
     sees: Clone::clone,
     hears: |_| true,
     plan: |_, plan| plan,
@@ -144,6 +149,31 @@ pub const BUGS: &[Bug] = &[
         what: "a machine for each GPU",
         expected: &["I7"],
         plan: machine_for_each_gpu,
+        ..SOUND
+    },
+    Bug {
+        upstream: "kaito#1838 (analogue, of NodePools)",
+        what: "a machine of a pool for each GPU",
+        expected: &["I7"],
+        provisioner: scenarios::karpenter,
+        plan: replica_for_each_gpu,
+        ..SOUND
+    },
+    Bug {
+        upstream: "gpu-provisioner#181 (analogue, of NodePools)",
+        what: "a pool that is made after everything was given back belongs to nobody",
+        expected: &["I7"],
+        provisioner: scenarios::karpenter,
+        plan: no_orphans,
+        finds_orphans: false,
+        ..SOUND
+    },
+    Bug {
+        upstream: "the reference (analogue: Services are never repaired)",
+        what: "the number of machines that somebody has written into a pool stays",
+        expected: &["I5", "I13"],
+        provisioner: scenarios::karpenter,
+        plan: leaves_pools,
         ..SOUND
     },
     Bug {

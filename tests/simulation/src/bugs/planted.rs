@@ -51,7 +51,7 @@ pub(super) fn random_names(context: &Context<'_>, mut plan: Plan) -> Plan {
 pub(super) fn no_orphans(context: &Context<'_>, plan: Plan) -> Plan {
     let uid = plan.root_uid.clone();
     let is_own = |step: &Step| match &step.effect {
-        Effect::Delete { target } if target.key().kind == Kind::NodeClaim => {
+        Effect::Delete { target } if matches!(target.key().kind, Kind::NodeClaim | Kind::NodePool) => {
             uid.is_some() && labelled(context, target.key()) == uid
         }
         _ => true,
@@ -60,14 +60,14 @@ pub(super) fn no_orphans(context: &Context<'_>, plan: Plan) -> Plan {
     Plan { steps: kept, ..plan }
 }
 
-/// The uid that a claim names.
+/// The uid that a claim or a pool names.
 fn labelled(context: &Context<'_>, key: &ObjectKey) -> Option<String> {
     let lists = context.snapshot.answers().filter_map(|(_, answer)| match answer {
         Answer::List(list) => Some(list),
         _ => None,
     });
-    let claim = lists.flatten().find(|seen| seen.key() == *key)?;
-    claim.labels().get("kaito.sh/workspace-uid").cloned()
+    let asking = lists.flatten().find(|seen| seen.key() == *key)?;
+    asking.labels().get("kaito.sh/workspace-uid").cloned()
 }
 
 fn root<'a>(context: &Context<'a>) -> Option<&'a Seen> {
@@ -158,6 +158,25 @@ pub(super) fn machine_for_each_gpu(_: &Context<'_>, mut plan: Plan) -> Plan {
     for effect in more {
         plan.push(effect, None);
     }
+    plan
+}
+
+pub(super) fn replica_for_each_gpu(_: &Context<'_>, mut plan: Plan) -> Plan {
+    for step in &mut plan.steps {
+        if let Effect::Ensure { key, body, .. } = &mut step.effect
+            && key.kind == Kind::NodePool
+            && body.to_string().contains("NV72ads")
+        {
+            body["spec"]["replicas"] = json!(body["spec"]["replicas"].as_u64().unwrap_or_default() * 2);
+        }
+    }
+    plan
+}
+
+pub(super) fn leaves_pools(_: &Context<'_>, mut plan: Plan) -> Plan {
+    let repairs =
+        |step: &Step| matches!(&step.effect, Effect::Ensure { key, uid: Some(_), .. } if key.kind == Kind::NodePool);
+    plan.steps.retain(|step| !repairs(step));
     plan
 }
 

@@ -30,7 +30,8 @@ struct Need {
     taken: usize,
 }
 
-/// Makes, changes or leaves the pool. What the cache shows is enough to see that nothing is to be done.
+/// Makes, changes or leaves the pool. What the cache shows is enough to see that nothing is to be done. What is over needs no machine any more: its pool is not made again and not raised, those that are
+/// there stay until the Workspace goes, and more of them than were asked for (somebody has raised their number) are given back.
 pub(super) fn step(
     view: &View<'_>,
     draft: &mut Draft,
@@ -38,10 +39,6 @@ pub(super) fn step(
     cover: &Cover<'_>,
     (target, asks_again): (u32, Timestamp),
 ) -> Result<(), Unread> {
-    // What is over needs no machine any more; those that are there stay until the Workspace goes.
-    if draft.progress.is_over() {
-        return Ok(());
-    }
     let buys = draft.may_buy() && asks_again <= view.now();
     if !changes(view, draft, seat, cover, (target, buys))? {
         return Ok(());
