@@ -1,6 +1,6 @@
 //! What a Workspace tells when something is wrong with its machines and stays so: a table of faults, and a simulated world that shows what becomes of each.
 //!
-//! The page of the docs ([`page`]) and the tests that hold it are made of the same runs, with both controllers and AKS in one world.
+//! The page of the docs ([`table`]) and the tests that hold it are made of the same runs, with both controllers and AKS in one world.
 
 use crate::claim::ClaimPlanner;
 use jiff::SignedDuration;

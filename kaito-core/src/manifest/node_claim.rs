@@ -86,14 +86,19 @@ fn spec(machine: &Machine<'_>) -> NodeClaimSpec {
         node_class_ref: NodeClassRef { group: group.to_owned(), kind: kind.to_owned(), name: name.to_owned() },
         requirements: fixed.into_iter().chain(own).collect(),
         resources: NodeClaimResources { requests: [("storage".to_owned(), storage)].into() },
-        taints: vec![Taint {
-            key: names::GPU_TAINT_KEY.to_owned(),
-            value: Some(names::GPU_TAINT_VALUE.to_owned()),
-            effect: names::GPU_TAINT_EFFECT.to_owned(),
-            time_added: None,
-        }],
+        taints: vec![gpu_taint()],
         expire_after: Some("Never".to_owned()),
         ..NodeClaimSpec::default()
+    }
+}
+
+/// What keeps pods from machines with GPUs that do not ask for them.
+pub(super) fn gpu_taint() -> Taint {
+    Taint {
+        key: names::GPU_TAINT_KEY.to_owned(),
+        value: Some(names::GPU_TAINT_VALUE.to_owned()),
+        effect: names::GPU_TAINT_EFFECT.to_owned(),
+        time_added: None,
     }
 }
 

@@ -1,13 +1,14 @@
 //! The request for a number of machines, in the form that Karpenter answers (its static capacity).
 
+use super::node_claim::gpu_taint;
 use crate::hash::sha256_hex;
-use k8s_openapi::api::core::v1::Taint;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_api::karpenter::{
     Budget, DRIFTED, Disruption, NodeClassRef, NodePool, NodePoolSpec, NodePoolTemplate, NodePoolTemplateMetadata,
     NodePoolTemplateSpec, Requirement,
 };
-use kaito_api::vocabulary::{labels, names};
+use kaito_api::vocabulary::labels;
 use std::collections::BTreeMap;
 
 /// The length of a label: Karpenter writes the name of a pool on its machines.
@@ -108,12 +109,7 @@ fn machines(pool: &Pool<'_>) -> NodePoolTemplateSpec {
     NodePoolTemplateSpec {
         node_class_ref: pool.class.clone(),
         requirements,
-        taints: vec![Taint {
-            key: names::GPU_TAINT_KEY.to_owned(),
-            value: Some(names::GPU_TAINT_VALUE.to_owned()),
-            effect: names::GPU_TAINT_EFFECT.to_owned(),
-            time_added: None,
-        }],
+        taints: vec![gpu_taint()],
         expire_after: Some("Never".to_owned()),
         ..NodePoolTemplateSpec::default()
     }
