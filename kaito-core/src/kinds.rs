@@ -119,6 +119,8 @@ kinds! {
     ControllerRevision = apps::ControllerRevision, "apps", "v1", "controllerrevisions", Namespaced;
     /// Settings of a runtime, written by the user.
     ConfigMap = core::ConfigMap, "", "v1", "configmaps", Namespaced;
+    /// A local disk that a pod's weights lie on.
+    PersistentVolumeClaim = core::PersistentVolumeClaim, "", "v1", "persistentvolumeclaims", Namespaced;
     /// Whether fast local disks can be claimed.
     StorageClass = storage::StorageClass, "storage.k8s.io", "v1", "storageclasses", Cluster;
     /// Type and keys of a Secret; its values never enter the core (I11).
@@ -340,6 +342,15 @@ const COMMON: &[KindUse] = &[
     KindUse {
         // Asked for where a pod shows that there is one of an older version; it gives way to a StatefulSet.
         kind: Kind::Deployment,
+        watch: Watch::Poll,
+        label: None,
+        verbs: &["get", "delete"],
+        subresources: &[],
+        custom: false,
+    },
+    KindUse {
+        // Asked for where a pod that has a local disk finds no node; given up where the node of the disk is gone.
+        kind: Kind::PersistentVolumeClaim,
         watch: Watch::Poll,
         label: None,
         verbs: &["get", "delete"],

@@ -181,6 +181,7 @@ plain_wire!(
     k8s_openapi::api::core::v1::Pod,
     k8s_openapi::api::core::v1::Service,
     k8s_openapi::api::core::v1::ConfigMap,
+    k8s_openapi::api::core::v1::PersistentVolumeClaim,
     k8s_openapi::api::core::v1::Namespace,
     k8s_openapi::api::apps::v1::StatefulSet,
     k8s_openapi::api::apps::v1::Deployment,

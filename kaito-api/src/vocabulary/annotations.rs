@@ -71,6 +71,8 @@ pub const NODE_CLAIMS_GIVEN_UP: &str = "kaito.sh/nodeclaims-given-up";
 pub const INFERENCE_CONFIG_DIGEST: &str = "kaito.sh/inference-config-digest";
 /// When the pods of a StatefulSet were last asked for in another form, RFC 3339 in UTC: their start is waited for since then. Written by the operator on StatefulSets that it changes.
 pub const PODS_CHANGED_AT: &str = "kaito.sh/pods-changed-at";
+/// The Node on which a claim of a volume is to have its disk. Written by the scheduler on PersistentVolumeClaims whose class waits for a pod.
+pub const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 /// `true` keeps Karpenter from consolidating a node. Written by the operator on NodeClaims.
 pub const KARPENTER_DO_NOT_DISRUPT: &str = "karpenter.sh/do-not-disrupt";
 /// Until when pods of a node may go by themselves, RFC 3339 in UTC; then its machine is taken away with them. Written by the provisioner on NodeClaims that are being deleted.

@@ -27,3 +27,5 @@ pub const COMPONENT_MULTI_ROLE_INFERENCE: &str = "KAITO-MultiRoleInference-contr
 pub const INSTANCE_TYPE_RETIRING: &str = "InstanceTypeRetiring";
 /// Normal, on a Workspace: the settings of its runtime have changed, and its pods are made anew with them.
 pub const INFERENCE_CONFIG_CHANGED: &str = "InferenceConfigChanged";
+/// Warning, on a Workspace: the node of a local disk is gone, and the claim of the disk is given up with it.
+pub const LOCAL_DISK_GIVEN_UP: &str = "LocalDiskGivenUp";

@@ -13,6 +13,7 @@ mod asked; // what is asked for by annotation
 mod benchmark; // what a start has measured
 mod config; // the user's ConfigMap
 mod deletion; // give everything back, then let go
+mod disks; // local disks go with their nodes
 mod draft; // what the steps have found and want
 mod facts; // model, machine and runtime that the Workspace names, or its own server
 mod former; // what an older operator has made is taken over as it is
@@ -78,6 +79,7 @@ const STEPS: &[Step] = &[
     Step::Decides(training::step),
     Step::Observes(machines::step),
     Step::Decides(workload::step),
+    Step::Observes(disks::step),
     Step::Decides(benchmark::step),
     Step::Decides(tuning::step),
 ];

@@ -288,14 +288,20 @@ fn failed(pod: &Pod) -> Option<Cause> {
     Some(Cause { row: &failure::POD_FAILED, words: format!("{}: {}", told(pod), quoted(&words)) })
 }
 
+/// Whether a scheduler has looked for a node and found none.
+pub(super) fn is_unschedulable(pod: &Pod) -> bool {
+    let is_pending = status(pod).and_then(|status| status.phase.as_deref()) == Some("Pending");
+    is_pending
+        && condition(pod, "PodScheduled").is_some_and(|scheduled| {
+            scheduled.status == "False" && scheduled.reason.as_deref() == Some("Unschedulable")
+        })
+}
+
 fn unschedulable(pod: &Pod) -> Option<Cause> {
     let scheduled = condition(pod, "PodScheduled")?;
-    let waits = status(pod)?.phase.as_deref() == Some("Pending")
-        && scheduled.status == "False"
-        && scheduled.reason.as_deref() == Some("Unschedulable");
     let message = scheduled.message.as_deref().unwrap_or("no node takes it");
     let words = || format!("{}: {}{}", told(pod), quoted(message), claims(pod, message).unwrap_or_default());
-    waits.then(|| Cause { row: &failure::UNSCHEDULABLE, words: words() })
+    is_unschedulable(pod).then(|| Cause { row: &failure::UNSCHEDULABLE, words: words() })
 }
 
 /// Which claims a scheduler may mean that speaks of claims and names none.

@@ -1,6 +1,7 @@
 //! A pod is placed on a node; its image is pulled, its weights are loaded, it is ready, unless its fate says otherwise. One that is not to be restarted is ready at once, and succeeds
 //! when its work is done.
 
+use super::claimed::Disks;
 use super::containers::{self, Progress};
 use super::{after, delete_dependant, empty, root, scheduler, set_status, wait_until};
 use crate::driver::Planner;
@@ -105,11 +106,13 @@ impl Kubelet {
     ) -> Result<(), Unread> {
         let nodes = snapshot.list::<Node>(None, Selector::default(), Freshness::Cached)?.items;
         let pods = snapshot.list::<Pod>(None, Selector::default(), Freshness::Cached)?.items;
-        let (node, why) = match &self.fate {
-            PodFate::Unschedulable { message } => (None, message.clone()),
-            _ => {
-                let node = nodes.iter().find(|node| scheduler::fits(spec, node, &pods));
-                (node, format!("0/{} nodes are available", nodes.len()))
+        let disks = Disks::of(pod, spec, key.namespace(), snapshot)?;
+        let (node, why) = match (&self.fate, &disks) {
+            (PodFate::Unschedulable { message }, _) => (None, message.clone()),
+            (_, Err(missing)) => (None, format!("persistentvolumeclaim \"{missing}\" not found")),
+            (_, Ok(disks)) => {
+                let mut reached = nodes.iter().filter(|node| disks.reach(&node.name_any()));
+                (reached.find(|node| scheduler::fits(spec, node, &pods)), disks.refusal(nodes.len()))
             }
         };
         match node {
@@ -118,6 +121,7 @@ impl Kubelet {
                 if let PodFate::Prints { text } | PodFate::Ends { text, .. } = &self.fate {
                     body["metadata"] = json!({"annotations": {PRINTS: text}});
                 }
+                disks.into_iter().for_each(|disks| disks.lie_on(&node.name_any(), plan));
                 plan.push(Effect::Ensure { key: key.clone(), body, mode: WriteMode::Apply, uid: pod.uid() }, None);
             }
             None => {

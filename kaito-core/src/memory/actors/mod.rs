@@ -4,6 +4,7 @@
 
 mod aks; // an agent pool becomes a Node
 mod brought; // a Node that came as a manifest
+mod claimed; // disks that the pods of a set claim
 mod cloud; // a NodeClaim becomes a Node
 mod containers; // what a kubelet says of the containers of a pod
 mod endpoint_slice; // a Service leads to its pods
@@ -81,8 +82,15 @@ pub fn all(machines: Machines, pace: Pace, fate: &Fate) -> Vec<Box<dyn Planner>>
     if machines == Machines::OfNodePools {
         actors.push(Box::new(Karpenter));
     }
-    for kind in [Kind::ControllerRevision, Kind::EndpointSlice, Kind::Job, Kind::Pod, Kind::Service, Kind::StatefulSet]
-    {
+    for kind in [
+        Kind::ControllerRevision,
+        Kind::EndpointSlice,
+        Kind::Job,
+        Kind::PersistentVolumeClaim,
+        Kind::Pod,
+        Kind::Service,
+        Kind::StatefulSet,
+    ] {
         actors.push(Box::new(GarbageCollector { kind }));
     }
     actors

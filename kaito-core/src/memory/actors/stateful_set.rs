@@ -12,9 +12,9 @@ use crate::object::ObjectKey;
 use crate::plan::{Outcome, Plan};
 use crate::read::{Freshness, Selector};
 use crate::settings::Settings;
-use crate::snapshot::{Snapshot, Unread};
+use crate::snapshot::{Lookup, Snapshot, Unread};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kaito_api::vocabulary::labels;
 use kube_core::ResourceExt;
 use serde_json::{Value, json};
@@ -62,6 +62,7 @@ impl Planner for StatefulSetController {
         let wanted = usize::try_from(spec.replicas.unwrap_or(1)).unwrap_or_default();
         let name = |ordinal: usize| format!("{}-{ordinal}", key.name);
 
+        self.claim_disks(&mut plan, set, spec, wanted, snapshot)?;
         let is_there = |ordinal: usize| pods.iter().any(|pod| pod.name_any() == name(ordinal));
         for ordinal in (0..wanted).filter(|ordinal| self.makes && !is_there(*ordinal)) {
             let pod_key = ObjectKey::new(Kind::Pod, key.namespace(), name(ordinal));
@@ -91,6 +92,41 @@ impl Planner for StatefulSetController {
         set_status(&mut plan, key, &set.metadata, old.as_ref(), status);
         Ok(plan)
     }
+}
+
+impl StatefulSetController {
+    /// Makes the claims of the pods that shall be there, where they are not: they outlive their pods, and one that somebody has deleted is made anew.
+    fn claim_disks(
+        &self,
+        plan: &mut Plan,
+        set: &StatefulSet,
+        spec: &StatefulSetSpec,
+        wanted: usize,
+        snapshot: &Snapshot,
+    ) -> Result<(), Unread> {
+        let (set_name, namespace) = (set.name_any(), set.namespace().unwrap_or_default());
+        for template in spec.volume_claim_templates.iter().flatten().filter(|_| self.makes) {
+            for ordinal in 0..wanted {
+                let name = format!("{}-{set_name}-{ordinal}", template.name_any());
+                if snapshot.get::<PersistentVolumeClaim>(&namespace, &name)? == Lookup::Absent {
+                    let key = ObjectKey::new(Kind::PersistentVolumeClaim, namespace.clone(), name);
+                    let body = claim_body(set, template, &key);
+                    plan.push(Effect::Ensure { key, body, mode: WriteMode::CreateOnly, uid: None }, None);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The claim of one pod. It goes with the set, as our sets ask for.
+fn claim_body(set: &StatefulSet, template: &PersistentVolumeClaim, key: &ObjectKey) -> Value {
+    let owner = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": set.name_any(), "uid": set.uid(), "controller": true});
+    json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": key.name, "namespace": key.namespace, "labels": template.labels(), "ownerReferences": [owner]},
+        "spec": template.spec, "status": {"phase": "Pending"},
+    })
 }
 
 pub(super) fn is_ready(pod: &Pod) -> bool {
@@ -140,10 +176,18 @@ fn pod_body(
     let owner = json!({
         "apiVersion": "apps/v1", "kind": "StatefulSet", "name": set.name_any(), "uid": set.uid(), "controller": true, "blockOwnerDeletion": true,
     });
+    let mut pod_spec = template.get("spec").cloned().unwrap_or_default();
+    for claim in spec.volume_claim_templates.iter().flatten() {
+        let volume = json!({"name": claim.name_any(), "persistentVolumeClaim": {"claimName": format!("{}-{}", claim.name_any(), key.name)}});
+        match &mut pod_spec["volumes"] {
+            Value::Array(volumes) => volumes.push(volume),
+            none => *none = json!([volume]),
+        }
+    }
     json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": key.name, "namespace": key.namespace, "labels": pod_labels, "annotations": template["metadata"]["annotations"], "ownerReferences": [owner]},
-        "spec": template.get("spec").cloned().unwrap_or_default(),
+        "spec": pod_spec,
         "status": {"phase": "Pending"},
     })
 }

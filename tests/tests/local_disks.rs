@@ -1,0 +1,155 @@
+//! Weights on the local disk of a node: the claim of the disk is given up with the node, and with nothing less.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use kaito_core::Kind;
+use kaito_tests::manifests;
+use kaito_tests::stage::{MemoryStage, Operated, RealStage, Stage, namespace_of};
+use serde_json::{Value, json};
+
+const NAME: &str = "phi";
+const CLAIM: &str = "model-weights-volume-phi-0";
+const SELECTED: &str = "volume.kubernetes.io/selected-node";
+
+/// A model on a machine with local disks.
+fn manifest() -> Value {
+    manifests::preset(NAME, "phi-4-mini-instruct", "Standard_NC24ads_A100_v4")
+}
+
+fn node_of(object: &Value) -> Option<String> {
+    object["metadata"]["annotations"][SELECTED].as_str().map(str::to_owned)
+}
+
+fn claim(stage: &dyn Stage) -> Option<Value> {
+    stage.get(Kind::PersistentVolumeClaim, CLAIM)
+}
+
+fn uid(object: &Value) -> String {
+    object["metadata"]["uid"].as_str().unwrap().to_owned()
+}
+
+/// The machine goes: its claim is deleted, as a provisioner does with one whose machine is lost. The name of its Node.
+fn lose_the_machine(stage: &mut dyn Stage) -> String {
+    let claims = stage.list(Kind::NodeClaim);
+    let name = claims[0]["metadata"]["name"].as_str().unwrap().to_owned();
+    let node = claims[0]["status"]["nodeName"].as_str().unwrap().to_owned();
+    stage.remove(Kind::NodeClaim, &name);
+    node
+}
+
+fn has_gone(stage: &dyn Stage, node: &str) -> bool {
+    stage.list(Kind::Node).iter().all(|there| there["metadata"]["name"] != node)
+}
+
+/// Another machine is there, and the weights are brought to its disk.
+fn expect_served_elsewhere(stage: &mut dyn Stage, lost: &str, before: &Value) {
+    stage.until_ready(NAME);
+    let after = claim(stage).unwrap();
+    assert_ne!(uid(&after), uid(before), "the claim is another one");
+    assert!(node_of(&after).is_some_and(|node| node != lost), "on a node that is there: {after}");
+    assert_eq!(stage.list(Kind::NodeClaim).len(), 1);
+}
+
+fn begin() -> MemoryStage {
+    let mut stage = MemoryStage::new("default");
+    stage.put(&manifest());
+    (&mut stage as &mut dyn Stage).until_ready(NAME);
+    stage
+}
+
+#[test]
+fn the_disk_of_a_node_that_is_gone_is_given_up_and_the_model_is_served_from_another() {
+    let mut stage = begin();
+    let before = claim(&stage).unwrap();
+    let lost = lose_the_machine(&mut stage);
+    assert_eq!(node_of(&before).as_deref(), Some(lost.as_str()));
+    stage.until("it is gone", &|stage| has_gone(stage, &lost));
+    expect_served_elsewhere(&mut stage, &lost, &before);
+    let told = stage.world().cluster().events().into_iter().filter(|event| event.notice.reason == "LocalDiskGivenUp");
+    let told: Vec<String> = told.map(|event| event.notice.note).collect();
+    let [note] = told.as_slice() else { panic!("once: {told:?}") };
+    assert!(note.contains(CLAIM) && note.contains(&lost), "{note}");
+    (&mut stage as &mut dyn Stage).expect_quiet();
+}
+
+/// What keeps a claim although its pod finds no node.
+#[test]
+fn a_disk_is_not_given_up_that_is_there_or_is_none_of_ours() {
+    let stories: [(&str, fn(&mut MemoryStage, &str)); 4] = [
+        ("the node is there, and takes no pods", |_, _| {}),
+        ("the claim is somebody else's", |stage, _| {
+            let patch =
+                json!({"metadata": {"labels": {"kaito.sh/workspace": null}, "annotations": {SELECTED: "gone"}}});
+            stage.patch(Kind::PersistentVolumeClaim, CLAIM, &patch);
+        }),
+        ("the disk is not of the class of local ones", |stage, _| {
+            let patch =
+                json!({"metadata": {"annotations": {SELECTED: "gone"}}, "spec": {"storageClassName": "managed-csi"}});
+            stage.patch(Kind::PersistentVolumeClaim, CLAIM, &patch);
+        }),
+        ("no node was chosen for it yet", |stage, _| {
+            stage.patch(Kind::PersistentVolumeClaim, CLAIM, &json!({"metadata": {"annotations": {SELECTED: null}}}));
+        }),
+    ];
+    for (story, change) in stories {
+        let mut stage = begin();
+        let node = node_of(&claim(&stage).unwrap()).unwrap();
+        change(&mut stage, &node);
+        let kept = uid(&claim(&stage).unwrap());
+        stage.patch(Kind::Node, &node, &json!({"spec": {"unschedulable": true}}));
+        stage.remove(Kind::Pod, "phi-0");
+        stage.pass_time();
+        let pod = stage.get(Kind::Pod, "phi-0").unwrap();
+        assert_eq!(pod["status"]["conditions"][0]["reason"], "Unschedulable", "{story}");
+        assert_eq!(claim(&stage).map(|claim| uid(&claim)), Some(kept), "{story}");
+    }
+}
+
+#[test]
+fn a_disk_is_kept_while_the_machines_are_not_there_again() {
+    let mut stage = begin();
+    let before = claim(&stage).unwrap();
+    let lost = lose_the_machine(&mut stage);
+    // The pod has lost its node, and no other one is there yet.
+    stage.until("the pod waits", &|stage| {
+        has_gone(stage, &lost) && stage.get(Kind::Pod, "phi-0").is_some_and(|pod| pod["spec"]["nodeName"].is_null())
+    });
+    assert_eq!(claim(&stage).map(|claim| uid(&claim)), Some(uid(&before)));
+}
+
+/// What the driver of local disks does: the disk comes to be on the node that the scheduler has chosen.
+fn bring_the_disk(operated: &Operated, stage: &mut RealStage, but: Option<&str>) -> Value {
+    let chosen = |stage: &dyn Stage| claim(stage).filter(|found| node_of(found).is_some_and(|node| but != Some(&node)));
+    stage.until("the scheduler has chosen a node for the disk", &|stage| chosen(stage).is_some());
+    let found = chosen(stage).unwrap();
+    let reach = json!([{"key": "kubernetes.io/hostname", "operator": "In", "values": [node_of(&found)]}]);
+    let disk = json!({
+        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": format!("disk-{}", uid(&found))},
+        "spec": {
+            "capacity": found["spec"]["resources"]["requests"], "accessModes": ["ReadWriteOnce"], "storageClassName": found["spec"]["storageClassName"],
+            "persistentVolumeReclaimPolicy": "Retain", "local": {"path": "/mnt/nvme"},
+            "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": stage.namespace(), "name": CLAIM, "uid": uid(&found)},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": reach}]}},
+        },
+    });
+    operated.plane().apply_text(&disk.to_string()).expect("the API server takes it");
+    found
+}
+
+#[test]
+fn on_a_real_api_server_the_disk_is_given_up_with_its_node_under_the_generated_role() {
+    let Some(operated) = Operated::shared() else { return };
+    let mut stage = RealStage::new(operated, &namespace_of("local disks"));
+    stage.put(&manifest());
+    let before = bring_the_disk(operated, &mut stage, None);
+    (&mut stage as &mut dyn Stage).until_ready(NAME);
+    let lost = lose_the_machine(&mut stage);
+    stage.until("its node is gone", &|stage| has_gone(stage, &lost));
+    // A cluster takes away the pods of a node that is gone, after a minute; so long nobody waits here.
+    let namespace = stage.namespace().to_owned();
+    let force = ["delete", "pod", "phi-0", "--namespace", &namespace, "--force", "--grace-period=0"];
+    operated.plane().run(&force).expect("it is there");
+    bring_the_disk(operated, &mut stage, Some(&lost));
+    expect_served_elsewhere(&mut stage, &lost, &before);
+    stage.clear();
+}
