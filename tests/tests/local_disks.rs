@@ -2,13 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use kaito_core::Kind;
-use kaito_tests::manifests;
-use kaito_tests::stage::{MemoryStage, Operated, RealStage, Stage, namespace_of};
+use kaito_core::memory::World;
+use kaito_core::{Kind, NodeProvisioner, Settings};
+use kaito_tests::stage::{Clouds, MemoryStage, Operated, RealStage, Stage, namespace_of};
+use kaito_tests::{golden, manifests};
 use serde_json::{Value, json};
 
 const NAME: &str = "phi";
 const CLAIM: &str = "model-weights-volume-phi-0";
+const EVENT: &str = "LocalDiskGivenUp";
 const SELECTED: &str = "volume.kubernetes.io/selected-node";
 
 /// A model on a machine with local disks.
@@ -28,48 +30,56 @@ fn uid(object: &Value) -> String {
     object["metadata"]["uid"].as_str().unwrap().to_owned()
 }
 
-/// The machine goes: its claim is deleted, as a provisioner does with one whose machine is lost. The name of its Node.
-fn lose_the_machine(stage: &mut dyn Stage) -> String {
-    let claims = stage.list(Kind::NodeClaim);
-    let name = claims[0]["metadata"]["name"].as_str().unwrap().to_owned();
-    let node = claims[0]["status"]["nodeName"].as_str().unwrap().to_owned();
-    stage.remove(Kind::NodeClaim, &name);
-    node
+/// The machine goes: its NodeClaim is deleted, as a provisioner does with one whose machine is lost.
+fn lose_the_machine(stage: &mut MemoryStage, node: &str) {
+    let claims = stage.world().cluster().with_store(|store| {
+        let claims = store.iter().filter(|(key, _)| key.kind == Kind::NodeClaim);
+        claims.map(|(_, value)| value.clone()).collect::<Vec<_>>()
+    });
+    stage.remove(Kind::NodeClaim, of_node(&claims, node));
+    stage.until("it is gone", &|stage| stage.get(Kind::Node, node).is_none());
 }
 
-fn has_gone(stage: &dyn Stage, node: &str) -> bool {
-    stage.list(Kind::Node).iter().all(|there| there["metadata"]["name"] != node)
+fn of_node<'a>(claims: &'a [Value], node: &str) -> &'a str {
+    let found = claims.iter().find(|claim| claim["status"]["nodeName"] == node).unwrap();
+    found["metadata"]["name"].as_str().unwrap()
 }
 
 /// Another machine is there, and the weights are brought to its disk.
-fn expect_served_elsewhere(stage: &mut dyn Stage, lost: &str, before: &Value) {
+fn expect_served_elsewhere(stage: &mut dyn Stage, before: &Value) {
+    stage.until("the claim is another one", &|stage| claim(stage).is_some_and(|after| uid(&after) != uid(before)));
     stage.until_ready(NAME);
-    let after = claim(stage).unwrap();
-    assert_ne!(uid(&after), uid(before), "the claim is another one");
-    assert!(node_of(&after).is_some_and(|node| node != lost), "on a node that is there: {after}");
-    assert_eq!(stage.list(Kind::NodeClaim).len(), 1);
+    let node = node_of(&claim(stage).unwrap()).unwrap();
+    assert!(stage.get(Kind::Node, &node).is_some(), "on a node that is there");
 }
 
-fn begin() -> MemoryStage {
-    let mut stage = MemoryStage::new("default");
+fn world(provisioner: NodeProvisioner) -> MemoryStage {
+    let mut stage = MemoryStage::of(World::installed(&Settings { provisioner, ..Settings::default() }));
     stage.put(&manifest());
     (&mut stage as &mut dyn Stage).until_ready(NAME);
     stage
 }
 
+fn begin() -> MemoryStage {
+    world(NodeProvisioner::default())
+}
+
 #[test]
 fn the_disk_of_a_node_that_is_gone_is_given_up_and_the_model_is_served_from_another() {
-    let mut stage = begin();
-    let before = claim(&stage).unwrap();
-    let lost = lose_the_machine(&mut stage);
-    assert_eq!(node_of(&before).as_deref(), Some(lost.as_str()));
-    stage.until("it is gone", &|stage| has_gone(stage, &lost));
-    expect_served_elsewhere(&mut stage, &lost, &before);
-    let told = stage.world().cluster().events().into_iter().filter(|event| event.notice.reason == "LocalDiskGivenUp");
-    let told: Vec<String> = told.map(|event| event.notice.note).collect();
-    let [note] = told.as_slice() else { panic!("once: {told:?}") };
-    assert!(note.contains(CLAIM) && note.contains(&lost), "{note}");
-    (&mut stage as &mut dyn Stage).expect_quiet();
+    // One gives the next machine another name, the other the same.
+    for provisioner in [golden::karpenter(), NodeProvisioner::default()] {
+        let mut stage = world(provisioner);
+        let before = claim(&stage).unwrap();
+        let lost = node_of(&before).unwrap();
+        lose_the_machine(&mut stage, &lost);
+        expect_served_elsewhere(&mut stage, &before);
+        let told = stage.world().cluster().events();
+        let told: Vec<String> =
+            told.into_iter().filter(|event| event.notice.reason == EVENT).map(|event| event.notice.note).collect();
+        let [note] = told.as_slice() else { panic!("once: {told:?}") };
+        assert!(note.contains(CLAIM) && note.contains(&lost), "{note}");
+        (&mut stage as &mut dyn Stage).expect_quiet();
+    }
 }
 
 /// What keeps a claim although its pod finds no node.
@@ -105,18 +115,6 @@ fn a_disk_is_not_given_up_that_is_there_or_is_none_of_ours() {
     }
 }
 
-#[test]
-fn a_disk_is_kept_while_the_machines_are_not_there_again() {
-    let mut stage = begin();
-    let before = claim(&stage).unwrap();
-    let lost = lose_the_machine(&mut stage);
-    // The pod has lost its node, and no other one is there yet.
-    stage.until("the pod waits", &|stage| {
-        has_gone(stage, &lost) && stage.get(Kind::Pod, "phi-0").is_some_and(|pod| pod["spec"]["nodeName"].is_null())
-    });
-    assert_eq!(claim(&stage).map(|claim| uid(&claim)), Some(uid(&before)));
-}
-
 /// What the driver of local disks does: the disk comes to be on the node that the scheduler has chosen.
 fn bring_the_disk(operated: &Operated, stage: &mut RealStage, but: Option<&str>) -> Value {
     let chosen = |stage: &dyn Stage| claim(stage).filter(|found| node_of(found).is_some_and(|node| but != Some(&node)));
@@ -138,18 +136,22 @@ fn bring_the_disk(operated: &Operated, stage: &mut RealStage, but: Option<&str>)
 
 #[test]
 fn on_a_real_api_server_the_disk_is_given_up_with_its_node_under_the_generated_role() {
-    let Some(operated) = Operated::shared() else { return };
+    let settings = Settings { provisioner: golden::karpenter(), ..Settings::default() };
+    let Some(operated) = Operated::in_clouds(Clouds::new(), &settings) else { return };
+    let operated: &'static Operated = Box::leak(Box::new(operated));
     let mut stage = RealStage::new(operated, &namespace_of("local disks"));
     stage.put(&manifest());
     let before = bring_the_disk(operated, &mut stage, None);
     (&mut stage as &mut dyn Stage).until_ready(NAME);
-    let lost = lose_the_machine(&mut stage);
-    stage.until("its node is gone", &|stage| has_gone(stage, &lost));
+    let lost = node_of(&before).unwrap();
+    let kubectl = |arguments: &[&str]| operated.plane().run(arguments).expect("the API server takes it");
+    let claims: Value = serde_json::from_str(&kubectl(&["get", "nodeclaims", "--output=json"])).unwrap();
+    kubectl(&["delete", "nodeclaim", of_node(claims["items"].as_array().unwrap(), &lost)]);
+    stage.until("its node is gone", &|stage| stage.get(Kind::Node, &lost).is_none());
     // A cluster takes away the pods of a node that is gone, after a minute; so long nobody waits here.
     let namespace = stage.namespace().to_owned();
-    let force = ["delete", "pod", "phi-0", "--namespace", &namespace, "--force", "--grace-period=0"];
-    operated.plane().run(&force).expect("it is there");
+    kubectl(&["delete", "pod", "phi-0", "--namespace", &namespace, "--force", "--grace-period=0"]);
     bring_the_disk(operated, &mut stage, Some(&lost));
-    expect_served_elsewhere(&mut stage, &lost, &before);
+    expect_served_elsewhere(&mut stage, &before);
     stage.clear();
 }

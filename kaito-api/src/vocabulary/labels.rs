@@ -74,6 +74,9 @@ pub const EXCLUDED_BY_KARPENTER: &str = "karpenter";
 pub const AGENT_POOL: [&str; 2] = ["agentpool", "kubernetes.azure.com/agentpool"];
 /// When the NodeClaim of an agent pool was created, with `-` for `:`; written by the provisioner on agent pools.
 pub const CREATION_TIMESTAMP: &str = "kaito.sh/creation-timestamp";
+/// The uid of the cluster (of its namespace [`super::names::SYSTEM_NAMESPACE`]) that an agent pool was made for; written by the provisioner on agent pools, and so on nodes. What proves that a pool
+/// without a claim is this cluster's, where nothing else is left of it.
+pub const CLUSTER_UID: &str = "kaito.sh/cluster-uid";
 /// Name of the node class of an agent pool whose NodeClaim names neither a Workspace nor a RAGEngine; written by the provisioner, so that such a pool and its node are known to be
 /// ours, too (S5-B7). In Karpenter's form: group, `/`, kind in lower case.
 pub const KAITO_NODE_CLASS: &str = "kaito.sh/kaitonodeclass";

@@ -51,6 +51,9 @@ pub const NODE_CLASS_GROUP_AWS: &str = "karpenter.k8s.aws";
 /// What follows a Workspace's name in the name of its Service for pod discovery.
 pub const HEADLESS_SUFFIX: &str = "-headless";
 
+/// The namespace that every cluster has, and that nobody makes anew: its uid tells clusters from each other.
+pub const SYSTEM_NAMESPACE: &str = "kube-system";
+
 /// The StorageClass of fast local disks that the chart ships.
 pub const LOCAL_NVME_CLASS: &str = "kaito-local-nvme-disk";
 /// Key of a Secret with credentials for container registries (type `kubernetes.io/dockerconfigjson`).

@@ -14,7 +14,7 @@ const INFERENCE_TEMPLATE: &str =
 const LORA_TEMPLATE: &str = include_str!("lora_params_template.yaml");
 const QLORA_TEMPLATE: &str = include_str!("qlora_params_template.yaml");
 
-/// Release namespace, ConfigMap templates, StorageClass of local disks.
+/// Namespaces, ConfigMap templates, StorageClass of local disks.
 pub fn installed(settings: &Settings) -> Vec<(ObjectKey, Value)> {
     let release = settings.release_namespace.as_str();
     let namespace = |name: &str| {
@@ -33,6 +33,7 @@ pub fn installed(settings: &Settings) -> Vec<(ObjectKey, Value)> {
     });
     vec![
         namespace("default"),
+        namespace(names::SYSTEM_NAMESPACE),
         namespace(release),
         config_map(names::INFERENCE_PARAMS_TEMPLATE, names::INFERENCE_CONFIG_KEY, INFERENCE_TEMPLATE),
         config_map(names::LORA_PARAMS_TEMPLATE, names::TRAINING_CONFIG_KEY, LORA_TEMPLATE),

@@ -17,9 +17,9 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
 use kaito_api::vocabulary::{annotations, events, labels, names};
 
-/// Gives up what lies on nodes that are gone. Nothing is read while every pod has its node, nor before the machines are there: a node that only comes back late has its disk still.
+/// Gives up what lies on nodes that are gone. Nothing is read while every pod has its node. It is not waited for until another machine is there: that may bear the name of the one before.
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
-    if draft.deleting || !draft.machines.nodes_ready {
+    if draft.deleting {
         return Ok(());
     }
     let Some(set) = view.stateful_set()?.found() else { return Ok(()) };

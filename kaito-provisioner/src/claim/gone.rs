@@ -5,6 +5,7 @@
 //! this very cluster proves that it is its own ([`is_of_this_cluster`]): with a wrong name in the settings, in a cluster that was built anew, or before a backup is back, every pool looks like one
 //! without a claim (S5-B20).
 
+use super::cluster;
 use super::launch::POLL;
 use super::managed::{is_held, is_managed, is_managed_node};
 use super::terminate::free_nodes;
@@ -71,7 +72,7 @@ pub(super) fn plan(key: &ObjectKey, snapshot: &Snapshot) -> Result<Plan, Unread>
     if !is_of_this_cluster(&pool, &nodes, &claims.items, snapshot)? {
         plan.wake = Wake::After(UNPROVEN);
         let text = format!(
-            "agent pool {} has no claim here, and is kept: nothing proves that it is this cluster's, no node of it, no Workspace it was made for, no claim whose pool is in the same cloud",
+            "agent pool {} has no claim here, and is kept: nothing proves that it is this cluster's, it does not say so itself, there is no node of it, no Workspace it was made for, no claim whose pool is in the same cloud",
             pool.name
         );
         plan.remarks.push(Remark { topic: "gone", text });
@@ -83,15 +84,15 @@ pub(super) fn plan(key: &ObjectKey, snapshot: &Snapshot) -> Result<Plan, Unread>
     Ok(plan)
 }
 
-/// Whether something here proves that a pool is of this cluster, and not of one that only the settings name: a Node of it has joined; the very Workspace that it was made for is there, by its uid; or a
-/// claim of ours has its own pool, by name and time, in the same cloud.
+/// Whether something proves that a pool is of this cluster, and not of one that only the settings name: it bears the uid of this cluster; or, where it was made before pools bore one, a Node of it has
+/// joined, the very Workspace that it was made for is there, by its uid, or a claim of ours has its own pool, by name and time, in the same cloud.
 fn is_of_this_cluster(
     pool: &PoolSeen,
     nodes: &[&Node],
     claims: &[&NodeClaim],
     snapshot: &Snapshot,
 ) -> Result<bool, Unread> {
-    if !nodes.is_empty() || is_its_workspace_here(pool, snapshot)? {
+    if !nodes.is_empty() || cluster::is_named_by(pool, snapshot)? || is_its_workspace_here(pool, snapshot)? {
         return Ok(true);
     }
     let pools = snapshot.list::<AgentPool>(None, Selector::default(), Freshness::Cached)?.items;

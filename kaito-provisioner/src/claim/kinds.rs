@@ -41,6 +41,15 @@ pub const CLAIM_KINDS: &[KindUse] = &[
         custom: false,
     },
     KindUse {
+        // One, whose uid tells this cluster from others: before a machine is paid for, or taken for one that nobody claims.
+        kind: Kind::Namespace,
+        watch: Watch::Poll,
+        label: None,
+        verbs: &["get"],
+        subresources: &[],
+        custom: false,
+    },
+    KindUse {
         // Asked for live, before a machine is paid for, or taken for one that nobody claims.
         kind: Kind::Workspace,
         watch: Watch::Poll,

@@ -9,7 +9,7 @@ use super::permit::{Permit, permit};
 use super::record::{self, Record};
 use super::view::{Held, View, owned_pool, pool_key};
 use super::waits::{self, Wait, Waiting};
-use super::{former, mishaps, take};
+use super::{cluster, former, mishaps, take};
 use crate::class::{ErrorClass, Failure};
 use crate::operation::{Doing, Operation, Verdict};
 use crate::pool::{NodeOf, PoolRequest, PoolSeen, PoolState, node_of};
@@ -154,7 +154,7 @@ fn again(view: &View<'_>, draft: &mut Draft, record: Record, failure: &Failure, 
 }
 
 fn attempt(view: &View<'_>, draft: &mut Draft, mut record: Record) -> Result<(), Unread> {
-    let request = match PoolRequest::choosing(view.claim, &record.refused_sizes(view.now())) {
+    let mut request = match PoolRequest::choosing(view.claim, &record.refused_sizes(view.now())) {
         Ok(request) => request,
         Err(refusal) => {
             let failure = Failure::from(&refusal);
@@ -182,6 +182,7 @@ fn attempt(view: &View<'_>, draft: &mut Draft, mut record: Record) -> Result<(),
     if !former::is_clear(view, draft)? {
         return Ok(());
     }
+    request.labels.extend(cluster::stamp(view.snapshot)?);
     let operation = Operation::begin(request.name.clone(), Doing::Create, view.now());
     record.operation = Some(operation.clone());
     record.failed_at = None;

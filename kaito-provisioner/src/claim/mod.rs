@@ -6,6 +6,7 @@
 //!
 //! Not here: expiry (`spec.expireAfter`), drift, detachment of volumes, which the cloud does with the machine.
 
+mod cluster; // which cluster this is
 pub mod conditions; // Karpenter's conditions, and how one follows from the others
 mod draft; // what the steps have found and want
 mod drain; // a Node is emptied

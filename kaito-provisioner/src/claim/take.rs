@@ -4,18 +4,19 @@ use super::draft::Draft;
 use super::view::View;
 use crate::pool::PoolSeen;
 use kaito_api::NodeClaim;
+use kaito_api::vocabulary::labels::CLUSTER_UID;
 use std::collections::BTreeMap;
 
 /// Domains whose labels say what a machine is, and are not the claim's to give (Karpenter, `RestrictedLabelDomains`).
 const RESTRICTED: [&str; 3] = ["kubernetes.io", "k8s.io", "karpenter.sh"];
 
-/// The labels of the pool, and what the claim requires of its machine; the claim's own win (spec/05 §3.3).
+/// The labels of the pool but that of the cluster, and what the claim requires of its machine; the claim's own win (spec/05 §3.3).
 pub(super) fn labels(view: &View<'_>, draft: &mut Draft, pool: &PoolSeen) {
     let mut all = pool.as_claim(None).labels;
     all.extend(required(view.claim));
     let own = view.claim.metadata.labels.as_ref();
     let is_own = |key: &String| own.is_some_and(|own| own.contains_key(key));
-    draft.claim.labels.extend(all.into_iter().filter(|(key, _)| !is_own(key)));
+    draft.claim.labels.extend(all.into_iter().filter(|(key, _)| !is_own(key) && key != CLUSTER_UID));
 }
 
 /// Labels that a claim requires, where it says exactly one value.

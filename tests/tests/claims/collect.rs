@@ -51,6 +51,13 @@ fn put_another(cloud: &mut CloudByHand, stamp: &str) {
     }));
 }
 
+/// The pool says of which cluster it is: of this one, or another.
+fn bear(cloud: &mut CloudByHand, other: Option<&str>) {
+    let system = cloud.put(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}}));
+    let uid = other.map_or_else(|| cloud.get(&system)["metadata"]["uid"].clone(), |uid| json!(uid));
+    cloud.edit(&pool(NAME), |value| value["metadata"]["labels"]["kaito.sh/cluster-uid"] = uid);
+}
+
 /// What is said of the pool, and what else there is.
 type Change = fn(&mut CloudByHand);
 
@@ -73,10 +80,14 @@ fn a_pool_of_which_nothing_proves_that_it_is_this_clusters_stays() {
             value["metadata"]["labels"]["kaito.sh/workspace-uid"] = json!("of-another-cluster");
         });
     };
+    let own_word: Change = |cloud| bear(cloud, None);
+    let word_of_another: Change = |cloud| bear(cloud, Some("of-another-cluster"));
     let claim_with_its_pool: Change = |cloud| put_another(cloud, "2026-01-01T00-00-00Z");
     let claim_with_the_pool_of_another: Change = |cloud| put_another(cloud, "2025-11-11T00-00-00Z");
     for (what, change, goes) in [
         ("nothing", nothing, false),
+        ("that it says so", own_word, true),
+        ("that it names another cluster", word_of_another, false),
         ("a Node of it", node, true),
         ("its Workspace", workspace_of_the_pool, true),
         ("a Workspace of the name", workspace_of_its_name, false),

@@ -35,6 +35,21 @@ fn a_claim_is_held_and_written_down_before_its_pool_is_asked_for() {
 }
 
 #[test]
+fn a_pool_bears_the_uid_of_its_cluster_and_its_claim_does_not() {
+    let mut cloud = stage();
+    let system = cloud.put(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}}));
+    let uid = cloud.get(&system)["metadata"]["uid"].clone();
+    cloud.look(&ClaimPlanner, &key());
+    assert_eq!(cloud.get(&pool(NAME))["metadata"]["labels"]["kaito.sh/cluster-uid"], uid);
+    cloud.pool_is(NAME, "Succeeded", None);
+    cloud.node_joins("n1", NAME, MACHINE);
+    cloud.settle(&ClaimPlanner, &key());
+    let claimed = cloud.get(&key())["metadata"]["labels"].clone();
+    assert!(claimed["kaito.sh/machine-type"].is_string(), "it has the others: {claimed}");
+    assert!(claimed["kaito.sh/cluster-uid"].is_null(), "{claimed}");
+}
+
+#[test]
 fn nothing_is_written_while_a_pool_is_being_made_and_its_wait_is_told_when_it_is_overdue() {
     let mut cloud = stage();
     cloud.look(&ClaimPlanner, &key());
