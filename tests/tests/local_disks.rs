@@ -82,6 +82,20 @@ fn the_disk_of_a_node_that_is_gone_is_given_up_and_the_model_is_served_from_anot
     }
 }
 
+#[test]
+fn the_disk_of_a_node_that_another_pod_of_the_set_has_is_given_up() {
+    // Both machines were lost, the next ones have the names of the former, and the other pod was first.
+    let mut stage = MemoryStage::new("default");
+    stage.put(&manifests::preset(NAME, "mistralai/Mistral-Small-4-119B-2603-NVFP4", "Standard_NC24ads_A100_v4"));
+    (&mut stage as &mut dyn Stage).until_ready(NAME);
+    let taken = node_of(&stage.get(Kind::PersistentVolumeClaim, "model-weights-volume-phi-1").unwrap());
+    stage.patch(Kind::PersistentVolumeClaim, CLAIM, &json!({"metadata": {"annotations": {SELECTED: taken}}}));
+    let before = claim(&stage).unwrap();
+    stage.remove(Kind::Pod, "phi-0");
+    expect_served_elsewhere(&mut stage, &before);
+    assert_ne!(node_of(&claim(&stage).unwrap()), taken);
+}
+
 /// What keeps a claim although its pod finds no node.
 #[test]
 fn a_disk_is_not_given_up_that_is_there_or_is_none_of_ours() {

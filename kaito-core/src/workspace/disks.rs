@@ -1,7 +1,8 @@
 //! Weights on the local disk of a node, which goes with the node.
 //!
 //! A claim of a local disk is bound to the node that its pod was given to first, and its set keeps it: when that node is gone, the pod waits for ever for a node that never comes back. So the claim is
-//! given up with its node; the set makes another one, and the weights are brought again.
+//! given up with its node; the set makes another one, and the weights are brought again. A node that comes under the name of the one before is no end of the wait either, where another pod of the set,
+//! whose disk went too, was given to it first.
 
 use super::draft::Draft;
 use super::pods;
@@ -16,6 +17,7 @@ use crate::snapshot::{Lookup, Unread};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
 use kaito_api::vocabulary::{annotations, events, labels, names};
+use kube_core::ResourceExt;
 
 /// Gives up what lies on nodes that are gone. Nothing is read while every pod has its node. It is not waited for until another machine is there: that may bear the name of the one before.
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
@@ -26,11 +28,14 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
     let templates: Vec<&str> = local_claims(set).collect();
     let uid = set.metadata.uid.as_deref().filter(|_| effect::is_controlled_by(&set.metadata, view.uid()));
     let Some(uid) = uid.filter(|_| !templates.is_empty()) else { return Ok(()) };
-    let waiting: Vec<&Pod> = pods::of(view, uid)?.into_iter().filter(|pod| pods::is_unschedulable(pod)).collect();
-    let named = waiting.iter().filter_map(|pod| pod.metadata.name.as_deref());
-    // As its controller names them: the template's name, then the pod's.
-    let claims = named.flat_map(|pod| templates.iter().map(move |template| format!("{template}-{pod}")));
-    claims.into_iter().try_for_each(|claim| look(view, draft, &claim))
+    let pods = pods::of(view, uid)?;
+    for pod in pods.iter().filter(|pod| pods::is_unschedulable(pod)) {
+        for template in &templates {
+            // As its controller names it.
+            look(view, draft, &format!("{template}-{}", pod.name_any()), &pods)?;
+        }
+    }
+    Ok(())
 }
 
 /// The claim templates of a set that ask for local disks.
@@ -44,8 +49,8 @@ fn is_local(claim: &PersistentVolumeClaim) -> bool {
     class == Some(names::LOCAL_NVME_CLASS)
 }
 
-/// Gives up one claim, where its node is surely gone.
-fn look(view: &View<'_>, draft: &mut Draft, name: &str) -> Result<(), Unread> {
+/// Gives up one claim, where its node is surely gone, or another pod has it.
+fn look(view: &View<'_>, draft: &mut Draft, name: &str, pods: &[&Pod]) -> Result<(), Unread> {
     let key = ObjectKey::new(Kind::PersistentVolumeClaim, view.namespace(), name);
     let found: Lookup<'_, PersistentVolumeClaim> = view.snapshot.object(key, Freshness::Live)?;
     let Some(claim) = found.found().filter(|claim| is_local(claim) && !is_dying(&claim.metadata)) else {
@@ -54,18 +59,27 @@ fn look(view: &View<'_>, draft: &mut Draft, name: &str) -> Result<(), Unread> {
     let Some(node) = claim.metadata.annotations.as_ref().and_then(|all| all.get(annotations::SELECTED_NODE)) else {
         return Ok(());
     };
-    let there: Lookup<'_, Node> = view.snapshot.object(ObjectKey::cluster(Kind::Node, node), Freshness::Live)?;
+    let Some(lost) = lost(view, node, pods)? else { return Ok(()) };
     let seen = Seen::Decoded(claim.clone().into_object());
-    let ours = Owned::by_names(&seen, &[(labels::WORKSPACE, view.name())]);
-    let (Lookup::Absent, Some(target)) = (there, ours) else { return Ok(()) };
+    let Some(target) = Owned::by_names(&seen, &[(labels::WORKSPACE, view.name())]) else { return Ok(()) };
     let given_up = draft.push(Effect::Delete { target });
     draft.notices.push(Notice {
         warning: true,
         reason: events::LOCAL_DISK_GIVEN_UP,
         note: format!(
-            "PersistentVolumeClaim {name} is given up: it lay on a disk of node {node}, which is gone; the weights are brought again to another one"
+            "PersistentVolumeClaim {name} is given up: it lay on a disk of node {node}, {lost}; the weights are brought again to another one"
         ),
         after: Some(given_up),
     });
     Ok(())
+}
+
+/// Why nobody comes back to the disk of a node, in words; `None` where somebody may.
+fn lost(view: &View<'_>, node: &str, pods: &[&Pod]) -> Result<Option<String>, Unread> {
+    let is_there = |pod: &&&Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(node);
+    if let Some(pod) = pods.iter().find(is_there) {
+        return Ok(Some(format!("which pod {} has now", pod.name_any())));
+    }
+    let node: Lookup<'_, Node> = view.snapshot.object(ObjectKey::cluster(Kind::Node, node), Freshness::Live)?;
+    Ok((node == Lookup::Absent).then(|| "which is gone".to_owned()))
 }
