@@ -29,7 +29,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
     let uid = set.metadata.uid.as_deref().filter(|_| effect::is_controlled_by(&set.metadata, view.uid()));
     let Some(uid) = uid.filter(|_| !templates.is_empty()) else { return Ok(()) };
     let pods = pods::of(view, uid)?;
-    for pod in pods.iter().filter(|pod| pods::is_unschedulable(pod)) {
+    for pod in pods.iter().filter(|pod| node_of(pod).is_none() && pods::is_unschedulable(pod)) {
         for template in &templates {
             // As its controller names it.
             look(view, draft, &format!("{template}-{}", pod.name_any()), &pods)?;
@@ -76,10 +76,13 @@ fn look(view: &View<'_>, draft: &mut Draft, name: &str, pods: &[&Pod]) -> Result
 
 /// Why nobody comes back to the disk of a node, in words; `None` where somebody may.
 fn lost(view: &View<'_>, node: &str, pods: &[&Pod]) -> Result<Option<String>, Unread> {
-    let is_there = |pod: &&&Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(node);
-    if let Some(pod) = pods.iter().find(is_there) {
+    if let Some(pod) = pods.iter().find(|pod| node_of(pod) == Some(node)) {
         return Ok(Some(format!("which pod {} has now", pod.name_any())));
     }
     let node: Lookup<'_, Node> = view.snapshot.object(ObjectKey::cluster(Kind::Node, node), Freshness::Live)?;
     Ok((node == Lookup::Absent).then(|| "which is gone".to_owned()))
+}
+
+fn node_of(pod: &Pod) -> Option<&str> {
+    pod.spec.as_ref()?.node_name.as_deref()
 }

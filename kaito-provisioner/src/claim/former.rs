@@ -1,6 +1,6 @@
 //! Nodes whose machine is gone with its pool, and that are still there: of earlier claims of this name, whose finalizer nobody else is left to take away, or of an earlier attempt of this one.
 //!
-//! They go before a pool is asked for: a kubelet that finds a Node of its name takes it, and makes no other when that one goes.
+//! They go before a pool is asked for: a kubelet that finds a Node of its name takes it, and makes no other when that one goes. One that the cache shows only then goes while the machine is made.
 
 use super::draft::{Draft, Flow};
 use super::launch::POLL;
@@ -22,8 +22,12 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     Ok(Flow::Next)
 }
 
-/// Whether no Node of the pool's name is left, where the cloud has no such pool; what is left is told, and goes.
-pub(super) fn is_clear(view: &View<'_>, draft: &mut Draft) -> Result<bool, Unread> {
+/// Whether no Node of the pool's name is left, where the cloud has no such pool; what is left is told, and goes. The cache is believed of a claim for which nothing was asked yet: an API server takes up
+/// to a tenth of a second for a list that is not a cache's, and the machine of a claim that waited would be late by that.
+pub(super) fn is_clear(view: &View<'_>, draft: &mut Draft, is_first: bool) -> Result<bool, Unread> {
+    if is_first && view.nodes.is_empty() && view.former_nodes.is_empty() {
+        return Ok(true);
+    }
     let there = ours(view)?;
     let Some(name) = there.first().map(|node| node.metadata.name.clone().unwrap_or_default()) else { return Ok(true) };
     let what = format!("node {name} of an agent pool that is gone goes away");

@@ -179,7 +179,7 @@ fn attempt(view: &View<'_>, draft: &mut Draft, mut record: Record) -> Result<(),
         Held::Absent => {}
         there => return look(view, draft, &there).map(drop),
     }
-    if !former::is_clear(view, draft)? {
+    if !former::is_clear(view, draft, record == Record::default())? {
         return Ok(());
     }
     request.labels.extend(cluster::stamp(view.snapshot)?);

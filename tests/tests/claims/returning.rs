@@ -3,6 +3,7 @@
 use super::{MACHINE, NAME, condition, key, node_key, running, stage, tried};
 use jiff::SignedDuration;
 use kaito_core::read::Selector;
+use kaito_core::snapshot::Answer;
 use kaito_core::{Kind, Read};
 use kaito_provisioner::ClaimPlanner;
 use kaito_tests::cloud_by_hand::{CloudByHand, pool};
@@ -123,4 +124,22 @@ fn no_machine_is_asked_for_while_a_node_of_its_name_is_there_and_one_of_this_cla
     cloud.delete(&joined);
     cloud.settle(&ClaimPlanner, &key());
     assert!(!cloud.has(&joined) && cloud.has(&pool(NAME)));
+}
+
+#[test]
+fn a_node_of_an_earlier_claim_that_a_cache_shows_late_goes_while_the_machine_is_made() {
+    let mut cloud = stage();
+    let former = cloud.node_joins("n1", NAME, MACHINE);
+    cloud.edit(&former, |value| {
+        value["metadata"]["labels"]["kaito.sh/creation-timestamp"] = json!("2025-12-31T00-00-00Z");
+    });
+    let marks = ["agentpool", "kubernetes.azure.com/agentpool"].map(|key| (key, NAME));
+    let nodes = Read::list(Kind::Node, None, Selector::of(marks));
+    cloud.cached.insert(nodes.clone(), Answer::List(Vec::new()));
+    cloud.look(&ClaimPlanner, &key());
+    assert!(cloud.has(&pool(NAME)), "it is asked for at once");
+    cloud.pool_is(NAME, "Creating", None);
+    cloud.cached.remove(&nodes);
+    cloud.look(&ClaimPlanner, &key());
+    assert!(!cloud.has(&former) && cloud.has(&pool(NAME)));
 }
