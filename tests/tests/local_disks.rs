@@ -98,29 +98,32 @@ fn the_disk_of_a_node_that_another_pod_of_the_set_has_is_given_up() {
     assert_ne!(node_of(&claim(&stage).unwrap()), taken);
 }
 
+/// What is done to a world.
+type Change = fn(&mut MemoryStage);
+
 /// What keeps a claim although its pod finds no node.
 #[test]
 fn a_disk_is_not_given_up_that_is_there_or_is_none_of_ours() {
-    let stories: [(&str, fn(&mut MemoryStage, &str)); 4] = [
-        ("the node is there, and takes no pods", |_, _| {}),
-        ("the claim is somebody else's", |stage, _| {
+    let stories: [(&str, Change); 4] = [
+        ("the node is there, and takes no pods", |_| {}),
+        ("the claim is somebody else's", |stage| {
             let patch =
                 json!({"metadata": {"labels": {"kaito.sh/workspace": null}, "annotations": {SELECTED: "gone"}}});
             stage.patch(Kind::PersistentVolumeClaim, CLAIM, &patch);
         }),
-        ("the disk is not of the class of local ones", |stage, _| {
+        ("the disk is not of the class of local ones", |stage| {
             let patch =
                 json!({"metadata": {"annotations": {SELECTED: "gone"}}, "spec": {"storageClassName": "managed-csi"}});
             stage.patch(Kind::PersistentVolumeClaim, CLAIM, &patch);
         }),
-        ("no node was chosen for it yet", |stage, _| {
+        ("no node was chosen for it yet", |stage| {
             stage.patch(Kind::PersistentVolumeClaim, CLAIM, &json!({"metadata": {"annotations": {SELECTED: null}}}));
         }),
     ];
     for (story, change) in stories {
         let mut stage = begin();
         let node = node_of(&claim(&stage).unwrap()).unwrap();
-        change(&mut stage, &node);
+        change(&mut stage);
         let kept = uid(&claim(&stage).unwrap());
         stage.patch(Kind::Node, &node, &json!({"spec": {"unschedulable": true}}));
         stage.remove(Kind::Pod, "phi-0");
