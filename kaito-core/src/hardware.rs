@@ -123,9 +123,9 @@ impl Hardware {
             return Err(format!("label {key} of node {} is 0", node.name_any()));
         }
         let each = (u64::from(each) * MIB + GIB / 2) / GIB * GIB;
-        let part = |key: &str| text(key).and_then(|text| text.parse::<u8>().ok());
-        let told = part(labels::CUDA_MAJOR)
-            .map(|major| ComputeCapability { major, minor: part(labels::CUDA_MINOR).unwrap_or_default() });
+        let part = |keys: [&str; 2]| keys.into_iter().find_map(|key| text(key)?.parse::<u8>().ok());
+        let told = part(labels::COMPUTE_MAJOR)
+            .map(|major| ComputeCapability { major, minor: part(labels::COMPUTE_MINOR).unwrap_or_default() });
         let compute_capability = told.or_else(|| capability_of(product));
         let sliced = text(labels::MIG_CONFIG).is_some_and(|config| config != "all-disabled");
         Ok(Self {
@@ -181,7 +181,7 @@ mod tests {
     fn labels() -> Value {
         json!({
             "nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3", "nvidia.com/gpu.count": "8", "nvidia.com/gpu.memory": "81559",
-            "nvidia.com/cuda.compute.major": "9", "nvidia.com/cuda.compute.minor": "0",
+            "nvidia.com/gpu.compute.major": "9", "nvidia.com/gpu.compute.minor": "0",
         })
     }
 
@@ -191,6 +191,14 @@ mod tests {
         assert_eq!((hardware.gpu_count, hardware.gpu_memory_bytes_each()), (8, 80 << 30));
         assert_eq!(hardware.compute_capability, Some(ComputeCapability::new(9, 0)));
         assert_eq!((&*hardware.gpu_model, hardware.is_sliced), ("NVIDIA H100 80GB HBM3", false));
+        // As the reference spells it; the word of feature discovery counts before it.
+        let mut otherwise = labels();
+        otherwise["nvidia.com/cuda.compute.major"] = json!("7");
+        assert_eq!(Hardware::of_node(&node(&otherwise)).unwrap().compute_capability, Some(ComputeCapability::new(9, 0)));
+        otherwise.as_object_mut().unwrap().remove("nvidia.com/gpu.compute.major");
+        otherwise["nvidia.com/cuda.compute.minor"] = json!("5");
+        otherwise.as_object_mut().unwrap().remove("nvidia.com/gpu.compute.minor");
+        assert_eq!(Hardware::of_node(&node(&otherwise)).unwrap().compute_capability, Some(ComputeCapability::new(7, 5)));
         for (each, gib) in [("23028", 22), ("24576", 24), ("23552", 23), ("95830", 94)] {
             let mut labels = labels();
             labels["nvidia.com/gpu.memory"] = json!(each);
@@ -227,7 +235,7 @@ mod tests {
             [("Tesla-V100-SXM2-16GB", Some((7, 0))), ("NVIDIA-A10-24Q", Some((8, 6))), ("X", None)]
         {
             labels["nvidia.com/gpu.product"] = json!(product);
-            labels.as_object_mut().unwrap().remove("nvidia.com/cuda.compute.major");
+            labels.as_object_mut().unwrap().remove("nvidia.com/gpu.compute.major");
             let hardware = Hardware::of_node(&node(&labels)).unwrap();
             assert_eq!(hardware.compute_capability.map(|it| (it.major, it.minor)), capability, "{product}");
         }

@@ -15,9 +15,17 @@ const SECRETS: [(&str, usize); 8] = [
     ("Basic ", 8),
 ];
 
+/// Bytes after which the words of a cloud are cut: those of Azure have a cause and a remedy at their end.
+const WHOLE: usize = 2 << 10;
+
 /// A text of somebody else on one line, without secrets, cut after 256 bytes.
 pub fn quoted(text: &str) -> String {
     cut(&clean(text), LIMIT)
+}
+
+/// What a provisioner says, as long as clouds make it: on one line, without secrets, cut after 2 KiB.
+pub fn whole(text: &str) -> String {
+    cut(&clean(text), WHOLE)
 }
 
 /// A text in which words of somebody else may stand, on one line and without secrets. Said twice, it is the same.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The generation of an NVIDIA GPU: 7.0 is Volta, 7.5 Turing, 8.0 Ampere, 9.0 Hopper. Node labels `nvidia.com/cuda.compute.{major,minor}` carry it.
+/// The generation of an NVIDIA GPU: 7.0 is Volta, 7.5 Turing, 8.0 Ampere, 9.0 Hopper. Node labels `nvidia.com/gpu.compute.{major,minor}` carry it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ComputeCapability {
     /// The digit before the dot.

@@ -33,7 +33,7 @@ pub fn on_brought_nodes(name: &str, gpu: &str) -> Value {
 pub fn brought_node(name: &str, more: &Value) -> Value {
     let mut labels = json!({
         "gpu": "a100", "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB", "nvidia.com/gpu.count": "1", "nvidia.com/gpu.memory": "81920",
-        "nvidia.com/cuda.compute.major": "8", "nvidia.com/cuda.compute.minor": "0",
+        "nvidia.com/gpu.compute.major": "8", "nvidia.com/gpu.compute.minor": "0",
     });
     for (key, value) in more.as_object().into_iter().flatten() {
         labels[key] = value.clone();

@@ -113,10 +113,10 @@ pub const GPU_PRODUCT: &str = "nvidia.com/gpu.product";
 pub const GPU_COUNT: &str = "nvidia.com/gpu.count";
 /// Memory of one GPU in MiB; written by NVIDIA's feature discovery.
 pub const GPU_MEMORY: &str = "nvidia.com/gpu.memory";
-/// The digit before the dot of the CUDA compute capability of a Node's GPUs; written by NVIDIA's GPU feature discovery.
-pub const CUDA_MAJOR: &str = "nvidia.com/cuda.compute.major";
+/// The digit before the dot of the compute capability of a node's GPUs; written by NVIDIA's feature discovery. The second spelling is the one that the reference looks for, and that some write by hand.
+pub const COMPUTE_MAJOR: [&str; 2] = ["nvidia.com/gpu.compute.major", "nvidia.com/cuda.compute.major"];
 /// The digit after the dot.
-pub const CUDA_MINOR: &str = "nvidia.com/cuda.compute.minor";
+pub const COMPUTE_MINOR: [&str; 2] = ["nvidia.com/gpu.compute.minor", "nvidia.com/cuda.compute.minor"];
 /// Layout of GPU slices asked for; written by an administrator.
 pub const MIG_CONFIG: &str = "nvidia.com/mig.config";
 /// How far the layout of [`MIG_CONFIG`] is; written by NVIDIA's MIG manager, `success` when done.

@@ -282,7 +282,7 @@ reasons! {
 
     /// The nodes that somebody brought along do not say which GPUs they have.
     GPU_LABELS_PENDING = "GpuLabelsMissing" on NodesReady, wait(15),
-        evidence "labels nvidia.com/gpu.product, nvidia.com/gpu.count, nvidia.com/gpu.memory and nvidia.com/cuda.compute.major of the nodes that the message names: kubectl get node NODE --show-labels",
+        evidence "labels nvidia.com/gpu.product, nvidia.com/gpu.count, nvidia.com/gpu.memory and nvidia.com/gpu.compute.major of the nodes that the message names: kubectl get node NODE --show-labels",
         next "goes on as soon as a node says what it has",
         remedy "install NVIDIA's GPU feature discovery (part of the GPU operator), which writes these labels, or write them by hand";
 

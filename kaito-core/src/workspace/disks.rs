@@ -59,7 +59,7 @@ fn look(view: &View<'_>, draft: &mut Draft, name: &str, pods: &[&Pod]) -> Result
     let Some(node) = claim.metadata.annotations.as_ref().and_then(|all| all.get(annotations::SELECTED_NODE)) else {
         return Ok(());
     };
-    let Some(lost) = lost(view, node, pods)? else { return Ok(()) };
+    let Some(lost) = lost(view, draft, node, pods)? else { return Ok(()) };
     let seen = Seen::Decoded(claim.clone().into_object());
     let Some(target) = Owned::by_names(&seen, &[(labels::WORKSPACE, view.name())]) else { return Ok(()) };
     let given_up = draft.push(Effect::Delete { target });
@@ -75,9 +75,13 @@ fn look(view: &View<'_>, draft: &mut Draft, name: &str, pods: &[&Pod]) -> Result
 }
 
 /// Why nobody comes back to the disk of a node, in words; `None` where somebody may.
-fn lost(view: &View<'_>, node: &str, pods: &[&Pod]) -> Result<Option<String>, Unread> {
+fn lost(view: &View<'_>, draft: &Draft, node: &str, pods: &[&Pod]) -> Result<Option<String>, Unread> {
     if let Some(pod) = pods.iter().find(|pod| node_of(pod) == Some(node)) {
         return Ok(Some(format!("which pod {} has now", pod.name_any())));
+    }
+    // A machine that is still somebody's may only be silent: a cluster that wakes up has no Nodes for a while.
+    if draft.machines.claimed.as_ref().is_none_or(|claimed| claimed.iter().any(|claimed| claimed == node)) {
+        return Ok(None);
     }
     let node: Lookup<'_, Node> = view.snapshot.object(ObjectKey::cluster(Kind::Node, node), Freshness::Live)?;
     Ok((node == Lookup::Absent).then(|| "which is gone".to_owned()))

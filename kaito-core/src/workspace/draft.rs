@@ -46,6 +46,8 @@ pub(super) struct Revision {
 pub(super) struct Machines {
     /// Names of the Nodes that belong to the Workspace, ready or not, sorted.
     pub(super) workers: Vec<String>,
+    /// Names of the Nodes that what was asked for says are its own, there or not; `None` where nothing is known of that.
+    pub(super) claimed: Option<Vec<String>>,
     pub(super) claims_ready: bool,
     pub(super) nodes_ready: bool,
     /// When the last of them became ready.

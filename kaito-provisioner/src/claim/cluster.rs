@@ -10,10 +10,10 @@ pub(super) fn stamp(snapshot: &Snapshot) -> Result<Option<(String, String)>, Unr
     Ok(uid(snapshot)?.map(|uid| (labels::CLUSTER_UID.to_owned(), uid.to_owned())))
 }
 
-/// Whether a pool bears it.
-pub(super) fn is_named_by(pool: &PoolSeen, snapshot: &Snapshot) -> Result<bool, Unread> {
-    let Some(said) = pool.labels.get(labels::CLUSTER_UID) else { return Ok(false) };
-    Ok(uid(snapshot)? == Some(said))
+/// Whether a pool says that it is of this cluster, or of another; `None` where it was made before pools said so, or the cluster does not say who it is.
+pub(super) fn says(pool: &PoolSeen, snapshot: &Snapshot) -> Result<Option<bool>, Unread> {
+    let Some(said) = pool.labels.get(labels::CLUSTER_UID) else { return Ok(None) };
+    Ok(uid(snapshot)?.map(|uid| uid == said))
 }
 
 fn uid(snapshot: &Snapshot) -> Result<Option<&str>, Unread> {

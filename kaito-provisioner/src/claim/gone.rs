@@ -6,6 +6,7 @@
 //! without a claim (S5-B20).
 
 use super::cluster;
+use super::conditions::REGISTERED;
 use super::launch::POLL;
 use super::managed::{is_held, is_managed, is_managed_node};
 use super::terminate::free_nodes;
@@ -72,7 +73,7 @@ pub(super) fn plan(key: &ObjectKey, snapshot: &Snapshot) -> Result<Plan, Unread>
     if !is_of_this_cluster(&pool, &nodes, &claims.items, snapshot)? {
         plan.wake = Wake::After(UNPROVEN);
         let text = format!(
-            "agent pool {} has no claim here, and is kept: nothing proves that it is this cluster's, it does not say so itself, there is no node of it, no Workspace it was made for, no claim whose pool is in the same cloud",
+            "agent pool {} has no claim here, and is kept: nothing proves that it is this cluster's, it does not say so itself, there is no node of it, no Workspace it was made for, no machine that has joined out of the same cloud",
             pool.name
         );
         plan.remarks.push(Remark { topic: "gone", text });
@@ -84,21 +85,26 @@ pub(super) fn plan(key: &ObjectKey, snapshot: &Snapshot) -> Result<Plan, Unread>
     Ok(plan)
 }
 
-/// Whether something proves that a pool is of this cluster, and not of one that only the settings name: it bears the uid of this cluster; or, where it was made before pools bore one, a Node of it has
-/// joined, the very Workspace that it was made for is there, by its uid, or a claim of ours has its own pool, by name and time, in the same cloud.
+/// Whether something proves that a pool is of this cluster, and not of one that only the settings name. What the pool says itself decides. One that was made before pools said it is this cluster's where a
+/// Node of it has joined, where the very Workspace that it was made for is there, by its uid, or where a machine of the same cloud has joined as that of a claim of ours, by name and time.
 fn is_of_this_cluster(
     pool: &PoolSeen,
     nodes: &[&Node],
     claims: &[&NodeClaim],
     snapshot: &Snapshot,
 ) -> Result<bool, Unread> {
-    if !nodes.is_empty() || cluster::is_named_by(pool, snapshot)? || is_its_workspace_here(pool, snapshot)? {
+    if let Some(said) = cluster::says(pool, snapshot)? {
+        return Ok(said);
+    }
+    if !nodes.is_empty() || is_its_workspace_here(pool, snapshot)? {
         return Ok(true);
     }
     let pools = snapshot.list::<AgentPool>(None, Selector::default(), Freshness::Cached)?.items;
     let pools: Vec<PoolSeen> = pools.into_iter().filter_map(PoolSeen::of_object).filter(PoolSeen::is_ours).collect();
     let is_of = |pool: &PoolSeen, claim: &NodeClaim| pool.claim_created().is_some() && pool.is_of(claim);
-    Ok(claims.iter().any(|claim| is_managed(claim) && pools.iter().any(|pool| is_of(pool, claim))))
+    // A pool that was only asked for there is no proof: with a wrong name in the settings it is asked for in another's cluster.
+    let mut joined = claims.iter().filter(|claim| is_managed(claim) && claim.is_true(REGISTERED));
+    Ok(joined.any(|claim| pools.iter().any(|pool| is_of(pool, claim))))
 }
 
 fn is_its_workspace_here(pool: &PoolSeen, snapshot: &Snapshot) -> Result<bool, Unread> {

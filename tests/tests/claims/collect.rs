@@ -39,9 +39,11 @@ fn a_pool_whose_claim_is_gone_goes_and_others_stay() {
 }
 
 /// A claim with its pool, beside the one that is looked at.
-fn put_another(cloud: &mut CloudByHand, stamp: &str) {
+fn put_another(cloud: &mut CloudByHand, stamp: &str, has_joined: bool) {
     let mut other = claim();
     other["metadata"]["name"] = json!("wsother");
+    let registered = json!({"type": "Registered", "status": "True", "reason": "Registered", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    other["status"] = json!({"conditions": if has_joined { json!([registered]) } else { json!([]) }});
     cloud.put(&other);
     let mut labels = ours();
     labels["kaito.sh/creation-timestamp"] = json!(stamp);
@@ -82,8 +84,14 @@ fn a_pool_of_which_nothing_proves_that_it_is_this_clusters_stays() {
     };
     let own_word: Change = |cloud| bear(cloud, None);
     let word_of_another: Change = |cloud| bear(cloud, Some("of-another-cluster"));
-    let claim_with_its_pool: Change = |cloud| put_another(cloud, "2026-01-01T00-00-00Z");
-    let claim_with_the_pool_of_another: Change = |cloud| put_another(cloud, "2025-11-11T00-00-00Z");
+    let claim_with_its_machine: Change = |cloud| put_another(cloud, "2026-01-01T00-00-00Z", true);
+    let claim_with_its_pool: Change = |cloud| put_another(cloud, "2026-01-01T00-00-00Z", false);
+    let claim_with_the_pool_of_another: Change = |cloud| put_another(cloud, "2025-11-11T00-00-00Z", true);
+    let everything_and_the_word_of_another: Change = |cloud| {
+        put_another(cloud, "2026-01-01T00-00-00Z", true);
+        cloud.node_joins("n1", NAME, MACHINE);
+        bear(cloud, Some("of-another-cluster"));
+    };
     for (what, change, goes) in [
         ("nothing", nothing, false),
         ("that it says so", own_word, true),
@@ -91,7 +99,9 @@ fn a_pool_of_which_nothing_proves_that_it_is_this_clusters_stays() {
         ("a Node of it", node, true),
         ("its Workspace", workspace_of_the_pool, true),
         ("a Workspace of the name", workspace_of_its_name, false),
-        ("a claim whose pool is in the same cloud", claim_with_its_pool, true),
+        ("that it names another cluster, whatever else there is", everything_and_the_word_of_another, false),
+        ("a claim whose machine came out of the same cloud", claim_with_its_machine, true),
+        ("a claim whose pool was only asked for there", claim_with_its_pool, false),
         ("a claim whose pool is not", claim_with_the_pool_of_another, false),
     ] {
         let mut cloud = left_behind(&ours());

@@ -3,7 +3,7 @@
 use crate::effect::is_dying;
 use crate::object::{Malformed, Seen};
 use crate::snapshot::Listing;
-use crate::words::{cut, quoted};
+use crate::words::whole;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_api::karpenter::{NodeClaim, NodeClaimCondition};
@@ -126,7 +126,7 @@ impl<'a> Claim<'a> {
         let body = self.body.ok()?;
         let conditions = LIFE_CYCLE.iter().filter_map(|stage| body.condition(stage.name));
         let stage = conditions.filter(|stage| stage.status != "True").find(|stage| !stage.message.is_empty())?;
-        Some(format!("NodeClaim {}: {}: {}", self.name(), stage.type_, quoted(&stage.message)))
+        Some(format!("NodeClaim {}: {}: {}", self.name(), stage.type_, whole(&stage.message)))
     }
 
     /// What its end waits for, in the provisioner's own words.
@@ -134,13 +134,13 @@ impl<'a> Claim<'a> {
         let body = self.body.ok()?;
         let said = LEAVING.iter().filter_map(|stage| body.condition(stage));
         let stage = said.into_iter().find(|stage| !stage.message.is_empty())?;
-        Some(format!("NodeClaim {}: {}: {}", self.name(), stage.type_, quoted(&stage.message)))
+        Some(format!("NodeClaim {}: {}: {}", self.name(), stage.type_, whole(&stage.message)))
     }
 
     /// What it says, in its provisioner's words: why it is refused, or how far it is.
     pub(super) fn said(&self) -> Option<String> {
         let refusal = self.refusal().map(|condition| format!("{}: {}", condition.reason, condition.message));
-        refusal.or_else(|| self.standing()).map(|words| cut(&quoted(&words), 256))
+        refusal.or_else(|| self.standing()).map(|words| whole(&words))
     }
 
     fn made(&self) -> Option<Timestamp> {

@@ -8,7 +8,7 @@ use super::super::view::View;
 use crate::effect::{Effect, MetadataPatch};
 use crate::failure::{self, Failure};
 use crate::units::rfc3339;
-use crate::words::quoted;
+use crate::words::whole;
 use jiff::{SignedDuration, Timestamp};
 use kaito_api::vocabulary::{ConditionType, annotations};
 use serde::{Deserialize, Serialize};
@@ -76,7 +76,7 @@ impl Record {
         let said = if self.said.is_empty() {
             String::new()
         } else {
-            format!("; the provisioner said: {}", quoted(&self.said))
+            format!("; the provisioner said: {}", whole(&self.said))
         };
         format!("{times}, before a machine came{said}")
     }

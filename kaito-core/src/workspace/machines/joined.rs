@@ -20,6 +20,7 @@ pub(super) fn observe(view: &View<'_>, draft: &mut Draft, came: &Came<'_>) {
     let Came { workers, awaited, target, short, .. } = came;
     let target = *target;
     draft.machines.workers = workers.iter().map(|node| node.name_any()).collect();
+    draft.machines.claimed = Some(awaited.iter().filter_map(|machine| machine.node.map(str::to_owned)).collect());
     let needs = draft.subject.as_ref().map_or(Needs { resource: names::NVIDIA_GPU.into(), count: 0 }, Needs::of);
     let (ready, unready): (Vec<&Node>, Vec<&Node>) = workers.iter().copied().partition(|node| is_ready(node));
     let (complete, without): (Vec<&Node>, Vec<&Node>) =

@@ -287,7 +287,7 @@ mod tests {
     fn node(name: &str, more: &Value) -> Node {
         let mut all = json!({
             "gpu": "a100", "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB", "nvidia.com/gpu.count": "1",
-            "nvidia.com/gpu.memory": "81920", "nvidia.com/cuda.compute.major": "8", "nvidia.com/cuda.compute.minor": "0",
+            "nvidia.com/gpu.memory": "81920", "nvidia.com/gpu.compute.major": "8", "nvidia.com/gpu.compute.minor": "0",
         });
         for (key, value) in more.as_object().into_iter().flatten() {
             match value {

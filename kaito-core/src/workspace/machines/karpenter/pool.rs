@@ -5,7 +5,7 @@ use crate::failure::{self, Failure};
 use crate::kinds::{Kind, Typed};
 use crate::manifest;
 use crate::object::{ObjectKey, Seen};
-use crate::words::quoted;
+use crate::words::{quoted, whole};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_api::karpenter::NodePool;
 use kaito_api::vocabulary::labels;
@@ -121,7 +121,7 @@ impl<'a> Named<'a> {
             _ => String::new(),
         };
         let said = if refused.message.is_empty() { &refused.reason } else { &refused.message };
-        let cause = format!("NodePool {name}: {}{of_class}: {}", refused.type_, quoted(said));
+        let cause = format!("NodePool {name}: {}{of_class}: {}", refused.type_, whole(said));
         let mut failure = Failure::new(&failure::NODE_POOL_REFUSED, cause);
         failure.own_reason = Some(refused.reason.clone()).filter(|reason| !reason.is_empty());
         Some(failure)
@@ -142,7 +142,7 @@ impl<'a> Named<'a> {
                 "NodePool {name} is ready and has no NodeClaim: Karpenter's feature gate StaticCapacity may be off"
             )),
             Some(ready) if ready.status != "True" && !ready.message.is_empty() => {
-                Some(format!("NodePool {name}: {}: {}", quoted(&ready.reason), quoted(&ready.message)))
+                Some(format!("NodePool {name}: {}: {}", quoted(&ready.reason), whole(&ready.message)))
             }
             Some(_) => None,
         }
