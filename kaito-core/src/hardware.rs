@@ -194,11 +194,17 @@ mod tests {
         // As the reference spells it; the word of feature discovery counts before it.
         let mut otherwise = labels();
         otherwise["nvidia.com/cuda.compute.major"] = json!("7");
-        assert_eq!(Hardware::of_node(&node(&otherwise)).unwrap().compute_capability, Some(ComputeCapability::new(9, 0)));
+        assert_eq!(
+            Hardware::of_node(&node(&otherwise)).unwrap().compute_capability,
+            Some(ComputeCapability::new(9, 0))
+        );
         otherwise.as_object_mut().unwrap().remove("nvidia.com/gpu.compute.major");
         otherwise["nvidia.com/cuda.compute.minor"] = json!("5");
         otherwise.as_object_mut().unwrap().remove("nvidia.com/gpu.compute.minor");
-        assert_eq!(Hardware::of_node(&node(&otherwise)).unwrap().compute_capability, Some(ComputeCapability::new(7, 5)));
+        assert_eq!(
+            Hardware::of_node(&node(&otherwise)).unwrap().compute_capability,
+            Some(ComputeCapability::new(7, 5))
+        );
         for (each, gib) in [("23028", 22), ("24576", 24), ("23552", 23), ("95830", 94)] {
             let mut labels = labels();
             labels["nvidia.com/gpu.memory"] = json!(each);

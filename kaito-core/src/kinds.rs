@@ -316,7 +316,8 @@ const COMMON: &[KindUse] = &[
         kind: Kind::Pod,
         watch: Watch::Full,
         label: Some(labels::WORKSPACE),
-        verbs: &["get", "list", "watch"],
+        // `delete`: a set that waits for a pod which never becomes ready does not replace it.
+        verbs: &["get", "list", "watch", "delete"],
         // What a benchmark has measured, and what a training said last.
         subresources: &[("log", &["get"])],
         custom: false,

@@ -142,7 +142,14 @@ impl Cluster {
             let states = self.list("workspaces.kaito.sh");
             let unready: Vec<&Value> = states.iter().filter(|found| found["status"]["state"] != "Ready").collect();
             let counts = [self.replicas(), self.by_workspace("nodeclaims.karpenter.sh"), self.by_workspace("nodes")];
-            if unready.is_empty() && states.len() == wanted.len() && counts.iter().all(|count| count == wanted) {
+            // Karpenter's simulated cloud forgets the Node of a machine that is given back before it is up.
+            let is_up = |node: &Value| node["metadata"]["labels"][labels::INITIALIZED] == "true";
+            let are_up = self.list("nodes").iter().all(is_up);
+            if unready.is_empty()
+                && are_up
+                && states.len() == wanted.len()
+                && counts.iter().all(|count| count == wanted)
+            {
                 println!("{what}: {:.0} s", begin.elapsed().as_secs_f64());
                 return;
             }

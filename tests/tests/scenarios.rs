@@ -388,6 +388,18 @@ scenarios! {
         });
     }
 
+    fn a_template_that_no_node_takes_is_corrected_and_its_pod_follows(world) {
+        let mut nowhere = manifests::own_template("own");
+        nowhere["inference"]["template"]["spec"]["nodeSelector"] = json!({"example.com/room": "none"});
+        world.put(&nowhere);
+        world.until_refused("own", "InferenceReady", "Unschedulable", "pod own-0");
+        world.expect_quiet();
+        world.patch(Kind::Workspace, "own", &json!({"inference": {"template": {"spec": {"nodeSelector": null}}}}));
+        world.until_ready("own");
+        assert_eq!(world.list(Kind::NodeClaim).len(), 1, "the machine stays");
+        world.expect_quiet();
+    }
+
     fn a_template_that_no_pod_can_be_made_of_is_refused_before_a_machine_is_paid_for(world) {
         let mut nothing = manifests::own_template("nothing");
         nothing["inference"]["template"]["spec"]["containers"] = json!([]);

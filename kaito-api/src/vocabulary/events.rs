@@ -29,3 +29,5 @@ pub const INSTANCE_TYPE_RETIRING: &str = "InstanceTypeRetiring";
 pub const INFERENCE_CONFIG_CHANGED: &str = "InferenceConfigChanged";
 /// Warning, on a Workspace: the node of a local disk is gone, and the claim of the disk is given up with it.
 pub const LOCAL_DISK_GIVEN_UP: &str = "LocalDiskGivenUp";
+/// Normal, on a Workspace: a pod of an earlier request, which was not ready, is deleted so that its set makes it anew.
+pub const STUCK_POD_REPLACED: &str = "StuckPodReplaced";

@@ -98,6 +98,8 @@ pub const ACCELERATOR_NVIDIA: &str = "nvidia";
 pub const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 /// The name of a pod of a StatefulSet; set by Kubernetes, read by the selector of a Workspace's Service.
 pub const STATEFUL_SET_POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
+/// What a pod of a StatefulSet was made from; written by Kubernetes, and compared with `status.updateRevision` of the set.
+pub const POD_REVISION: &str = "controller-revision-hash";
 /// Name of the Service on its EndpointSlices; written by Kubernetes.
 pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// The uid of the Workspace that a NodeClaim or NodePool was made for; written by the Workspace controller, so that what a namesake has is never mistaken for its own.

@@ -33,6 +33,7 @@ mod serving; // whether a client can use the model, and if not, why
 mod size; // how many machines
 mod stamp; // finalizer and revision annotations, in one patch
 mod status; // conditions from what was seen
+mod stuck; // pods of an earlier request that keep the next one from its pods
 mod training; // settings of a training, before a machine is paid for
 mod tuning; // the Job
 mod view; // the Workspace and its children, as read
@@ -80,6 +81,7 @@ const STEPS: &[Step] = &[
     Step::Observes(machines::step),
     Step::Decides(workload::step),
     Step::Observes(disks::step),
+    Step::Observes(stuck::step),
     Step::Decides(benchmark::step),
     Step::Decides(tuning::step),
 ];

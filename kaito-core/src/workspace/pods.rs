@@ -103,7 +103,8 @@ fn exit(code: i32) -> String {
     }
 }
 
-fn is_ready(pod: &Pod) -> bool {
+/// Whether a pod answers, by its kubelet's word.
+pub(super) fn is_ready(pod: &Pod) -> bool {
     condition(pod, "Ready").is_some_and(|ready| ready.status == "True")
 }
 

@@ -30,7 +30,10 @@ pub(super) fn fits(spec: &PodSpec, node: &Node, pods: &[&Pod]) -> bool {
         room.and_then(|quantity| parse_quantity(&quantity.0)).unwrap_or_default() - taken >= *asked
     };
     let is_closed = node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or_default();
+    let is_chosen =
+        spec.node_selector.iter().flatten().all(|(key, value)| node.labels().get(key.as_str()) == Some(value));
     !is_closed
+        && is_chosen
         && terms.is_none_or(|terms| terms.iter().any(|term| matches(term, node)))
         && taints.iter().all(|taint| spec.tolerations.iter().flatten().any(|toleration| tolerates(toleration, taint)))
         && gpus(spec).iter().all(has_room)

@@ -19,8 +19,6 @@ use kaito_api::vocabulary::labels;
 use kube_core::ResourceExt;
 use serde_json::{Value, json};
 
-const REVISION: &str = "controller-revision-hash";
-
 /// The StatefulSet controller.
 #[derive(Debug, Clone, Copy)]
 pub struct StatefulSetController {
@@ -64,7 +62,13 @@ impl Planner for StatefulSetController {
 
         self.claim_disks(&mut plan, set, spec, wanted, snapshot)?;
         let is_there = |ordinal: usize| pods.iter().any(|pod| pod.name_any() == name(ordinal));
-        for ordinal in (0..wanted).filter(|ordinal| self.makes && !is_there(*ordinal)) {
+        // One after the other, each when those before it are ready, unless the set asks for all at once.
+        let in_turn = spec.pod_management_policy.as_deref() != Some("Parallel");
+        let before = |ordinal: usize| {
+            (0..ordinal).all(|lower| pods.iter().any(|pod| pod.name_any() == name(lower) && is_ready(pod)))
+        };
+        let is_due = |ordinal: &usize| !is_there(*ordinal) && (!in_turn || before(*ordinal));
+        for ordinal in (0..wanted).filter(|ordinal| self.makes && is_due(ordinal)) {
             let pod_key = ObjectKey::new(Kind::Pod, key.namespace(), name(ordinal));
             plan.push(
                 Effect::Ensure {
@@ -81,9 +85,9 @@ impl Planner for StatefulSetController {
         // A pod that has failed as a whole never comes back by itself.
         let failed = pods.iter().filter(|pod| self.replaces && is_over(pod));
         failed.for_each(|pod| delete_dependant(&mut plan, *pod, &uid));
-        let is_old = |pod: &&&Pod| pod.labels().get(REVISION) != Some(&revision);
-        // One at a time, and only while every pod that was replaced already is ready.
-        let calm = pods.len() >= wanted && pods.iter().all(|pod| is_ready(pod) || is_old(&pod));
+        let is_old = |pod: &&&Pod| pod.labels().get(labels::POD_REVISION) != Some(&revision);
+        // One at a time, and only while every pod that was replaced already is ready; in turn, only while every pod is (kubernetes#67250).
+        let calm = pods.len() >= wanted && pods.iter().all(|pod| is_ready(pod) || (!in_turn && is_old(&pod)));
         if let Some(pod) = pods.iter().filter(is_old).max_by_key(|pod| pod.name_any()).filter(|_| calm) {
             delete_dependant(&mut plan, *pod, &uid);
         }
@@ -135,7 +139,7 @@ pub(super) fn is_ready(pod: &Pod) -> bool {
 }
 
 fn status(set: &StatefulSet, pods: &[&Pod], wanted: usize, revision: &str) -> Value {
-    let is_new = |pod: &&&Pod| pod.labels().get(REVISION).map(String::as_str) == Some(revision);
+    let is_new = |pod: &&&Pod| pod.labels().get(labels::POD_REVISION).map(String::as_str) == Some(revision);
     let (ready, updated) = (pods.iter().filter(|pod| is_ready(pod)).count(), pods.iter().filter(is_new).count());
     let before = set.status.as_ref().and_then(|status| status.current_revision.clone());
     let current = if updated >= wanted && ready >= wanted {
@@ -170,7 +174,7 @@ fn pod_body(
     let own = [
         (labels::STATEFUL_SET_POD_NAME, key.name.clone()),
         (labels::POD_INDEX, ordinal.to_string()),
-        (REVISION, revision.to_owned()),
+        (labels::POD_REVISION, revision.to_owned()),
     ];
     pod_labels.extend(own.map(|(key, value)| (key.to_owned(), value)));
     let owner = json!({

@@ -73,11 +73,8 @@ impl Record {
             1 => format!("the {what} was deleted at {since}"),
             times => format!("{times} {what}s in a row were deleted since {since}"),
         };
-        let said = if self.said.is_empty() {
-            String::new()
-        } else {
-            format!("; the provisioner said: {}", whole(&self.said))
-        };
+        let said =
+            if self.said.is_empty() { String::new() } else { format!("; the provisioner said: {}", whole(&self.said)) };
         format!("{times}, before a machine came{said}")
     }
 }
