@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+use kaito_core::driver::Planner;
 use kaito_core::memory::World;
-use kaito_core::{Kind, NodeProvisioner, Settings};
+use kaito_core::snapshot::{Snapshot, Unread};
+use kaito_core::{Kind, NodeProvisioner, ObjectKey, Seen, Settings, WorkspacePlanner};
 use kaito_tests::stage::{Clouds, MemoryStage, Operated, RealStage, Stage, namespace_of};
-use kaito_tests::{golden, manifests};
+use kaito_tests::{by_hand, golden, manifests};
 use serde_json::{Value, json};
 
 const NAME: &str = "phi";
@@ -82,6 +84,44 @@ fn the_disk_of_a_node_that_is_gone_is_given_up_and_the_model_is_served_from_anot
         assert!(note.contains(CLAIM) && note.contains(&lost), "{note}");
         (&mut stage as &mut dyn Stage).expect_quiet();
     }
+}
+
+/// What is deleted in a cluster with these objects.
+fn deleted(objects: &[Seen]) -> Vec<String> {
+    let root = ObjectKey::new(Kind::Workspace, "default", NAME);
+    let mut snapshot = Snapshot::new("2026-01-02T00:00:00Z".parse().unwrap());
+    loop {
+        match WorkspacePlanner.plan(&root, &snapshot, &Settings::default()) {
+            Err(Unread(reads)) => {
+                reads.into_iter().for_each(|read| snapshot.answer(read.clone(), by_hand::answer(objects, &read)));
+            }
+            Ok(plan) => {
+                let effects = plan.steps.iter().map(|step| &step.effect).filter(|effect| effect.verb() == "delete");
+                return effects.map(|effect| effect.key().name.clone()).collect();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_disk_is_kept_while_its_machine_is_claimed_however_long_its_node_is_not_seen() {
+    let mut stage = begin();
+    let mut there: Vec<(Kind, Value)> = stage
+        .world()
+        .cluster()
+        .with_store(|store| store.iter().map(|(key, value)| (key.kind, value.clone())).collect());
+    // A cluster that wakes up has no Nodes for a while (kaito#2075), and its pods are taken away.
+    there.retain(|(kind, _)| *kind != Kind::Node);
+    let pod = there.iter_mut().find(|(kind, _)| *kind == Kind::Pod).map(|(_, pod)| pod).unwrap();
+    pod["spec"].as_object_mut().unwrap().remove("nodeName");
+    let waits = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/0 nodes are available"});
+    pod["status"] = json!({"phase": "Pending", "conditions": [waits]});
+    let objects = |there: &[(Kind, Value)]| -> Vec<Seen> {
+        there.iter().map(|(kind, value)| Seen::decode(*kind, value.clone())).collect()
+    };
+    assert_eq!(deleted(&objects(&there)), [""; 0]);
+    there.retain(|(kind, _)| *kind != Kind::NodeClaim);
+    assert_eq!(deleted(&objects(&there)), [CLAIM]);
 }
 
 #[test]

@@ -160,3 +160,31 @@ fn place_of(metadata: &ObjectMeta) -> Option<(u32, u32)> {
     let number = |key| label(metadata, key).and_then(|text| text.parse().ok());
     Some((number(labels::NODE_SLOT)?, number(labels::NODE_INCARNATION)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn words_of_a_provisioner_are_told_to_their_end() {
+        let message = format!("ScopeLocked: {}; remove the lock of the resource group", "x".repeat(1500));
+        let condition = |type_: &str, status: &str, reason: &str| json!({"type": type_, "status": status, "reason": reason, "message": message, "lastTransitionTime": null});
+        for (is_leaving, conditions) in [
+            (false, [condition("Launched", "Unknown", "NotLaunched")]),
+            (false, [condition("Launched", "False", "Refused")]),
+            (true, [condition("InstanceTerminating", "Unknown", "Failed")]),
+        ] {
+            let body: NodeClaim = serde_json::from_value(json!({
+                "metadata": {"name": "a"}, "status": {"conditions": conditions},
+                "spec": {"nodeClassRef": {"group": "kaito.sh", "kind": "KaitoNodeClass", "name": "default"}, "requirements": []},
+            }))
+            .unwrap();
+            let claim = Claim { metadata: &body.metadata, body: Ok(&body), place: None };
+            let told = if is_leaving { vec![claim.leaving()] } else { vec![claim.said(), claim.standing()] };
+            for said in told.into_iter().map(Option::unwrap) {
+                assert!(said.ends_with("; remove the lock of the resource group"), "{said}");
+            }
+        }
+    }
+}
