@@ -78,9 +78,12 @@ mod tests {
         assert_eq!(verbs("workspaces/status"), ["patch"]);
         assert_eq!(verbs("events"), ["create"]);
         assert_eq!(verbs("pods/log"), ["get"]);
-        for observed in ["pods", "endpointslices"] {
-            assert_eq!(verbs(observed), ["get", "list", "watch"], "{observed} are looked at and never written");
-        }
+        assert_eq!(verbs("endpointslices"), ["get", "list", "watch"], "they are looked at and never written");
+        assert_eq!(
+            verbs("pods"),
+            ["get", "list", "watch", "delete"],
+            "those that keep their set from replacing them go"
+        );
         assert!(verbs("nodeclaims").contains(&"delete".to_owned()));
         let all = cluster_role(&NodeProvisioner::default()).rules.unwrap_or_default();
         assert!(all.iter().flat_map(|rule| &rule.verbs).all(|verb| verb != "*"));
@@ -102,7 +105,16 @@ mod tests {
         let karpenter = NodeProvisioner::Karpenter(NodeClasses::default());
         assert_eq!(verbs_where(&karpenter, "aksnodeclasses"), ["get", "create", "patch"]);
         assert_eq!(verbs_where(&karpenter, "nodeclaims"), ["get", "list", "watch", "delete"], "Karpenter makes them");
-        assert!(verbs_where(&NodeProvisioner::Byo, "nodeclaims").is_empty());
+        assert_eq!(
+            verbs_where(&NodeProvisioner::Byo, "nodeclaims"),
+            ["list", "delete"],
+            "from before they were brought"
+        );
+        assert_eq!(
+            verbs_where(&NodeProvisioner::default(), "nodepools"),
+            ["get", "delete"],
+            "from before they were claimed"
+        );
         assert_eq!(verbs_where(&NodeProvisioner::Byo, "nodes"), ["get", "list", "watch", "patch"]);
         assert_eq!(verbs_where(&NodeProvisioner::Byo, "statefulsets"), verbs("statefulsets"));
     }

@@ -218,6 +218,7 @@ const AZURE_MACHINES: &[KindUse] = &[
         subresources: &[],
         custom: true,
     },
+    FORMER_POOL,
     KindUse {
         kind: Kind::Node,
         watch: Watch::Full,
@@ -258,15 +259,36 @@ const KARPENTER_MACHINES: &[KindUse] = &[
     },
 ];
 
-/// Nodes, and nothing that asks for them. They carry whatever labels their owner likes.
-const BYO_MACHINES: &[KindUse] = &[KindUse {
-    kind: Kind::Node,
-    watch: Watch::Full,
+/// Nodes, which carry whatever labels their owner likes, and what asked for machines before somebody brought them along: when a Workspace goes, it is given back.
+const BYO_MACHINES: &[KindUse] = &[
+    KindUse {
+        kind: Kind::Node,
+        watch: Watch::Full,
+        label: None,
+        verbs: &["get", "list", "watch", "patch"],
+        subresources: &[],
+        custom: false,
+    },
+    KindUse {
+        kind: Kind::NodeClaim,
+        watch: Watch::Poll,
+        label: None,
+        verbs: &["list", "delete"],
+        subresources: &[],
+        custom: true,
+    },
+    FORMER_POOL,
+];
+
+/// The pool of a Workspace from when Karpenter was asked for its machines.
+const FORMER_POOL: KindUse = KindUse {
+    kind: Kind::NodePool,
+    watch: Watch::Poll,
     label: None,
-    verbs: &["get", "list", "watch", "patch"],
+    verbs: &["get", "delete"],
     subresources: &[],
-    custom: false,
-}];
+    custom: true,
+};
 
 /// What every Workspace needs, wherever its machines come from.
 const COMMON: &[KindUse] = &[

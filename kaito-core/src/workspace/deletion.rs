@@ -4,7 +4,7 @@
 //! Works for a Workspace that cannot be read, and without the CRDs of a provisioner.
 
 use super::draft::{Draft, Flow};
-use super::machines;
+use super::machines::{self, elsewhere};
 use super::view::View;
 use crate::effect::{Effect, MetadataPatch, is_dying};
 use crate::failure::{self, Waiting};
@@ -28,9 +28,13 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     if held.all == 0 {
         held = machines.give_back(view, draft, Freshness::Live)?;
     }
+    let unit = held.unit;
+    if held.all == 0 {
+        held = elsewhere::give_back(view, draft)?;
+    }
     if held.all == 0 {
         draft.released = true;
-        draft.remark("released", format!("no {} is left", held.unit));
+        draft.remark("released", format!("no {unit} is left"));
         draft.push(Effect::Metadata {
             key: view.key.clone(),
             uid: view.uid().to_owned(),

@@ -7,6 +7,7 @@ mod azure; // NodeClaims, one for each machine
 mod byo; // Nodes that somebody brought along
 mod claim; // one NodeClaim, in its provisioner's words
 mod claims; // which NodeClaim fills which slot
+pub(super) mod elsewhere; // what another provisioner was asked for before
 mod given_up; // what went away before a machine came
 mod joined; // the Nodes that came, and whether they can be used
 mod karpenter; // NodePools, one for each Workspace

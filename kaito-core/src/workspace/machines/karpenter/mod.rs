@@ -85,6 +85,12 @@ impl Provisioner for Karpenter {
     }
 }
 
+/// Whether the API server has a pool of this very Workspace.
+pub(super) fn has_pool(view: &View<'_>) -> Result<bool, Unread> {
+    let seen = view.snapshot.seen(pool::key(view.key), Freshness::Live)?;
+    Ok(Named::of(seen, view.key, view.uid()).ours().is_some())
+}
+
 /// The labels that tie NodePools, their NodeClaims and Nodes to their Workspace.
 fn own_labels(key: &ObjectKey) -> Selector {
     let name = (labels::KARPENTER_WORKSPACE_NAME, key.name.as_str());
