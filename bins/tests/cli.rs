@@ -152,6 +152,34 @@ fn the_registry_is_told_to_programs_as_its_schema_says() {
 }
 
 #[test]
+fn roles_are_printed_for_the_programs_that_run_there_and_bound_in_their_namespace() {
+    for (args, programs) in [
+        (&["roles"][..], &["kaito-workspace", "kaito-gpu-provisioner"][..]),
+        (&["roles", "--node-provisioner", "byo", "-n", "llm"], &["kaito-workspace"]),
+        (
+            &["roles", "--node-provisioner", "karpenter", "--karpenter-node-class-resource-name", "ec2nodeclasses"],
+            &["kaito-workspace"],
+        ),
+    ] {
+        let output = kaito(args, b"");
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        let all: Vec<Value> = serde_saphyr::from_multiple(&out(&output)).unwrap();
+        let of_kind = |kind: &str| all.iter().filter(|found| found["kind"] == kind).cloned().collect::<Vec<_>>();
+        let bindings = of_kind("ClusterRoleBinding");
+        assert_eq!((all.len(), bindings.len()), (3 * programs.len(), programs.len()));
+        let namespace = if args.contains(&"llm") { "llm" } else { "kaito-workspace" };
+        for (program, binding) in programs.iter().zip(bindings) {
+            let account = json!([{"kind": "ServiceAccount", "name": program, "namespace": namespace}]);
+            assert_eq!(binding["subjects"], account);
+            let role =
+                of_kind("ClusterRole").into_iter().find(|role| role["metadata"]["name"] == binding["roleRef"]["name"]);
+            assert!(role.is_some_and(|role| !role["rules"].as_array().unwrap().is_empty()), "{program}");
+        }
+        assert_eq!(out(&output).contains("ec2nodeclasses"), args.contains(&"ec2nodeclasses"));
+    }
+}
+
+#[test]
 fn the_configmap_for_other_tools_lists_every_model_by_a_name_that_is_served() {
     let output = kaito(&["models", "--configmap", "--namespace", "ops"], b"");
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));

@@ -44,6 +44,8 @@ pub enum Verb {
     Models(Models),
     /// The machine sizes with GPUs
     Skus(Skus),
+    /// What the programs may do in a cluster: accounts, roles and bindings, for kubectl apply
+    Roles(Roles),
 }
 
 impl Verb {
@@ -53,6 +55,7 @@ impl Verb {
             Verb::Simulate(args) => Some(&args.operator),
             Verb::Render(args) => Some(&args.operator),
             Verb::Validate(args) => Some(&args.operator),
+            Verb::Roles(args) => Some(&args.operator),
             Verb::Explain(_) | Verb::Replay(_) | Verb::Models(_) | Verb::Skus(_) => None,
         }
     }
@@ -159,6 +162,19 @@ pub struct Skus {
     pub(super) cloud: CloudArg,
     #[command(flatten)]
     pub(super) output: Output,
+}
+
+/// Arguments of `roles`.
+#[derive(Debug, Args)]
+pub struct Roles {
+    #[command(flatten)]
+    pub(super) operator: Operator,
+    /// The namespace that the programs run in
+    #[arg(short, long, default_value = "kaito-workspace", value_parser = namespace)]
+    pub(super) namespace: String,
+    /// The plural of the kind of Karpenter's classes
+    #[arg(long, value_name = "PLURAL")]
+    pub(super) karpenter_node_class_resource_name: Option<String>,
 }
 
 /// Where objects come from.

@@ -30,6 +30,7 @@ mod render;
 mod replay;
 mod report;
 mod reviews;
+mod roles;
 mod simulate;
 mod standing;
 mod supported;
@@ -139,5 +140,6 @@ pub fn run(cli: &Cli, stdin: &mut dyn Read, console: &mut Console<'_>) -> Result
         Verb::Replay(args) => replay::run(args, stdin, console),
         Verb::Models(args) => registry::models(args, console),
         Verb::Skus(args) => registry::skus(args, console),
+        Verb::Roles(args) => roles::run(args, console),
     }
 }
