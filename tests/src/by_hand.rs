@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use kaito_core::backend::{BackendError, ClusterBackend};
-use kaito_core::driver::{self, Reconciliation, Report, Wish};
-use kaito_core::snapshot::Answer;
-use kaito_core::{ObjectKey, Read, Seen, Settings, WorkspacePlanner};
+use kaito_core::driver::{self, Planner, Reconciliation, Report, Wish};
+use kaito_core::memory::MemoryCluster;
+use kaito_core::snapshot::{Answer, Snapshot, Unread};
+use kaito_core::{ObjectKey, Plan, Read, Seen, Settings, WorkspacePlanner};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -34,6 +35,24 @@ pub fn look(root: &ObjectKey, now: Timestamp, answer: impl Fn(&Read) -> Answer) 
         work.answered(Ok(answer(&read)));
     }
     work
+}
+
+/// What an operator with these settings plans in a cluster that holds these objects and no others.
+pub fn plan(objects: &[Seen], root: &ObjectKey, now: Timestamp, settings: &Settings) -> Plan {
+    let mut snapshot = Snapshot::new(now);
+    loop {
+        match WorkspacePlanner.plan(root, &snapshot, settings) {
+            Ok(plan) => return plan,
+            Err(Unread(reads)) => {
+                reads.into_iter().for_each(|read| snapshot.answer(read.clone(), answer(objects, &read)));
+            }
+        }
+    }
+}
+
+/// What a cluster in memory holds.
+pub fn objects(cluster: &MemoryCluster) -> Vec<Seen> {
+    cluster.with_store(|store| store.iter().map(|(key, value)| Seen::decode(key.kind, value.clone())).collect())
 }
 
 /// What a cluster answers that holds these objects and no others.

@@ -4,9 +4,11 @@
 
 use jiff::SignedDuration;
 use kaito_api::vocabulary::labels;
+use kaito_core::effect::Effect;
 use kaito_core::memory::World;
-use kaito_core::{Kind, ObjectKey, Settings, render};
-use kaito_tests::{golden, manifests};
+use kaito_core::node_classes::{self, ClassKind, NodeClasses};
+use kaito_core::{Kind, NodeProvisioner, ObjectKey, Settings, render};
+use kaito_tests::{by_hand, golden, manifests};
 use serde_json::{Value, json};
 
 const SIZE: &str = "Standard_NV72ads_A10_v5";
@@ -232,4 +234,35 @@ fn without_the_definitions_of_karpenter_it_is_said_and_a_deletion_ends_all_the_s
     world.delete(&root()).unwrap();
     render::settle(&mut world);
     assert!(value(&world, &root()).is_none());
+}
+
+/// What would be written to the pool of a cluster as it is, by an operator with these settings.
+fn writes_to_pool(world: &World, settings: &Settings) -> Vec<&'static str> {
+    let plan = by_hand::plan(&by_hand::objects(world.cluster()), &root(), world.now(), settings);
+    let effects = plan.steps.iter().map(|step| &step.effect).filter(|effect| *effect.key() == pool());
+    effects.map(Effect::verb).collect()
+}
+
+#[test]
+fn another_class_that_is_named_is_followed_and_another_default_is_not() {
+    let mut world = world();
+    ask(&mut world);
+    render::settle(&mut world);
+    let class =
+        |world: &World| value(world, &pool()).unwrap()["spec"]["template"]["spec"]["nodeClassRef"]["name"].clone();
+    let first = class(&world);
+    let other = "image-family-azure-linux";
+    assert_eq!(first, "image-family-ubuntu");
+    let wishes = golden::NODE_CLASSES.replace(",\"default\":true", "");
+    let wishes = wishes.replace(r#""image-family-azure-linux""#, r#""image-family-azure-linux","default":true"#);
+    let another_default = NodeClasses::of(ClassKind::default(), &node_classes::parse(&wishes).unwrap());
+    let settings = Settings { provisioner: NodeProvisioner::Karpenter(another_default), ..Settings::default() };
+    assert_eq!(writes_to_pool(&world, &settings), [""; 0]);
+
+    let mut named = value(&world, &root()).unwrap();
+    named["metadata"]["annotations"]["kaito.sh/node-class-name"] = json!(other);
+    world.put(&root(), &named).unwrap();
+    render::settle(&mut world);
+    assert_eq!((class(&world), state(&world)), (json!(other), json!("Ready")));
+    assert_eq!(replicas(&world), Some(2));
 }
