@@ -10,6 +10,7 @@ mod returning; // nodes that are deleted, and come back
 mod silence; // the cloud does not answer
 mod strange; // whatever is there
 mod terminate; // everything is given back
+mod unreadable; // claims that cannot be read
 
 use kaito_core::{Kind, ObjectKey};
 use kaito_provisioner::ClaimPlanner;
