@@ -338,6 +338,9 @@ mod tests {
             json!({"metadata": {"name": "web", "namespace": "a"}, "spec": {"ports": "eighty"}}),
         );
         assert_eq!(seen.key(), ObjectKey::new(Kind::Service, "a", "web"));
-        assert!(matches!(seen, Seen::Malformed(m) if m.error.contains("eighty")));
+        assert!(matches!(seen, Seen::Malformed(m) if m.error.contains("eighty") && m.spec.is_null()));
+        let spec = json!({"requirements": "A100"});
+        let seen = Seen::decode(Kind::NodeClaim, json!({"metadata": {"name": "a"}, "spec": spec}));
+        assert!(matches!(seen, Seen::Malformed(m) if m.spec == spec), "whose it is stands there");
     }
 }
