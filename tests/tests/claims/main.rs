@@ -4,6 +4,7 @@ mod collect; // what nobody claims
 mod held; // the API server lets nothing go
 mod launch; // a machine is asked for
 mod permit; // when none may be
+mod reference; // lives that the reference ends badly
 mod refusals; // what the cloud refuses
 mod repair; // machines that are lost
 mod resized; // a size is edited after the launch
