@@ -1,11 +1,14 @@
 //! Claims that cannot be read: told once in the decoder's words, kept while they stand, and given back as any other when they go.
 
-use super::{MACHINE, NAME, claim, condition, key, node_key, running, stage_with, tried};
+use super::{MACHINE, NAME, claim, condition, key, node_key, running, stage_with, tried, workspace_key};
 use jiff::SignedDuration;
-use kaito_core::{Kind, ObjectKey};
+use kaito_core::memory::World;
+use kaito_core::memory::actors::Machines;
+use kaito_core::{Kind, ObjectKey, Settings};
 use kaito_provisioner::ClaimPlanner;
 use kaito_tests::cloud_by_hand::{CloudByHand, pool};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 fn looks(cloud: &mut CloudByHand, times: usize) {
     for _ in 0..times {
@@ -170,5 +173,32 @@ fn one_of_another_provisioner_is_left_to_that_whatever_cannot_be_read_of_it() {
         looks(&mut cloud, 3);
         assert_eq!(cloud.take_tried(), [""; 0]);
         assert!(cloud.notices.is_empty() && cloud.has(&ObjectKey::cluster(Kind::NodeClaim, NAME)));
+    }
+}
+
+#[test]
+fn a_workspace_whose_claim_cannot_be_read_goes_and_leaves_nothing() {
+    for garble in GARBLED {
+        let mut world = World::installed(&Settings::default());
+        world.set_machines(Machines::OfPools);
+        world.add_process(Arc::new(ClaimPlanner));
+        let workspace = workspace_key();
+        let manifest = kaito_tests::manifests::phi_4_mini("phi");
+        world.put(&workspace, &manifest).unwrap();
+        world.advance(SignedDuration::from_hours(1));
+        let of = |world: &World, kind: Kind| -> Vec<Value> {
+            let is_kind = |(key, value): (&ObjectKey, &Value)| (key.kind == kind).then(|| value.clone());
+            world.cluster().with_store(|store| store.iter().filter_map(is_kind).collect())
+        };
+        let mut claim = of(&world, Kind::NodeClaim).pop().unwrap();
+        garble(&mut claim);
+        let name = claim["metadata"]["name"].as_str().unwrap().to_owned();
+        world.put(&ObjectKey::cluster(Kind::NodeClaim, name), &claim).unwrap();
+        world.advance(SignedDuration::from_hours(1));
+        assert_eq!(of(&world, Kind::AgentPool).len(), 1, "what serves goes on");
+        world.delete(&workspace).unwrap();
+        world.advance(SignedDuration::from_hours(2));
+        let left = [Kind::Workspace, Kind::NodeClaim, Kind::AgentPool, Kind::Node].map(|kind| of(&world, kind).len());
+        assert_eq!(left, [0; 4]);
     }
 }
