@@ -62,6 +62,8 @@ pub struct Malformed {
     pub kind: Kind,
     /// Its status as raw JSON, so that conditions can be kept and written; null where there is none.
     pub status: Value,
+    /// Its spec as raw JSON, where it is a NodeClaim: what of it can be read says whose it is, and how its machine goes. Null for every other kind, whose spec may be large and hold secrets.
+    pub spec: Value,
     /// The decoder's words.
     pub error: String,
 }
@@ -103,8 +105,10 @@ impl Seen {
             Ok(object) => Seen::Decoded(object),
             Err(error) => {
                 let status = value.get("status").cloned().unwrap_or_default();
+                let spec = if kind == Kind::NodeClaim { value.get("spec").cloned() } else { None };
                 // A decoder repeats what it stumbled over, however long it is.
-                Seen::Malformed(Malformed { metadata: Box::new(metadata()), kind, status, error: quoted(&error) })
+                let (spec, error) = (spec.unwrap_or_default(), quoted(&error));
+                Seen::Malformed(Malformed { metadata: Box::new(metadata()), kind, status, spec, error })
             }
         }
     }
@@ -334,6 +338,9 @@ mod tests {
             json!({"metadata": {"name": "web", "namespace": "a"}, "spec": {"ports": "eighty"}}),
         );
         assert_eq!(seen.key(), ObjectKey::new(Kind::Service, "a", "web"));
-        assert!(matches!(seen, Seen::Malformed(m) if m.error.contains("eighty")));
+        assert!(matches!(seen, Seen::Malformed(m) if m.error.contains("eighty") && m.spec.is_null()));
+        let spec = json!({"requirements": "A100"});
+        let seen = Seen::decode(Kind::NodeClaim, json!({"metadata": {"name": "a"}, "spec": spec}));
+        assert!(matches!(seen, Seen::Malformed(m) if m.spec == spec), "whose it is stands there");
     }
 }

@@ -9,8 +9,9 @@ use kaito_api::vocabulary::ConditionType;
 use kaito_core::kinds::Typed;
 use kaito_core::memory::actors::Machines;
 use kaito_core::memory::azure::{
-    AzureRefusal, FAMILY_QUOTA, NODES_NOT_READY, NOT_AUTHORIZED, OTHER_OPERATION, REGIONAL_QUOTA, SIZE_NOT_ALLOWED,
-    STOCK_OUT, THROTTLED, THROTTLED_BELOW, ZONAL_STOCK_OUT,
+    AzureRefusal, CREDENTIAL_EXPIRED, FAMILY_QUOTA, INVALID_PARAMETER, NO_CLUSTER, NO_TOKEN, NODES_NOT_READY,
+    NOT_AUTHORIZED, OTHER_OPERATION, REGIONAL_QUOTA, SIZE_NOT_ALLOWED, STOCK_OUT, THROTTLED, THROTTLED_BELOW,
+    ZONAL_STOCK_OUT,
 };
 use kaito_core::memory::{CloudFate, Fate, Pace, World};
 use kaito_core::{Kind, ObjectKey, Seen, Settings};
@@ -59,6 +60,10 @@ pub static FAULTS: &[Fault] = &[
     fault("no such machine is free in the zone", 5, Wrong::Refused(&ZONAL_STOCK_OUT)),
     fault("the size is not offered to the subscription", 1, Wrong::Refused(&SIZE_NOT_ALLOWED)),
     fault("the identity may not make agent pools", 1, Wrong::Refused(&NOT_AUTHORIZED)),
+    fault("a request that AKS calls invalid", 1, Wrong::Refused(&INVALID_PARAMETER)),
+    fault("the credential is expired, and Azure answers 401 to everything", 1, Wrong::Refused(&CREDENTIAL_EXPIRED)),
+    fault("the identity is given no token", 1, Wrong::Refused(&NO_TOKEN)),
+    fault("the managed cluster is not there, and Azure answers 404 to everything", 1, Wrong::Refused(&NO_CLUSTER)),
     fault("another operation on the cluster never ends", 31, Wrong::Refused(&OTHER_OPERATION)),
     fault("too many requests, for ever", 31, Wrong::Refused(&THROTTLED)),
     fault("too many requests of AKS to Compute, for ever", 31, Wrong::Refused(&THROTTLED_BELOW)),
@@ -71,12 +76,17 @@ pub static FAULTS: &[Fault] = &[
     fault("the schema of NodeClaims refuses ours", 1, Wrong::Rejected(SCHEMA)),
     fault("the pool is deleted for ever", 31, Wrong::Deletion(|| CloudFate::NeverTerminates, "InstanceTerminating: agent pool")),
     fault("the deletion of the pool fails", 31, Wrong::Deletion(locked, LOCKED)),
+    fault("the credential expires before the machine is to go", 31, Wrong::Deletion(expired, "ExpiredAuthenticationToken: The access token")),
 ];
 
 const UNREADY: &str = "container runtime network not ready: cni plugin not initialized";
 
 fn not_ready() -> CloudFate {
     CloudFate::NodeNeverReady { message: UNREADY.to_owned() }
+}
+
+fn expired() -> CloudFate {
+    CloudFate::Azure { refusal: &CREDENTIAL_EXPIRED, size: None }
 }
 
 fn locked() -> CloudFate {

@@ -1,4 +1,5 @@
-//! The table of capabilities (`tests/parity.txt`, printed as `docs/parity.md`) has every row of the reference's that concerns Workspaces, and what it and the docs name as proof exists.
+//! The table of capabilities (`tests/parity.txt`, printed as `docs/parity.md`) has every row of the reference's that concerns Workspaces, that of the bugs of its provisioner
+//! (`tests/provisioner_bugs.txt`, `docs/provisioner-bugs.md`) every bug, and what they and the docs name as proof exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,6 +10,11 @@ const STATES: &[&str] = &["holds", "differs", "image", "docs", "not yet"];
 /// The rows that do not stand yet; whoever makes one stand takes it away here.
 const NOT_YET: &[u32] = &[];
 const TABLE: &str = include_str!("../parity.txt");
+/// The bugs of the reference's provisioner, by number.
+const BUGS: &str = include_str!("../provisioner_bugs.txt");
+const LAST_BUG: u32 = 32;
+/// What stands in the place of tests where there can be none, before the reason.
+const WITHOUT_TESTS: [&str; 2] = ["not ours: ", "docs: "];
 /// Pages that name tests, as `file::name` in code.
 const PAGES: &[&str] = &["docs/life-after-creation.md", "docs/adding-a-runtime.md"];
 
@@ -16,9 +22,9 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The columns of each row.
-fn rows() -> Vec<Vec<&'static str>> {
-    let lines = TABLE.lines().filter(|line| line.starts_with(|first: char| first.is_ascii_digit()));
+/// The columns of each row of a table.
+fn rows(table: &'static str) -> Vec<Vec<&'static str>> {
+    let lines = table.lines().filter(|line| line.starts_with(|first: char| first.is_ascii_digit()));
     lines.map(|line| line.split('|').map(str::trim).collect()).collect()
 }
 
@@ -56,7 +62,7 @@ fn is_in_scenarios(before: &[&str]) -> bool {
 fn every_capability_of_the_reference_is_in_the_table_once_and_the_tests_that_it_names_exist() {
     let (mut wrong, mut read, mut numbers) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
     let mut counts = BTreeMap::<&str, u32>::new();
-    for row in rows() {
+    for row in rows(TABLE) {
         let [number, state, capability, note, proofs] = row[..] else {
             wrong.push(format!("not five columns: {row:?}"));
             continue;
@@ -85,6 +91,39 @@ fn every_capability_of_the_reference_is_in_the_table_once_and_the_tests_that_it_
     println!("{} capabilities: {counts:?}", numbers.len());
     assert_eq!(numbers, wanted);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_bug_of_the_references_provisioner_is_in_the_table_once_and_held_by_tests_that_exist_or_says_why_by_none() {
+    let (mut wrong, mut read, mut numbers, mut without) = (Vec::new(), BTreeMap::new(), Vec::new(), 0);
+    for row in rows(BUGS) {
+        let [number, theirs, ours, proofs] = row[..] else {
+            wrong.push(format!("not four columns: {row:?}"));
+            continue;
+        };
+        numbers.push(number.parse::<u32>().unwrap());
+        if theirs.is_empty() || ours.is_empty() {
+            wrong.push(format!("{number}: {theirs:?}, {ours:?}"));
+        }
+        if WITHOUT_TESTS.iter().any(|mark| proofs.strip_prefix(mark).is_some_and(|why| !why.trim().is_empty())) {
+            without += 1;
+            continue;
+        }
+        let unknown = proofs.split(',').map(str::trim).filter(|proof| !exists(proof, &mut read));
+        wrong.extend(unknown.map(|proof| format!("{number}: no test {proof:?}")));
+    }
+    assert_eq!(numbers, (1..=LAST_BUG).collect::<Vec<_>>());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(without <= 1, "{without} rows without a test; a bug that comes later has one");
+}
+
+#[test]
+fn no_dependency_is_a_copy_that_was_changed() {
+    let read = |file: &str| std::fs::read_to_string(root().join(file)).unwrap();
+    let (locked, manifest) = (read("Cargo.lock"), read("Cargo.toml"));
+    let sources: BTreeSet<&str> = locked.lines().filter_map(|line| line.strip_prefix("source = ")).collect();
+    assert_eq!(sources, BTreeSet::from(["\"registry+https://github.com/rust-lang/crates.io-index\""]));
+    assert!(!manifest.contains("[patch") && !root().join("vendor").exists());
 }
 
 #[test]

@@ -6,8 +6,12 @@ use std::path::Path;
 /// A page: its path from the root of the repository, and what makes it.
 type Page = (&'static str, fn() -> Result<String, String>);
 
-const PAGES: &[Page] =
-    &[("docs/reasons.md", || Ok(kaito_core::failure::page())), ("docs/nodes.md", nodes), ("docs/parity.md", parity)];
+const PAGES: &[Page] = &[
+    ("docs/reasons.md", || Ok(kaito_core::failure::page())),
+    ("docs/nodes.md", nodes),
+    ("docs/parity.md", parity),
+    ("docs/provisioner-bugs.md", provisioner_bugs),
+];
 
 /// Writes the pages, or with `--check` only says which are stale.
 pub fn run(arguments: &[String]) -> Result<(), String> {
@@ -76,9 +80,37 @@ fn parity() -> Result<String, String> {
             return Err(format!("{CAPABILITIES}: not five columns: {line}"));
         };
         let state = if state == "not yet" { "**not yet**" } else { state };
-        let proofs: Vec<String> =
-            proofs.split(", ").filter(|proof| !proof.is_empty()).map(|proof| format!("`{proof}`")).collect();
-        page += &format!("| {number} | {capability} | {state} | {note} | {} |\n", proofs.join("<br>"));
+        page += &format!("| {number} | {capability} | {state} | {note} | {} |\n", cell_of(proofs));
     }
     Ok(page)
+}
+
+/// The table of bugs, which stands beside the tests that it names.
+const BUGS: &str = "tests/provisioner_bugs.txt";
+
+/// `docs/provisioner-bugs.md`, held by the same tests.
+fn provisioner_bugs() -> Result<String, String> {
+    let text = fs::read_to_string(root().join(BUGS)).map_err(|error| format!("{BUGS}: {error}"))?;
+    let mut page = format!(
+        "<!-- DO NOT EDIT. Written by `cargo xtask gen-docs` from {BUGS}. -->\n\
+         # The bugs of the reference's provisioner, and what is done here\n\n\
+         What was found in gpu-provisioner v0.4.3 when its behaviour was written down, and the tests that hold that it is not so here.\n\n\
+         | | there | here | held by |\n|---|---|---|---|\n"
+    );
+    for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let columns: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [number, theirs, ours, proofs] = columns[..] else {
+            return Err(format!("{BUGS}: not four columns: {line}"));
+        };
+        page += &format!("| {number} | {theirs} | {ours} | {} |\n", cell_of(proofs));
+    }
+    Ok(page)
+}
+
+/// Tests, one below the other; words as they are.
+fn cell_of(proofs: &str) -> String {
+    if !proofs.contains("::") {
+        return proofs.to_owned();
+    }
+    proofs.split(", ").map(|test| format!("`{test}`")).collect::<Vec<_>>().join("<br>")
 }

@@ -80,3 +80,5 @@ pub const TERMINATION_TIMESTAMP: &str = "karpenter.sh/nodeclaim-termination-time
 /// What was asked of the cloud for a NodeClaim, since when, and what was refused, in JSON; never the address of an operation. Written by the provisioner on NodeClaims, before the request is
 /// sent, and taken away when the machine is there.
 pub const AGENT_POOL_LAUNCH: &str = "kaito.sh/agent-pool-launch";
+/// What of a NodeClaim could not be read when that was last told, in the decoder's words. Written by the provisioner on NodeClaims, and taken away when they can be read.
+pub const UNREADABLE: &str = "kaito.sh/unreadable";

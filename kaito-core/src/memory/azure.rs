@@ -12,6 +12,8 @@ use std::time::Duration;
 pub enum Told {
     /// At once: the request is answered by this HTTP status.
     At(u16),
+    /// At once, and to every other request as well, reads included: who asks, or the cluster that is asked for, is not known.
+    Always(u16),
     /// Minutes later: the request was taken, and its operation and the pool end as `Failed`.
     Later,
 }
@@ -99,8 +101,36 @@ pub const NOT_AUTHORIZED: AzureRefusal = refusal(
 /// The machine came, and its node did not become ready in time.
 pub const NODES_NOT_READY: AzureRefusal =
     refusal("nodes not ready", Told::Later, "NodesNotReady", "Not all nodes reached Ready state.");
+/// The request is wrong in the eyes of AKS.
+pub const INVALID_PARAMETER: AzureRefusal = refusal(
+    "invalid parameter",
+    Told::At(400),
+    "InvalidParameter",
+    "The value of parameter agentPoolProfile.vnetSubnetID is invalid. Error details: the subnet is delegated to another service.",
+);
+/// The token is too old, and there is no other.
+pub const CREDENTIAL_EXPIRED: AzureRefusal = refusal(
+    "credential expired",
+    Told::Always(401),
+    "ExpiredAuthenticationToken",
+    "The access token expiry UTC time is earlier than current UTC time.",
+);
+/// Whoever gives tokens gives none: nothing is sent at all.
+pub const NO_TOKEN: AzureRefusal = refusal(
+    "no token",
+    Told::Always(401),
+    "AADSTS7000222",
+    "The provided client secret keys for app '00000000-0000-0000-0000-000000000001' are expired.",
+);
+/// The cluster whose pools are asked for is not there.
+pub const NO_CLUSTER: AzureRefusal = refusal(
+    "no cluster",
+    Told::Always(404),
+    "ResourceNotFound",
+    "The Resource 'Microsoft.ContainerService/managedClusters/aks' under resource group 'rg' was not found.",
+);
 
-/// Every row.
+/// Every row that may come and go; those of [`Told::Always`] stay until somebody changes a setting.
 pub const REFUSALS: &[&AzureRefusal] = &[
     &REGIONAL_QUOTA,
     &FAMILY_QUOTA,
@@ -112,6 +142,7 @@ pub const REFUSALS: &[&AzureRefusal] = &[
     &THROTTLED_BELOW,
     &NOT_AUTHORIZED,
     &NODES_NOT_READY,
+    &INVALID_PARAMETER,
 ];
 
 impl AzureRefusal {
@@ -121,11 +152,13 @@ impl AzureRefusal {
             401 | 403 => ErrorKind::Forbidden,
             409 => ErrorKind::Busy,
             429 => ErrorKind::Throttled,
-            500.. => ErrorKind::Unavailable,
+            404 | 500.. => ErrorKind::Unavailable,
             _ => ErrorKind::Invalid,
         };
         let retry_after = self.retry_after_s.map(Duration::from_secs);
-        BackendError { retry_after, ..BackendError::new(kind, format!("{}: {}", self.code, self.message)) }
+        // Where the code alone says nothing, the status goes with the words.
+        let end = if status == 404 { " (HTTP 404)" } else { "" };
+        BackendError { retry_after, ..BackendError::new(kind, format!("{}: {}{end}", self.code, self.message)) }
     }
 }
 
@@ -152,7 +185,17 @@ pub fn refuses<'a>(fate: &'a CloudFate, size: &str) -> Option<&'a AzureRefusal> 
 pub(super) fn at_once(fate: &CloudFate, size: &str) -> Option<BackendError> {
     let refusal = refuses(fate, size)?;
     match refusal.told {
-        Told::At(status) => Some(refusal.error(status)),
+        Told::At(status) | Told::Always(status) => Some(refusal.error(status)),
         Told::Later => None,
+    }
+}
+
+/// What becomes of every request and question, where the cloud answers none.
+pub(super) fn always(fate: &CloudFate) -> Option<BackendError> {
+    match fate {
+        CloudFate::Azure { refusal: refusal @ AzureRefusal { told: Told::Always(status), .. }, .. } => {
+            Some(refusal.error(*status))
+        }
+        _ => None,
     }
 }

@@ -74,6 +74,11 @@ impl MemoryCluster {
         self.lock().cloud = fate.clone();
     }
 
+    /// Why the cloud answers nobody, where it does not.
+    pub(super) fn silence(&self) -> Option<BackendError> {
+        azure::always(&self.lock().cloud)
+    }
+
     /// Moves the clock.
     pub fn set_now(&self, now: Timestamp) {
         let mut inner = self.lock();

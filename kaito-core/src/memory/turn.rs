@@ -230,6 +230,9 @@ impl World {
         {
             return Err(error);
         }
+        if let (Some(Kind::AgentPool), Some(error)) = (read.kind(), self.cluster.silence()) {
+            return Err(error);
+        }
         let answer = self.cluster.answer(read);
         if let (Read::Object { .. }, Answer::Object(Some(seen))) = (read, &answer) {
             self.replicas[index].stores.keep_content(seen);
@@ -251,6 +254,9 @@ impl World {
                 return Err(error);
             }
             None => {}
+        }
+        if let (true, Some(error)) = (is_azures, self.cluster.silence()) {
+            return Err(error);
         }
         let written = self.cluster.carry_out(effect)?;
         self.count(effect, true);

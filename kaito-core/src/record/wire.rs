@@ -155,8 +155,12 @@ pub(super) fn refusal(error: &BackendError) -> Value {
 pub(super) fn seen_to_value(seen: &Seen) -> Value {
     match seen {
         Seen::Decoded(object) => json!({ "object": object.to_value() }),
-        Seen::Malformed(Malformed { metadata, kind, status, error }) => {
-            json!({ "malformed": { "kind": kind, "metadata": metadata, "status": status, "error": error } })
+        Seen::Malformed(Malformed { metadata, kind, status, spec, error }) => {
+            let mut malformed = json!({ "kind": kind, "metadata": metadata, "status": status, "error": error });
+            if !spec.is_null() {
+                malformed["spec"] = spec.clone();
+            }
+            json!({ "malformed": malformed })
         }
     }
 }
@@ -176,9 +180,12 @@ pub(super) fn seen_from_value(value: &Value) -> Result<Seen, String> {
         metadata: ObjectMeta,
         #[serde(default)]
         status: Value,
+        #[serde(default)]
+        spec: Value,
         error: String,
     }
     let malformed = value.get("malformed").ok_or("expected an object, readable or malformed")?;
-    let Wire { kind, metadata, status, error } = Wire::deserialize(malformed).map_err(|error| error.to_string())?;
-    Ok(Seen::Malformed(Malformed { metadata: Box::new(metadata), kind, status, error }))
+    let Wire { kind, metadata, status, spec, error } =
+        Wire::deserialize(malformed).map_err(|error| error.to_string())?;
+    Ok(Seen::Malformed(Malformed { metadata: Box::new(metadata), kind, status, spec, error }))
 }

@@ -2,6 +2,7 @@
 
 use super::draft::{Draft, Flow};
 use super::managed::is_held;
+use super::unreadable;
 use super::view::View;
 use kaito_api::vocabulary::finalizers;
 use kaito_core::snapshot::Unread;
@@ -12,5 +13,6 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         all.push(finalizers::KARPENTER_TERMINATION.to_owned());
         draft.claim.finalizers = Some(all);
     }
+    unreadable::forget(view, draft);
     Ok(Flow::Next)
 }

@@ -19,6 +19,13 @@ pub(super) fn is_managed(claim: &NodeClaim) -> bool {
     is_named || (is_classless && is_told) || (is_held(&claim.metadata) && was_taken)
 }
 
+/// The same for a claim of which only this part can be read: one whose class is not told bears a mark of ours, for Karpenter's finalizer is the same.
+pub(super) fn is_managed_part(claim: &NodeClaim) -> bool {
+    let bears_mark =
+        || is_managed_node(&claim.metadata) || annotation(&claim.metadata, annotations::AGENT_POOL_LAUNCH).is_some();
+    is_managed(claim) && (!claim.spec.node_class_ref.group.is_empty() || bears_mark())
+}
+
 /// Whether a Node is of a claim of ours, whatever became of the claim: it says for whom it is, or carries the time that only we write on a pool, and so on its Nodes.
 pub(super) fn is_managed_node(node: &ObjectMeta) -> bool {
     let keys = [labels::WORKSPACE, labels::RAG_ENGINE, labels::KAITO_NODE_CLASS, labels::CREATION_TIMESTAMP];

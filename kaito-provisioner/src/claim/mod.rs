@@ -27,6 +27,7 @@ mod returning; // a Node that was deleted while its pool was started, and may co
 mod status; // the plan of a draft
 mod take; // what a claim takes over from its machine
 mod terminate; // everything is given back
+mod unreadable; // a claim that cannot be read
 mod view; // the claim and what belongs to it, as read
 mod waits; // what is waited for, by when
 
@@ -35,13 +36,11 @@ pub use waits::{WAITS, Wait, states};
 
 use crate::pool::PoolSeen;
 use draft::{Draft, Flow};
-use jiff::SignedDuration;
 use kaito_api::NodeClaim;
 use kaito_api::cloud::AgentPool;
 use kaito_api::vocabulary::labels;
 use kaito_core::driver::Planner;
 use kaito_core::kinds::{KindUse, Typed};
-use kaito_core::plan::{Outcome, Wake};
 use kaito_core::snapshot::{Snapshot, Unread};
 use kaito_core::{Kind, ObjectKey, Plan, Seen, Settings};
 use view::View;
@@ -82,10 +81,16 @@ impl Planner for ClaimPlanner {
     fn plan(&self, root: &ObjectKey, snapshot: &Snapshot, settings: &Settings) -> Result<Plan, Unread> {
         snapshot.need(view::first_reads(root))?;
         let seen = snapshot.seen(root.clone(), kaito_core::read::Freshness::Cached)?;
+        if let Some(seen @ Seen::Malformed(malformed)) = seen {
+            let part = unreadable::Part::of(malformed);
+            if !managed::is_managed_part(&part.claim) {
+                return gone::plan(root, snapshot);
+            }
+            return unreadable::plan(&View::new(root, &part.claim, seen, snapshot)?, &part);
+        }
         let claim = match seen {
             Some(Seen::Decoded(object)) => NodeClaim::of(object).filter(|claim| managed::is_managed(claim)),
-            Some(Seen::Malformed(_)) => return Ok(unreadable()),
-            None => None,
+            Some(Seen::Malformed(_)) | None => None,
         };
         let (Some(claim), Some(seen)) = (claim, seen) else { return gone::plan(root, snapshot) };
         let view = View::new(root, claim, seen, snapshot)?;
@@ -118,11 +123,4 @@ fn claim_of_node(node: &Seen) -> Option<String> {
     let is_ours = || managed::is_managed_node(metadata);
     let of_pool = || managed::label(metadata, labels::AGENT_POOL[0]).filter(|_| is_ours()).map(str::to_owned);
     managed::owner(metadata).map(|owner| owner.name.clone()).or_else(of_pool)
-}
-
-/// A claim that cannot be read keeps what it has.
-fn unreadable() -> Plan {
-    let mut plan = Plan::nothing(Outcome::Failed { reason: "MalformedObject" });
-    plan.wake = Wake::After(SignedDuration::from_mins(10));
-    plan
 }

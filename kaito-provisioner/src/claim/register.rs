@@ -14,7 +14,8 @@ use kaito_core::{Kind, ObjectKey};
 use std::collections::BTreeMap;
 
 /// Annotations of a claim that are about the claim alone.
-const OWN_ANNOTATIONS: [&str; 2] = [annotations::AGENT_POOL_LAUNCH, annotations::TERMINATION_TIMESTAMP];
+const OWN_ANNOTATIONS: [&str; 3] =
+    [annotations::AGENT_POOL_LAUNCH, annotations::TERMINATION_TIMESTAMP, annotations::UNREADABLE];
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let id = draft.status.provider_id.clone();

@@ -16,8 +16,8 @@ use crate::pool::{PoolSeen, PoolState};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::vocabulary::annotations;
-use kaito_core::backend::BackendError;
-use kaito_core::effect::{Effect, EffectId, MetadataPatch, is_dying};
+use kaito_core::backend::{BackendError, ErrorKind};
+use kaito_core::effect::{Effect, EffectError, EffectId, MetadataPatch, is_dying};
 use kaito_core::read::Freshness;
 use kaito_core::snapshot::Unread;
 use kaito_core::units::rfc3339;
@@ -49,7 +49,26 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         Held::Unreadable(why) => going(view, draft, &format!("the agent pool cannot be read: {why}"), asked),
         Held::Unknown(error) => going(view, draft, &not_known(view, error), asked),
     }
+    tell_refusal(view, draft, asked);
     Ok(Flow::Stop)
+}
+
+/// What the API server has refused just now of Node and claim, which is asked for again at the next look. A conflict is no refusal, and what is gone needs none: somebody else was faster.
+fn tell_refusal(view: &View<'_>, draft: &mut Draft, asked: Timestamp) {
+    let is_refused = |error: &&EffectError| {
+        matches!(error.key.kind, Kind::Node | Kind::NodeClaim)
+            && !matches!(error.kind, ErrorKind::Conflict | ErrorKind::NotFound)
+    };
+    let Some(error) = view.snapshot.mishaps().iter().find(is_refused) else { return };
+    let what = format!("cannot {} {}: {}", error.verb, error.key, error.message);
+    let wait = Waiting::new(&waits::LETTING_GO, what, asked);
+    let message = wait.message(view.now());
+    draft.wait(view, wait);
+    if view.claim.is_true(INSTANCE_TERMINATING) {
+        let reason = INSTANCE_TERMINATING.to_owned();
+        draft.say(INSTANCE_TERMINATING, Saying { status: "True", reason, message });
+    }
+    draft.released = false;
 }
 
 /// Until when pods may go by themselves; written down where the claim says how long.

@@ -12,7 +12,7 @@ use kaito_core::backend::BackendError;
 use kaito_core::effect::{Owned, is_dying};
 use kaito_core::kinds::Typed;
 use kaito_core::read::{Freshness, Selector};
-use kaito_core::snapshot::{Lookup, Snapshot, Unread};
+use kaito_core::snapshot::{Snapshot, Unread};
 use kaito_core::{Kind, ObjectKey, Read, Seen};
 
 /// The pool of a claim's name.
@@ -118,9 +118,10 @@ impl<'a> View<'a> {
 
     /// Whether the API server has this very claim now, as far gone as the cache has it: names come back.
     pub(super) fn is_still_there(&self) -> Result<bool, Unread> {
-        let found = self.snapshot.object::<NodeClaim>(self.key.clone(), Freshness::Live)?;
-        let Lookup::Found(live) = found else { return Ok(false) };
-        Ok(live.metadata.uid == self.claim.metadata.uid && is_dying(&live.metadata) == is_dying(&self.claim.metadata))
+        let Some(live) = self.snapshot.seen(self.key.clone(), Freshness::Live)?.map(Seen::metadata) else {
+            return Ok(false);
+        };
+        Ok(live.uid == self.claim.metadata.uid && is_dying(live) == is_dying(&self.claim.metadata))
     }
 
     /// When a condition took the status that it has; when the claim was made, where that is not known.

@@ -121,6 +121,12 @@ waits! {
         evidence "the provisioning state of the agent pool: az aks nodepool show -n NAME",
         next "looks again within 10 seconds; the claim goes when Azure says that there is no such agent pool",
         remedy "see what the activity log of the cluster says of its deletion: a lock, a policy, or pods that do not go";
+
+    /// The API server does not let the node or the claim go.
+    LETTING_GO = "LettingGo" on "InstanceTerminating", 60 minutes, contract false,
+        evidence "finalizers of the claim and of its node: kubectl get nodeclaim NAME -o yaml; kubectl get nodes -l agentpool=NAME -o yaml",
+        next "asks again, ever later, at last every 5 minutes; nothing is let go before what it stands for is gone",
+        remedy "see the API server's words: an admission webhook, a policy, a right that the provisioner lacks, or a schema that refuses the object";
 }
 
 /// The table in Markdown, for the docs.

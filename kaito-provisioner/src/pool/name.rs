@@ -48,3 +48,26 @@ impl From<PoolName> for String {
         name.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_at_most_twelve_small_letters_and_digits() {
+        for (text, is_right) in [
+            ("ws0123456ab", true),
+            ("ws0123456abc", true),
+            ("ws0123456abcd", false),
+            ("a", true),
+            ("", false),
+            ("0ws", false),
+            ("Ws1", false),
+            ("ws-1", false),
+            ("wsé", false),
+        ] {
+            assert_eq!(PoolName::parse(text).is_ok(), is_right, "{text:?}");
+        }
+        assert!(BadName.to_string().contains("1 to 12 lower-case letters or digits"));
+    }
+}

@@ -247,6 +247,7 @@ fn requests_say_what_they_mean() {
         "https://management.azure.com/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks/agentPools/ws0123456ab?api-version=2026-03-01&ignore-pod-disruption-budget=true"
     );
     assert_eq!((delete.method().as_str(), delete.headers()["if-match"].to_str().unwrap()), ("DELETE", "e1"));
+    assert_eq!(delete.headers()["user-agent"], concat!("kaito-gpu-provisioner/", env!("CARGO_PKG_VERSION")));
     let bare = arm().delete(&name(), None, false).unwrap();
     assert!(!bare.headers().contains_key("if-match") && !bare.uri().to_string().contains("budget"));
     assert!(arm().list().unwrap().uri().path().ends_with("/managedClusters/aks/agentPools"));

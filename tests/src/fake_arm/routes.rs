@@ -11,7 +11,8 @@ use http::header::{AUTHORIZATION, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, Method, Uri};
 use jiff::Timestamp;
 use kaito_core::backend::ErrorKind;
-use kaito_core::memory::azure::{self, Told};
+use kaito_core::memory::CloudFate;
+use kaito_core::memory::azure::{self, AzureRefusal, Told};
 use kaito_core::{Kind, ObjectKey};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -80,6 +81,9 @@ impl Azure {
         }
         if let Some(id) = uri.path().strip_prefix("/operations/") {
             return self.operation(id);
+        }
+        if let Some(said) = self.refuses("").filter(|_| self.refuses_all()) {
+            return said;
         }
         let pools = format!("{}/agentPools", cluster_path());
         let Some(below) = uri.path().strip_prefix(&pools) else {
@@ -181,9 +185,13 @@ impl Azure {
     fn refuses(&self, size: &str) -> Option<Said> {
         let inner = self.inner();
         let refusal = azure::refuses(&inner.fate, size)?;
-        let Told::At(status) = refusal.told else { return None };
+        let (Told::At(status) | Told::Always(status)) = refusal.told else { return None };
         let said = flat(status, refusal.code, refusal.message);
         Some(refusal.retry_after_s.map_or(said.clone(), |seconds| said.with("retry-after", seconds.to_string())))
+    }
+
+    fn refuses_all(&self) -> bool {
+        matches!(self.inner().fate, CloudFate::Azure { refusal: AzureRefusal { told: Told::Always(_), .. }, .. })
     }
 
     /// An answer with the address of its operation.

@@ -4,7 +4,7 @@ use super::*;
 use http::Method;
 use kaito_core::backend::ErrorKind;
 use kaito_core::memory::CloudFate;
-use kaito_core::memory::azure::{FAMILY_QUOTA, OTHER_OPERATION, REFUSALS, Told};
+use kaito_core::memory::azure::{CREDENTIAL_EXPIRED, FAMILY_QUOTA, NO_CLUSTER, OTHER_OPERATION, REFUSALS, Told};
 use kaito_operator::arm::StaticToken;
 use kaito_provisioner::Arm;
 use kaito_provisioner::arm::{ClusterId, Endpoint};
@@ -92,6 +92,24 @@ async fn every_refusal_arrives_in_azures_words_at_once_or_as_the_pools_failure()
             (told, answer) => panic!("{}: {told:?} {answer:?}", refusal.word),
         }
     }
+}
+
+#[tokio::test]
+async fn who_or_whose_cluster_is_not_known_is_told_so_whatever_is_asked_in_the_words_of_the_simulated_cloud() {
+    let azure = FakeArm::start(pace(0)).await;
+    let pools = azure.pools();
+    for (refusal, kind, end) in
+        [(&CREDENTIAL_EXPIRED, ErrorKind::Forbidden, ""), (&NO_CLUSTER, ErrorKind::Unavailable, " (HTTP 404)")]
+    {
+        azure.set_fate(CloudFate::Azure { refusal, size: None });
+        let answers = [look(&pools, "ws1").await.unwrap_err(), create(&pools, "ws1").await.unwrap_err()];
+        for error in answers {
+            let words = format!("{}: {}{end}", refusal.code, refusal.message);
+            assert_eq!((error.kind, error.message), (kind, words));
+        }
+    }
+    azure.set_fate(CloudFate::Well);
+    create(&pools, "ws1").await.unwrap();
 }
 
 #[tokio::test]

@@ -1,15 +1,19 @@
 //! Lives of NodeClaims on agent pools, look by look: what is asked of the cloud and when, what is told, and what is never touched.
 
 mod collect; // what nobody claims
+mod held; // the API server lets nothing go
 mod launch; // a machine is asked for
 mod permit; // when none may be
+mod reference; // lives that the reference ends badly
 mod refusals; // what the cloud refuses
 mod repair; // machines that are lost
+mod resized; // a size is edited after the launch
 mod restart; // a process that dies at every write
 mod returning; // nodes that are deleted, and come back
 mod silence; // the cloud does not answer
 mod strange; // whatever is there
 mod terminate; // everything is given back
+mod unreadable; // claims that cannot be read
 
 use kaito_core::{Kind, ObjectKey};
 use kaito_provisioner::ClaimPlanner;
