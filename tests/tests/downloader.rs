@@ -3,9 +3,11 @@
 use kaito_api::vocabulary::containers;
 use kaito_tests::stand::{Stand, said};
 use kaito_tests::training_pod;
+use serde_json::json;
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 /// Says what it was asked, and answers with the next line of `answers`: HTTP status, exit status, content. Without one it is 200 and all is well.
 const CURL: &str = r#"#!/bin/sh
@@ -118,4 +120,49 @@ fn an_address_with_brackets_is_one_address_to_curl_itself() {
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(asked.join().unwrap(), "GET /sets/{a,b}/part[1-2].parquet HTTP/1.1");
     assert_eq!(stand.read("part[1-2].parquet"), "rows");
+}
+
+/// Answers everybody, and then stops without an end: before the first byte, or in the midst of the data.
+fn stall(listener: &TcpListener, answer: &[u8]) {
+    let mut held: Vec<TcpStream> = Vec::new();
+    for stream in listener.incoming() {
+        let stream = stream.unwrap();
+        let _ = (&stream).write_all(answer);
+        held.push(stream);
+    }
+}
+
+#[test]
+fn a_server_that_stops_sending_is_given_up_and_asked_again_and_then_it_is_said() {
+    for (name, answer) in [("silent", &b""[..]), ("half", b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\nrows")] {
+        let stand = Stand::new(env!("CARGO_TARGET_TMPDIR"), &format!("downloader-stalls-{name}"));
+        stand.program("sleep", "#!/bin/sh\n");
+        std::fs::create_dir(stand.path("data")).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/train.parquet", listener.local_addr().unwrap());
+        std::thread::spawn(move || stall(&listener, answer));
+        // No Workspace may name an address of its own pod.
+        let mut container = training_pod::container(containers::DATA_DOWNLOADER, &["https://data.example.com/x"]);
+        let env = container["env"].as_array_mut().unwrap();
+        env.retain(|variable| variable["name"] != "DATA_URLS");
+        env.push(json!({"name": "DATA_URLS", "value": address}));
+        env.push(json!({"name": "STALL_SECONDS", "value": "1"}));
+        let begin = Instant::now();
+        let output = stand.run(&container, &[("/mnt/data", "data")]);
+        assert_eq!(output.status.code(), Some(1), "{name}: {}", said(&output));
+        assert!(begin.elapsed() < Duration::from_secs(20), "{name}: {:?}", begin.elapsed());
+        assert_eq!(said(&output).matches("curl ended with 28").count(), 4, "{name}: {}", said(&output));
+        assert!(stand.read("last-words").contains("train.parquet cannot be downloaded"), "{name}");
+        assert!(stand.names("data").is_empty(), "{name}: what is half is not kept");
+    }
+}
+
+#[test]
+fn a_pod_waits_five_minutes_for_the_next_byte_and_half_a_minute_for_a_server() {
+    let stand = stand("patience");
+    stand.program("curl", &CURL.replace("url=$word; done", "url=$word; done; echo \"$*\" >>\"$STORE/words\""));
+    let output = download(&stand, &["https://data.example.com/x.json"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let words = stand.read("words");
+    assert!(words.contains("--connect-timeout 30 --speed-limit 1000 --speed-time 300 "), "{words}");
 }

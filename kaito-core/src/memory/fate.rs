@@ -116,14 +116,14 @@ pub enum PodFate {
         /// In the kubelet's words.
         message: String,
     },
-    /// Their init containers end with an error, again and again; pods without any become ready.
+    /// Their init containers end with an error, again and again, and run in between; pods without any become ready.
     InitCrashLoop {
         /// With which they end.
         exit_code: i32,
         /// What they said last.
         message: String,
     },
-    /// Their first container ends with an error, again and again.
+    /// Their first container ends with an error, again and again, and runs in between.
     CrashLoop {
         /// With which it ends.
         exit_code: i32,
@@ -160,4 +160,11 @@ pub enum PodFate {
         /// What they print; nothing, where it is lost.
         text: String,
     },
+}
+
+impl PodFate {
+    /// Whether a container ends with an error each time that it is started.
+    pub(super) fn ends_again(&self) -> bool {
+        matches!(self, Self::InitCrashLoop { .. } | Self::CrashLoop { .. } | Self::OutOfMemory | Self::Ends { .. })
+    }
 }

@@ -5,7 +5,6 @@
 //! follows from the failures that are in the draft then (`Draft::may_buy`): what forbids one is a row of the catalogue, and every step that can find such a failure runs before `machines`.
 //!
 //! Not here: how objects look (`crate::manifest`), how much memory a model takes (`crate::sizing`), who calls us (`crate::driver`).
-//! Not here yet: parts of GPUs, nodes that are brought along; a Workspace that asks for such nodes or parts is told so in words, before a machine is paid for.
 
 mod adapters; // LoRA adapters beside the model
 mod admit; // would this be admitted today? late validation, in words

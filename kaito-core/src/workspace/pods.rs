@@ -248,16 +248,25 @@ fn refused_by_hub(pod: &Pod) -> Option<Cause> {
     })
 }
 
+const LOOPS: &str = "CrashLoopBackOff";
+
+/// A kubelet starts a container again at once when it ends for the first time, and pauses from the second time on: one that runs for the third time is in a loop.
+const RESTARTS_OF_A_LOOP: i32 = 2;
+
+/// A container that ends again and again, in words that stay the same whether it waits, runs or has just ended. A pod that is over has no loop left, and says itself why.
 fn crash_loop(pod: &Pod) -> Option<Cause> {
-    const LOOPS: &str = "CrashLoopBackOff";
     containers(pod).find_map(|container| {
-        let looped = container.waits(&failure::CONTAINER_CRASH_LOOP, &[LOOPS])?;
         let end = container.ends().next();
-        let words = end.map_or(looped.words, |end| {
-            let last = end.message.as_deref().map(last_line);
-            container.says(&format!("{LOOPS} (exit code {})", end.exit_code), last.as_deref())
-        });
-        Some(Cause { words, ..looped })
+        let waits = container.waits(&failure::CONTAINER_CRASH_LOOP, &[LOOPS]);
+        let is_again = || container.status.restart_count >= RESTARTS_OF_A_LOOP && !is_over(pod);
+        match (end, waits) {
+            (Some(end), waits) if waits.is_some() || (end.exit_code != 0 && is_again()) => {
+                let last = end.message.as_deref().map(last_line);
+                let words = container.says(&format!("{LOOPS} (exit code {})", end.exit_code), last.as_deref());
+                Some(Cause { row: &failure::CONTAINER_CRASH_LOOP, words })
+            }
+            (_, waits) => waits,
+        }
     })
 }
 

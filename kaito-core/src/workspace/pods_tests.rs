@@ -46,6 +46,15 @@ fn was_killed(is_ready: bool) -> Value {
     status
 }
 
+/// A container that ended with this code before, and was started so often.
+fn started_again(restarts: i32, exit_code: i32, state: &Value) -> Value {
+    let last = ended("Error", exit_code, "Traceback\nValueError: no such model\n");
+    let mut status = with(&json!({"state": state, "last": last}));
+    status["phase"] = json!("Running");
+    status["containerStatuses"][0]["restartCount"] = json!(restarts);
+    status
+}
+
 /// What is said of a pod, the row that it becomes, and what the words mention.
 fn table() -> Vec<(Value, Option<&'static Reason>, &'static str)> {
     let mut looping = waiting("CrashLoopBackOff", "back-off 5m0s");
@@ -156,6 +165,42 @@ fn what_a_kubelet_says_becomes_the_row_that_it_belongs_to_in_its_own_words() {
         &failure::UNSCHEDULABLE,
     ] {
         assert!(rows.contains(&row), "{} is provoked", row.name);
+    }
+}
+
+#[test]
+fn a_loop_is_told_in_the_same_words_whatever_its_container_does_just_now() {
+    const WORDS: &str = "pod a: container web: CrashLoopBackOff (exit code 1): ValueError: no such model";
+    let running = json!({"running": {}});
+    let ends = ended("Error", 1, "ValueError: no such model");
+    for (restarts, state) in [
+        (1, &waiting("CrashLoopBackOff", "back-off 10s")["state"]),
+        (2, &running),
+        (2, &ends),
+        (2, &waiting("CrashLoopBackOff", "back-off 20s")["state"]),
+        (3, &waiting("ContainerCreating", "")["state"]),
+        (700, &running),
+    ] {
+        let pod = pod("a", &started_again(restarts, 1, state));
+        let cause = classify(&[&pod]).map(|cause| (cause.row, cause.words));
+        assert_eq!(cause, Some((&failure::CONTAINER_CRASH_LOOP, WORDS.to_owned())), "{restarts}: {state}");
+    }
+    // What is no loop, or has a better name.
+    let mut ready = started_again(9, 1, &running);
+    ready["containerStatuses"][0]["ready"] = json!(true);
+    let mut evicted = started_again(9, 1, &ends);
+    evicted["phase"] = json!("Failed");
+    evicted["reason"] = json!("Evicted");
+    for (status, row) in [
+        (started_again(1, 1, &running), None),
+        (started_again(1, 1, &ends), None),
+        (started_again(9, 0, &running), None),
+        (started_again(9, 1, &ended("Completed", 0, "")), None),
+        (ready, None),
+        (evicted, Some(&failure::POD_EVICTED)),
+        (started_again(9, 1, &waiting("ErrImagePull", "not found")["state"]), Some(&failure::IMAGE_PULL_ERROR)),
+    ] {
+        assert_eq!(classify(&[&pod("a", &status)]).map(|cause| cause.row), row, "{status}");
     }
 }
 

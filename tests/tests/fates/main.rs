@@ -149,6 +149,36 @@ fn what_is_wrong_for_good_is_told_once_and_not_written_again() {
 }
 
 #[test]
+fn a_container_that_is_started_again_and_ends_again_is_told_once_whether_it_runs_just_now_or_not() {
+    let message = WORDS.to_owned();
+    for (fate, expected) in [
+        (PodFate::CrashLoop { exit_code: 42, message: message.clone() }, "ContainerCrashLoopBackOff"),
+        (PodFate::CrashLoop { exit_code: 139, message: String::new() }, "ContainerCrashLoopBackOff"),
+        (PodFate::InitCrashLoop { exit_code: 9, message }, "ContainerCrashLoopBackOff"),
+        (PodFate::OutOfMemory, "ContainerOOMKilled"),
+    ] {
+        let mut stage = stage(&pods(fate.clone()));
+        stage.put(&manifests::secret("my-registry", "kubernetes.io/dockerconfigjson", &[".dockerconfigjson"]));
+        stage.put(&manifests::adapters("phi"));
+        (&mut stage as &mut dyn Stage).until_refused("phi", "InferenceReady", expected, "phi-0");
+        let (words, writes) = (condition(&stage, "phi", "InferenceReady"), stage.writes());
+        let (mut ran, mut restarts) = (0, std::collections::BTreeSet::new());
+        for _ in 0..60 {
+            stage.world().advance(jiff::SignedDuration::from_secs(30));
+            let status = stage.get(Kind::Pod, "phi-0").expect("it is there")["status"].clone();
+            let all = ["initContainerStatuses", "containerStatuses"].map(|list| status[list].as_array().cloned());
+            let all: Vec<Value> = all.into_iter().flatten().flatten().collect();
+            let loops = all.iter().find(|container| container["restartCount"] != 0).expect("one is restarted");
+            ran += u32::from(loops["state"].get("running").is_some());
+            restarts.insert(loops["restartCount"].as_u64());
+            assert_eq!(condition(&stage, "phi", "InferenceReady"), words, "{fate:?}: {loops}");
+        }
+        assert!(ran >= 5 && restarts.len() >= 4, "{fate:?}: it runs in between: {ran}, {restarts:?}");
+        assert_eq!(stage.writes(), writes, "{fate:?}: a restart is no news");
+    }
+}
+
+#[test]
 fn machines_that_a_provisioner_gives_up_are_asked_for_ever_more_rarely_and_its_words_stay() {
     let fate = cloud(CloudFate::GivesUp { reason: "InsufficientCapacityError".to_owned(), message: WORDS.to_owned() });
     let mut stage = stage(&fate);

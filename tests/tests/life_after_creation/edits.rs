@@ -1,6 +1,9 @@
 //! What each edit does: the first table of `docs/life-after-creation.md`, row by row.
 
-use super::objects::{adapted, adapter, configured, nothing, own, phi, settings, trained, training, training_settings};
+use super::objects::{
+    adapted, adapter, configured, nothing, on_transformers, own, own_on_two, phi, settings, trained, training,
+    training_settings,
+};
 use super::{stage, until_done};
 use kaito_core::{Kind, Settings, admission};
 use kaito_tests::manifests;
@@ -184,6 +187,15 @@ fn edits() -> Vec<Edit> {
         ),
         of("any other annotation or label", phi, annotation("team", "blue"), ALLOWED, NOTHING),
         of("`resource.count`", || manifests::two_nodes("x"), resource(json!({"count": 3})), REFUSED, NOTHING),
+        of("`resource.count`, of a template", own, resource(json!({"count": 3})), REFUSED, NOTHING),
+        of("`resource.count`, of a template: fewer", own_on_two, resource(json!({"count": 1})), REFUSED, NOTHING),
+        of(
+            "`resource.count`, of the transformers runtime",
+            on_transformers,
+            resource(json!({"count": 3})),
+            REFUSED,
+            NOTHING,
+        ),
         of(
             "`resource.instanceType`",
             phi,

@@ -7,10 +7,10 @@ mod objects; // what is edited
 
 use jiff::SignedDuration;
 use kaito_core::memory::{Fate, Pace, PodFate, World};
-use kaito_core::{Kind, Settings};
+use kaito_core::{Kind, ObjectKey, Settings};
 use kaito_tests::manifests;
 use kaito_tests::stage::{MemoryStage, Stage, condition, state};
-use objects::{adapter, configured, own, phi, settings};
+use objects::{adapter, configured, on_transformers, own, phi, settings};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -218,4 +218,40 @@ fn a_workspace_goes_after_its_machines_and_its_children_after_it() {
         assert!(!workspace || (*set && *service), "pods and addresses go with it, not before");
     }
     assert!(moments.contains(&(false, true, true, true)), "it waits for its machines: {moments:?}");
+}
+
+/// The number of machines that was settled on stands in the status.
+fn settle_on(stage: &mut MemoryStage, target: usize) {
+    let root = ObjectKey::new(Kind::Workspace, "default", "x");
+    let workspace = stage.get(Kind::Workspace, "x").unwrap();
+    let (uid, mut status) = (workspace["metadata"]["uid"].as_str().unwrap().to_owned(), workspace["status"].clone());
+    status["targetNodeCount"] = json!(target);
+    stage.world().cluster().with_store(|store| store.write_status(&root, &uid, None, &status)).unwrap();
+}
+
+#[test]
+fn more_machines_and_fewer_are_asked_for_one_by_one_as_the_number_that_was_settled_on_changes() {
+    for (what, manifest) in [("a template", own()), ("the transformers runtime", on_transformers())] {
+        let mut stage = stage();
+        stage.put(&manifest);
+        until_done(&mut stage);
+        let uids = |stage: &MemoryStage| -> BTreeSet<String> {
+            stage.list(Kind::NodeClaim).iter().map(|claim| claim["metadata"]["uid"].to_string()).collect()
+        };
+        let first = uids(&stage);
+        for target in [3, 1] {
+            settle_on(&mut stage, target);
+            stage.pass_time();
+            let counts = [Kind::NodeClaim, Kind::Node, Kind::Pod].map(|kind| stage.list(kind).len());
+            assert_eq!(counts, [target; 3], "{what}, {target}: claims, nodes, pods");
+            assert!(uids(&stage).is_superset(&first), "{what}, {target}: the machine of the first pod stays");
+            let workspace = stage.get(Kind::Workspace, "x").unwrap();
+            assert_eq!(workspace["status"]["workerNodes"].as_array().map(Vec::len), Some(target), "{what}");
+            assert_eq!(
+                (state(&stage, "x").as_str(), &workspace["status"]["targetNodeCount"]),
+                ("Ready", &json!(target))
+            );
+            (&mut stage as &mut dyn Stage).expect_quiet();
+        }
+    }
 }

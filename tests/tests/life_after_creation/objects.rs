@@ -11,6 +11,18 @@ pub(crate) fn own() -> Value {
     manifests::own_template("x")
 }
 
+pub(crate) fn own_on_two() -> Value {
+    let mut manifest = own();
+    manifest["resource"]["count"] = json!(2);
+    manifest
+}
+
+pub(crate) fn on_transformers() -> Value {
+    let mut manifest = manifests::preset("x", "phi-4", "Standard_NC24ads_A100_v4");
+    manifest["metadata"]["annotations"] = json!({"kaito.sh/runtime": "transformers"});
+    manifest
+}
+
 pub(crate) fn training() -> Value {
     manifests::training_on_volume("x")
 }

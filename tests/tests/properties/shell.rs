@@ -13,7 +13,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -82,8 +82,8 @@ fn programs() -> &'static Path {
     })
 }
 
-/// What the programs of a command line are given when a shell runs it, in pod 0 and in another.
-fn words(line: &str) -> Vec<String> {
+/// What the programs of a command line are given when a shell runs it with these arguments, in pod 0 and in another.
+fn words(line: &str, arguments: &[String]) -> Vec<String> {
     let folder = programs();
     // Programs of the images, which are not here; that a user's text names them is not tried.
     let line = kubelet::expanded(line)
@@ -93,6 +93,7 @@ fn words(line: &str) -> Vec<String> {
     for pod in ["0", "1"] {
         let ran = Command::new("/bin/sh")
             .args(["-c", &line])
+            .args(arguments.iter().map(|argument| kubelet::expanded(argument)))
             .current_dir(folder)
             .env_clear()
             .env("PATH", folder)
@@ -107,16 +108,16 @@ fn words(line: &str) -> Vec<String> {
     all
 }
 
-/// Every command line in an object that a shell reads: the first word after `sh -c`.
-fn lines(value: &Value, found: &mut Vec<String>) {
+/// Every command line in an object that a shell reads, the first word after `sh -c`, with what comes after it: the name of the program and its arguments.
+fn lines(value: &Value, found: &mut Vec<(String, Vec<String>)>) {
     match value {
         Value::Object(fields) => {
             let words = |key: &str| fields.get(key).and_then(Value::as_array).into_iter().flatten();
             let all: Vec<&str> = words("command").chain(words("args")).filter_map(Value::as_str).collect();
-            if let [program, "-c", line, ..] = all.as_slice()
+            if let [program, "-c", line, arguments @ ..] = all.as_slice()
                 && program.ends_with("sh")
             {
-                found.push((*line).to_owned());
+                found.push(((*line).to_owned(), arguments.iter().map(|&argument| argument.to_owned()).collect()));
             }
             fields.values().for_each(|value| lines(value, found));
         }
@@ -130,17 +131,21 @@ fn holds(object: &Value, texts: &[&str]) -> Result<usize, TestCaseError> {
     let mut found = Vec::new();
     lines(object, &mut found);
     prop_assert!(!found.is_empty());
+    // Those that are alike, as shrinking makes them, are counted once.
+    let texts: BTreeSet<&str> = texts.iter().copied().collect();
     let mut arrived = 0;
-    for line in found {
-        // Scripts of ours get what a user writes as arguments, or assigned at their head.
+    for (line, arguments) in found {
+        // Scripts of ours get what a user writes as arguments, or assigned at their head; their body is the same for everybody. What it does with them is tried where it is run as a whole.
         let line = match line.split_once("\nset -eu") {
-            Some((head, _)) if head.contains(BEGIN) => {
-                format!("{head}\npython3 \"$VOL_DIR\" \"$IMG_REF\" \"$ANNOTATIONS_DATA\" \"$SENTINEL_PATH\"")
+            Some((head, body)) => {
+                prop_assert!(!body.contains(BEGIN) && !body.contains(END), "planted into the body of a script: {line}");
+                let assigned = ["VOL_DIR", "IMG_REF", "ANNOTATIONS_DATA", "SENTINEL_PATH"];
+                let told: Vec<String> = assigned.iter().map(|name| format!("\"${{{name}-}}\"")).collect();
+                format!("{head}\npython3 \"$@\" {}", told.join(" "))
             }
-            Some(_) => continue,
             None => line,
         };
-        for word in words(&line) {
+        for word in words(&line, &arguments) {
             // JSON writes some characters in another way; it is one word all the same.
             let is_json = word.starts_with('{');
             let parts = word.matches(BEGIN).count() + word.matches(END).count();
@@ -204,8 +209,8 @@ fn serving<'a>(facts: &Facts, nodes: u32, texts: &'a [String]) -> Serving<'a> {
     }
 }
 
-/// A training of which every text of the user's is one of these.
-fn training(texts: &[String]) -> Value {
+/// A training with this input, of which every text of the user's is one of these.
+fn training(texts: &[String], input: Input<'_>) -> Value {
     let facts = facts(manifests::tuning("a"));
     let Task::Tuning { params, weights, .. } = facts.task else { unreachable!("a training tunes") };
     let results = Results { directory: texts[0].clone(), written: Some(texts[1].clone()) };
@@ -221,7 +226,7 @@ fn training(texts: &[String]) -> Value {
         placement: Placement::default(),
         config_map: &texts[5],
         results: &results,
-        input: Input::Urls(&texts[6..8]),
+        input,
         output: Output::Image { image: &texts[8], secret: &texts[5] },
         registry: images::DEFAULT_REGISTRY,
         azure_spot: false,
@@ -238,14 +243,18 @@ proptest! {
         for (facts, nodes) in served() {
             let serving = serving(&facts, nodes, &texts);
             let arrived = holds(&manifest::stateful_set(&serving).to_wire(), &all)?;
-            prop_assert!(arrived > 0, "nothing was planted for {} on {}", facts.model.id, facts.hardware.name);
-            prop_assert!(facts.engine() != Some(Engine::Vllm) || nodes == 1 || arrived >= 8, "the address of the leader is planted: {arrived}");
+            prop_assert!(arrived > 4, "beside what the puller of the adapter is given, nothing was planted for {} on {}", facts.model.id, facts.hardware.name);
+            prop_assert!(facts.engine() != Some(Engine::Vllm) || nodes == 1 || arrived >= 12, "the address of the leader is planted: {arrived}");
         }
     }
 
     #[test]
     fn no_text_of_a_user_leaves_its_word_in_a_command_of_a_training(texts in vec(planted(), 9)) {
         let all: Vec<&str> = texts.iter().map(String::as_str).collect();
-        prop_assert!(holds(&training(&texts), &all)? >= 3);
+        let urls = holds(&training(&texts, Input::Urls(&texts[6..8])), &all)?;
+        prop_assert!(urls >= 3, "{urls}");
+        let image = Input::Image { name: &texts[6], image: &texts[7], secrets: &texts[4..5] };
+        let pulled = holds(&training(&texts, image), &all)?;
+        prop_assert_eq!(pulled, urls + 2, "its image arrives in the puller, in each of two pods");
     }
 }

@@ -1,8 +1,9 @@
 //! What a kubelet says of the containers of a pod: the `status` of the pod, from how far it has come and from its fate.
 
+use super::after;
 use crate::memory::PodFate;
 use crate::units::rfc3339;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodStatus};
 use serde_json::{Value, json};
 
@@ -16,10 +17,27 @@ pub(super) struct Progress {
     pub(super) ready: Option<Timestamp>,
     /// When its work is done; `None` while it is not, and where it serves.
     pub(super) done: Option<Timestamp>,
+    pub(super) now: Timestamp,
+    /// How long one runs that ends with an error, and how long it is not started again then.
+    pub(super) turn: SignedDuration,
 }
 
 /// The restarts after which nothing new is said of a container that ends again and again.
-const RESTARTS: u32 = 5;
+const RESTARTS: i32 = 5;
+
+impl Progress {
+    /// How many turns have passed of a container that ends again and again: it runs, is started again at once, and from then on after a pause each time.
+    fn turns(&self, since: Timestamp) -> i32 {
+        let passed = self.now.duration_since(since);
+        (0..2 * RESTARTS).find(|turns| passed < self.turn * (turns + 1)).unwrap_or(2 * RESTARTS)
+    }
+
+    /// When something else is to be said of such a container.
+    pub(super) fn next_turn(&self) -> Option<Timestamp> {
+        let since = self.pulled?;
+        Some(self.turns(since)).filter(|turns| *turns < 2 * RESTARTS).map(|turns| after(since, self.turn * (turns + 1)))
+    }
+}
 
 /// The status of a pod that a node has taken. `missing` is what a kubelet says when it cannot make a container.
 pub(super) fn status(pod: &Pod, spec: &PodSpec, progress: &Progress, fate: &PodFate, missing: Option<&str>) -> Value {
@@ -165,15 +183,25 @@ impl Here<'_> {
 
     /// It ends with an error: for good, or again and again.
     fn failing(&self, container: &Container, at: Timestamp, exit_code: i32, reason: &str, message: &str) -> Value {
-        let end = terminated(at, at, exit_code, reason, message);
         if self.ends {
-            return said(container, false, &end);
+            return said(container, false, &terminated(at, at, exit_code, reason, message));
         }
-        let name = self.pod.metadata.name.as_deref().unwrap_or_default();
-        let words = format!("back-off 5m0s restarting failed container={} pod={name}", container.name);
-        let mut said = said(container, false, &waiting("CrashLoopBackOff", Some(&words)));
-        said["restartCount"] = json!(RESTARTS);
-        said["lastState"] = end;
+        let turns = self.progress.turns(at);
+        let begin_of = |turns: i32| after(at, self.progress.turn * turns);
+        let runs = turns == 0 || turns % 2 == 1;
+        let mut said = if runs {
+            said(container, false, &json!({"running": {"startedAt": rfc3339(begin_of(turns))}}))
+        } else {
+            let name = self.pod.metadata.name.as_deref().unwrap_or_default();
+            let words = format!("back-off 5m0s restarting failed container={} pod={name}", container.name);
+            said(container, false, &waiting("CrashLoopBackOff", Some(&words)))
+        };
+        said["restartCount"] = json!((turns + 1) / 2);
+        if turns > 0 {
+            // Before a run that is not the second comes a pause.
+            let end = if runs && turns > 1 { turns - 1 } else { turns };
+            said["lastState"] = terminated(begin_of(end - 1), begin_of(end), exit_code, reason, message);
+        }
         said
     }
 }

@@ -80,7 +80,15 @@ impl Planner for Kubelet {
             pulled: Some(pulled).filter(|at| now >= *at && is_mounted),
             ready: Some(ready).filter(|at| now >= *at),
             done: Some(next).filter(|at| ends && now >= *at),
+            now,
+            turn: self.pace.load / 2,
         };
+        if !ends
+            && self.fate.ends_again()
+            && let Some(turn) = progress.next_turn()
+        {
+            wait_until(&mut plan, now, turn);
+        }
         let missing = missing_key(spec, key.namespace(), snapshot)?;
         let new = containers::status(pod, spec, &progress, &self.fate, missing.as_deref());
         set_status(&mut plan, key, &pod.metadata, status_of(pod).as_ref(), new);
