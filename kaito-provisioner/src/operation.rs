@@ -133,9 +133,9 @@ impl Operation {
         }
     }
 
-    /// The pool does not show what was asked for: at first that is waited for.
+    /// The pool does not show what was asked for: at first that is waited for. A beginning that lies far ahead was written by a clock that is wrong, and says nothing of how long ago it was.
     fn unseen(&mut self, now: Timestamp, within: SignedDuration, why: &str) -> Verdict {
-        if now.duration_since(self.started_at) < within { Verdict::Running } else { self.supersede(why) }
+        if now.duration_since(self.started_at).abs() < within { Verdict::Running } else { self.supersede(why) }
     }
 
     fn supersede(&mut self, why: &str) -> Verdict {

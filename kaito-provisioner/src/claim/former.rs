@@ -1,10 +1,11 @@
 //! Nodes whose machine is gone with its pool, and that are still there: of earlier claims of this name, whose finalizer nobody else is left to take away, or of an earlier attempt of this one.
 //!
-//! They go before a pool is asked for: a kubelet that finds a Node of its name takes it, and makes no other when that one goes. One that the cache shows only then goes while the machine is made.
+//! They go before a pool is asked for: a kubelet that finds a Node of its name takes it, and makes no other when that one goes. One that the cache shows only then goes while the machine is made, and a machine that registers none afterwards is replaced (`returning`).
 
 use super::draft::{Draft, Flow};
-use super::launch::POLL;
+use super::launch::{AT_ONCE, POLL};
 use super::managed::{is_held, is_our_node};
+use super::returning;
 use super::terminate::free_nodes;
 use super::view::{Held, View, is_of, nodes_of, owned_node};
 use super::waits::{PREDECESSOR, Waiting};
@@ -15,10 +16,23 @@ use kaito_core::read::Freshness;
 use kaito_core::snapshot::Unread;
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
-    if !view.former_nodes.is_empty() && matches!(view.pool_surely()?, Held::Absent | Held::Own(..)) {
-        // What a cache shows of them may long be gone.
-        clear(view, draft, ours(view)?.into_iter().filter(|node| !is_of(node, view.claim)).collect());
+    if view.former_nodes.is_empty() {
+        return Ok(Flow::Next);
     }
+    let held = view.pool_surely()?;
+    if !matches!(held, Held::Absent | Held::Own(..)) {
+        return Ok(Flow::Next);
+    }
+    // What a cache shows of them may long be gone.
+    let there: Vec<&Node> = ours(view)?.into_iter().filter(|node| !is_of(node, view.claim)).collect();
+    // The machine of this claim may have taken it for its own, and registers no other then: that it goes is written down first.
+    if let (Held::Own(..), [node, ..], false) = (held, there.as_slice(), returning::is_told(view)) {
+        let name = node.metadata.name.as_deref().unwrap_or_default();
+        returning::say(view, draft, "Unknown", format!("node {name} of an earlier claim goes"), view.now());
+        draft.look_again(AT_ONCE);
+        return Ok(Flow::Next);
+    }
+    clear(view, draft, there);
     Ok(Flow::Next)
 }
 

@@ -9,7 +9,7 @@ use super::permit::{Permit, permit};
 use super::record::{self, Record};
 use super::view::{Held, View, owned_pool, pool_key};
 use super::waits::{self, Wait, Waiting};
-use super::{cluster, former, mishaps, take};
+use super::{cluster, former, mishaps, returning, take};
 use crate::class::{ErrorClass, Failure};
 use crate::operation::{Doing, Operation, Verdict};
 use crate::pool::{NodeOf, PoolRequest, PoolSeen, PoolState, node_of};
@@ -235,7 +235,7 @@ fn watch(view: &View<'_>, draft: &mut Draft, pool: &PoolSeen) -> Result<Flow, Un
             wait_for_pool(view, draft, &operation);
             Ok(Flow::Stop)
         }
-        Verdict::Done => Ok(joined(view, draft, pool, &operation)),
+        Verdict::Done => joined(view, draft, pool, &operation),
         Verdict::Failed => failed(view, draft, record, &operation).map(|()| Flow::Stop),
     }
 }
@@ -267,7 +267,7 @@ fn failed(view: &View<'_>, draft: &mut Draft, mut record: Record, operation: &Op
 }
 
 /// The pool is as it was asked for: the claim is launched as soon as its Node says which machine it is. That a Node is absent is no reason to take a pool away.
-fn joined(view: &View<'_>, draft: &mut Draft, pool: &PoolSeen, operation: &Operation) -> Flow {
+fn joined(view: &View<'_>, draft: &mut Draft, pool: &PoolSeen, operation: &Operation) -> Result<Flow, Unread> {
     let what = match node_of(&pool.name, view.nodes.iter().copied()) {
         NodeOf::Is(_, provider_id) => {
             take::labels(view, draft, pool);
@@ -275,8 +275,10 @@ fn joined(view: &View<'_>, draft: &mut Draft, pool: &PoolSeen, operation: &Opera
             provider_id.clone_into(&mut draft.status.provider_id);
             pool.image.clone_into(&mut draft.status.image_id);
             draft.say(LAUNCHED, Saying::yes(LAUNCHED));
-            return Flow::Next;
+            return Ok(Flow::Next);
         }
+        // A Node that its machine may have taken for its own was let go.
+        NodeOf::NotYet if returning::step(view, draft)? == Flow::Stop => return Ok(Flow::Stop),
         NodeOf::NotYet => format!("agent pool {} is made, and its node has not joined the cluster", view.name()),
         NodeOf::Several(count) => {
             format!("agent pool {} has {count} nodes, of which one will go", view.name())
@@ -284,7 +286,7 @@ fn joined(view: &View<'_>, draft: &mut Draft, pool: &PoolSeen, operation: &Opera
     };
     draft.wait(view, Waiting::new(&waits::NODE_PENDING, what, operation.started_at));
     draft.look_again(SignedDuration::from_mins(1));
-    Flow::Stop
+    Ok(Flow::Stop)
 }
 
 /// What the cloud refused, in its words; `record` has the refusal in it.

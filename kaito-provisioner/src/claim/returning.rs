@@ -17,6 +17,11 @@ use kaito_core::snapshot::Unread;
 /// How long a machine may take to register its Node anew once its pool is done: longer than any start of a cluster.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(90);
 
+/// Whether it is written down that a Node went.
+pub(super) fn is_told(view: &View<'_>) -> bool {
+    view.claim.condition(HEALTHY).is_some_and(|said| said.reason == NODE_RETURNING.name)
+}
+
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let told = view.claim.condition(HEALTHY).filter(|said| said.reason == NODE_RETURNING.name);
     let Some(told) = told else { return Ok(Flow::Next) };
@@ -28,7 +33,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     }
     let Held::Own(pool, _) = view.pool(Freshness::Live)? else { return Ok(Flow::Next) };
     let since = view.since(HEALTHY);
-    let name = view.claim.node_name().unwrap_or_default();
+    let name = view.claim.node_name().map_or_else(|| "of an earlier claim".to_owned(), str::to_owned);
     if let Some(word) = in_motion(&pool.state) {
         say(view, draft, "Unknown", format!("node {name} was deleted while its agent pool is {word}"), since);
         return Ok(Flow::Next);
@@ -36,7 +41,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let is_over = told.status == "False" && view.now() >= since.saturating_add(PATIENCE).unwrap_or(Timestamp::MAX);
     if is_over && is_alone(view)? {
         let minutes = PATIENCE.as_mins();
-        let why = format!("node {name} was deleted, and its machine has registered none for {minutes} minutes");
+        let why = format!("node {name} was deleted, and the machine has registered none for {minutes} minutes");
         lost::delete(view, draft, why);
         return Ok(Flow::Stop);
     }

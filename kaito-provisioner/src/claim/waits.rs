@@ -86,7 +86,7 @@ waits! {
         next "replaces the machine if its node is not ready",
         remedy "see what the node says of itself";
 
-    /// The node was deleted while its agent pool was started, stopped or changed: a machine that comes up registers another.
+    /// The node was deleted while its agent pool was made, started, stopped or changed: a machine that comes up registers another.
     NODE_RETURNING = "NodeReturning" on "NodeHealthy", 60 minutes, contract false,
         evidence "nodes with the label agentpool=NAME: kubectl get nodes -l agentpool=NAME; provisioning state and power state of the agent pool: az aks nodepool show -n NAME",
         next "takes the node that the machine registers; replaces the machine when its agent pool is done and 90 minutes later there is none",

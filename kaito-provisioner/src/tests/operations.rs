@@ -53,6 +53,8 @@ fn a_pool_decides_how_its_operation_stands() {
         (Create, Some("Deleting"), 5, Verdict::Failed, Some(ErrorClass::Superseded)),
         (Create, None, 0, Verdict::Running, None),
         (Create, None, 1, Verdict::Failed, Some(ErrorClass::Superseded)),
+        // Begun by a clock that is ahead.
+        (Create, None, -174, Verdict::Failed, Some(ErrorClass::Superseded)),
         (Delete, None, 0, Verdict::Done, None),
         (Delete, Some("deleting"), 50, Verdict::Running, None),
         (Delete, Some("Succeeded"), 1, Verdict::Running, None),

@@ -4,7 +4,7 @@ use super::{MACHINE, NAME, condition, key, node_key, running, stage, tried};
 use jiff::SignedDuration;
 use kaito_core::read::Selector;
 use kaito_core::snapshot::Answer;
-use kaito_core::{Kind, Read};
+use kaito_core::{Kind, ObjectKey, Read};
 use kaito_provisioner::ClaimPlanner;
 use kaito_tests::cloud_by_hand::{CloudByHand, pool};
 use serde_json::json;
@@ -126,8 +126,8 @@ fn no_machine_is_asked_for_while_a_node_of_its_name_is_there_and_one_of_this_cla
     assert!(!cloud.has(&joined) && cloud.has(&pool(NAME)));
 }
 
-#[test]
-fn a_node_of_an_earlier_claim_that_a_cache_shows_late_goes_while_the_machine_is_made() {
+/// A claim whose pool is asked for while a cache does not show the Node of an earlier claim.
+fn asked_for_too_early() -> (CloudByHand, ObjectKey) {
     let mut cloud = stage();
     let former = cloud.node_joins("n1", NAME, MACHINE);
     cloud.edit(&former, |value| {
@@ -138,8 +138,35 @@ fn a_node_of_an_earlier_claim_that_a_cache_shows_late_goes_while_the_machine_is_
     cloud.cached.insert(nodes.clone(), Answer::List(Vec::new()));
     cloud.look(&ClaimPlanner, &key());
     assert!(cloud.has(&pool(NAME)), "it is asked for at once");
-    cloud.pool_is(NAME, "Creating", None);
     cloud.cached.remove(&nodes);
+    (cloud, former)
+}
+
+#[test]
+fn a_node_of_an_earlier_claim_that_a_cache_shows_late_goes_while_the_machine_is_made() {
+    let (mut cloud, former) = asked_for_too_early();
+    cloud.pool_is(NAME, "Creating", None);
+    cloud.look(&ClaimPlanner, &key());
+    assert!(cloud.has(&former), "that it goes is written down first");
+    assert_eq!(condition(&cloud, "NodeHealthy")[1], "NodeReturning");
     cloud.look(&ClaimPlanner, &key());
     assert!(!cloud.has(&former) && cloud.has(&pool(NAME)));
+    cloud.pool_is(NAME, "Succeeded", None);
+    cloud.node_joins("n1", NAME, MACHINE);
+    cloud.settle(&ClaimPlanner, &key());
+    assert_eq!([condition(&cloud, "Ready")[0].as_str(), &condition(&cloud, "NodeHealthy")[0]], ["True", "True"]);
+}
+
+#[test]
+fn a_machine_that_took_the_node_of_an_earlier_claim_and_registers_no_other_is_replaced() {
+    let (mut cloud, former) = asked_for_too_early();
+    cloud.pool_is(NAME, "Succeeded", None);
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!cloud.has(&former) && !is_going(&cloud));
+    cloud.wait(SignedDuration::from_mins(89));
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!is_going(&cloud));
+    cloud.wait(SignedDuration::from_mins(2));
+    cloud.look(&ClaimPlanner, &key());
+    assert!(is_going(&cloud));
 }
