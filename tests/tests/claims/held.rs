@@ -1,20 +1,12 @@
 //! The API server does not let a Node or a claim go: that is told in its words, asked again, and nothing is lost by it.
 
-use super::{NAME, condition, key, node_key, running, tried};
+use super::{NAME, condition, key, looks, node_key, running, tried};
 use jiff::SignedDuration;
 use kaito_core::Kind;
 use kaito_core::backend::{BackendError, ErrorKind};
-use kaito_provisioner::ClaimPlanner;
 use kaito_tests::cloud_by_hand::{CloudByHand, pool};
 
 const WORDS: &str = "admission webhook \"finalizers.example.com\" denied the request";
-
-fn looks(cloud: &mut CloudByHand, times: usize) {
-    for _ in 0..times {
-        cloud.look(&ClaimPlanner, &key());
-        cloud.wait(SignedDuration::from_secs(10));
-    }
-}
 
 /// A claim that goes, whose pool is still there.
 fn going() -> CloudByHand {

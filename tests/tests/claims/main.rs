@@ -15,9 +15,10 @@ mod strange; // whatever is there
 mod terminate; // everything is given back
 mod unreadable; // claims that cannot be read
 
+use jiff::SignedDuration;
 use kaito_core::{Kind, ObjectKey};
 use kaito_provisioner::ClaimPlanner;
-use kaito_tests::cloud_by_hand::CloudByHand;
+use kaito_tests::cloud_by_hand::{CloudByHand, pool};
 use serde_json::{Value, json};
 
 /// The name of the claim, and so of its pool.
@@ -96,4 +97,23 @@ fn condition(cloud: &CloudByHand, type_: &str) -> [String; 3] {
 
 fn tried(cloud: &CloudByHand, what: &str) -> usize {
     cloud.tried.iter().filter(|tried| tried.starts_with(what)).count()
+}
+
+/// Looks at the claim so many times, with ten seconds between.
+fn looks(cloud: &mut CloudByHand, times: usize) {
+    for _ in 0..times {
+        cloud.look(&ClaimPlanner, &key());
+        cloud.wait(SignedDuration::from_secs(10));
+    }
+}
+
+/// Deletes a claim whose pool was just asked for: it goes after the pool, and after any request that may still be under way.
+fn takes_its_pool_along(cloud: &mut CloudByHand) {
+    cloud.delete(&key());
+    looks(cloud, 3);
+    assert!(!cloud.has(&pool(NAME)));
+    assert!(cloud.has(&key()), "a request may still be under way");
+    cloud.wait(SignedDuration::from_mins(2));
+    looks(cloud, 2);
+    assert!(!cloud.has(&key()));
 }

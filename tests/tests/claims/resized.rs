@@ -18,18 +18,19 @@ fn resize(cloud: &mut CloudByHand, requirements: &Value) {
     cloud.edit(&key(), |claim| claim["spec"]["requirements"] = requirements.clone());
 }
 
-fn looks(cloud: &mut CloudByHand, times: usize) {
-    for _ in 0..times {
-        cloud.look(&ClaimPlanner, &key());
-        cloud.wait(SignedDuration::from_mins(1));
-    }
-}
-
 fn judge(cloud: &mut CloudByHand, told: &str) {
     assert_eq!(tried(cloud, "create AgentPool"), 1, "{told}: {:?}", cloud.tried);
     assert_eq!(tried(cloud, "delete"), 0, "{told}: {:?}", cloud.tried);
     assert_eq!(cloud.get(&pool(NAME))["spec"]["size"], "Standard_NC24ads_A100_v4");
     assert_eq!(condition(cloud, "Ready")[0], "True", "{told}");
+}
+
+/// So many minutes go by, with a look at the claim in each.
+fn pass(cloud: &mut CloudByHand, minutes: usize) {
+    for _ in 0..minutes {
+        cloud.look(&ClaimPlanner, &key());
+        cloud.wait(SignedDuration::from_mins(1));
+    }
 }
 
 #[test]
@@ -43,12 +44,12 @@ fn a_size_that_is_edited_while_the_machine_is_being_made_buys_no_second_one() {
                 cloud.cached.insert(Read::object(pool(NAME)), Answer::Object(None));
             }
             resize(&mut cloud, &requirements);
-            looks(&mut cloud, 4);
+            pass(&mut cloud, 4);
             cloud.cached.clear();
             cloud.pool_is(NAME, "Succeeded", None);
-            looks(&mut cloud, 2);
+            pass(&mut cloud, 2);
             cloud.node_joins("n1", NAME, MACHINE);
-            looks(&mut cloud, 8);
+            pass(&mut cloud, 8);
             judge(&mut cloud, &told);
         }
     }
@@ -60,14 +61,14 @@ fn a_size_that_is_edited_under_a_machine_that_runs_changes_nothing() {
         let mut cloud = running();
         let labels = cloud.get(&node_key())["metadata"]["labels"].clone();
         resize(&mut cloud, &requirements);
-        looks(&mut cloud, 40);
+        pass(&mut cloud, 40);
         // While its node is away for a little, nothing but its pool speaks for the machine.
         for (status, minutes) in [("Unknown", 5), ("True", 5)] {
             let now = cloud.now().to_string();
             cloud.edit(&node_key(), |node| {
                 node["status"]["conditions"] = json!([{"type": "Ready", "status": status, "lastTransitionTime": now}]);
             });
-            looks(&mut cloud, minutes);
+            pass(&mut cloud, minutes);
         }
         cloud.tried.push("create AgentPool, when it was asked for".to_owned());
         judge(&mut cloud, &requirements.to_string());

@@ -1,6 +1,6 @@
 //! A claim that is deleted gives everything back, in order, and asks the pods first.
 
-use super::{MACHINE, NAME, claim, condition, key, node_key, running, stage_with, tried};
+use super::{MACHINE, NAME, claim, condition, key, looks, node_key, running, stage_with, takes_its_pool_along, tried};
 use jiff::SignedDuration;
 use kaito_core::backend::{BackendError, ErrorKind};
 use kaito_core::plan::Wake;
@@ -20,13 +20,6 @@ fn put_pod(cloud: &mut CloudByHand, name: &str, annotations: &Value) -> ObjectKe
 fn refuse_evictions(cloud: &mut CloudByHand) {
     let words = "Cannot evict pod as it would violate the pod's disruption budget.";
     cloud.refusals.push(("evict", Kind::Pod, BackendError::new(ErrorKind::Throttled, words)));
-}
-
-fn looks(cloud: &mut CloudByHand, times: usize) {
-    for _ in 0..times {
-        cloud.look(&ClaimPlanner, &key());
-        cloud.wait(SignedDuration::from_secs(10));
-    }
 }
 
 #[test]
@@ -132,13 +125,7 @@ fn a_deletion_that_fails_is_begun_again_and_told_in_the_clouds_words_meanwhile()
 fn a_claim_that_is_deleted_while_its_pool_is_being_made_takes_the_pool_along() {
     let mut cloud = stage_with(&claim());
     cloud.look(&ClaimPlanner, &key());
-    cloud.delete(&key());
-    looks(&mut cloud, 3);
-    assert!(!cloud.has(&pool(NAME)));
-    assert!(cloud.has(&key()), "a request may still be under way");
-    cloud.wait(SignedDuration::from_mins(2));
-    looks(&mut cloud, 2);
-    assert!(!cloud.has(&key()));
+    takes_its_pool_along(&mut cloud);
 }
 
 #[test]

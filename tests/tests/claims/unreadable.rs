@@ -1,6 +1,9 @@
 //! Claims that cannot be read: told once in the decoder's words, kept while they stand, and given back as any other when they go.
 
-use super::{MACHINE, NAME, claim, condition, key, node_key, running, stage_with, tried, workspace_key};
+use super::{
+    MACHINE, NAME, claim, condition, key, looks, node_key, running, stage_with, takes_its_pool_along, tried,
+    workspace_key,
+};
 use jiff::SignedDuration;
 use kaito_core::memory::World;
 use kaito_core::memory::actors::Machines;
@@ -9,13 +12,6 @@ use kaito_provisioner::ClaimPlanner;
 use kaito_tests::cloud_by_hand::{CloudByHand, pool};
 use serde_json::{Value, json};
 use std::sync::Arc;
-
-fn looks(cloud: &mut CloudByHand, times: usize) {
-    for _ in 0..times {
-        cloud.look(&ClaimPlanner, &key());
-        cloud.wait(SignedDuration::from_secs(10));
-    }
-}
 
 /// What somebody writes into a claim that no decoder reads.
 const GARBLED: [fn(&mut Value); 4] = [
@@ -97,12 +93,7 @@ fn one_whose_machine_is_being_made_takes_the_pool_along() {
     let mut cloud = stage_with(&claim());
     cloud.look(&ClaimPlanner, &key());
     cloud.edit(&key(), GARBLED[0]);
-    cloud.delete(&key());
-    looks(&mut cloud, 3);
-    assert!(!cloud.has(&pool(NAME)) && cloud.has(&key()), "a request may still be under way");
-    cloud.wait(SignedDuration::from_mins(2));
-    looks(&mut cloud, 2);
-    assert!(!cloud.has(&key()));
+    takes_its_pool_along(&mut cloud);
 }
 
 #[test]
