@@ -2,7 +2,7 @@
 
 use crate::admin::{self, BindAddress};
 use crate::kube::{ClassKeeper, Operator, Readiness};
-use crate::telemetry;
+use crate::telemetry::{self, Verbosity};
 use axum::Router;
 use std::pin::Pin;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Runs a program on this thread until it ends, or until somebody asks it to (SIGTERM, SIGINT): the future that it is given completes then.
 pub fn until_told<F: Future<Output = Result<(), String>>>(
-    verbosity: u8,
+    verbosity: Verbosity,
     json_logs: bool,
     program: impl FnOnce(Told) -> F,
 ) -> Result<(), String> {

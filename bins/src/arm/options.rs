@@ -8,8 +8,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-const ENDPOINT: &str = "https://management.azure.com";
-const AUTHORITY: &str = "https://login.microsoftonline.com/";
+/// The clouds of Azure: where a cluster is managed, and who gives the tokens for it. Each names the other, so that one setting is enough: AKS itself sets `AZURE_AUTHORITY_HOST` in a pod.
+/// Addresses: <https://github.com/Azure/azure-sdk-for-go/blob/main/sdk/azcore/cloud/cloud.go>; the last authority is the newer name of the one before.
+const CLOUDS: [(&str, &str); 4] = [
+    ("https://management.azure.com", "https://login.microsoftonline.com/"),
+    ("https://management.usgovcloudapi.net", "https://login.microsoftonline.us/"),
+    ("https://management.chinacloudapi.cn", "https://login.chinacloudapi.cn/"),
+    ("https://management.chinacloudapi.cn", "https://login.partner.microsoftonline.cn/"),
+];
 
 /// Every variable that is read, with what it says. The first five are the reference's.
 pub const VARIABLES: &[(&str, &str)] = &[
@@ -20,10 +26,11 @@ pub const VARIABLES: &[(&str, &str)] = &[
     ("AZURE_CLIENT_ID", "the identity"),
     ("AZURE_FEDERATED_TOKEN_FILE", "the token of a workload identity, renewed by Kubernetes"),
     ("AZURE_CLIENT_SECRET", "the secret of a service principal"),
-    ("AZURE_AUTHORITY_HOST", "who gives tokens; https://login.microsoftonline.com/ unless told"),
+    ("AZURE_CLIENT_CERTIFICATE_PATH", "refused where nothing else says who asks: no certificate is used"),
+    ("AZURE_AUTHORITY_HOST", "who gives tokens; that of the cloud of ARM_ENDPOINT unless told"),
     ("DEPLOYMENT_MODE", "self-hosted (a workload identity), or managed (whichever way there is)"),
     ("AUTH_MODE", "auto, workload-identity, service-principal, managed-identity, cli or static-token"),
-    ("ARM_ENDPOINT", "the cloud; https://management.azure.com unless told"),
+    ("ARM_ENDPOINT", "the cloud; that of AZURE_AUTHORITY_HOST, or https://management.azure.com, unless told"),
     ("ARM_AUDIENCE", "what tokens are for; the endpoint unless told"),
     ("ARM_API_VERSION", "the version of the agent-pool API, 2024-09-01 or newer"),
     (
@@ -86,15 +93,15 @@ impl ArmOptions {
         let name = need("AZURE_CLUSTER_NAME")?;
         let cluster = ClusterId::new(&subscription, &group, &name)
             .map_err(|why| wrong("ARM_SUBSCRIPTION_ID, ARM_RESOURCE_GROUP, AZURE_CLUSTER_NAME", why.to_string()))?;
-        let endpoint = Endpoint::parse(&text("ARM_ENDPOINT").unwrap_or_else(|| ENDPOINT.to_owned()))
-            .map_err(|why| wrong("ARM_ENDPOINT", why.to_string()))?;
+        let (endpoint, authority) = cloud(text("ARM_ENDPOINT"), text("AZURE_AUTHORITY_HOST"));
+        let endpoint = Endpoint::parse(&endpoint).map_err(|why| wrong("ARM_ENDPOINT", why.to_string()))?;
         let audience = text("ARM_AUDIENCE").unwrap_or_else(|| endpoint.to_string());
         let arm = Arm::new(endpoint, cluster)
             .in_version(&text("ARM_API_VERSION").unwrap_or_else(|| API_VERSION.to_owned()))
             .map_err(|why| wrong("ARM_API_VERSION", why.to_string()))?;
         let audience = audience.trim_end_matches('/');
         let scope = if audience.ends_with("/.default") { audience.to_owned() } else { format!("{audience}/.default") };
-        let (mode, credential) = credential(&text, &need)?;
+        let (mode, credential) = credential(&text, &need, authority)?;
         Ok(Self { arm, scope, authorities: text("ARM_CA_BUNDLE").map(PathBuf::from), credential, mode })
     }
 
@@ -107,6 +114,15 @@ impl ArmOptions {
     }
 }
 
+/// Where the cluster is managed, and who gives tokens.
+fn cloud(endpoint: Option<String>, authority: Option<String>) -> (String, String) {
+    let is = |told: &Option<String>, known: &str| {
+        told.as_ref().is_none_or(|told| told.trim_end_matches('/').eq_ignore_ascii_case(known.trim_end_matches('/')))
+    };
+    let known = CLOUDS.iter().find(|row| is(&endpoint, row.0) && is(&authority, row.1)).unwrap_or(&CLOUDS[0]);
+    (endpoint.unwrap_or_else(|| known.0.to_owned()), authority.unwrap_or_else(|| known.1.to_owned()))
+}
+
 fn what(name: &str) -> &'static str {
     VARIABLES.iter().find(|(variable, _)| *variable == name).map_or("", |(_, what)| what)
 }
@@ -115,6 +131,7 @@ fn what(name: &str) -> &'static str {
 fn credential(
     text: &dyn Fn(&str) -> Option<String>,
     need: &dyn Fn(&'static str) -> Result<String, OptionError>,
+    authority: String,
 ) -> Result<(&'static str, Arc<dyn Credential>), OptionError> {
     // As the reference reads it: whatever is not "managed" is self-hosted. Nothing at all leaves it to `AUTH_MODE`.
     let deployed = text("DEPLOYMENT_MODE").map(|mode| if mode == "managed" { "auto" } else { "workload-identity" });
@@ -122,16 +139,26 @@ fn credential(
     let mode = match asked.as_str() {
         "auto" if text("AZURE_FEDERATED_TOKEN_FILE").is_some() => "workload-identity",
         "auto" if text("AZURE_CLIENT_SECRET").is_some() => "service-principal",
+        "auto" if text("AZURE_CLIENT_CERTIFICATE_PATH").is_some() => {
+            let why = "a certificate is no way to a token here: give the service principal a secret (AZURE_CLIENT_SECRET), or leave this out to ask as the machine";
+            return Err(wrong("AZURE_CLIENT_CERTIFICATE_PATH", why));
+        }
         "auto" => "managed-identity",
         other => other,
     };
     let identity = || -> Result<Identity, OptionError> {
-        Ok(Identity {
-            authority: text("AZURE_AUTHORITY_HOST").unwrap_or_else(|| AUTHORITY.to_owned()),
+        let identity = Identity {
+            authority,
             tenant: need("AZURE_TENANT_ID")?,
             client: need("AZURE_CLIENT_ID")?,
             authorities: text("ARM_CA_BUNDLE").map(PathBuf::from),
-        })
+        };
+        // As Azure's own clients take it: an id, or a domain.
+        if !identity.tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte)) {
+            return Err(wrong("AZURE_TENANT_ID", format!("{:?} is neither an id nor a domain", identity.tenant)));
+        }
+        identity.address().map_err(|error| wrong("AZURE_AUTHORITY_HOST", error.message))?;
+        Ok(identity)
     };
     Ok(match mode {
         "workload-identity" => {
@@ -192,6 +219,8 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_wrong_is_named_at_once() {
+        let [principal, tenant, client] =
+            [("AZURE_CLIENT_SECRET", "s"), ("AZURE_TENANT_ID", "t"), ("AZURE_CLIENT_ID", "c")];
         for (pairs, variable) in [
             (&[("ARM_SUBSCRIPTION_ID", " ")][..], "ARM_SUBSCRIPTION_ID"),
             (&[("ARM_RESOURCE_GROUP", "")], "ARM_RESOURCE_GROUP"),
@@ -200,6 +229,14 @@ mod tests {
             (&[("ARM_ENDPOINT", "management.azure.com")], "ARM_ENDPOINT"),
             (&[("ARM_API_VERSION", "latest")], "ARM_API_VERSION"),
             (&[("ARM_API_VERSION", "2024-01-01")], "ARM_API_VERSION"),
+            (&[("ARM_ENDPOINT", "http://arm.corp")], "ARM_ENDPOINT"),
+            (&[("AZURE_CLIENT_CERTIFICATE_PATH", "/cert.pem")], "AZURE_CLIENT_CERTIFICATE_PATH"),
+            (&[principal, ("AZURE_TENANT_ID", "a/b"), client], "AZURE_TENANT_ID"),
+            (
+                &[principal, tenant, client, ("AZURE_AUTHORITY_HOST", "login.microsoftonline.us")],
+                "AZURE_AUTHORITY_HOST",
+            ),
+            (&[principal, tenant, client, ("AZURE_AUTHORITY_HOST", "http://login.corp/")], "AZURE_AUTHORITY_HOST"),
             (&[("AUTH_MODE", "magic")], "AUTH_MODE"),
             (&[("DEPLOYMENT_MODE", "self-hosted")], "AZURE_FEDERATED_TOKEN_FILE"),
             (&[("AZURE_FEDERATED_TOKEN_FILE", "/x")], "AZURE_TENANT_ID"),
@@ -212,6 +249,20 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_names_who_gives_tokens_for_it() {
+        let told = |text: &str| Some(text.to_owned());
+        for (endpoint, authority, who) in [
+            (None, None, "https://login.microsoftonline.com/"),
+            (told("https://management.usgovcloudapi.net/"), None, "https://login.microsoftonline.us/"),
+            (told("https://MANAGEMENT.chinacloudapi.cn"), None, "https://login.chinacloudapi.cn/"),
+            (told("https://arm.corp"), None, "https://login.microsoftonline.com/"),
+            (told("https://arm.corp"), told("https://login.corp/"), "https://login.corp/"),
+        ] {
+            assert_eq!(cloud(endpoint.clone(), authority).1, who, "{endpoint:?}");
+        }
+    }
+
+    #[test]
     fn a_token_is_asked_for_the_cloud_that_is_spoken_to() {
         for (pairs, scope) in [
             (&[][..], "https://management.azure.com/.default"),
@@ -219,6 +270,15 @@ mod tests {
                 &[("ARM_ENDPOINT", "https://management.usgovcloudapi.net/")],
                 "https://management.usgovcloudapi.net/.default",
             ),
+            (
+                &[("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.us")],
+                "https://management.usgovcloudapi.net/.default",
+            ),
+            (
+                &[("AZURE_AUTHORITY_HOST", "https://login.partner.microsoftonline.cn/")],
+                "https://management.chinacloudapi.cn/.default",
+            ),
+            (&[("AZURE_AUTHORITY_HOST", "https://login.corp/")], "https://management.azure.com/.default"),
             (&[("ARM_AUDIENCE", "https://x.test/")], "https://x.test/.default"),
             (&[("ARM_AUDIENCE", "https://x.test/.default")], "https://x.test/.default"),
         ] {

@@ -7,6 +7,7 @@ mod table;
 
 use crate::admin::BindAddress;
 use crate::hub::{HubOptions, HubToken};
+use crate::telemetry::Verbosity;
 use kaito_api::vocabulary::{ImageFamily, names};
 use kaito_core::gates::Gates;
 use kaito_core::node_classes::{self, ClassKind, ClassWish, NodeClasses};
@@ -56,7 +57,7 @@ pub struct Options {
     /// `--model-hub-endpoint`, `--model-folder`, `HF_ENDPOINT`, `HF_TOKEN`: where models are asked for that are in no catalogue.
     pub hub: HubOptions,
     /// `-v`, `--zap-log-level`: 0 for info, 4 and more for debug.
-    pub verbosity: u8,
+    pub verbosity: Verbosity,
     /// `--zap-encoder=json`.
     pub json_logs: bool,
     /// What was accepted and has no effect.
@@ -92,7 +93,7 @@ impl Options {
             recorder_bytes: Limits::default().bytes,
             debug_token_file: None,
             hub: HubOptions::default(),
-            verbosity: 0,
+            verbosity: Verbosity::default(),
             json_logs: false,
             warnings: Vec::new(),
         };
@@ -146,8 +147,9 @@ impl Options {
             Means::ModelFolder => self.hub.folder = (!value.is_empty()).then(|| PathBuf::from(value)),
             Means::DebugTokenFile => self.debug_token_file = (!value.is_empty()).then(|| PathBuf::from(value)),
             Means::Verbosity => {
+                let number = value.parse::<u8>();
                 self.verbosity =
-                    value.parse().map_err(|_| wrong(&format!("{value:?} is no level; expected 0 to 255")))?;
+                    number.map_err(|_| wrong(&format!("{value:?} is no level; expected 0 to 255")))?.into();
             }
             Means::ZapLevel => {
                 self.verbosity = zap_level(value).ok_or_else(|| {
@@ -272,11 +274,12 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-fn zap_level(text: &str) -> Option<u8> {
+fn zap_level(text: &str) -> Option<Verbosity> {
     match text.to_ascii_lowercase().as_str() {
-        "debug" => Some(4),
-        "info" | "error" | "panic" => Some(0),
-        number => number.parse().ok(),
+        "debug" => Some(Verbosity::Plans),
+        "info" => Some(Verbosity::Changes),
+        "error" | "panic" => Some(Verbosity::Errors),
+        number => number.parse::<u8>().ok().map(Verbosity::from),
     }
 }
 

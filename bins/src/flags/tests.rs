@@ -39,8 +39,8 @@ fn the_spellings_of_go_are_read() {
     assert_eq!(options("--debug-token-file=/t").debug_token_file.as_deref(), Some(std::path::Path::new("/t")));
     assert_eq!(options("--health-probe-bind-address=0").health, BindAddress::Off);
     assert_eq!(
-        (options("-v=4").verbosity, options("-v 2").verbosity, options("--zap-log-level=debug").verbosity),
-        (4, 2, 4)
+        ["-v=4", "-v 2", "--zap-log-level=debug", "--zap-log-level=error"].map(|line| options(line).verbosity),
+        [Verbosity::Plans, Verbosity::Changes, Verbosity::Plans, Verbosity::Errors]
     );
     assert_eq!(options("--default-node-image-family=AzureLinux").settings.image_family, ImageFamily::AzureLinux);
     assert!(!options("--feature-gates=vLLM=false,disableNodeAutoProvisioning=false").settings.gates.vllm());

@@ -2,6 +2,7 @@
 
 use crate::admin::BindAddress;
 use crate::arm::{self, ArmOptions};
+use crate::telemetry::Verbosity;
 use kaito_core::{Settings, cloud::Cloud};
 
 /// What the command line asks for.
@@ -26,8 +27,8 @@ pub struct Options {
     pub health: BindAddress,
     /// How many claims are looked at at once.
     pub concurrency: usize,
-    /// As [`crate::telemetry::install`] takes it.
-    pub verbosity: u8,
+    /// How much is logged.
+    pub verbosity: Verbosity,
     /// What was accepted and has no effect.
     pub warnings: Vec<String>,
 }
@@ -75,8 +76,13 @@ const ROWS: &[Row] = &[
     row("log-level", false, Means::LogLevel, "debug, info or error (default info); RUST_LOG wins"),
     row("concurrency", false, Means::Concurrency, "how many claims are looked at at once (default 50)"),
     row("feature-gates", false, Means::Gates, "name=true,name=false"),
-    row("disable-leader-election", true, ELECTION, ""),
-    row("enable-profiling", true, Means::NotYet("this program serves no profiles"), ""),
+    row("disable-leader-election", true, ELECTION, "true, or left out: there is no election yet"),
+    row(
+        "enable-profiling",
+        true,
+        Means::NotYet("this program serves no profiles"),
+        "false, or left out: no profiles are served",
+    ),
     row("karpenter-service", false, Means::Nothing("there is no webhook"), ""),
     row("kube-client-qps", false, PACED, ""),
     row("kube-client-burst", false, PACED, ""),
@@ -135,7 +141,7 @@ impl Options {
             metrics: BindAddress::Everywhere(8080),
             health: BindAddress::Everywhere(8081),
             concurrency: 50,
-            verbosity: 0,
+            verbosity: Verbosity::default(),
             warnings: Vec::new(),
         };
         for (row, value) in told {
@@ -157,8 +163,9 @@ impl Options {
             Means::HealthPort => self.health = port(value).ok_or_else(|| wrong("is no port"))?,
             Means::LogLevel => {
                 self.verbosity = match value.to_ascii_lowercase().as_str() {
-                    "debug" => 4,
-                    "info" | "error" => 0,
+                    "debug" => Verbosity::Plans,
+                    "info" => Verbosity::Changes,
+                    "error" => Verbosity::Errors,
                     _ => return Err(wrong("is no level; known: debug, info, error")),
                 };
             }
@@ -206,7 +213,8 @@ fn help() -> String {
     for row in ROWS.iter().filter(|row| !row.help.is_empty()) {
         text.push_str(&format!("  --{:<24} {}\n", row.flag, row.help));
     }
-    let others: Vec<&str> = ROWS.iter().filter(|row| row.help.is_empty()).map(|row| row.flag).collect();
+    let silent = |row: &&Row| matches!(row.means, Means::Nothing(_));
+    let others: Vec<&str> = ROWS.iter().filter(silent).map(|row| row.flag).collect();
     text.push_str(&format!("\nAccepted without effect: {}\n", others.join(", ")));
     text.push_str("\nEach is also read from the environment, in capitals and with _ for -. Further variables:\n");
     for (name, what) in arm::VARIABLES {
@@ -271,7 +279,7 @@ mod tests {
         let options =
             read(&["--metrics-port=0", "-log-level", "debug"], &[("METRICS_PORT", "x"), ("LOG_LEVEL", "info")]);
         let options = options.unwrap();
-        assert_eq!((options.metrics, options.verbosity), (BindAddress::Off, 4));
+        assert_eq!((options.metrics, options.verbosity), (BindAddress::Off, Verbosity::Plans));
     }
 
     #[test]

@@ -120,7 +120,7 @@ pub const NO_TOKEN: AzureRefusal = refusal(
     "no token",
     Told::Always(401),
     "AADSTS7000222",
-    "The provided client secret keys for app '00000000-0000-0000-0000-000000000001' are expired.",
+    "The provided client secret keys for app '00000000-0000-0000-0000-000000000001' are expired. Visit the Azure portal to create new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: https://aka.ms/certCreds",
 );
 /// The cluster whose pools are asked for is not there.
 pub const NO_CLUSTER: AzureRefusal = refusal(

@@ -41,28 +41,20 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads an address: scheme and host, perhaps a port, and nothing behind.
+    /// Reads an address: scheme and host, perhaps a port, and nothing behind. Plain HTTP is only good for a cloud on the same machine: elsewhere a token would be read on its way.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let refuse = || setting("endpoint", text, "must be https:// and a host, such as https://management.azure.com");
         let uri: Uri = text.trim().parse().map_err(|_| refuse())?;
         let (scheme, host, port) = parts(&uri).ok_or_else(refuse)?;
-        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+        let is_private = scheme == "https" || ["localhost", "127.0.0.1", "[::1]"].contains(&host.as_str());
+        if !is_private || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(refuse());
         }
         Ok(Self { scheme, host, port })
     }
 
-    /// Whether a token may be sent to an address: one of this endpoint, and unread on its way. Plain HTTP is only good for a cloud on the same machine.
+    /// Whether a token may be sent to an address: the same scheme and port, at the host itself or at one of its regions (`eastus.management.azure.com`).
     pub fn may_carry_token(&self, uri: &Uri) -> bool {
-        let Some((scheme, host, _)) = parts(uri) else {
-            return false;
-        };
-        let is_private = scheme == "https" || ["localhost", "127.0.0.1", "[::1]"].contains(&host.as_str());
-        is_private && self.is_home_of(uri)
-    }
-
-    /// The same scheme and port, at the host itself or at one of its regions (`eastus.management.azure.com`).
-    fn is_home_of(&self, uri: &Uri) -> bool {
         let Some((scheme, host, port)) = parts(uri) else {
             return false;
         };
@@ -82,7 +74,7 @@ impl Endpoint {
         let whole =
             if link.starts_with('/') && !link.starts_with("//") { format!("{self}{link}") } else { link.to_owned() };
         let uri: Uri = whole.parse().map_err(|_| elsewhere(""))?;
-        if self.is_home_of(&uri) { Ok(uri) } else { Err(elsewhere(uri.host().unwrap_or_default())) }
+        if self.may_carry_token(&uri) { Ok(uri) } else { Err(elsewhere(uri.host().unwrap_or_default())) }
     }
 }
 
@@ -259,13 +251,14 @@ mod tests {
         let local = Endpoint::parse("http://127.0.0.1:8080/").unwrap();
         assert!(local.may_carry_token(&local.follow("http://127.0.0.1:8080/x").unwrap()));
         assert!(local.follow("http://x.127.0.0.1:8080/x").is_err());
-        let plain = Endpoint::parse("http://arm.test").unwrap();
-        assert!(!plain.may_carry_token(&plain.follow("/x").unwrap()), "everybody on the way could read it");
     }
 
     #[test]
     fn settings_that_cannot_be_are_named() {
-        for text in ["", "management.azure.com", "https://a/b", "https://a?b", "ftp://a", "https://u@a"] {
+        // The last: everybody on the way could read the token.
+        for text in
+            ["", "management.azure.com", "https://a/b", "https://a?b", "ftp://a", "https://u@a", "http://arm.test"]
+        {
             assert!(Endpoint::parse(text).is_err(), "{text}");
         }
         assert_eq!(Endpoint::parse("https://A:8443/").unwrap().to_string(), "https://a:8443");

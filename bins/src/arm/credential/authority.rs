@@ -13,6 +13,8 @@ use std::time::Duration;
 const FORM: &str = "application/x-www-form-urlencoded";
 const BY_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const LIMIT: Duration = Duration::from_secs(30);
+/// The identity has no federated credential at all, or none of this issuer, audience or subject (with another digit behind).
+const NOT_FEDERATED: [&str; 2] = ["AADSTS70025", "AADSTS70021"];
 
 /// Who asks, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,10 +31,12 @@ pub struct Identity {
 
 impl Identity {
     /// The address that gives tokens. Over plain HTTP only on this machine: what proves who asks would be read by everybody on the way.
-    fn address(&self) -> Result<Url, CredentialError> {
+    pub(in crate::arm) fn address(&self) -> Result<Url, CredentialError> {
         let wrong = |why: &str| CredentialError::refused(&format!("the authority {:?} {why}", self.authority));
         let whole = format!("{}/{}/oauth2/v2.0/token", self.authority.trim_end_matches('/'), self.tenant);
-        let url = Url::parse(&whole).map_err(|_| wrong("is no address"))?;
+        let url = Url::parse(&whole).map_err(|_| {
+            wrong("is no address: it must be https:// and a host, such as https://login.microsoftonline.com/")
+        })?;
         let is_here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
         match url.scheme() {
             "https" => Ok(url),
@@ -80,15 +84,11 @@ impl Credential for WorkloadIdentity {
             CredentialError::away(&format!("the token file {} cannot be read: {error}", self.token_file.display()))
         })?;
         let proof = [("client_assertion_type", BY_ASSERTION), ("client_assertion", assertion.trim())];
-        self.identity.token(scope, &proof).await.map_err(|error| match error.is_transient {
-            true => error,
-            false => CredentialError {
-                message: format!(
-                    "{}; does identity {} have a federated credential for this service account?",
-                    error.message, self.identity.client
-                ),
-                ..error
-            },
+        self.identity.token(scope, &proof).await.map_err(|mut error| {
+            if NOT_FEDERATED.iter().any(|code| error.message.starts_with(code)) {
+                error.message.push_str("; the identity needs a federated credential for this very service account");
+            }
+            error
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Whoever is logged in on this machine, for development.
 
-use super::{AccessToken, Credential, CredentialError};
+use super::{AccessToken, Credential, CredentialError, said};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -28,11 +28,16 @@ impl AzureCli {
         }
         let ended = within(command, LIMIT)?;
         if !ended.status.success() {
-            let said = String::from_utf8_lossy(&ended.stderr);
-            return Err(CredentialError::refused(&format!("the Azure CLI gives no token: {}", said.trim())));
+            return Err(CredentialError::refused(&refusal(&String::from_utf8_lossy(&ended.stderr))));
         }
         read(&ended.stdout, Timestamp::now())
     }
+}
+
+/// What the program prints, the code of whoever refused first.
+fn refusal(printed: &str) -> String {
+    let said = said::lasting(printed);
+    format!("{}: said by the Azure CLI, which gives no token", said.strip_prefix("ERROR: ").unwrap_or(&said))
 }
 
 /// Runs a program that prints less than a pipe holds (64 KiB).
@@ -84,6 +89,13 @@ mod tests {
         let mut prints = Command::new("echo");
         prints.arg("abc");
         assert_eq!(within(prints, Duration::from_secs(30)).unwrap().stdout, b"abc\n");
+    }
+
+    #[test]
+    fn a_refusal_begins_with_its_code_and_says_what_to_run() {
+        let printed = "ERROR: AADSTS70043: The refresh token has expired. Trace ID: 0a\nPlease run:\naz login\n";
+        let told = "AADSTS70043: The refresh token has expired. Please run: az login: said by the Azure CLI, which gives no token";
+        assert_eq!(refusal(printed), told);
     }
 
     #[test]

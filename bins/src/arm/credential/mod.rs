@@ -8,6 +8,7 @@
 mod authority; // Microsoft Entra, asked for a token
 mod cli; // whoever is logged in
 mod managed; // the machine's own identity
+mod said; // why there is no token
 
 pub use authority::{ClientSecret, Identity, WorkloadIdentity};
 pub use cli::AzureCli;
@@ -83,11 +84,11 @@ pub struct CredentialError {
 
 impl CredentialError {
     fn refused(message: &str) -> Self {
-        Self { is_transient: false, message: words::quoted(message) }
+        Self { is_transient: false, message: words::whole(message) }
     }
 
     fn away(message: &str) -> Self {
-        Self { is_transient: true, message: words::quoted(message) }
+        Self { is_transient: true, message: words::whole(message) }
     }
 }
 
@@ -266,7 +267,7 @@ async fn ask(
         text("error_description").or_else(|| text("error"))
     });
     let said = without(&said.unwrap_or_else(|| String::from_utf8_lossy(&body).into_owned()), secrets);
-    let message = format!("{}: said by {who} (HTTP {})", said.trim(), status.as_u16());
+    let message = format!("{}: said by {who} (HTTP {})", said::lasting(&said), status.as_u16());
     Err(if passes(status.as_u16()) { CredentialError::away(&message) } else { CredentialError::refused(&message) })
 }
 

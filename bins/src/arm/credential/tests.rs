@@ -61,11 +61,16 @@ async fn a_workload_identity_shows_the_file_as_it_is_now() {
     }
     *giver.says.lock().unwrap() = Some((
         401,
-        r#"{"error":"invalid_client","error_description":"AADSTS70021: No matching federated identity record found for presented assertion second."}"#.into(),
+        r#"{"error":"invalid_client","error_description":"AADSTS700213: No matching federated identity record found for presented assertion subject second. Trace ID: 0a-1 Correlation ID: 0b-2 Timestamp: 2026-01-01 00:00:00Z"}"#.into(),
     ));
     let refused = workload.token(SCOPE).await.unwrap_err();
-    assert!(!refused.is_transient && refused.message.starts_with("AADSTS70021: No matching"), "{refused}");
+    assert!(!refused.is_transient && refused.message.starts_with("AADSTS700213: No matching"), "{refused}");
     assert!(refused.message.contains("federated credential") && !refused.message.contains("second"), "{refused}");
+    assert!(!refused.message.contains("Trace ID"), "what is new in every attempt would be written in every attempt");
+    let long = format!("AADSTS500011: {}; ask your administrator", "the resource principal was not found ".repeat(20));
+    *giver.says.lock().unwrap() = Some((400, serde_json::json!({"error_description": long}).to_string()));
+    let refused = workload.token(SCOPE).await.unwrap_err();
+    assert!(refused.message.contains("ask your administrator") && !refused.message.contains("federated"), "{refused}");
     std::fs::remove_file(&token_file).unwrap();
 }
 
