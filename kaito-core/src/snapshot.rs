@@ -185,6 +185,11 @@ impl Snapshot {
         })
     }
 
+    /// Whether the answer to a read was that the cluster has no such kind: then nothing follows for any one object.
+    pub fn is_kind_missing(&self, read: Read) -> Result<bool, Unread> {
+        Ok(matches!(self.ask(read)?, Answer::NoSuchKind))
+    }
+
     /// What a container has printed, or why that cannot be known. Only for a plan that names a time to look again: nothing wakes it when more is printed.
     pub fn log(&self, query: LogQuery) -> Result<Result<&str, &str>, Unread> {
         Ok(match self.ask(Read::Log(query))? {

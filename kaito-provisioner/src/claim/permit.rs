@@ -23,6 +23,8 @@ pub(super) enum Permit {
 
 /// The reason where the Workspace is not there any more.
 pub(super) const WORKSPACE_GONE: &str = "WorkspaceGone";
+/// The reason where nobody can tell, because the definition of Workspaces is not installed.
+pub(super) const NO_WORKSPACES: &str = "NoWorkspaces";
 /// The reason where the Workspace needs fewer machines.
 pub(super) const SLOT_NOT_NEEDED: &str = "SlotNotNeeded";
 
@@ -54,6 +56,15 @@ fn workspace_of(claim: &NodeClaim) -> Option<ObjectKey> {
 fn wanted_by(view: &View<'_>, key: &ObjectKey, claim: &NodeClaim) -> Result<Permit, Unread> {
     let gone = |words: String| Ok(Permit::Dead(WORKSPACE_GONE, words));
     let Some(seen) = view.snapshot.seen(key.clone(), Freshness::Live)? else {
+        if view.snapshot.is_kind_missing(Read::object(key.clone()).live())? {
+            let kind = key.kind;
+            let words = format!(
+                "the API server has no {} of {}, and the claim was made for {key}",
+                kind.plural(),
+                kind.api_version()
+            );
+            return Ok(Permit::Dead(NO_WORKSPACES, words));
+        }
         return gone(format!("{key}, which the claim was made for, is not there"));
     };
     let uid = label(&claim.metadata, labels::WORKSPACE_UID);

@@ -37,6 +37,11 @@ fn a_machine_that_nobody_wants_is_not_paid_for_until_somebody_does() {
         assert_eq!(tried(&cloud, "create"), 0, "{what}");
     }
     let mut cloud = stage();
+    cloud.cached.insert(Read::object(workspace_key()).live(), Answer::NoSuchKind);
+    cloud.settle(&ClaimPlanner, &key());
+    let told = "NoWorkspaces: the API server has no workspaces of kaito.sh/v1beta1, and the claim was made for Workspace default/phi; no machine is asked for";
+    assert_eq!(condition(&cloud, "Launched"), ["False", "NoWorkspaces", told]);
+    let mut cloud = stage();
     smaller(&mut cloud);
     cloud.settle(&ClaimPlanner, &key());
     cloud.edit(&workspace_key(), |value| value["status"]["targetNodeCount"] = json!(2));
