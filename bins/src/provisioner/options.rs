@@ -218,7 +218,7 @@ fn help() -> String {
     text.push_str(&format!("\nAccepted without effect: {}\n", others.join(", ")));
     text.push_str("\nEach is also read from the environment, in capitals and with _ for -. Further variables:\n");
     for (name, what) in arm::VARIABLES {
-        text.push_str(&format!("  {name:<26} {what}\n"));
+        text.push_str(&format!("  {name:<30} {what}\n"));
     }
     text
 }
