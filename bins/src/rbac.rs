@@ -112,7 +112,7 @@ mod tests {
         );
         assert_eq!(
             verbs_where(&NodeProvisioner::default(), "nodepools"),
-            ["get", "delete"],
+            ["get", "list", "delete"],
             "from before they were claimed"
         );
         assert_eq!(verbs_where(&NodeProvisioner::Byo, "nodes"), ["get", "list", "watch", "patch"]);

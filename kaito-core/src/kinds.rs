@@ -285,7 +285,7 @@ const FORMER_POOL: KindUse = KindUse {
     kind: Kind::NodePool,
     watch: Watch::Poll,
     label: None,
-    verbs: &["get", "delete"],
+    verbs: &["get", "list", "delete"],
     subresources: &[],
     custom: true,
 };

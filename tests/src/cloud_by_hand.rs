@@ -1,10 +1,10 @@
-//! A cluster and the agent pools of its cloud, in memory, in which a planner is driven look by look. A test says what the cloud does and refuses; nothing else happens.
+//! A cluster and the agent pools of its cloud, in memory, in which a planner is driven look by look, with the rights of its table of kinds. A test says what the cloud does and refuses; nothing else happens.
 
 use jiff::{SignedDuration, Timestamp};
 use kaito_core::backend::{BackendError, Written};
 use kaito_core::driver::{Planner, Reconciliation, Report, Wish};
 use kaito_core::effect::{Effect, MetadataPatch};
-use kaito_core::memory::MemoryCluster;
+use kaito_core::memory::{MemoryCluster, Right};
 use kaito_core::plan::Notice;
 use kaito_core::snapshot::Answer;
 use kaito_core::{Kind, ObjectKey, Read, Settings};
@@ -175,6 +175,7 @@ impl CloudByHand {
     /// When the planner never comes to a plan.
     pub fn look_until(&mut self, planner: &dyn Planner, root: &ObjectKey, most: usize) -> Option<Report> {
         let settings = self.settings.clone();
+        let role = planner.kinds(&settings);
         let mut work = Reconciliation::new(root.clone(), self.now);
         let mut writes = 0;
         loop {
@@ -190,13 +191,18 @@ impl CloudByHand {
                     work.answered(self.silence.clone().map_or(Ok(Answer::Object(None)), Err));
                 }
                 Wish::Read(read) => {
+                    let permitted = Right::to_read(&read).map_or(Ok(()), |right| right.held_by(role));
                     let cached = self.cached.get(&read).cloned();
-                    work.answered(Ok(cached.unwrap_or_else(|| self.cluster.answer(&read))));
+                    work.answered(permitted.map(|()| cached.unwrap_or_else(|| self.cluster.answer(&read))));
                 }
-                Wish::Perform(effect) => work.performed(self.perform(&effect)),
+                Wish::Perform(effect) => {
+                    self.tried.push(format!("{} {}", effect.verb(), named(effect.key())));
+                    work.performed(Right::to_write(&effect).held_by(role).and_then(|()| self.perform(&effect)));
+                }
                 Wish::WriteStatus(status) => {
                     self.tried.push(format!("patch status {}", named(&status.key)));
-                    work.status_written(self.cluster.put_status(&status));
+                    let permitted = Right::to_write_status(status.key.kind).held_by(role);
+                    work.status_written(permitted.and_then(|()| self.cluster.put_status(&status)));
                 }
                 Wish::Publish(_, notice) => self.notices.push(notice),
                 Wish::Done(result) => return Some(result.expect("the cluster can be read")),
@@ -232,7 +238,6 @@ impl CloudByHand {
     }
 
     fn perform(&mut self, effect: &Effect) -> Result<Written, BackendError> {
-        self.tried.push(format!("{} {}", effect.verb(), named(effect.key())));
         let refused = |(verb, kind, _): &&Refusal| *verb == effect.verb() && *kind == effect.key().kind;
         if let Some((_, _, error)) = self.refusals.iter().find(refused) {
             return Err(error.clone());

@@ -4,6 +4,8 @@
 pub const NODE_CLAIM_CREATED: &str = "NodeClaimCreated";
 /// Warning, on a Workspace: a NodeClaim could not be made.
 pub const NODE_CLAIM_CREATION_FAILED: &str = "NodeClaimCreationFailed";
+/// Warning, on a Workspace: the API server does not answer what must be known of it.
+pub const READ_REFUSED: &str = "ReadRefused";
 /// Warning, on a Workspace: a Deployment of an old version was replaced by a StatefulSet.
 pub const WORKLOAD_MIGRATION: &str = "WorkloadMigration";
 /// Normal, on an InferenceSet: its nodes began to be replaced.

@@ -45,6 +45,17 @@ pub trait Planner: Send + Sync {
     /// What the root needs next; `Err` asks for facts.
     fn plan(&self, root: &ObjectKey, snapshot: &Snapshot, settings: &Settings) -> Result<Plan, Unread>;
 
+    /// What is told where the API server refuses to answer something that a plan asks, for without the answer there is no plan. Of it only notices and status are taken; `None` tells nothing.
+    fn unanswered(
+        &self,
+        _root: &ObjectKey,
+        _snapshot: &Snapshot,
+        _settings: &Settings,
+        _refused: (&Read, &BackendError),
+    ) -> Option<Plan> {
+        None
+    }
+
     /// The root that an object says it belongs to: it is looked at when the object changes, although nobody may have asked for the object yet, or any more. What outlives its root is
     /// found by this.
     fn root_of(&self, _object: &Seen) -> Option<ObjectKey> {

@@ -62,8 +62,8 @@ enum Phase {
     Warning { next: usize },
     /// Writes the status.
     Closing,
-    /// The cluster could not be read before anything was written.
-    Failed(BackendError),
+    /// The cluster could not be read before anything was written: what is said of that is told first.
+    Failed { error: BackendError, read: Option<Read>, notices: VecDeque<Notice>, is_told: bool },
 }
 
 /// One reconcile of one root.
@@ -84,6 +84,8 @@ pub struct Reconciliation {
     kept: Vec<EffectError>,
     /// The root's version after our own writes to it: they were conditional on the version that was planned from, so nobody else has been in between.
     root_version: Option<String>,
+    /// Whom events are about that are told where there is no plan.
+    root_uid: Option<String>,
     report: Report,
 }
 
@@ -102,6 +104,7 @@ impl Reconciliation {
             status_result: Carried::Untried,
             kept: Vec::new(),
             root_version: None,
+            root_uid: None,
             report: Report::new(),
         }
     }
@@ -149,7 +152,7 @@ impl Reconciliation {
     /// Why the cluster could not be read before anything was written.
     pub fn failure(&self) -> Option<&BackendError> {
         match &self.phase {
-            Phase::Failed(error) => Some(error),
+            Phase::Failed { error, .. } => Some(error),
             _ => None,
         }
     }
@@ -163,7 +166,7 @@ impl Reconciliation {
                 Phase::Telling { next } => self.tell(next),
                 Phase::Warning { next } => self.warn(next),
                 Phase::Closing => Some(self.close()),
-                Phase::Failed(ref error) => Some(Wish::Done(Box::new(Err(error.clone())))),
+                Phase::Failed { .. } => self.fail(planner, settings),
             };
             if let Some(wish) = wish {
                 return wish;
@@ -177,7 +180,7 @@ impl Reconciliation {
             return Some(Wish::Read(read.clone()));
         }
         if *rounds == MAX_ROUNDS {
-            self.cannot_look(endless(&self.root, &self.snapshot));
+            self.cannot_look(endless(&self.root, &self.snapshot), None);
             return None;
         }
         *rounds += 1;
@@ -210,8 +213,35 @@ impl Reconciliation {
     }
 
     /// Looking fails: before anything was written that is the end; afterwards the status of the first plan is written, and the next reconcile tells.
-    fn cannot_look(&mut self, error: BackendError) {
-        self.phase = if self.plan.is_none() { Phase::Failed(error) } else { Phase::Closing };
+    fn cannot_look(&mut self, error: BackendError, read: Option<Read>) {
+        self.phase = if self.plan.is_none() {
+            Phase::Failed { error, read, notices: VecDeque::new(), is_told: false }
+        } else {
+            Phase::Closing
+        };
+    }
+
+    /// The end, before anything was written. Who lacks a right lacks it until a person gives it: that is told, and not first when it can be looked again.
+    fn fail(&mut self, planner: &dyn Planner, settings: &Settings) -> Option<Wish> {
+        let Phase::Failed { error, read, notices, is_told } = &mut self.phase else { return None };
+        if !std::mem::replace(is_told, true)
+            && error.kind == ErrorKind::Forbidden
+            && let Some(read) = read
+            && let Some(said) = planner.unanswered(&self.root, &self.snapshot, settings, (read, error))
+        {
+            self.status = said.status;
+            self.root_uid = said.root_uid;
+            notices.extend(said.notices);
+        }
+        if let Some(uid) = &self.root_uid
+            && let Some(notice) = notices.pop_front()
+        {
+            return Some(Wish::Publish(uid.clone(), notice));
+        }
+        if let Some(status) = &self.status {
+            return Some(Wish::WriteStatus(status.clone()));
+        }
+        Some(Wish::Done(Box::new(Err(error.clone()))))
     }
 
     fn act(&mut self, next: usize) -> Option<Wish> {
@@ -294,7 +324,7 @@ impl Reconciliation {
                 self.report.unknown.push(error.clone());
                 self.snapshot.answer(read, Answer::Unknown(error));
             }
-            Err(error) => self.cannot_look(error),
+            Err(error) => self.cannot_look(error, Some(read)),
         }
     }
 

@@ -178,6 +178,12 @@ reasons! {
         next "tries again",
         remedy "see the server's words; usually a permission, a quota or an admission policy";
 
+    /// The API server refuses to answer something that must be known: nothing is planned without it.
+    READ_REFUSED = "ReadRefused" on ResourceReady, fails(5),
+        evidence "the server's words in the message, and the controller's rights: kubectl auth can-i --list --as=system:serviceaccount:RELEASE-NAMESPACE:SERVICE-ACCOUNT",
+        next "asks again, ever more rarely, at last every five minutes; meanwhile everything stays as it is, and nothing is made or given back",
+        remedy "give the controller the rights of its role, which kaito roles --node-provisioner PROVISIONER prints";
+
     /// The API server refuses a write that nothing depends on: the label on a Node for charts of others, or the deletion of an old ControllerRevision.
     UPKEEP_REFUSED = "UpkeepRefused" on ResourceReady, warns(10),
         evidence "the server's words in the message, and the controller's rights: kubectl auth can-i --list --as=system:serviceaccount:RELEASE-NAMESPACE:SERVICE-ACCOUNT",

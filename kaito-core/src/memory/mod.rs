@@ -20,6 +20,7 @@ mod ledger; // what was asked of the cloud, and on what grounds
 mod logs; // what containers print
 mod pace; // how long things take
 mod replica; // a process of the product
+mod rights; // what a process may do
 pub mod simulation; // one run with faults, and its judge
 mod store; // objects, versions, finalizers
 mod timeline; // what happened, in words
@@ -33,6 +34,7 @@ pub use hub::{EXAMPLE_MODEL, ExampleHub};
 pub use installed::installed;
 pub use logs::PRINTS;
 pub use pace::Pace;
+pub use rights::Right;
 pub use store::{Change, Store, Verb};
 pub use timeline::{Moment, Timeline};
 pub use world::{Halt, World};

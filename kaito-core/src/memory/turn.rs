@@ -6,6 +6,7 @@ use super::World;
 use super::azure;
 use super::faults::{Fault, Trouble};
 use super::replica::Work;
+use super::rights::Right;
 use crate::backend::{BackendError, Written};
 use crate::cache::{Change, Found};
 use crate::driver::{Reconciliation, Report, Wish};
@@ -214,6 +215,13 @@ impl World {
         self.dice.as_mut()?.request(writes)
     }
 
+    /// Whether a process may do this: a server says so before anything else.
+    fn permit(&self, index: usize, right: Right) -> Result<(), BackendError> {
+        let replica = &self.replicas[index];
+        right.held_by(replica.planner.kinds(&replica.settings))?;
+        if self.withheld.contains(&right) { Err(right.refused()) } else { Ok(()) }
+    }
+
     fn answer(&mut self, index: usize, read: &Read) -> Result<Answer, BackendError> {
         if let Read::Model(query) = read {
             return Ok(Answer::Model(self.replicas[index].models.read(query, self.now)));
@@ -226,6 +234,7 @@ impl World {
                 Found::AskServer => {}
             }
         }
+        Right::to_read(read).map_or(Ok(()), |right| self.permit(index, right))?;
         if let Some(Trouble::Refused(error) | Trouble::Unheard(error) | Trouble::Later(error, _)) = self.trouble(false)
         {
             return Err(error);
@@ -242,6 +251,7 @@ impl World {
 
     fn perform(&mut self, index: usize, effect: &Effect) -> Result<Written, BackendError> {
         let is_azures = effect.key().kind == Kind::AgentPool;
+        self.permit(index, Right::to_write(effect))?;
         match self.trouble(true) {
             Some(Trouble::Refused(error)) if is_azures => return Err(azure::in_its_words(error)),
             Some(Trouble::Refused(error)) => return Err(error),
@@ -270,6 +280,7 @@ impl World {
     }
 
     fn write_status(&mut self, index: usize, write: &StatusWrite) -> Result<Written, BackendError> {
+        self.permit(index, Right::to_write_status(write.key.kind))?;
         match self.trouble(true) {
             Some(Trouble::Refused(error) | Trouble::Later(error, _)) => return Err(error),
             Some(Trouble::Unheard(error)) => {

@@ -9,6 +9,7 @@ use super::faults::{Dice, Fault};
 use super::installed::installed;
 use super::ledger::Ledger;
 use super::replica::Replica;
+use super::rights::Right;
 use super::{Fate, Pace, Timeline, actors};
 use crate::backend::BackendError;
 use crate::driver::Planner;
@@ -75,6 +76,8 @@ pub struct World {
     pub(super) resized: BTreeSet<(String, i64)>,
     /// What was asked of the cloud, where somebody judges it.
     pub(super) ledger: Option<Ledger>,
+    /// Rights that the roles of the processes lack.
+    pub(super) withheld: BTreeSet<Right>,
 }
 
 impl World {
@@ -117,6 +120,7 @@ impl World {
             away: Vec::new(),
             resized: BTreeSet::new(),
             ledger: None,
+            withheld: BTreeSet::new(),
         };
         world.cluster.with_hub(|hub| hub.set_fate(fate.hub.clone()));
         world.cluster.set_cloud_fate(&fate.cloud);
@@ -184,6 +188,11 @@ impl World {
         for replica in &mut self.replicas {
             replica.deaf.insert(kind);
         }
+    }
+
+    /// From now on no process has this right: its role is older, or somebody has narrowed it.
+    pub fn withhold(&mut self, right: Right) {
+        self.withheld.insert(right);
     }
 
     /// How often the product has written anything, statuses included.

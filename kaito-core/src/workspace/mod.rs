@@ -49,10 +49,12 @@ pub(crate) use own::{doubts as doubts_about_template, unused as unused_beside_te
 pub(crate) use size::{bought_otherwise, forecast, forecast_with};
 pub(crate) use workload::local_weights;
 
+use crate::backend::BackendError;
 use crate::driver::Planner;
 use crate::kinds::{self, Kind, KindUse};
 use crate::object::{ObjectKey, Seen};
 use crate::plan::Plan;
+use crate::read::Read;
 use crate::settings::Settings;
 use crate::snapshot::{Snapshot, Unread};
 use draft::{Draft, Flow};
@@ -116,6 +118,17 @@ impl Planner for WorkspacePlanner {
             }
         }
         status::finish(&view, draft)
+    }
+
+    fn unanswered(
+        &self,
+        root: &ObjectKey,
+        snapshot: &Snapshot,
+        settings: &Settings,
+        refused: (&Read, &BackendError),
+    ) -> Option<Plan> {
+        let view = View::of_root(root, snapshot, settings).ok()??;
+        Some(status::unanswered(&view, refused))
     }
 
     fn root_of(&self, object: &Seen) -> Option<ObjectKey> {

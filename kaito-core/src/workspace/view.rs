@@ -41,6 +41,15 @@ impl<'a> View<'a> {
         let of_machines = machines::of(settings).first_reads(key);
         let job = tunes.then(|| named(key, Kind::Job, &key.name));
         snapshot.need(first_reads(key).into_iter().chain(of_machines).chain(job))?;
+        Self::of_root(key, snapshot, settings)
+    }
+
+    /// The root alone, where the rest cannot be read.
+    pub(super) fn of_root(
+        key: &'a ObjectKey,
+        snapshot: &'a Snapshot,
+        settings: &'a Settings,
+    ) -> Result<Option<Self>, Unread> {
         let (metadata, workspace, status, conditions) = match snapshot.seen(key.clone(), Freshness::Cached)? {
             None => return Ok(None),
             Some(seen @ Seen::Malformed(malformed)) => {

@@ -5,7 +5,7 @@ use super::{WORDS, cloud, fates, pods, stage_with};
 use kaito_core::failure::{self, CATALOGUE, Class, Reason};
 use kaito_core::gates::Gates;
 use kaito_core::hub::{HubErrorKind, Repository, RepositoryFile};
-use kaito_core::memory::{CloudFate, EXAMPLE_MODEL, Fate, HubFate, PodFate};
+use kaito_core::memory::{CloudFate, EXAMPLE_MODEL, Fate, HubFate, PodFate, Right};
 use kaito_core::{Kind, NodeProvisioner, Settings};
 use kaito_tests::stage::{MemoryStage, Stage, condition};
 use kaito_tests::{golden, manifests};
@@ -193,6 +193,10 @@ fn of_clusters() -> Vec<Injection> {
         Injection {
             first: |stage| stage.world().refuse(Kind::StatefulSet, Some(WORDS)),
             ..Injection::new(&failure::WRITE_REFUSED, phi(), WORDS)
+        },
+        Injection {
+            first: |stage| stage.world().withhold(Right::on("list", Kind::NodeClaim)),
+            ..Injection::new(&failure::READ_REFUSED, phi(), "cannot list resource \"nodeclaims\"")
         },
         Injection {
             first: |stage| stage.world().refuse(Kind::Service, Some("exceeded quota: team, used: services=5")),

@@ -8,14 +8,14 @@ use super::draft::Draft;
 use super::machines;
 use super::release;
 use super::view::View;
-use crate::backend::ErrorKind;
+use crate::backend::{BackendError, ErrorKind};
 use crate::conditions::{self, Finding};
 use crate::effect::{self, EffectError};
 use crate::failure::{self, Failure, Reason, Waiting};
 use crate::kinds::Kind;
 use crate::object::ObjectKey;
 use crate::plan::{Notice, Outcome, Plan, StatusWrite, Wake};
-use crate::read::Freshness;
+use crate::read::{Freshness, Read};
 use crate::snapshot::Unread;
 use kaito_api::vocabulary::{ConditionType, annotations, events, reasons};
 use serde_json::{Value, json};
@@ -53,6 +53,38 @@ pub(super) fn finish(view: &View<'_>, mut draft: Draft) -> Result<Plan, Unread> 
         outcome,
         root_uid: view.metadata.uid.clone(),
     })
+}
+
+/// What is told where something that must be known is refused: all else that the status says stays as it was seen last.
+pub(super) fn unanswered(view: &View<'_>, (read, error): (&Read, &BackendError)) -> Plan {
+    let failure = Failure::new(&failure::READ_REFUSED, format!("cannot read {read}: {}", error.message));
+    let notice = told_once(view, events::READ_REFUSED, &failure);
+    let findings = if effect::is_dying(view.metadata) {
+        deleting(view, &Draft { failures: vec![failure], ..Draft::default() })
+    } else {
+        // Of a model that serves, nothing is known but that it did when it could be looked at last.
+        let serves = conditions::since(view.conditions(), ConditionType::WorkspaceSucceeded, true).is_some();
+        let words = format!("{}: {}", failure::READ_REFUSED.name, failure.message());
+        let succeeded = Finding::no(ConditionType::WorkspaceSucceeded, reasons::WORKSPACE_PENDING, words);
+        let resource = Finding::no(ConditionType::ResourceReady, failure.reason(), failure.message());
+        [resource].into_iter().chain((!serves).then_some(succeeded)).collect()
+    };
+    let ours: Vec<ConditionType> = findings.iter().map(|finding| finding.condition).collect();
+    let mut status = if view.status.is_object() { view.status.clone() } else { json!({}) };
+    put_conditions(view, &findings, &ours, &mut status);
+    Plan {
+        status: write(view, status),
+        notices: notice.into_iter().collect(),
+        root_uid: view.metadata.uid.clone(),
+        ..Plan::nothing(Outcome::Failed { reason: failure::READ_REFUSED.name })
+    }
+}
+
+/// An event for a person who looks at these, until a condition says the same: then it was told.
+fn told_once(view: &View<'_>, reason: &'static str, failure: &Failure) -> Option<Notice> {
+    let words = failure.message();
+    let shown = view.conditions().iter().any(|told| told.message.contains(&words));
+    (!shown).then(|| Notice { warning: true, reason, note: words, after: None })
 }
 
 /// What the API server refused of this very plan, in its own words.
@@ -114,10 +146,9 @@ fn claim_refused(view: &View<'_>, error: &EffectError, failure: &Failure) -> Opt
 fn status(view: &View<'_>, draft: &Draft) -> Option<StatusWrite> {
     let findings = if draft.deleting { deleting(view, draft) } else { findings(view, draft) };
     let mut status = if view.status.is_object() { view.status.clone() } else { json!({}) };
-    let (old, ours) = (view.conditions(), if draft.deleting { &[ConditionType::WorkspaceDeleting][..] } else { OURS });
-    let merged = conditions::merge(old, &findings, ours, view.generation(), view.now());
+    let ours = if draft.deleting { &[ConditionType::WorkspaceDeleting][..] } else { OURS };
+    put_conditions(view, &findings, ours, &mut status);
     let fields = status.as_object_mut()?;
-    fields.insert("conditions".into(), serde_json::to_value(merged).unwrap_or_default());
     if !draft.deleting {
         let before = fields.get("state").and_then(Value::as_str);
         let state = match view.tuning() {
@@ -134,6 +165,17 @@ fn status(view: &View<'_>, draft: &Draft) -> Option<StatusWrite> {
         }
         benchmark::performance(&draft.benchmark, fields);
     }
+    write(view, status)
+}
+
+/// Puts findings among the conditions of a status.
+fn put_conditions(view: &View<'_>, findings: &[Finding], ours: &[ConditionType], status: &mut Value) {
+    let merged = conditions::merge(view.conditions(), findings, ours, view.generation(), view.now());
+    status["conditions"] = serde_json::to_value(merged).unwrap_or_default();
+}
+
+/// The write of a status that says something new.
+fn write(view: &View<'_>, status: Value) -> Option<StatusWrite> {
     (status != view.status).then(|| StatusWrite {
         key: view.key.clone(),
         uid: view.uid().to_owned(),

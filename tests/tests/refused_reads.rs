@@ -1,0 +1,63 @@
+//! Questions that the API server refuses to answer: what is told of them, and what a role must hold. Every world refuses what the table of kinds does not name (`memory::Right`), so each test of a story holds that too.
+
+use jiff::SignedDuration;
+use kaito_core::kinds::{self, KindUse};
+use kaito_core::memory::{Right, World};
+use kaito_core::{Kind, NodeProvisioner, ObjectKey, Settings};
+use kaito_provisioner::claim::CLAIM_KINDS;
+use kaito_tests::stage::{MemoryStage, Stage, condition, state};
+use kaito_tests::{golden, manifests};
+
+const MACHINES: Right = Right { verb: "list", kind: Kind::NodeClaim, part: None };
+
+fn stage() -> MemoryStage {
+    MemoryStage::of(World::installed(&Settings::default()))
+}
+
+fn told(stage: &mut MemoryStage, reason: &str) -> Vec<String> {
+    let events = stage.world().cluster().events();
+    events.into_iter().map(|told| told.notice).filter(|told| told.reason == reason).map(|told| told.note).collect()
+}
+
+#[test]
+fn a_question_that_is_refused_is_told_in_the_servers_words_and_once() {
+    let mut stage = stage();
+    stage.world().withhold(MACHINES);
+    stage.put(&manifests::phi_4_mini("x"));
+    stage.world().advance(SignedDuration::from_hours(2));
+    let (status, reason, words) = condition(&stage, "x", "ResourceReady").unwrap();
+    assert_eq!((&*status, &*reason), ("False", "ReadRefused"), "{words}");
+    assert!(
+        words.contains("cannot read every NodeClaim with ") && words.contains("cannot list resource \"nodeclaims\""),
+        "{words}"
+    );
+    assert_eq!(told(&mut stage, "ReadRefused").len(), 1);
+    assert!(stage.list(Kind::NodeClaim).is_empty(), "nothing is paid for");
+}
+
+#[test]
+fn a_workspace_that_cannot_go_because_a_question_is_refused_says_so() {
+    let mut stage = stage();
+    stage.put(&manifests::phi_4_mini("x"));
+    (&mut stage as &mut dyn Stage).until_ready("x");
+    stage.world().withhold(MACHINES);
+    stage.remove(Kind::Workspace, "x");
+    stage.world().advance(SignedDuration::from_hours(2));
+    let (_, _, words) = condition(&stage, "x", "WorkspaceDeleting").unwrap();
+    assert!(words.contains("cannot list resource \"nodeclaims\"") && words.contains("kaito roles"), "{words}");
+    assert_eq!(told(&mut stage, "ReadRefused").len(), 1);
+    assert_eq!(state(&stage, "x"), "Ready", "nothing else is said anew");
+}
+
+#[test]
+fn what_is_watched_can_be_listed_watched_and_got() {
+    let of_workspaces = [NodeProvisioner::default(), golden::karpenter(), NodeProvisioner::Byo];
+    let tables = of_workspaces.iter().map(kinds::of).chain([CLAIM_KINDS]);
+    for row in tables.flatten().filter(|row: &&KindUse| row.is_watched()) {
+        for verb in ["get", "list", "watch"] {
+            assert!(row.verbs.contains(&verb), "{verb} {}", row.kind);
+        }
+    }
+    let root = ObjectKey::new(Kind::Workspace, "default", "x");
+    assert_eq!(Right::to_read(&kaito_core::Read::object(root)), Some(Right::on("get", Kind::Workspace)));
+}
