@@ -13,7 +13,7 @@ use kaito_core::memory::azure::{
     NOT_AUTHORIZED, OTHER_OPERATION, REGIONAL_QUOTA, SIZE_NOT_ALLOWED, STOCK_OUT, THROTTLED, THROTTLED_BELOW,
     ZONAL_STOCK_OUT,
 };
-use kaito_core::memory::{CloudFate, Fate, Pace, World};
+use kaito_core::memory::{CloudFate, Fate, Pace, Right, World};
 use kaito_core::{Kind, ObjectKey, Seen, Settings};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -29,6 +29,8 @@ enum Wrong {
     Deletion(fn() -> CloudFate, &'static str),
     /// The definition of NodeClaims is not there.
     Undefined,
+    /// A role lacks a right.
+    Withheld(fn() -> Right),
     /// The API server takes no NodeClaim, and says this.
     Rejected(&'static str),
 }
@@ -73,6 +75,7 @@ pub static FAULTS: &[Fault] = &[
     fault("the node registers and is never ready", 31, Wrong::Machines(not_ready, "Node status is NotReady")),
     fault("the GPUs are never advertised", 31, Wrong::Machines(|| CloudFate::GpusNeverAppear, "nvidia.com/gpu")),
     fault("NodeClaims are not defined in the cluster", 1, Wrong::Undefined),
+    fault("the provisioner may not read Workspaces", 5, Wrong::Withheld(|| Right::on("get", Kind::Workspace))),
     fault("the schema of NodeClaims refuses ours", 1, Wrong::Rejected(SCHEMA)),
     fault("the pool is deleted for ever", 31, Wrong::Deletion(|| CloudFate::NeverTerminates, "InstanceTerminating: agent pool")),
     fault("the deletion of the pool fails", 31, Wrong::Deletion(locked, LOCKED)),
@@ -151,6 +154,7 @@ impl Fault {
         match self.wrong {
             Wrong::Refused(refusal) => vec![refusal.code, refusal.message],
             Wrong::Machines(_, words) | Wrong::Deletion(_, words) | Wrong::Rejected(words) => vec![words],
+            Wrong::Withheld(_) => vec!["is forbidden: User ", "cannot get resource \"workspaces\""],
             Wrong::Undefined => vec!["nodeclaims.karpenter.sh is not installed"],
         }
     }
@@ -181,6 +185,7 @@ impl Fault {
             Wrong::Refused(refusal) => world.set_fate(&fated(CloudFate::Azure { refusal, size: None })),
             Wrong::Machines(fate, _) => world.set_fate(&fated(fate())),
             Wrong::Undefined => world.serve(Kind::NodeClaim, false),
+            Wrong::Withheld(right) => world.withhold(right()),
             Wrong::Rejected(words) => world.reject(Kind::NodeClaim, Some(words)),
             Wrong::Deletion(..) => {}
         }

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use kaito_core::backend::{BackendError, Written};
 use kaito_core::driver::{Planner, Reconciliation, Report, Wish};
 use kaito_core::effect::{Effect, MetadataPatch};
+use kaito_core::kinds::KindUse;
 use kaito_core::memory::{MemoryCluster, Right};
 use kaito_core::plan::Notice;
 use kaito_core::snapshot::Answer;
@@ -23,6 +24,8 @@ pub struct CloudByHand {
     now: Timestamp,
     /// What is refused from now on.
     pub refusals: Vec<Refusal>,
+    /// Rights that the role of the process lacks.
+    pub withheld: Vec<Right>,
     /// Why the cloud tells nothing of any pool, while it does not.
     pub silence: Option<BackendError>,
     /// What is decided with.
@@ -46,6 +49,7 @@ impl CloudByHand {
             cluster: MemoryCluster::new(now),
             now,
             refusals: Vec::new(),
+            withheld: Vec::new(),
             silence: None,
             settings: Settings::default(),
             cached: BTreeMap::new(),
@@ -174,6 +178,15 @@ impl CloudByHand {
     /// # Panics
     /// When the planner never comes to a plan.
     pub fn look_until(&mut self, planner: &dyn Planner, root: &ObjectKey, most: usize) -> Option<Report> {
+        self.reconcile(planner, root, most).map(|result| result.expect("the cluster can be read"))
+    }
+
+    fn reconcile(
+        &mut self,
+        planner: &dyn Planner,
+        root: &ObjectKey,
+        most: usize,
+    ) -> Option<Result<Report, BackendError>> {
         let settings = self.settings.clone();
         let role = planner.kinds(&settings);
         let mut work = Reconciliation::new(root.clone(), self.now);
@@ -191,23 +204,35 @@ impl CloudByHand {
                     work.answered(self.silence.clone().map_or(Ok(Answer::Object(None)), Err));
                 }
                 Wish::Read(read) => {
-                    let permitted = Right::to_read(&read).map_or(Ok(()), |right| right.held_by(role));
+                    let permitted = Right::to_read(&read).map_or(Ok(()), |right| self.permit(role, right));
                     let cached = self.cached.get(&read).cloned();
                     work.answered(permitted.map(|()| cached.unwrap_or_else(|| self.cluster.answer(&read))));
                 }
                 Wish::Perform(effect) => {
                     self.tried.push(format!("{} {}", effect.verb(), named(effect.key())));
-                    work.performed(Right::to_write(&effect).held_by(role).and_then(|()| self.perform(&effect)));
+                    work.performed(self.permit(role, Right::to_write(&effect)).and_then(|()| self.perform(&effect)));
                 }
                 Wish::WriteStatus(status) => {
                     self.tried.push(format!("patch status {}", named(&status.key)));
-                    let permitted = Right::to_write_status(status.key.kind).held_by(role);
+                    let permitted = self.permit(role, Right::to_write_status(status.key.kind));
                     work.status_written(permitted.and_then(|()| self.cluster.put_status(&status)));
                 }
                 Wish::Publish(_, notice) => self.notices.push(notice),
-                Wish::Done(result) => return Some(result.expect("the cluster can be read")),
+                Wish::Done(result) => return Some(*result),
             }
         }
+    }
+
+    fn permit(&self, role: &'static [KindUse], right: Right) -> Result<(), BackendError> {
+        if self.withheld.contains(&right) { Err(right.refused()) } else { right.held_by(role) }
+    }
+
+    /// One look that comes to no plan, because something that must be known is refused.
+    ///
+    /// # Panics
+    /// When there is a plan.
+    pub fn look_in_vain(&mut self, planner: &dyn Planner, root: &ObjectKey) -> BackendError {
+        self.reconcile(planner, root, usize::MAX).expect("nobody dies").expect_err("something is refused")
     }
 
     /// One look.

@@ -27,6 +27,7 @@ mod returning; // a Node that was deleted while its pool was started, and may co
 mod status; // the plan of a draft
 mod take; // what a claim takes over from its machine
 mod terminate; // everything is given back
+mod unanswered; // what the API server does not tell
 mod unreadable; // a claim that cannot be read
 mod view; // the claim and what belongs to it, as read
 mod waits; // what is waited for, by when
@@ -39,10 +40,12 @@ use draft::{Draft, Flow};
 use kaito_api::NodeClaim;
 use kaito_api::cloud::AgentPool;
 use kaito_api::vocabulary::labels;
+use kaito_core::backend::BackendError;
 use kaito_core::driver::Planner;
 use kaito_core::kinds::{KindUse, Typed};
+use kaito_core::read::Freshness;
 use kaito_core::snapshot::{Snapshot, Unread};
-use kaito_core::{Kind, ObjectKey, Plan, Seen, Settings};
+use kaito_core::{Kind, ObjectKey, Plan, Read, Seen, Settings};
 use view::View;
 
 type Step = fn(&View<'_>, &mut Draft) -> Result<Flow, Unread>;
@@ -80,7 +83,7 @@ impl Planner for ClaimPlanner {
 
     fn plan(&self, root: &ObjectKey, snapshot: &Snapshot, settings: &Settings) -> Result<Plan, Unread> {
         snapshot.need(view::first_reads(root))?;
-        let seen = snapshot.seen(root.clone(), kaito_core::read::Freshness::Cached)?;
+        let seen = snapshot.seen(root.clone(), Freshness::Cached)?;
         if let Some(seen @ Seen::Malformed(malformed)) = seen {
             let part = unreadable::Part::of(malformed);
             if !managed::is_managed_part(&part.claim) {
@@ -100,7 +103,21 @@ impl Planner for ClaimPlanner {
                 break;
             }
         }
+        unanswered::forget(&view, &mut draft);
         Ok(status::finish(&view, draft))
+    }
+
+    fn unanswered(
+        &self,
+        root: &ObjectKey,
+        snapshot: &Snapshot,
+        _settings: &Settings,
+        (read, error): (&Read, &BackendError),
+    ) -> Option<Plan> {
+        let seen = snapshot.seen(root.clone(), Freshness::Cached).ok()??;
+        let Seen::Decoded(object) = seen else { return None };
+        let claim = NodeClaim::of(object).filter(|claim| managed::is_managed(claim))?;
+        Some(unanswered::plan(&View::alone(root, claim, seen, snapshot), read, error))
     }
 
     fn root_of(&self, object: &Seen) -> Option<ObjectKey> {

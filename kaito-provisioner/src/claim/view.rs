@@ -81,9 +81,14 @@ impl<'a> View<'a> {
         snapshot: &'a Snapshot,
     ) -> Result<Self, Unread> {
         let listing = snapshot.list::<Node>(None, nodes_of(&key.name), Freshness::Cached)?;
-        let pool_name = PoolName::parse(&key.name).ok();
         let (nodes, former_nodes) = listing.items.into_iter().partition(|node| is_of(node, claim));
-        Ok(Self { key, claim, seen, snapshot, pool_name, nodes, former_nodes })
+        Ok(Self { nodes, former_nodes, ..Self::alone(key, claim, seen, snapshot) })
+    }
+
+    /// The claim alone, where nothing else can be read.
+    pub(super) fn alone(key: &'a ObjectKey, claim: &'a NodeClaim, seen: &'a Seen, snapshot: &'a Snapshot) -> Self {
+        let pool_name = PoolName::parse(&key.name).ok();
+        Self { key, claim, seen, snapshot, pool_name, nodes: Vec::new(), former_nodes: Vec::new() }
     }
 
     pub(super) fn now(&self) -> Timestamp {

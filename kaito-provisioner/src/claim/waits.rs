@@ -68,6 +68,12 @@ waits! {
         next "asks again every 5 minutes",
         remedy "give the provisioner's identity the right to write agent pools of the cluster, and see that its AZURE_ settings name that cluster";
 
+    /// The API server refuses to tell something that must be known; shown on the stage that the claim has not reached.
+    READ_REFUSED = "ReadRefused" on "Launched", 60 minutes, contract false,
+        evidence "the server's words in the message; the rights of the provisioner's account: kubectl auth can-i --list --as=system:serviceaccount:NAMESPACE:ACCOUNT",
+        next "asks again, ever more rarely, at last every five minutes; meanwhile everything stays as it is, and nothing is made or given back",
+        remedy "give the account the rights of its role, which kaito roles prints";
+
     /// Pools were made for the claim, and failed, too often to pay for another at once.
     RESTING = "Resting" on "Launched", 60 minutes, contract false,
         evidence "condition Launched and the annotation kaito.sh/agent-pool-launch of the claim",

@@ -1,9 +1,10 @@
 //! When a machine may not be asked for: nobody wants it, or its name is taken.
 
-use super::{MACHINE, NAME, claim, condition, key, stage, stage_with, tried, workspace_key};
+use super::{MACHINE, NAME, claim, condition, key, running, stage, stage_with, tried, workspace_key};
 use jiff::SignedDuration;
+use kaito_core::memory::Right;
 use kaito_core::snapshot::Answer;
-use kaito_core::{Read, Seen};
+use kaito_core::{Kind, Read, Seen};
 use kaito_provisioner::ClaimPlanner;
 use kaito_tests::cloud_by_hand::{CloudByHand, pool};
 use serde_json::json;
@@ -96,4 +97,50 @@ fn the_pool_of_an_earlier_claim_of_the_name_goes_before_the_claims_own_is_asked_
     cloud.look(&ClaimPlanner, &key());
     assert_eq!(tried(&cloud, "create AgentPool"), 1);
     assert_eq!(cloud.get(&pool(NAME))["metadata"]["labels"]["kaito.sh/creation-timestamp"], "2026-01-01T00-00-00Z");
+}
+
+#[test]
+fn a_workspace_that_may_not_be_read_is_told_once_and_nothing_is_paid_for_or_let_go() {
+    let mut cloud = stage();
+    cloud.withheld.push(Right::on("get", Kind::Workspace));
+    for _ in 0..4 {
+        cloud.look_in_vain(&ClaimPlanner, &key());
+        cloud.wait(SignedDuration::from_mins(5));
+    }
+    let [status, reason, message] = condition(&cloud, "Launched");
+    assert_eq!([status.as_str(), &reason], ["Unknown", "ReadRefused"]);
+    assert!(
+        message.contains("cannot get resource \"workspaces\"") && message.contains("; next: asks again"),
+        "{message}"
+    );
+    assert_eq!(cloud.notices.len(), 1, "{:?}", cloud.notices);
+    assert_eq!(tried(&cloud, "create"), 0);
+    cloud.withheld.clear();
+    cloud.look(&ClaimPlanner, &key());
+    assert_eq!(tried(&cloud, "create AgentPool"), 1);
+    assert!(!condition(&cloud, "Launched")[2].contains("forbidden"));
+}
+
+#[test]
+fn a_machine_that_nobody_may_look_after_stays_and_says_so_until_somebody_may() {
+    let mut cloud = running();
+    cloud.withheld.push(Right::on("list", Kind::Node));
+    cloud.look_in_vain(&ClaimPlanner, &key());
+    let before = condition(&cloud, "NodeHealthy");
+    assert_eq!([before[0].as_str(), &before[1]], ["Unknown", "ReadRefused"]);
+    assert_eq!(condition(&cloud, "Ready")[0], "True");
+    cloud.look_in_vain(&ClaimPlanner, &key());
+    assert_eq!(condition(&cloud, "NodeHealthy"), before);
+    cloud.delete(&key());
+    cloud.look_in_vain(&ClaimPlanner, &key());
+    assert!(condition(&cloud, "InstanceTerminating")[2].contains("cannot list resource \"nodes\""));
+    assert!(cloud.has(&key()) && cloud.has(&pool(NAME)));
+    let mut cloud = running();
+    cloud.settings.node_repair = false;
+    cloud.edit(&key(), |claim| {
+        let conditions = claim["status"]["conditions"].as_array_mut().unwrap();
+        conditions.push(json!({"type": "NodeHealthy", "status": "Unknown", "reason": "ReadRefused", "message": "x", "lastTransitionTime": "2026-01-01T00:00:00Z"}));
+    });
+    cloud.settle(&ClaimPlanner, &key());
+    assert_eq!(condition(&cloud, "NodeHealthy")[0], "True");
 }
