@@ -1,5 +1,7 @@
 //! The Deployments of the examples start the programs as they are.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+
 mod kit;
 
 use k8s_openapi::api::apps::v1::Deployment;

@@ -29,7 +29,7 @@ enum Wrong {
     Deletion(fn() -> CloudFate, &'static str),
     /// The definition of NodeClaims is not there.
     Undefined,
-    /// A role lacks a right.
+    /// The role of the provisioner lacks a right.
     Withheld(fn() -> Right),
     /// The API server takes no NodeClaim, and says this.
     Rejected(&'static str),
@@ -185,7 +185,7 @@ impl Fault {
             Wrong::Refused(refusal) => world.set_fate(&fated(CloudFate::Azure { refusal, size: None })),
             Wrong::Machines(fate, _) => world.set_fate(&fated(fate())),
             Wrong::Undefined => world.serve(Kind::NodeClaim, false),
-            Wrong::Withheld(right) => world.withhold(right()),
+            Wrong::Withheld(right) => world.withhold_from(&ClaimPlanner, right()),
             Wrong::Rejected(words) => world.reject(Kind::NodeClaim, Some(words)),
             Wrong::Deletion(..) => {}
         }

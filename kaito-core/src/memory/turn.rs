@@ -219,7 +219,7 @@ impl World {
     fn permit(&self, index: usize, right: Right) -> Result<(), BackendError> {
         let replica = &self.replicas[index];
         right.held_by(replica.planner.kinds(&replica.settings))?;
-        if self.withheld.contains(&right) { Err(right.refused()) } else { Ok(()) }
+        if self.withheld.contains(&(replica.planner.name(), right)) { Err(right.refused()) } else { Ok(()) }
     }
 
     fn answer(&mut self, index: usize, read: &Read) -> Result<Answer, BackendError> {

@@ -76,8 +76,8 @@ pub struct World {
     pub(super) resized: BTreeSet<(String, i64)>,
     /// What was asked of the cloud, where somebody judges it.
     pub(super) ledger: Option<Ledger>,
-    /// Rights that the roles of the processes lack.
-    pub(super) withheld: BTreeSet<Right>,
+    /// Rights that the roles of the processes lack, by the name of their planner.
+    pub(super) withheld: BTreeSet<(&'static str, Right)>,
 }
 
 impl World {
@@ -192,7 +192,12 @@ impl World {
 
     /// From now on no process has this right: its role is older, or somebody has narrowed it.
     pub fn withhold(&mut self, right: Right) {
-        self.withheld.insert(right);
+        self.withheld.extend(self.replicas.iter().map(|replica| (replica.planner.name(), right)));
+    }
+
+    /// The same of the processes of one planner.
+    pub fn withhold_from(&mut self, planner: &dyn Planner, right: Right) {
+        self.withheld.insert((planner.name(), right));
     }
 
     /// How often the product has written anything, statuses included.
