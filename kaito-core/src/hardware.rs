@@ -1,6 +1,8 @@
 //! What a machine has: as the table of its cloud's sizes says, or as a Node that somebody brought along says of itself.
 
+use crate::units;
 use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kaito_api::vocabulary::{labels, names};
 use kaito_api::workspace::{MigProfile, MigProfileError, PartitionMode, PartitionSpec};
 use kaito_presets::{ComputeCapability, GpuVendor, Retirement, Sku, mig_family};
@@ -128,6 +130,8 @@ impl Hardware {
             .map(|major| ComputeCapability { major, minor: part(labels::COMPUTE_MINOR).unwrap_or_default() });
         let compute_capability = told.or_else(|| capability_of(product));
         let sliced = text(labels::MIG_CONFIG).is_some_and(|config| config != "all-disabled");
+        // Whoever divides GPUs without NVIDIA's MIG manager (a cloud, a person) writes no layout: feature discovery then names the slice as the product.
+        let is_product = text(labels::MIG_STRATEGY) == Some("single") && product.contains("-MIG-");
         Ok(Self {
             name: Cow::Owned(product.to_owned()),
             gpu_count,
@@ -138,10 +142,24 @@ impl Hardware {
             nvme: false,
             visible_bytes_per_gpu: None,
             slice: None,
-            is_sliced: sliced && text(labels::MIG_CONFIG_STATE) == Some("success"),
+            is_sliced: is_product || (sliced && text(labels::MIG_CONFIG_STATE) == Some("success")),
             retirement: None,
         })
     }
+}
+
+/// The slices that a Node advertises where it has no whole GPU, each profile with its number: `2 × 1g.20gb`.
+pub(crate) fn only_slices(node: &Node) -> Option<Vec<String>> {
+    let room = node.status.as_ref()?.allocatable.as_ref()?;
+    let count = |quantity: &Quantity| units::parse_quantity(&quantity.0).unwrap_or_default() / 1000;
+    let slices: Vec<String> = room
+        .iter()
+        .filter_map(|(resource, quantity)| Some((resource.strip_prefix(names::NVIDIA_MIG_PREFIX)?, count(quantity))))
+        .filter(|(_, count)| *count > 0)
+        .map(|(profile, count)| format!("{count} × {profile}"))
+        .collect();
+    let has_whole = room.get(names::NVIDIA_GPU).map(count).is_some_and(|count| count > 0);
+    (!has_whole && !slices.is_empty()).then_some(slices)
 }
 
 /// Compute capabilities by a word of the product's name (NVIDIA, "CUDA GPU compute capability"), for Nodes that were labelled by hand: feature discovery tells it itself.
@@ -273,6 +291,21 @@ mod tests {
             labels["nvidia.com/mig.config"] = json!(config);
             labels["nvidia.com/mig.config.state"] = json!(state);
             assert_eq!(Hardware::of_node(&node(&labels)).unwrap().is_sliced, is_sliced, "{config} {state}");
+        }
+    }
+
+    #[test]
+    fn gpus_are_sliced_whoever_has_divided_them() {
+        for (strategy, product, is_sliced) in [
+            (Some("single"), "NVIDIA-A100-SXM4-80GB-MIG-1g.20gb", true),
+            (Some("single"), "NVIDIA-A100-SXM4-80GB", false),
+            (Some("mixed"), "NVIDIA-A100-SXM4-80GB", false),
+            (None, "NVIDIA-A100-SXM4-80GB-MIG-1g.20gb", false),
+        ] {
+            let mut labels = labels();
+            labels["nvidia.com/gpu.product"] = json!(product);
+            strategy.into_iter().for_each(|strategy| labels["nvidia.com/mig.strategy"] = json!(strategy));
+            assert_eq!(Hardware::of_node(&node(&labels)).unwrap().is_sliced, is_sliced, "{strategy:?} {product}");
         }
     }
 }

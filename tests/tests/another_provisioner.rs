@@ -1,6 +1,8 @@
 //! An operator that is started with another provisioner than before: what the former was asked for costs money until it is given back.
 
+use jiff::SignedDuration;
 use kaito_api::vocabulary::labels;
+use kaito_core::memory::World;
 use kaito_core::{Kind, NodeProvisioner, ObjectKey, Settings, WorkspacePlanner};
 use kaito_tests::cloud_by_hand::CloudByHand;
 use kaito_tests::{golden, manifests};
@@ -66,5 +68,57 @@ fn what_a_former_provisioner_was_asked_for_is_given_back_before_a_workspace_goes
             cloud.settle(&WorkspacePlanner, &root());
             assert!(!cloud.has(&root()), "{held}");
         }
+    }
+}
+
+/// Objects of a kind in a world.
+fn of_kind(world: &World, kind: Kind) -> Vec<Value> {
+    world.cluster().with_store(|store| {
+        let of_kind = store.iter().filter(|(key, _)| key.kind == kind);
+        of_kind.map(|(_, value)| value.clone()).collect()
+    })
+}
+
+fn state(world: &World) -> Value {
+    world
+        .cluster()
+        .with_store(|store| store.value(&root()).map_or(Value::Null, |value| value["status"]["state"].clone()))
+}
+
+#[test]
+fn a_model_that_runs_serves_on_under_another_provisioner_and_goes_to_its_machines_when_the_former_ones_are_gone() {
+    let azure = NodeProvisioner::default;
+    let run_with = |provisioner| Settings { provisioner, ..Settings::default() };
+    for (was, now, asked, label) in [
+        (golden::karpenter(), azure(), Kind::NodePool, labels::WORKSPACE),
+        (azure(), golden::karpenter(), Kind::NodeClaim, labels::KARPENTER_WORKSPACE_NAME),
+    ] {
+        let mut world = World::installed(&run_with(was));
+        world.put(&root(), &manifests::phi_4_mini(NAME)).unwrap();
+        world.advance(SignedDuration::from_hours(1));
+        assert_eq!(state(&world), "Ready", "{asked}");
+        let [before] = &of_kind(&world, Kind::Pod)[..] else { panic!("one pod") };
+        let former = of_kind(&world, asked);
+
+        world.run_with(&run_with(now));
+        world.advance(SignedDuration::from_hours(2));
+        let [meanwhile] = &of_kind(&world, Kind::Pod)[..] else { panic!("one pod") };
+        assert_eq!(
+            (state(&world), &meanwhile["metadata"]["uid"]),
+            (json!("Ready"), &before["metadata"]["uid"]),
+            "{asked}"
+        );
+
+        for object in &former {
+            let name = object["metadata"]["name"].as_str().unwrap();
+            world.delete(&ObjectKey::cluster(asked, name)).unwrap();
+        }
+        world.advance(SignedDuration::from_hours(2));
+        let [pod] = &of_kind(&world, Kind::Pod)[..] else { panic!("one pod") };
+        assert_eq!(state(&world), "Ready", "{asked}: {}", pod["status"]);
+        assert_ne!(pod["metadata"]["uid"], before["metadata"]["uid"]);
+        let node = pod["spec"]["nodeName"].as_str().unwrap();
+        let node = of_kind(&world, Kind::Node).into_iter().find(|found| found["metadata"]["name"] == node).unwrap();
+        assert_eq!(node["metadata"]["labels"][label], NAME, "{asked}: a machine of the provisioner that there is now");
     }
 }

@@ -167,6 +167,40 @@ fn a_slice_is_asked_for_by_its_profile_and_so_many_gpus_by_their_number() {
 }
 
 #[test]
+fn whole_gpus_are_not_waited_for_where_all_are_divided() {
+    let divided = |room: Value| {
+        let mut node = brought_node("gpu-0", &json!({"nvidia.com/mig.strategy": "mixed"}));
+        let ready = json!({"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        node["status"] = json!({"conditions": [ready], "allocatable": room});
+        node
+    };
+    let slices = json!({"cpu": "8", "nvidia.com/gpu": "0", "nvidia.com/mig-1g.20gb": "2", "nvidia.com/mig-2g.20gb": "1", "nvidia.com/mig-7g.80gb": "0"});
+    let mut stage = stage();
+    stage.put(&divided(slices.clone()));
+    stage.put(&on_brought_nodes("phi", "a100"));
+    let mut two = on_brought_nodes("two", "a100");
+    two["resource"]["partition"] = json!({"mode": "accelerator", "count": 1});
+    stage.put(&two);
+    stage.pass_time();
+    for name in ["phi", "two"] {
+        let (_, reason, words) = condition(&stage, name, "NodesReady").unwrap();
+        assert_eq!(reason, "PartNotPossible", "{words}");
+        assert!(words.contains("node gpu-0 has no whole GPU, only slices: 2 × 1g.20gb, 1 × 2g.20gb"), "{words}");
+        assert!(words.contains("resource.partition"), "{words}");
+    }
+    let mut slice = on_brought_nodes("slice", "a100");
+    slice["resource"]["partition"] = json!({"mode": "mig", "profile": "1g.20gb"});
+    stage.put(&slice);
+    until_ready(&mut stage, "slice");
+    let mut some_whole = slices;
+    some_whole["nvidia.com/gpu"] = json!("1");
+    let mut node = divided(some_whole);
+    node["metadata"]["name"] = json!("gpu-1");
+    stage.put(&node);
+    until_ready(&mut stage, "phi");
+}
+
+#[test]
 fn a_part_is_refused_where_machines_are_made() {
     let mut stage = MemoryStage::new("default");
     let mut wants = on_brought_nodes("phi", "a100");

@@ -105,6 +105,79 @@ fn a_machine_that_is_there_is_not_given_back_because_another_one_would_do() {
     assert_eq!((replicas(&world), count(&world, Kind::NodeClaim)), (Some(2), 2));
 }
 
+/// What a kubelet says of a Node from now on.
+fn node_is_ready(world: &mut World, name: &str, ready: bool) {
+    let key = ObjectKey::cluster(Kind::Node, name);
+    let node = value(world, &key).unwrap();
+    let (says, at) = (if ready { "True" } else { "False" }, world.now().to_string());
+    let mut status = node["status"].clone();
+    status["conditions"] = json!([{"type": "Ready", "status": says, "lastTransitionTime": at}]);
+    let uid = node["metadata"]["uid"].as_str().unwrap();
+    world.cluster().with_store(|store| store.write_status(&key, uid, None, &status)).unwrap();
+    let changed = value(world, &key).unwrap();
+    world.put(&key, &changed).unwrap();
+}
+
+/// A Workspace that runs on two Nodes that were brought along.
+fn covered() -> World {
+    let mut world = world();
+    (0..2).for_each(|index| bring(&mut world, &format!("brought-{index}"), SIZE, &[]));
+    ask(&mut world);
+    render::settle(&mut world);
+    assert_eq!((replicas(&world), state(&world)), (None, json!("Ready")));
+    world
+}
+
+#[test]
+fn a_taken_node_that_is_not_ready_for_a_moment_buys_no_machine_and_one_that_stays_so_does() {
+    let mut world = covered();
+    node_is_ready(&mut world, "brought-0", false);
+    world.advance(SignedDuration::from_mins(9));
+    assert_eq!(replicas(&world), None, "it may come back");
+    assert_eq!(condition(&world, "NodesReady")["status"], "False");
+    node_is_ready(&mut world, "brought-0", true);
+    world.advance(SignedDuration::from_mins(30));
+    assert_eq!((replicas(&world), state(&world)), (None, json!("Ready")));
+    node_is_ready(&mut world, "brought-0", false);
+    world.advance(SignedDuration::from_mins(11));
+    assert_eq!(replicas(&world), Some(1), "it is given up for lost, at its time and not first at the next look");
+}
+
+#[test]
+fn a_taken_node_that_is_cordoned_counts_as_long_as_a_pod_of_ours_is_on_it() {
+    let mut world = covered();
+    let key = ObjectKey::cluster(Kind::Node, "brought-0");
+    let mut node = value(&world, &key).unwrap();
+    node["spec"]["unschedulable"] = json!(true);
+    world.put(&key, &node).unwrap();
+    world.advance(SignedDuration::from_mins(30));
+    assert_eq!((replicas(&world), state(&world)), (None, json!("Ready")));
+    let pods = world.cluster().with_store(|store| {
+        let is_on = |value: &Value| value["spec"]["nodeName"] == "brought-0";
+        let found = store.iter().filter(|(key, value)| key.kind == Kind::Pod && is_on(value));
+        found.map(|(key, _)| key.clone()).collect::<Vec<_>>()
+    });
+    let [pod] = &pods[..] else { panic!("{pods:?}") };
+    world.delete(pod).unwrap();
+    world.advance(SignedDuration::from_mins(30));
+    assert_eq!((replicas(&world), state(&world)), (Some(1), json!("Ready")));
+}
+
+#[test]
+fn what_was_given_up_before_nodes_were_brought_along_keeps_nothing_from_being_ready() {
+    let mut world = world();
+    (0..2).for_each(|index| bring(&mut world, &format!("brought-{index}"), SIZE, &[]));
+    let mut manifest = manifests::two_nodes("two");
+    let record =
+        json!({"times": 3, "first": "2025-12-31T20:00:00Z", "last": "2025-12-31T21:00:00Z", "said": "no machine"});
+    manifest["metadata"]["annotations"]["kaito.sh/nodeclaims-given-up"] = json!(record.to_string());
+    world.put(&root(), &manifest).unwrap();
+    render::settle(&mut world);
+    assert_eq!((replicas(&world), state(&world)), (None, json!("Ready")), "{}", condition(&world, "NodeClaimReady"));
+    let annotations = &value(&world, &root()).unwrap()["metadata"]["annotations"];
+    assert_eq!(annotations["kaito.sh/nodeclaims-given-up"], Value::Null);
+}
+
 #[test]
 fn more_machines_and_fewer_are_asked_for_as_the_number_that_was_settled_on_changes() {
     let mut world = world();

@@ -31,5 +31,7 @@ pub const INSTANCE_TYPE_RETIRING: &str = "InstanceTypeRetiring";
 pub const INFERENCE_CONFIG_CHANGED: &str = "InferenceConfigChanged";
 /// Warning, on a Workspace: the node of a local disk is gone, and the claim of the disk is given up with it.
 pub const LOCAL_DISK_GIVEN_UP: &str = "LocalDiskGivenUp";
+/// Normal, on a Workspace: its pods found no node of a former provisioner any more, and are made anew for those of the one that there is.
+pub const PODS_MOVED: &str = "PodsMoved";
 /// Normal, on a Workspace: a pod of an earlier request, which was not ready, is deleted so that its set makes it anew.
 pub const STUCK_POD_REPLACED: &str = "StuckPodReplaced";

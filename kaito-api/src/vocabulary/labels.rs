@@ -121,6 +121,8 @@ pub const COMPUTE_MAJOR: [&str; 2] = ["nvidia.com/gpu.compute.major", "nvidia.co
 pub const COMPUTE_MINOR: [&str; 2] = ["nvidia.com/gpu.compute.minor", "nvidia.com/cuda.compute.minor"];
 /// Layout of GPU slices asked for; written by an administrator.
 pub const MIG_CONFIG: &str = "nvidia.com/mig.config";
+/// Whether slices of GPUs count as GPUs (`single`) or by their profiles (`mixed`); written by NVIDIA's feature discovery.
+pub const MIG_STRATEGY: &str = "nvidia.com/mig.strategy";
 /// How far the layout of [`MIG_CONFIG`] is; written by NVIDIA's MIG manager, `success` when done.
 pub const MIG_CONFIG_STATE: &str = "nvidia.com/mig.config.state";
 

@@ -304,9 +304,9 @@ reasons! {
         next "looks again when the labels of a node change; no machine is asked for",
         remedy "choose nodes of one kind, by another label in resource.labelSelector, which tells them apart";
 
-    /// No node has the part of its GPUs that is asked for.
+    /// No node has the part of its GPUs that is asked for, or whole ones are asked for and all are divided.
     PART_NOT_POSSIBLE = "PartNotPossible" on NodesReady, refuses(60),
-        evidence "resource.partition of the Workspace beside the labels nvidia.com/gpu.product and nvidia.com/gpu.count of the nodes that the message names",
+        evidence "resource.partition of the Workspace beside the labels nvidia.com/gpu.product and nvidia.com/gpu.count, and nvidia.com/* in status.allocatable, of the nodes that the message names: kubectl get node NODE -o yaml",
         next "looks again when the labels of a node change; no machine is asked for",
         remedy "ask for a part that the nodes have, or bring nodes along that have it";
 

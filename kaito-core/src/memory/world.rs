@@ -303,6 +303,20 @@ impl World {
         self.set_fate(&self.fate.clone());
     }
 
+    /// From now on the product is started with these settings, every process anew. A Karpenter that was there before answers for its pools as long as there is one.
+    pub fn run_with(&mut self, settings: &Settings) {
+        let had_pools = self.machines == Machines::OfNodePools;
+        self.settings = settings.clone();
+        self.replicas.iter_mut().for_each(|replica| replica.settings = settings.clone());
+        self.set_machines(Machines::of(settings));
+        if had_pools && self.machines != Machines::OfNodePools {
+            let mut karpenter = Actor::new(Box::new(actors::Karpenter));
+            karpenter.look_at_all(&self.cluster, self.now);
+            self.actors.push(karpenter);
+        }
+        self.start_again();
+    }
+
     /// Starts a further process of the product beside those that run: another planner, or one more of the same.
     pub fn add_process(&mut self, planner: Arc<dyn Planner>) {
         self.replicas.push(Replica::new(planner, self.settings.clone()));

@@ -24,6 +24,7 @@ mod migration; // from a Deployment of an older version to the set of pods
 mod models; // what is recorded of models that are in no catalogue, or a hub says
 mod network; // the Services
 mod own; // a server of the user's own making
+mod placement; // which nodes a set of pods asks for
 mod pods; // what is wrong with pods, in the kubelet's words
 mod release; // machines of a training that is over
 mod revision; // number what was asked for

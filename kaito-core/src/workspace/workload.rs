@@ -10,7 +10,7 @@ use super::facts::{Engine, Facts, Subject, Task};
 use super::secrets::{self, Need};
 use super::size::Room;
 use super::view::View;
-use super::{asked, former, immutable, machines, migration};
+use super::{asked, former, immutable, machines, migration, placement, pods};
 use crate::compat;
 use crate::diff;
 use crate::effect::{self, is_dying};
@@ -76,7 +76,8 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
             {
                 draft.remark("config", words);
             }
-            ensure(view, draft, found, &revision, &pods);
+            let moves = !is_refused && is_stranded(view, draft, found, &pods)?;
+            ensure(view, draft, found, &revision, (&pods, moves));
         }
         if let Some(facts) = subject.model() {
             secrets(view, draft, facts)?;
@@ -180,11 +181,36 @@ fn pods<'a>(
     }
 }
 
-/// Makes the set, or looks after it.
-fn ensure(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, StatefulSet>, revision: &Revision, pods: &Pods<'_>) {
+/// Whether a pod finds no node because its set asks for machines of another provisioner than there is now, while machines of this one are ready: a model that is served waits for no pod, so nothing that
+/// serves is made anew.
+fn is_stranded(
+    view: &View<'_>,
+    draft: &Draft,
+    found: Lookup<'_, StatefulSet>,
+    pods: &Pods<'_>,
+) -> Result<bool, Unread> {
+    let Lookup::Found(set) = found else { return Ok(false) };
+    let Some(uid) = set.metadata.uid.as_deref().filter(|_| draft.machines.nodes_ready) else { return Ok(false) };
+    if !pods::of(view, uid)?.into_iter().any(pods::is_unschedulable) {
+        return Ok(false);
+    }
+    let running = compat::stateful_set_spec(set).map(|spec| placement::required(&spec.template));
+    let mut made = pods.set(Some(set));
+    let wanted = serde_json::from_value::<PodTemplateSpec>(made["spec"]["template"].take());
+    Ok(wanted.is_ok_and(|wanted| running != Some(placement::required(&wanted))))
+}
+
+/// Makes the set, or looks after it; one that moves is made from what is asked for now, although nothing else is.
+fn ensure(
+    view: &View<'_>,
+    draft: &mut Draft,
+    found: Lookup<'_, StatefulSet>,
+    revision: &Revision,
+    (pods, moves): (&Pods<'_>, bool),
+) {
     let key = ObjectKey::new(Kind::StatefulSet, view.namespace(), view.name());
     match found {
-        Lookup::Found(running) if keeps_template(view, running, revision) => {
+        Lookup::Found(running) if !moves && keeps_template(view, running, revision) => {
             look_after(view, draft, key, running, pods);
         }
         Lookup::Found(running) if !is_dying(&running.metadata) => {
@@ -192,7 +218,16 @@ fn ensure(view: &View<'_>, draft: &mut Draft, found: Lookup<'_, StatefulSet>, re
                 return;
             };
             date(&mut body, &rfc3339(view.now()));
-            draft.apply(key, body, running.metadata.uid.clone());
+            let applied = draft.apply(key, body, running.metadata.uid.clone());
+            if moves {
+                draft.rolls = true;
+                draft.notices.push(Notice {
+                    warning: false,
+                    reason: events::PODS_MOVED,
+                    note: "no node is left of those that the pods were made for, and nodes of another provisioner are ready: the pods are made anew for these".to_owned(),
+                    after: Some(applied),
+                });
+            }
         }
         found => draft.ensure_body(found, key, pods.set(found.found()), view.uid()),
     }

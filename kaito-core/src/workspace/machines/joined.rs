@@ -136,6 +136,12 @@ pub(super) fn is_ready(node: &Node) -> bool {
     !is_dying(&node.metadata) && ready_condition(node).is_some_and(|condition| condition.status == "True")
 }
 
+/// Since when its kubelet is not ready, as the Node itself says; `None` where it is, or does not say.
+pub(super) fn not_ready_since(node: &Node) -> Option<Timestamp> {
+    let ready = ready_condition(node).filter(|condition| condition.status != "True")?;
+    ready.last_transition_time.as_ref().map(|time| time.0)
+}
+
 /// When a Node became ready, or stopped being so; when it joined, where that is not recorded.
 fn changed(node: &Node) -> Option<Timestamp> {
     let changed = ready_condition(node).and_then(|ready| ready.last_transition_time.as_ref());

@@ -5,11 +5,12 @@
 
 use crate::effect::is_dying;
 use crate::failure::{self, Failure, Reason};
-use crate::hardware::Hardware;
+use crate::hardware::{self, Hardware};
 use crate::workspace::LookedMachine;
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::Workspace;
 use kaito_api::vocabulary::labels;
+use kaito_api::workspace::PartitionMode;
 use kube_core::ResourceExt;
 use std::collections::BTreeSet;
 
@@ -232,7 +233,16 @@ fn machine(workspace: &Workspace, node: &Node, is_template: bool) -> Result<Opti
         return Err((Lack::Dividing, why));
     }
     let whole = Hardware::of_node(node).map_err(|why| (Lack::Labels, unnamed(node, &why)))?;
-    match &workspace.resource().partition {
+    let part = workspace.resource().partition.as_ref();
+    let asks_for_slice = part.is_some_and(|part| part.mode == PartitionMode::Mig);
+    if let Some(slices) = hardware::only_slices(node).filter(|_| !asks_for_slice) {
+        let why = format!(
+            "has no whole GPU, only slices: {}; name one of them in resource.partition (mode mig, its profile)",
+            slices.join(", ")
+        );
+        return Err((Lack::Part, why));
+    }
+    match part {
         None => Ok(Some(whole)),
         Some(part) => whole.part(part).map(Some).map_err(|why| (Lack::Part, format!("does not do: {why}"))),
     }

@@ -11,15 +11,21 @@ use super::{Seat, former_node_labels, own_labels, pool};
 use crate::effect::is_dying;
 use crate::read::{Freshness, Selector};
 use crate::snapshot::Unread;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::vocabulary::labels;
 use kube_core::ResourceExt;
 
+/// A Node that was taken and is not ready counts for so long: a kubelet may be silent for a moment, and a machine that is bought is kept.
+const GRACE: SignedDuration = SignedDuration::from_mins(10);
+
 /// What is there beside the pool.
 #[derive(Debug, Default)]
 pub(super) struct Cover<'a> {
-    /// Nodes that were brought along and taken, ready and of the right size, by name.
+    /// Nodes that were brought along and taken, of the right size, ready or not for long, by name. A cordoned one is of use only to the pods that are on it.
     pub(super) adopted: Vec<&'a Node>,
+    /// When the first of them is not counted any more, unless it is ready again.
+    pub(super) counts_until: Option<Timestamp>,
     /// Nodes that could be taken, by name.
     pub(super) free: Vec<&'a Node>,
     /// Nodes of claims that were asked for one by one, without our labels yet.
@@ -32,8 +38,12 @@ impl<'a> Cover<'a> {
         let list = |selector| view.snapshot.list::<Node>(None, selector, freshness);
         let ours = list(own_labels(view.key))?.items;
         let size = draft.subject.as_ref().and_then(|subject| Some(&*subject.hardware()?.name));
-        let is_fit = |node: &&Node| {
-            joined::is_ready(node) && node.labels().get(labels::INSTANCE_TYPE).map(String::as_str) == size
+        let is_of_size = |node: &&Node| node.labels().get(labels::INSTANCE_TYPE).map(String::as_str) == size;
+        let in_use = view.nodes_in_use()?;
+        let is_kept = |node: &&Node| {
+            !is_dying(&node.metadata)
+                && given_up_at(node).is_none_or(|at| view.now() < at)
+                && (!is_unschedulable(node) || in_use.contains(&node.name_any()))
         };
         let own_pool = pool::key(view.key).name;
         let is_claimed = |node: &Node| {
@@ -42,13 +52,19 @@ impl<'a> Cover<'a> {
         };
         let of_pool = |node: &Node| node.labels().get(labels::NODE_POOL) == Some(&own_pool);
         let mut cover = Cover {
-            adopted: ours.into_iter().filter(is_fit).filter(|node| !of_pool(node) && !is_claimed(node)).collect(),
+            adopted: ours
+                .into_iter()
+                .filter(|node| is_of_size(node) && is_kept(node) && !of_pool(node) && !is_claimed(node))
+                .collect(),
             ..Cover::default()
         };
+        cover.counts_until = cover.adopted.iter().filter_map(|node| given_up_at(node)).min();
         let user_labels = workload::user_labels(view);
         if size.is_some() && !user_labels.is_empty() {
-            let is_nobodys = |node: &&Node| !is_anybodys(node) && !is_unschedulable(node);
-            cover.free = list(Selector(user_labels))?.items.into_iter().filter(is_fit).filter(is_nobodys).collect();
+            let is_free = |node: &&Node| {
+                joined::is_ready(node) && is_of_size(node) && !is_anybodys(node) && !is_unschedulable(node)
+            };
+            cover.free = list(Selector(user_labels))?.items.into_iter().filter(is_free).collect();
         }
         if !seat.former.is_empty() {
             let lacks = |node: &&Node| !own_labels(view.key).matches(node.labels()) && !is_dying(&node.metadata);
@@ -69,6 +85,11 @@ impl<'a> Cover<'a> {
     pub(super) fn taken(&self) -> usize {
         self.adopted.len()
     }
+}
+
+/// When a Node that is not ready is counted no longer; `None` for one that is, and where its kubelet does not say since when.
+fn given_up_at(node: &Node) -> Option<Timestamp> {
+    joined::not_ready_since(node).and_then(|since| since.checked_add(GRACE).ok())
 }
 
 /// Whether a Node belongs to a Workspace, whoever made it.

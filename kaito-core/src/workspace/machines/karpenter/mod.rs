@@ -197,11 +197,15 @@ fn step<'a>(view: &View<'a>, draft: &mut Draft) -> Result<Option<Came<'a>>, Unre
         return Ok(None);
     }
     let cover = Cover::look(view, draft, &seat, Freshness::Cached)?;
-    let asks_again = observe_gone(view, draft, &seat, told)?;
+    if let Some(at) = cover.counts_until {
+        draft.look_again(at.duration_since(view.now()));
+    }
+    let needed = (told as usize).saturating_sub(cover.taken());
+    let asks_again = observe_gone(view, draft, &seat, needed)?;
     if let Some(target) = draft.target {
         settle::step(view, draft, &seat, &cover, (target, asks_again))?;
     }
-    observe(view, draft, &seat, &cover, told);
+    observe(view, draft, &seat, needed);
     let workers = workers(view, draft, &seat, &cover)?;
     let claims: Vec<&Claim<'a>> = seat.live().chain(seat.former.live()).collect();
     let awaited = claims.iter().map(|claim| Awaited {
@@ -227,12 +231,12 @@ fn told_of(view: &View<'_>, seat: &Seat<'_>) -> Option<u32> {
     is_there.then(|| view.recorded_target().unwrap_or(asked)).filter(|count| *count > 0)
 }
 
-/// Tells of machines that went away before they came, and says when a pool may be asked for again. Karpenter asks for new ones at its own pace; a pool that somebody deletes again and again is made
+/// Tells of machines that went away before they came, as long as those that nothing else covers are not there, and says when a pool may be asked for again. Karpenter asks for new ones at its own pace; a pool that somebody deletes again and again is made
 /// anew at ours.
-fn observe_gone(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, target: u32) -> Result<Timestamp, Unread> {
+fn observe_gone(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, needed: usize) -> Result<Timestamp, Unread> {
     let ready = seat.live().chain(seat.former.live()).filter(|claim| claim.is_ready()).count();
     let before = Record::of(view);
-    let record = if ready >= target as usize {
+    let record = if ready >= needed {
         None
     } else {
         let pool = pool::key(view.key).name;
@@ -254,7 +258,7 @@ fn last_gone(seat: &Seat<'_>) -> Option<Gone> {
 }
 
 /// What is wrong with the pool and its claims, in Karpenter's own words, and what is waited for.
-fn observe(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, cover: &Cover<'_>, target: u32) {
+fn observe(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, needed: usize) {
     let pool = pool::key(view.key).name;
     for claim in seat.live().chain(seat.former.live()) {
         match claim.body {
@@ -265,7 +269,6 @@ fn observe(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, cover: &Cover<'_
             Ok(_) => draft.failures.extend(super::refusal(claim)),
         }
     }
-    let needed = (target as usize).saturating_sub(cover.taken());
     let ready = seat.live().chain(seat.former.live()).filter(|claim| claim.is_ready()).count();
     draft.machines.claims_ready = ready >= needed;
     if draft.machines.claims_ready {
