@@ -93,11 +93,10 @@ async fn once(pools: &ArmPools, feed: &Feed) -> Result<(), (String, Option<Durat
         return Err((format!("the list of agent pools cannot be used: {why}"), None));
     }
     for key in pools.touched(began) {
-        // What was looked at since is newer than the list.
+        // What was looked at since is newer than the list; before the first list, and where none was believed any more, nobody has kept it.
+        let Found::Object(newer) = feed.stores.find(&Read::object(key.clone())) else { continue };
         list.retain(|seen| seen.key() != key);
-        if let Found::Object(Some(seen)) = feed.stores.find(&Read::object(key)) {
-            list.push(seen);
-        }
+        list.extend(newer);
     }
     let changes = feed.stores.listed(Kind::AgentPool, list);
     feed.tell(changes).await;
