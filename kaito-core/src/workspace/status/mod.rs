@@ -89,7 +89,7 @@ pub(super) fn unanswered(view: &View<'_>, (read, error): (&Read, &BackendError))
 fn told_once(view: &View<'_>, reason: &'static str, failure: &Failure) -> Option<Notice> {
     let words = failure.message();
     let shown = view.conditions().iter().any(|told| told.message.contains(&words));
-    (!shown).then(|| Notice { warning: true, reason, note: words, after: None })
+    (!shown).then_some(Notice { warning: true, reason, note: words, after: None })
 }
 
 /// What the API server refused of this very plan, in its own words.
