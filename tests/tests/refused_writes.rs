@@ -1,9 +1,10 @@
 //! Writes that the API server refuses: what is said of them, and what goes on.
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use kaito_core::backend::{BackendError, ClusterBackend, ErrorKind, Written};
 use kaito_core::effect::Effect;
-use kaito_core::memory::MemoryCluster;
+use kaito_core::memory::{MemoryCluster, Right};
 use kaito_core::plan::{Notice, StatusWrite};
 use kaito_core::snapshot::Answer;
 use kaito_core::{Kind, ObjectKey, Read, Settings};
@@ -106,4 +107,18 @@ fn a_revision_that_another_process_of_ours_has_just_recorded_is_nobody_elses() {
     look(&mut stage, ("create", Kind::ControllerRevision), ErrorKind::AlreadyExists);
     let (_, reason, words) = condition(&stage, "x", "InferenceReady").unwrap();
     assert_ne!(reason, "NameTaken", "{words}");
+}
+
+#[test]
+fn a_finalizer_that_cannot_be_removed_is_told_and_the_workspace_is_not_said_to_be_gone() {
+    let mut stage = served(&manifests::phi_4_mini("x"));
+    stage.world().withhold(Right::on("patch", Kind::Workspace));
+    stage.remove(Kind::Workspace, "x");
+    stage.world().advance(SignedDuration::from_hours(2));
+    let (_, _, words) = condition(&stage, "x", "WorkspaceDeleting").unwrap();
+    assert!(words.contains("cannot patch Workspace default/x: workspaces.kaito.sh is forbidden"), "{words}");
+    let events = stage.world().cluster().events();
+    let told: Vec<_> = events.iter().filter(|told| told.notice.reason == "ReleaseRefused").collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].notice.warning && told[0].notice.note.contains("cannot patch resource \"workspaces\""));
 }

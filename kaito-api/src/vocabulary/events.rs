@@ -4,6 +4,8 @@
 pub const NODE_CLAIM_CREATED: &str = "NodeClaimCreated";
 /// Warning, on a Workspace: a NodeClaim could not be made.
 pub const NODE_CLAIM_CREATION_FAILED: &str = "NodeClaimCreationFailed";
+/// Warning, on a Workspace: everything is given back, and its finalizer cannot be removed.
+pub const RELEASE_REFUSED: &str = "ReleaseRefused";
 /// Warning, on a Workspace: the API server does not answer what must be known of it.
 pub const READ_REFUSED: &str = "ReadRefused";
 /// Warning, on a Workspace: a Deployment of an old version was replaced by a StatefulSet.

@@ -1,6 +1,6 @@
 //! The rows. Each says what it means (its doc comment, which the docs and `kaito explain` show too), where the proof is, what happens next, and what a person can do.
 //!
-//! In `evidence` and `remedy`, NAME stands for the Workspace and NAMESPACE for its namespace.
+//! In `evidence` and `remedy`, NAME stands for the Workspace and NAMESPACE for its namespace; another word in capitals for what the message names.
 
 use super::Class;
 use kaito_api::vocabulary::{ConditionType, reasons};
@@ -246,7 +246,7 @@ reasons! {
 
     /// The provisioner refuses, in its own words and with its own reason.
     CLAIM_REFUSED = "NodeClaimNotLaunched" on NodeClaimReady, fails(5),
-        evidence "status.conditions of the NodeClaim, first of all Launched: kubectl get nodeclaim -l kaito.sh/workspace=NAME,kaito.sh/workspacenamespace=NAMESPACE -o yaml",
+        evidence "status.conditions of the NodeClaim, first of all Launched: kubectl get nodeclaim -l kaito.sh/workspace=NAME,kaito.sh/workspacenamespace=NAMESPACE -o yaml; where Karpenter makes them: kubectl get nodeclaim -l karpenter.kaito.sh/workspace-name=NAME,karpenter.kaito.sh/workspace-namespace=NAMESPACE -o yaml",
         next "the provisioner tries again by itself",
         remedy "see the provisioner's words: quota, stock, or the name of the size";
 
@@ -270,13 +270,13 @@ reasons! {
 
     /// Machines are asked for and have not come.
     CLAIMS_PENDING = "NodeClaimNotReady" on NodeClaimReady, wait(30),
-        evidence "status.conditions of the NodeClaims: kubectl get nodeclaim -l kaito.sh/workspace=NAME,kaito.sh/workspacenamespace=NAMESPACE -o yaml",
+        evidence "status.conditions of the NodeClaims: kubectl get nodeclaim -l kaito.sh/workspace=NAME,kaito.sh/workspacenamespace=NAMESPACE -o yaml; where Karpenter makes them: kubectl get nodeclaim -l karpenter.kaito.sh/workspace-name=NAME,karpenter.kaito.sh/workspace-namespace=NAMESPACE -o yaml",
         next "waits for the provisioner",
         remedy "see the NodeClaim's own conditions and the provisioner's log";
 
     /// Machines have come and their nodes are not ready.
     NODES_PENDING = "NodeNotReady" on NodesReady, wait(20),
-        evidence "status.nodeName of the NodeClaim, and the condition Ready of that Node: kubectl describe node -l kaito.sh/workspace=NAME,kaito.sh/workspacenamespace=NAMESPACE",
+        evidence "status.nodeName of the NodeClaim, and the condition Ready of that Node: kubectl get nodeclaim -l kaito.sh/workspace=NAME,kaito.sh/workspacenamespace=NAMESPACE, or where Karpenter makes them -l karpenter.kaito.sh/workspace-name=NAME,karpenter.kaito.sh/workspace-namespace=NAMESPACE; kubectl describe node NODE",
         next "waits for the node to join and become Ready",
         remedy "see the node's conditions; a node that never joins is usually a network or image fault";
 
@@ -312,7 +312,7 @@ reasons! {
 
     /// Nodes are ready and show no GPUs.
     GPUS_PENDING = "NodePluginsNotReady" on NodesReady, wait(15),
-        evidence "nvidia.com/gpu in status.allocatable of the Node: kubectl get node -l kaito.sh/workspace=NAME,kaito.sh/workspacenamespace=NAMESPACE -o yaml",
+        evidence "nvidia.com/gpu in status.allocatable of the Nodes that status.workerNodes of the Workspace names: kubectl get workspace NAME -n NAMESPACE -o jsonpath={.status.workerNodes}; kubectl get node NODE -o yaml",
         next "waits for the device plugin to advertise the GPUs",
         remedy "see the device plugin's pods on that node; the driver may have failed to install";
 
@@ -402,7 +402,7 @@ reasons! {
 
     /// Children are going away before the Workspace may.
     TERMINATING = "workspaceDeleted" on WorkspaceDeleting, wait(30),
-        evidence "metadata.deletionTimestamp and metadata.finalizers of the NodeClaims: kubectl get nodeclaim -l kaito.sh/workspace=NAME,kaito.sh/workspacenamespace=NAMESPACE -o yaml",
+        evidence "metadata.deletionTimestamp and metadata.finalizers of the NodeClaims: kubectl get nodeclaim -l kaito.sh/workspace=NAME,kaito.sh/workspacenamespace=NAMESPACE -o yaml; where Karpenter makes them: kubectl get nodepool,nodeclaim -l karpenter.kaito.sh/workspace-name=NAME,karpenter.kaito.sh/workspace-namespace=NAMESPACE -o yaml",
         next "waits for the NodeClaims to go, then lets the Workspace go",
         remedy "see the NodeClaim's own conditions and the provisioner's log";
 }

@@ -231,6 +231,22 @@ mod tests {
     }
 
     #[test]
+    fn commands_select_machines_of_this_very_workspace_whoever_makes_them() {
+        let own = "kaito.sh/workspace=NAME,kaito.sh/workspacenamespace=NAMESPACE";
+        let of_karpenter = "karpenter.kaito.sh/workspace-name=NAME,karpenter.kaito.sh/workspace-namespace=NAMESPACE";
+        let mut found = 0;
+        for row in CATALOGUE {
+            let said = [row.evidence, row.remedy].join("; ");
+            let on_machines = ["kubectl get nodeclaim -l", "kubectl describe node -l", "kubectl get node -l kaito"];
+            if on_machines.iter().any(|command| said.contains(command)) {
+                found += 1;
+                assert!(said.contains(own) && said.contains(of_karpenter), "{}: {said}", row.name);
+            }
+        }
+        assert!(found > 2, "{found}");
+    }
+
+    #[test]
     fn a_row_says_that_no_machine_is_asked_for_exactly_where_none_is() {
         for row in CATALOGUE {
             let forbids = Failure::new(row, "").forbids_machines();

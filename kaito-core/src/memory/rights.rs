@@ -75,9 +75,11 @@ impl Right {
             Scope::Cluster => " at the cluster scope",
             Scope::Namespaced => "",
         };
+        let group = kind.group();
+        let dotted = if group.is_empty() { String::new() } else { format!(".{group}") };
         let words = format!(
-            "{resource} is forbidden: User \"system:serviceaccount:kaito-workspace:kaito-workspace\" cannot {verb} resource \"{resource}\" in API group \"{}\"{scope}",
-            kind.group()
+            "{}{dotted} is forbidden: User \"system:serviceaccount:kaito-workspace:kaito-workspace\" cannot {verb} resource \"{resource}\" in API group \"{group}\"{scope}",
+            kind.plural()
         );
         BackendError::new(ErrorKind::Forbidden, words)
     }

@@ -36,6 +36,11 @@ const OURS: &[ConditionType] = &[
 pub(super) fn finish(view: &View<'_>, mut draft: Draft) -> Result<Plan, Unread> {
     for (refused, failure) in refused_writes(view)? {
         draft.notices.extend(claim_refused(view, refused, &failure));
+        if draft.released && refused.key == *view.key {
+            // Our finalizer is still there, and so is the Workspace.
+            draft.released = false;
+            draft.notices.extend(told_once(view, events::RELEASE_REFUSED, &failure));
+        }
         draft.failures.push(failure);
     }
     let status = if draft.released { None } else { status(view, &draft) };
