@@ -10,14 +10,16 @@ mod cluster; // which cluster this is
 pub mod conditions; // Karpenter's conditions, and how one follows from the others
 mod draft; // what the steps have found and want
 mod drain; // a Node is emptied
+mod dying; // a Node that somebody deletes
 mod former; // Nodes that earlier claims of the name have left
 mod gone; // what is left of a claim that is gone
 mod health; // a Node that is not ready for long
 mod hold; // our finalizer
 mod initialise; // the Node is ready and has what was asked for
+mod keep; // why a machine is kept whose Node is not well
 mod kinds; // what is needed of each kind
 mod launch; // ask for the machine, see what comes
-mod lost; // a machine that went away
+mod lost; // a machine whose pool is gone
 mod managed; // which claims and Nodes are ours
 mod mishaps; // what the cloud refused just now
 mod permit; // whether a machine may be paid for
@@ -27,6 +29,7 @@ mod returning; // a Node that was deleted while its pool was started, and may co
 mod status; // the plan of a draft
 mod take; // what a claim takes over from its machine
 mod terminate; // everything is given back
+mod unmarked; // a pool that has lost its labels
 mod unreadable; // a claim that cannot be read
 mod view; // the claim and what belongs to it, as read
 mod waits; // what is waited for, by when
@@ -53,6 +56,7 @@ const STEPS: &[Step] = &[
     hold::step,
     former::step,
     launch::step,
+    dying::step,
     lost::step,
     returning::step,
     register::step,
