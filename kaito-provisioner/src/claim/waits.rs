@@ -262,4 +262,26 @@ mod tests {
         assert_eq!(wait.wake(after(29)), Wake::After(SignedDuration::from_mins(1)));
         assert_eq!(wait.wake(after(31)), Wake::After(SignedDuration::from_mins(10)));
     }
+
+    #[test]
+    fn a_wait_counts_from_when_it_was_told_and_from_now_where_that_lies_ahead() {
+        let at = |minutes| Timestamp::UNIX_EPOCH.saturating_add(SignedDuration::from_mins(minutes)).unwrap();
+        let told = |since, now| NodeClaimCondition {
+            message: Waiting::new(&POOL_UNKNOWN, "HTTP 429", since).message(now),
+            ..NodeClaimCondition::default()
+        };
+        for (said, now, since) in [
+            (Some(told(at(5), at(6))), at(50), at(5)),
+            (Some(told(at(5), at(90))), at(95), at(5)),
+            (Some(told(at(300), at(300))), at(50), at(50)),
+            (
+                Some(NodeClaimCondition { message: "x, until y".to_owned(), ..NodeClaimCondition::default() }),
+                at(7),
+                at(7),
+            ),
+            (None, at(8), at(8)),
+        ] {
+            assert_eq!(since_told(&POOL_UNKNOWN, said.as_ref(), now), since, "{said:?}");
+        }
+    }
 }
