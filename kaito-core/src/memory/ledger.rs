@@ -65,7 +65,7 @@ impl World {
         else {
             return;
         };
-        if matches!(key.kind, Kind::Workspace | Kind::NodeClaim)
+        if matches!(key.kind, Kind::Workspace | Kind::NodeClaim | Kind::AgentPool)
             && let Some(grounds) = ledger.looks.get_mut(&(replica, root.clone()))
         {
             grounds.told.insert(key.clone(), seen.clone());

@@ -3,12 +3,12 @@
 //! They go before a pool is asked for: a kubelet that finds a Node of its name takes it, and makes no other when that one goes. One that the cache shows only then goes while the machine is made, and a machine that registers none afterwards is replaced (`returning`).
 
 use super::draft::{Draft, Flow};
-use super::launch::{AT_ONCE, POLL};
+use super::launch::{AT_ONCE, POLL, wait_since_told};
 use super::managed::{is_held, is_our_node};
 use super::returning;
 use super::terminate::free_nodes;
 use super::view::{Held, View, is_of, nodes_of, owned_node};
-use super::waits::{PREDECESSOR, Waiting};
+use super::waits::NODE_LEAVING;
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Node;
 use kaito_core::effect::{Effect, is_dying};
@@ -25,8 +25,9 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     }
     // What a cache shows of them may long be gone.
     let there: Vec<&Node> = ours(view)?.into_iter().filter(|node| !is_of(node, view.claim)).collect();
-    // The machine of this claim may have taken it for its own, and registers no other then: that it goes is written down first.
-    if let (Held::Own(..), [node, ..], false) = (held, there.as_slice(), returning::is_told(view)) {
+    // The machine of this claim may have taken it for its own, and registers no other then: that it goes is written down first, unless a Node of its own has joined.
+    let is_told = returning::is_told(view) || !view.nodes.is_empty();
+    if let (Held::Own(..), [node, ..], false) = (held, there.as_slice(), is_told) {
         let name = node.metadata.name.as_deref().unwrap_or_default();
         returning::say(view, draft, "Unknown", format!("node {name} of an earlier claim goes"), view.now());
         draft.look_again(AT_ONCE);
@@ -45,7 +46,7 @@ pub(super) fn is_clear(view: &View<'_>, draft: &mut Draft, is_first: bool) -> Re
     let there = ours(view)?;
     let Some(name) = there.first().map(|node| node.metadata.name.clone().unwrap_or_default()) else { return Ok(true) };
     let what = format!("node {name} of an agent pool that is gone goes away");
-    draft.wait(view, Waiting::new(&PREDECESSOR, what, view.created()));
+    wait_since_told(view, draft, &NODE_LEAVING, &what);
     draft.look_again(POLL);
     clear(view, draft, there);
     Ok(false)

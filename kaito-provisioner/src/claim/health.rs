@@ -5,10 +5,10 @@
 
 use super::conditions::{HEALTHY, Saying};
 use super::draft::{Draft, Flow};
-use super::lost;
 use super::managed::is_managed_node;
 use super::view::{Held, View, in_motion, ready};
 use super::waits::{self, Wait, Waiting};
+use super::{keep, lost};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::vocabulary::{annotations, labels};
@@ -30,7 +30,8 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let [node] = nodes.as_slice() else { return Ok(Flow::Next) };
     let now = view.now();
     let Some(due) = due(node) else {
-        if ready(node).0 == "True" && view.claim.condition(HEALTHY).is_some() {
+        let is_said = draft.said.contains_key(HEALTHY);
+        if ready(node).0 == "True" && view.claim.condition(HEALTHY).is_some() && !is_said {
             draft.say(HEALTHY, Saying::yes(HEALTHY));
         }
         return Ok(Flow::Next);
@@ -42,11 +43,16 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let name = node.metadata.name.as_deref().unwrap_or_default();
     let since = due.saturating_sub(TOLERATED).unwrap_or(due);
     // Nobody loses a machine for what a cache says: neither of its pool nor of its Node.
-    if let Held::Own(pool, _) = view.pool(Freshness::Live)?
+    let held = view.pool(Freshness::Live)?;
+    if let Held::Own(pool, _) = &held
         && let Some(word) = in_motion(&pool.state)
     {
         let words = format!("node {name} is not ready, and agent pool {} is {word}", view.name());
         keep(view, draft, &waits::POOL_BUSY, words, since);
+        return Ok(Flow::Next);
+    }
+    if let Some((row, words)) = keep::reason(view, &held)? {
+        keep::tell(view, draft, row, format!("node {name} is not ready, and {words}"), KEPT);
         return Ok(Flow::Next);
     }
     if let Some(coming) = coming(view) {
@@ -88,16 +94,16 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
 fn keep(view: &View<'_>, draft: &mut Draft, row: &'static Wait, words: String, since: Timestamp) {
     let wait = Waiting::new(row, words, since);
     let status = if *row == waits::NODE_COMING { "False" } else { "Unknown" };
-    draft.say(HEALTHY, Saying { status, reason: row.name.to_owned(), message: wait.message(view.now()) });
-    draft.plan.wake = draft.plan.wake.or_earlier(wait.wake(view.now()));
     draft.look_again(KEPT);
-    draft.waits.push(wait);
+    keep::say(view, draft, status, wait);
 }
 
 /// Since when a Node, whose pool was not done before, has time to become ready.
 fn coming(view: &View<'_>) -> Option<Timestamp> {
     let said = view.claim.condition(HEALTHY)?;
-    if said.reason == waits::POOL_BUSY.name {
+    // In a silence, or under other labels, it may have been stopped and started.
+    let before = [&waits::POOL_BUSY, &waits::POOL_UNKNOWN, &waits::POOL_UNMARKED];
+    if before.iter().any(|row| said.reason == row.name) {
         return Some(view.now());
     }
     let is_coming = said.reason == waits::NODE_COMING.name;

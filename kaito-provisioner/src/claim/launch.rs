@@ -14,9 +14,10 @@ use crate::class::{ErrorClass, Failure};
 use crate::operation::{Doing, Operation, Verdict};
 use crate::pool::{NodeOf, PoolRequest, PoolSeen, PoolState, node_of};
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Node;
 use kaito_api::vocabulary::{annotations, reasons};
 use kaito_core::backend::BackendError;
-use kaito_core::effect::{Effect, WriteMode};
+use kaito_core::effect::{Effect, WriteMode, is_dying};
 use kaito_core::kinds::Typed;
 use kaito_core::read::Freshness;
 use kaito_core::snapshot::Unread;
@@ -26,7 +27,7 @@ pub(super) const POLL: SignedDuration = SignedDuration::from_secs(10);
 /// After what was read turned out to be old.
 pub(super) const AT_ONCE: SignedDuration = SignedDuration::from_secs(2);
 /// Between two looks at what only somebody else can change.
-const PATIENT: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const PATIENT: SignedDuration = SignedDuration::from_mins(5);
 /// The reason where somebody else's pool has the name.
 const NAME_TAKEN: &str = "NameTaken";
 /// Warning, on a NodeClaim: no machine is made for it.
@@ -38,7 +39,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         draft.annotate(view, annotations::AGENT_POOL_LAUNCH, None);
         // A status that was restored without its machine; or a pool that was started, and has another machine now.
         if let Some(pool) = &view.pool_name
-            && let NodeOf::Is(_, provider_id) = node_of(pool, view.nodes.iter().copied())
+            && let NodeOf::Is(_, provider_id) = node_of(pool, standing(view))
             && (view.provider_id().is_none() || is_own(view)?)
         {
             provider_id.clone_into(&mut draft.status.provider_id);
@@ -47,6 +48,13 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     }
     let held = view.pool_now()?;
     look(view, draft, &held)
+}
+
+/// The Nodes that nobody deletes, where there are any: of two machines of an upgrade the one that stays is the claim's.
+fn standing<'a>(view: &View<'a>) -> impl Iterator<Item = &'a Node> {
+    let stands = |node: &&Node| !is_dying(&node.metadata);
+    let is_any = view.nodes.iter().any(stands);
+    view.nodes.clone().into_iter().filter(move |node| !is_any || stands(node))
 }
 
 /// Whether the pool, as far as the cache has it, was made for this claim.
@@ -59,7 +67,7 @@ fn look(view: &View<'_>, draft: &mut Draft, held: &Held<'_>) -> Result<Flow, Unr
         Held::Absent => return ask(view, draft).map(|()| Flow::Stop),
         Held::Own(pool, _) => return watch(view, draft, pool),
         Held::Earlier(pool, _) => predecessor(view, draft, pool)?,
-        Held::Foreign => {
+        Held::Foreign | Held::Unmarked(_) => {
             let words = format!(
                 "{NAME_TAKEN}: the cluster has an agent pool {} that nobody has made for a claim; it is left alone. Remedy: delete that agent pool, if nobody needs it",
                 view.name()
@@ -110,15 +118,26 @@ fn predecessor(view: &View<'_>, draft: &mut Draft, pool: &PoolSeen) -> Result<()
     {
         draft.plan.push(Effect::Delete { target }, None);
     }
-    draft.wait(view, Waiting::new(&waits::PREDECESSOR, what, view.created()));
+    wait_since_told(view, draft, &waits::PREDECESSOR, &what);
     draft.look_again(POLL);
     Ok(())
 }
 
+/// Waits for what is in the way of a machine: since it is told, for the claim may be old.
+pub(super) fn wait_since_told(view: &View<'_>, draft: &mut Draft, row: &'static Wait, what: &str) {
+    let told = view.claim.condition(LAUNCHED).filter(|said| said.message.starts_with(what));
+    draft.wait(view, Waiting::new(row, what, waits::since_told(row, told, view.now())));
+}
+
 /// There is no pool: one is asked for, unless the last answer says otherwise.
 fn ask(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
-    let record = Record::of(view.claim);
     let now = view.now();
+    let read = Record::of(view.claim);
+    let record = read.clone().not_after(now);
+    if record != read {
+        // Written by a clock that is ahead: from now on its own times count, or they would be far away at every look.
+        draft.annotate(view, annotations::AGENT_POOL_LAUNCH, Some(record.text()));
+    }
     let Some(operation) = record.operation.clone().filter(|operation| operation.doing == Doing::Create) else {
         return attempt(view, draft, record);
     };

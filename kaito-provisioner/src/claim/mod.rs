@@ -10,14 +10,16 @@ mod cluster; // which cluster this is
 pub mod conditions; // Karpenter's conditions, and how one follows from the others
 mod draft; // what the steps have found and want
 mod drain; // a Node is emptied
+mod dying; // a Node that somebody deletes
 mod former; // Nodes that earlier claims of the name have left
 mod gone; // what is left of a claim that is gone
 mod health; // a Node that is not ready for long
 mod hold; // our finalizer
 mod initialise; // the Node is ready and has what was asked for
+mod keep; // why a machine is kept whose Node is not well
 mod kinds; // what is needed of each kind
 mod launch; // ask for the machine, see what comes
-mod lost; // a machine that went away
+mod lost; // a machine whose pool is gone
 mod managed; // which claims and Nodes are ours
 mod mishaps; // what the cloud refused just now
 mod permit; // whether a machine may be paid for
@@ -28,6 +30,7 @@ mod status; // the plan of a draft
 mod take; // what a claim takes over from its machine
 mod terminate; // everything is given back
 mod unanswered; // what the API server does not tell
+mod unmarked; // a pool that has lost its labels
 mod unreadable; // a claim that cannot be read
 mod view; // the claim and what belongs to it, as read
 mod waits; // what is waited for, by when
@@ -56,6 +59,7 @@ const STEPS: &[Step] = &[
     hold::step,
     former::step,
     launch::step,
+    dying::step,
     lost::step,
     returning::step,
     register::step,
@@ -103,7 +107,6 @@ impl Planner for ClaimPlanner {
                 break;
             }
         }
-        unanswered::forget(&view, &mut draft);
         Ok(status::finish(&view, draft))
     }
 

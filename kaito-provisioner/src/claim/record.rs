@@ -78,6 +78,22 @@ impl Record {
         Some((refused(claim, &self.size)?, operation.started_at))
     }
 
+    /// The record, no time of which lies ahead: such a one was written by a clock that is wrong, and what it puts off would be put off by the whole of that.
+    #[must_use]
+    pub(super) fn not_after(mut self, now: Timestamp) -> Self {
+        for time in [
+            self.operation.as_mut().map(|operation| &mut operation.started_at),
+            self.failed_at.as_mut(),
+            self.first_failure.as_mut(),
+        ] {
+            time.into_iter().for_each(|time| *time = (*time).min(now));
+        }
+        let longest = ROWS.iter().filter(|row| row.class.is_about_the_size()).map(|row| row.retry_s).max();
+        let latest = later(now, longest.unwrap_or_default());
+        self.refused.iter_mut().for_each(|refused| refused.until = refused.until.min(latest));
+        self
+    }
+
     /// The record with one more failure in it.
     #[must_use]
     pub(super) fn after(mut self, failure: &Failure, at: Timestamp) -> Self {

@@ -6,9 +6,9 @@
 use super::conditions::{HEALTHY, Saying};
 use super::draft::{Draft, Flow};
 use super::launch::POLL;
-use super::lost;
 use super::view::{Held, View, in_motion, nodes_of, ready};
-use super::waits::{NODE_RETURNING, Waiting};
+use super::waits::{NODE_DELETED, NODE_RETURNING, POOL_UNKNOWN, POOL_UNMARKED, READ_REFUSED, Waiting};
+use super::{keep, lost};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
 use kaito_core::read::Freshness;
@@ -23,12 +23,19 @@ pub(super) fn is_told(view: &View<'_>) -> bool {
 }
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
-    let told = view.claim.condition(HEALTHY).filter(|said| said.reason == NODE_RETURNING.name);
-    let Some(told) = told else { return Ok(Flow::Next) };
+    let Some(told) = view.claim.condition(HEALTHY) else { return Ok(Flow::Next) };
     if let Some(node) = view.nodes.first() {
-        if ready(node).0 == "True" {
+        // What is told of a machine that is kept is over, also where nothing is repaired.
+        let kept = [&NODE_RETURNING, &NODE_DELETED, &POOL_UNKNOWN, &POOL_UNMARKED, &READ_REFUSED];
+        if kept.iter().any(|row| told.reason == row.name)
+            && ready(node).0 == "True"
+            && !draft.said.contains_key(HEALTHY)
+        {
             draft.say(HEALTHY, Saying::yes(HEALTHY));
         }
+        return Ok(Flow::Next);
+    }
+    if told.reason != NODE_RETURNING.name {
         return Ok(Flow::Next);
     }
     let Held::Own(pool, _) = view.pool(Freshness::Live)? else { return Ok(Flow::Next) };
@@ -58,9 +65,6 @@ fn is_alone(view: &View<'_>) -> Result<bool, Unread> {
 /// Writes down that the Node was deleted, and is waited for.
 pub(super) fn say(view: &View<'_>, draft: &mut Draft, status: &'static str, what: String, since: Timestamp) {
     let wait = Waiting::new(&NODE_RETURNING, what, since);
-    let message = wait.message(view.now());
-    draft.say(HEALTHY, Saying { status, reason: NODE_RETURNING.name.to_owned(), message });
-    draft.plan.wake = draft.plan.wake.or_earlier(wait.wake(view.now()));
     draft.look_again(POLL);
-    draft.waits.push(wait);
+    keep::say(view, draft, status, wait);
 }

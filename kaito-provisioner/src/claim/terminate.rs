@@ -5,18 +5,19 @@
 
 use super::conditions::{DRAINED, INSTANCE_TERMINATING, REGISTERED, Saying};
 use super::draft::{Draft, Flow};
+use super::keep::not_known;
 use super::launch::{AT_ONCE, POLL};
 use super::managed::{is_held, is_our_node, released};
 use super::record::Record;
 use super::view::{Held, View, owned_node, owned_pool, pool_key};
 use super::waits::{self, Waiting};
-use super::{drain, mishaps};
+use super::{drain, mishaps, unmarked};
 use crate::operation::{Doing, Verdict};
 use crate::pool::{PoolSeen, PoolState};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::vocabulary::annotations;
-use kaito_core::backend::{BackendError, ErrorKind};
+use kaito_core::backend::ErrorKind;
 use kaito_core::effect::{Effect, EffectError, EffectId, MetadataPatch, is_dying};
 use kaito_core::read::Freshness;
 use kaito_core::snapshot::Unread;
@@ -44,7 +45,9 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let until = grace(view, draft, asked);
     let is_earlier = matches!(held, Held::Earlier(..));
     match held {
-        Held::Own(pool, _) | Held::Earlier(pool, _) => give_back(view, draft, &pool, is_earlier, [asked, until])?,
+        Held::Own(pool, _) | Held::Earlier(pool, _) | Held::Unmarked(pool) => {
+            give_back(view, draft, &pool, is_earlier, [asked, until])?;
+        }
         Held::Absent | Held::Foreign => let_go(view, draft, asked),
         Held::Unreadable(why) => going(view, draft, &format!("the agent pool cannot be read: {why}"), asked),
         Held::Unknown(error) => going(view, draft, &not_known(view, error), asked),
@@ -132,6 +135,12 @@ fn give_back(
             }
             going(view, draft, &being_deleted(view, &live), asked);
         }
+        Held::Unmarked(live) => {
+            if !nodes.is_empty() {
+                draft.say(DRAINED, Saying::yes(DRAINED));
+            }
+            unmarked::wait(view, draft, &live, asked)?;
+        }
         Held::Absent | Held::Foreign => let_go(view, draft, asked),
         Held::Unreadable(why) => going(view, draft, &format!("the agent pool cannot be read: {why}"), asked),
         Held::Unknown(error) => going(view, draft, &not_known(view, error), asked),
@@ -150,11 +159,6 @@ fn being_deleted(view: &View<'_>, pool: &PoolSeen) -> String {
     let told = &told[..end.unwrap_or(told.len())];
     let is_of_attempt = told.strip_prefix(&begin).is_some_and(|rest| rest.starts_with("; the last attempt failed: "));
     if is_of_attempt { told.to_owned() } else { begin }
-}
-
-/// Nobody lets go of a machine that may be there.
-fn not_known(view: &View<'_>, error: &BackendError) -> String {
-    format!("{error}: nothing is known of agent pool {}", view.name())
 }
 
 fn going(view: &View<'_>, draft: &mut Draft, what: &str, asked: Timestamp) {

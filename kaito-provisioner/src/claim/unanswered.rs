@@ -4,7 +4,7 @@ use super::conditions::{DEPENDENTS, HEALTHY, INSTANCE_TERMINATING, Saying};
 use super::draft::Draft;
 use super::status;
 use super::view::View;
-use super::waits::{READ_REFUSED, Waiting};
+use super::waits::{self, READ_REFUSED, Waiting};
 use kaito_api::NodeClaim;
 use kaito_api::vocabulary::events;
 use kaito_core::backend::BackendError;
@@ -16,8 +16,8 @@ pub(super) fn plan(view: &View<'_>, read: &Read, error: &BackendError) -> Plan {
     let mut draft = Draft::new(view);
     let on = stage(view.claim);
     let said = view.claim.condition(on);
-    // A Node that was well has no transition that says since when nobody can look at it.
-    let since = if on == HEALTHY && !is_told(view, on) { view.now() } else { view.since(on) };
+    let told = said.filter(|said| said.reason == READ_REFUSED.name);
+    let since = waits::since_told(&READ_REFUSED, told, view.now());
     let wait = Waiting::new(&READ_REFUSED, format!("cannot read {read}: {}", error.message), since);
     let message = wait.message(view.now());
     if said.is_none_or(|said| said.message != message) {
@@ -37,15 +37,4 @@ fn stage(claim: &NodeClaim) -> &'static str {
     }
     let [initialized, launched, registered] = DEPENDENTS;
     [launched, registered, initialized].into_iter().find(|stage| !claim.is_true(stage)).unwrap_or(HEALTHY)
-}
-
-fn is_told(view: &View<'_>, on: &str) -> bool {
-    view.claim.condition(on).is_some_and(|said| said.reason == READ_REFUSED.name)
-}
-
-/// There is a plan again: what the steps say nothing of is as it was. All stages but this one are told anew in every look.
-pub(super) fn forget(view: &View<'_>, draft: &mut Draft) {
-    if is_told(view, HEALTHY) && !draft.said.contains_key(HEALTHY) {
-        draft.say(HEALTHY, Saying::yes(HEALTHY));
-    }
 }

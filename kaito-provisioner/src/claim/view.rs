@@ -2,7 +2,7 @@
 
 use super::conditions::LAUNCHED;
 use super::managed::{annotation, label, owner};
-use crate::pool::{PoolName, PoolSeen, PoolState, read_stamp, stamp};
+use crate::pool::{PoolName, PoolSeen, PoolState, pool_of_provider_id, read_stamp, stamp};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::NodeClaim;
@@ -26,6 +26,8 @@ pub(super) enum Held<'a> {
     Earlier(Box<PoolSeen>, &'a Seen),
     /// Somebody else has made it.
     Foreign,
+    /// Nothing says for whom it was made; but a machine of this claim is in a pool of this name: somebody has replaced its labels, or has made it after the claim's own had gone.
+    Unmarked(Box<PoolSeen>),
     /// It cannot be read; in the decoder's words.
     Unreadable(&'a str),
     /// The cloud did not answer: whether there is one is not known. Nothing is bought, and nothing let go.
@@ -151,10 +153,17 @@ impl<'a> View<'a> {
             return Ok(Held::Unreadable("it has no name that an agent pool can have"));
         };
         Ok(match (pool.is_ours(), pool.is_of(self.claim)) {
+            (false, _) if self.is_named_by_machine() => Held::Unmarked(pool),
             (false, _) => Held::Foreign,
             (true, false) => Held::Earlier(pool, seen),
             (true, true) => Held::Own(pool, seen),
         })
+    }
+
+    /// Whether the claim is launched, and its machine says that it is of the pool of this name.
+    fn is_named_by_machine(&self) -> bool {
+        let of_machine = self.provider_id().and_then(pool_of_provider_id);
+        self.claim.is_true(LAUNCHED) && of_machine.is_some() && of_machine == self.pool_name
     }
 
     /// The same; while something is being done to it, as the cloud has it now: a cache is minutes old.

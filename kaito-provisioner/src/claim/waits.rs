@@ -1,6 +1,7 @@
 //! What a claim waits for: a table. Every wait has a deadline, a next action, and what a person can do (I8).
 
 use jiff::{SignedDuration, Timestamp};
+use kaito_api::karpenter::NodeClaimCondition;
 use kaito_core::plan::Wake;
 use kaito_core::units::rfc3339;
 use kaito_core::words;
@@ -56,6 +57,12 @@ waits! {
         next "asks for the agent pool when the one before it is gone",
         remedy "see what the activity log of the cluster says of its deletion: a lock, a policy, or pods that do not go";
 
+    /// A node of an earlier machine of this name goes away; then the agent pool is asked for.
+    NODE_LEAVING = "NodeLeaving" on "Launched", 60 minutes, contract false,
+        evidence "finalizers and deletion time of the node: kubectl get nodes -l agentpool=NAME -o yaml",
+        next "asks for the agent pool when the node is gone",
+        remedy "see who holds the node by a finalizer, and why the API server does not let it go; delete the node if nobody does";
+
     /// The cloud refused just now, and is asked again.
     ASKING_AGAIN = "AskingAgain" on "Launched", 60 minutes, contract false,
         evidence "condition Launched and the annotation kaito.sh/agent-pool-launch of the claim",
@@ -98,6 +105,24 @@ waits! {
         next "takes the node that the machine registers; replaces the machine when its agent pool is done and 90 minutes later there is none",
         remedy "start the agent pool or the cluster, or see what its activity log says; delete the claim to give the machine back";
 
+    /// The node is ready and is being deleted while its agent pool is started, stopped or changed.
+    NODE_DELETED = "NodeDeleted" on "NodeHealthy", 60 minutes, contract false,
+        evidence "deletionTimestamp and finalizers of the node: kubectl get nodes -l agentpool=NAME -o yaml; provisioning state and power state of the agent pool: az aks nodepool show -n NAME",
+        next "looks at the agent pool again within 10 seconds, and gives the machine back when nothing is done to the agent pool any more",
+        remedy "see what the activity log of the cluster says of the agent pool; delete the claim to give the machine back at once";
+
+    /// The node is not ready or is being deleted, and the cloud does not say how its agent pool is.
+    POOL_UNKNOWN = "PoolUnknown" on "NodeHealthy", 60 minutes, contract false,
+        evidence "condition NodeHealthy of the claim, which has the cloud's words; identity and AZURE_ settings of the provisioner; az aks nodepool show -n NAME",
+        next "asks the cloud again, at last every 5 minutes; the machine is kept before it answers",
+        remedy "see the cloud's words: a right or a credential that the provisioner lacks, too many requests, or the cloud's own trouble; delete the claim to give the machine back";
+
+    /// The agent pool has lost the labels by which it is known, or somebody else has made one of its name.
+    POOL_UNMARKED = "PoolUnmarked" on "NodeHealthy", 60 minutes, contract false,
+        evidence "labels of the agent pool: az aks nodepool show -n NAME --query nodeLabels",
+        next "looks at the agent pool again within 5 minutes; node and agent pool are left as they are, and no other machine is asked for",
+        remedy "put the labels back, beside all others, for they are replaced as a whole (az aks nodepool update -n NAME --labels KEY=VALUE ...), or delete the agent pool, and the machine is replaced";
+
     /// The node is not ready, as are many: the fault is not its machine's.
     REPAIR_BLOCKED = "NodeRepairBlocked" on "NodeHealthy", 60 minutes, contract false,
         evidence "nodes that are not ready: kubectl get nodes",
@@ -127,6 +152,12 @@ waits! {
         evidence "the provisioning state of the agent pool: az aks nodepool show -n NAME",
         next "looks again within 10 seconds; the claim goes when Azure says that there is no such agent pool",
         remedy "see what the activity log of the cluster says of its deletion: a lock, a policy, or pods that do not go";
+
+    /// The agent pool of a claim that is being deleted has lost the labels by which it is known, or is somebody else's.
+    POOL_NOT_OURS = "PoolNotOurs" on "InstanceTerminating", 60 minutes, contract false,
+        evidence "labels of the agent pool: az aks nodepool show -n NAME --query nodeLabels",
+        next "looks at the agent pool again within 5 minutes; the claim goes when the labels are back and the agent pool is deleted, or when somebody else has deleted it",
+        remedy "delete the agent pool (az aks nodepool delete -n NAME) if it is the machine of this claim; or put the labels back, beside all others, for they are replaced as a whole (az aks nodepool update -n NAME --labels KEY=VALUE ...)";
 
     /// The API server does not let the node or the claim go.
     LETTING_GO = "LettingGo" on "InstanceTerminating", 60 minutes, contract false,
@@ -197,6 +228,18 @@ impl Waiting {
     }
 }
 
+/// Since when a condition tells a wait of this row, by the deadline that stands in its words; from now on where it tells none, or was written by a clock that is ahead.
+pub(super) fn since_told(row: &Wait, told: Option<&NodeClaimCondition>, now: Timestamp) -> Timestamp {
+    let due = told.and_then(|told| {
+        let words = told.message.as_str();
+        let overdue = || Some(words.split_once("; overdue since ")?.1.split_once(';')?.0);
+        let text = overdue().or_else(|| Some(words.rsplit_once(", until ")?.1))?;
+        text.parse::<Timestamp>().ok()
+    });
+    let since = due.and_then(|due| due.checked_sub(row.length()).ok());
+    since.map_or(now, |since| since.min(now))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,5 +267,27 @@ mod tests {
         assert!(wait.message(after(29)).contains("; next: looks at the agent pool again"));
         assert_eq!(wait.wake(after(29)), Wake::After(SignedDuration::from_mins(1)));
         assert_eq!(wait.wake(after(31)), Wake::After(SignedDuration::from_mins(10)));
+    }
+
+    #[test]
+    fn a_wait_counts_from_when_it_was_told_and_from_now_where_that_lies_ahead() {
+        let at = |minutes| Timestamp::UNIX_EPOCH.saturating_add(SignedDuration::from_mins(minutes)).unwrap();
+        let told = |since, now| NodeClaimCondition {
+            message: Waiting::new(&POOL_UNKNOWN, "HTTP 429", since).message(now),
+            ..NodeClaimCondition::default()
+        };
+        for (said, now, since) in [
+            (Some(told(at(5), at(6))), at(50), at(5)),
+            (Some(told(at(5), at(90))), at(95), at(5)),
+            (Some(told(at(300), at(300))), at(50), at(50)),
+            (
+                Some(NodeClaimCondition { message: "x, until y".to_owned(), ..NodeClaimCondition::default() }),
+                at(7),
+                at(7),
+            ),
+            (None, at(8), at(8)),
+        ] {
+            assert_eq!(since_told(&POOL_UNKNOWN, said.as_ref(), now), since, "{said:?}");
+        }
     }
 }

@@ -4,6 +4,7 @@ mod collect; // what nobody claims
 mod held; // the API server lets nothing go
 mod launch; // a machine is asked for
 mod permit; // when none may be
+mod record; // what a claim carries, by clocks that are off
 mod reference; // lives that the reference ends badly
 mod refusals; // what the cloud refuses
 mod repair; // machines that are lost
@@ -12,7 +13,9 @@ mod restart; // a process that dies at every write
 mod returning; // nodes that are deleted, and come back
 mod silence; // the cloud does not answer
 mod strange; // whatever is there
+mod surge; // a second node of a pool
 mod terminate; // everything is given back
+mod unmarked; // pools that have lost their labels
 mod unreadable; // claims that cannot be read
 
 use jiff::SignedDuration;
@@ -78,9 +81,14 @@ fn stage() -> CloudByHand {
 
 /// The same with the machine and its Node, ready.
 fn running() -> CloudByHand {
+    running_on(MACHINE)
+}
+
+/// The same with a machine of this id.
+fn running_on(machine: &str) -> CloudByHand {
     let mut cloud = stage();
     cloud.pools_succeed = true;
-    cloud.node_joins("n1", NAME, MACHINE);
+    cloud.node_joins("n1", NAME, machine);
     cloud.settle(&ClaimPlanner, &key());
     assert_eq!(condition(&cloud, "Ready")[0], "True");
     cloud.take_tried();
@@ -93,6 +101,19 @@ fn condition(cloud: &CloudByHand, type_: &str) -> [String; 3] {
     let all = claim["status"]["conditions"].as_array().cloned().unwrap_or_default();
     let found = all.into_iter().find(|condition| condition["type"] == type_).unwrap_or_default();
     ["status", "reason", "message"].map(|field| found[field].as_str().unwrap_or_default().to_owned())
+}
+
+/// What the Node says of itself from now on.
+fn node_is(cloud: &mut CloudByHand, node: &ObjectKey, ready: &str) {
+    let since = cloud.now().to_string();
+    cloud.edit(node, |value| {
+        value["status"]["conditions"] = json!([{"type": "Ready", "status": ready, "lastTransitionTime": since}]);
+    });
+}
+
+/// Whether somebody has deleted the claim.
+fn is_going(cloud: &CloudByHand) -> bool {
+    cloud.get(&key())["metadata"].get("deletionTimestamp").is_some()
 }
 
 fn tried(cloud: &CloudByHand, what: &str) -> usize {

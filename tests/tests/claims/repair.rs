@@ -1,24 +1,12 @@
 //! Machines that are lost, or not well: their claims go, so that others are asked for; and none goes for what only looks so.
 
-use super::{MACHINE, NAME, condition, key, node_key, running, tried};
+use super::{MACHINE, NAME, condition, is_going, key, node_is, node_key, running, tried};
 use jiff::SignedDuration;
+use kaito_core::Read;
 use kaito_core::snapshot::Answer;
-use kaito_core::{ObjectKey, Read};
 use kaito_provisioner::ClaimPlanner;
-use kaito_tests::cloud_by_hand::{CloudByHand, pool};
+use kaito_tests::cloud_by_hand::pool;
 use serde_json::json;
-
-fn node_is(cloud: &mut CloudByHand, node: &ObjectKey, ready: &str) {
-    let since = cloud.now().to_string();
-    cloud.edit(node, |value| {
-        value["status"]["conditions"] = json!([{"type": "Ready", "status": ready, "lastTransitionTime": since}]);
-    });
-}
-
-/// Whether somebody has deleted the claim.
-fn is_going(cloud: &CloudByHand) -> bool {
-    cloud.get(&key())["metadata"].get("deletionTimestamp").is_some()
-}
 
 #[test]
 fn a_claim_whose_pool_is_gone_goes_only_when_its_node_is_not_ready_either() {
@@ -78,6 +66,13 @@ fn a_ready_node_that_is_deleted_while_its_pool_is_changed_takes_its_machine_alon
     cloud.delete(&node_key());
     cloud.settle(&ClaimPlanner, &key());
     assert!(!is_going(&cloud) && cloud.has(&node_key()));
+    let [status, reason, message] = condition(&cloud, "NodeHealthy");
+    assert_eq!([status.as_str(), reason.as_str()], ["Unknown", "NodeDeleted"]);
+    assert!(message.contains("while its agent pool is Updating; next: "), "{message}");
+    cloud.wait(SignedDuration::from_mins(61));
+    cloud.settle(&ClaimPlanner, &key());
+    let message = &condition(&cloud, "NodeHealthy")[2];
+    assert!(message.contains("; overdue since ") && message.contains("; remedy: "), "{message}");
     cloud.pool_is(NAME, "Succeeded", None);
     cloud.look(&ClaimPlanner, &key());
     assert!(is_going(&cloud));

@@ -1,6 +1,6 @@
 //! Nodes that were deleted, and those that come after them under the same name.
 
-use super::{MACHINE, NAME, condition, key, node_key, running, stage, tried};
+use super::{MACHINE, NAME, condition, is_going, key, looks, node_key, running, stage, tried};
 use jiff::SignedDuration;
 use kaito_core::read::Selector;
 use kaito_core::snapshot::Answer;
@@ -8,10 +8,6 @@ use kaito_core::{Kind, ObjectKey, Read};
 use kaito_provisioner::ClaimPlanner;
 use kaito_tests::cloud_by_hand::{CloudByHand, pool};
 use serde_json::json;
-
-fn is_going(cloud: &CloudByHand) -> bool {
-    cloud.get(&key())["metadata"].get("deletionTimestamp").is_some()
-}
 
 /// A cloud in which somebody has deleted a silent Node while its pool is started.
 fn deleted_while_starting() -> CloudByHand {
@@ -169,4 +165,57 @@ fn a_machine_that_took_the_node_of_an_earlier_claim_and_registers_no_other_is_re
     cloud.wait(SignedDuration::from_mins(2));
     cloud.look(&ClaimPlanner, &key());
     assert!(is_going(&cloud));
+}
+
+#[test]
+fn a_held_node_of_an_earlier_claim_beside_the_own_one_is_let_go_and_looked_at_no_more() {
+    let mut cloud = running();
+    let former = cloud.node_joins("n0", NAME, "azure:///machine/9");
+    cloud.edit(&former, |value| {
+        value["metadata"]["finalizers"] = json!(["karpenter.sh/termination"]);
+        value["metadata"]["labels"]["kaito.sh/creation-timestamp"] = json!("2025-12-31T00-00-00Z");
+    });
+    looks(&mut cloud, 4);
+    assert!(!cloud.has(&former), "{:?}", cloud.tried);
+    cloud.take_tried();
+    cloud.settle(&ClaimPlanner, &key());
+    assert_eq!(cloud.take_tried(), [""; 0]);
+    assert!(cloud.has(&node_key()) && !is_going(&cloud));
+}
+
+#[test]
+fn what_an_old_claim_waits_for_is_not_overdue_from_its_first_moment() {
+    for of_pool in [true, false] {
+        let mut cloud = stage();
+        cloud.wait(SignedDuration::from_hours(5));
+        if of_pool {
+            cloud.put(&json!({
+                "apiVersion": "cloud.kaito.sh/v1", "kind": "AgentPool",
+                "metadata": {"name": NAME, "labels": {"kaito.sh/workspace": "phi", "karpenter.sh/nodepool": "kaito", "kaito.sh/creation-timestamp": "2025-12-31T00-00-00Z"}},
+                "spec": {"size": "Standard_NC24ads_A100_v4"}, "status": {"state": "Deleting"},
+            }));
+        } else {
+            let left = cloud.node_joins("n1", NAME, MACHINE);
+            cloud.edit(&left, |value| {
+                value["metadata"]["finalizers"] = json!(["example.com/somebody"]);
+                value["metadata"]["labels"]["kaito.sh/creation-timestamp"] = json!("2025-12-31T00-00-00Z");
+            });
+        }
+        cloud.settle(&ClaimPlanner, &key());
+        let message = condition(&cloud, "Launched")[2].clone();
+        assert!(message.ends_with(", until 2026-01-01T06:00:00Z"), "{of_pool}: {message}");
+        assert!(of_pool || message.contains("node n1"), "{message}");
+        cloud.wait(SignedDuration::from_mins(59));
+        cloud.settle(&ClaimPlanner, &key());
+        assert_eq!(condition(&cloud, "Launched")[2], message, "it is written once");
+        cloud.wait(SignedDuration::from_mins(1));
+        cloud.settle(&ClaimPlanner, &key());
+        let message = condition(&cloud, "Launched")[2].clone();
+        assert!(message.contains("; overdue since 2026-01-01T06:00:00Z; next: "), "{of_pool}: {message}");
+        let remedy = message.split("remedy: ").nth(1).unwrap();
+        assert_eq!(remedy.contains("node"), !of_pool, "what a person can do is about what is in the way: {remedy}");
+        cloud.wait(SignedDuration::from_hours(1));
+        cloud.settle(&ClaimPlanner, &key());
+        assert_eq!(condition(&cloud, "Launched")[2], message, "{of_pool}");
+    }
 }

@@ -53,12 +53,14 @@ fn pools() -> Vec<Option<(Value, Value)>> {
 }
 
 /// What Nodes there may be: whether ours, whether somebody deletes them.
-const NODES: [&[(&str, bool, bool)]; 5] = [
+const NODES: [&[(&str, bool, bool)]; 7] = [
     &[],
     &[("n1", false, false)],
     &[("n1", true, false)],
     &[("n1", true, true)],
     &[("n1", true, false), ("n2", false, false)],
+    &[("n1", true, true), ("n2", false, false)],
+    &[("n1", true, true), ("n2", true, true)],
 ];
 
 fn stage(record: &Value, status: &Value, found: Option<&(Value, Value)>, nodes: &[(&str, bool, bool)]) -> CloudByHand {

@@ -1,10 +1,12 @@
 //! What goes wrong with machines that are made of agent pools: Nodes that are not seen for a while, pools that somebody works on, claims that are torn out.
 
+use super::upset::set_nodes;
 use crate::effect::MetadataPatch;
 use crate::kinds::Kind;
 use crate::memory::World;
 use crate::object::{ObjectKey, Seen};
 use crate::read::Selector;
+use crate::units::rfc3339;
 use kaito_api::vocabulary::labels;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -20,6 +22,10 @@ pub(super) enum Mishap {
     Busy { word: &'static str, lasts: Duration },
     /// Whatever was done to pools has succeeded.
     Done,
+    /// A pool is stopped: its kubelet is silent meanwhile, and the Node may be deleted.
+    Stop { deletes: bool, lasts: Duration },
+    /// What was stopped has started: Nodes are ready, and machines whose Node is gone register another.
+    Start,
     /// Somebody takes the finalizer of a claim away, and deletes it.
     Strip,
 }
@@ -29,12 +35,13 @@ impl Mishap {
         match self {
             Mishap::Vanish { lasts } => Some((*lasts, Mishap::Reappear)),
             Mishap::Busy { lasts, .. } => Some((*lasts, Mishap::Done)),
-            Mishap::Reappear | Mishap::Done | Mishap::Strip => None,
+            Mishap::Stop { lasts, .. } => Some((*lasts, Mishap::Start)),
+            Mishap::Reappear | Mishap::Done | Mishap::Start | Mishap::Strip => None,
         }
     }
 
     pub(super) fn mends(&self) -> bool {
-        matches!(self, Mishap::Reappear | Mishap::Done)
+        matches!(self, Mishap::Reappear | Mishap::Done | Mishap::Start)
     }
 
     pub(super) fn act(&self, world: &mut World) -> Option<String> {
@@ -55,6 +62,12 @@ impl Mishap {
                 let touched =
                     pools.iter().filter(|key| failure(world, key).is_none() && tell(world, key, "Succeeded")).count();
                 (touched > 0).then(|| format!("{touched} agent pools are well again"))
+            }
+            Mishap::Stop { deletes, .. } => stop(world, *deletes),
+            Mishap::Start => {
+                let done = [Mishap::Done.act(world), set_nodes(world, true, usize::MAX), reappear(world)];
+                let done: Vec<String> = done.into_iter().flatten().collect();
+                (!done.is_empty()).then(|| done.join("; "))
             }
             Mishap::Strip => {
                 let claim = some(world, Kind::NodeClaim, |_, _| true)?;
@@ -113,13 +126,33 @@ fn tear_out(world: &mut World, key: &ObjectKey) -> bool {
     true
 }
 
+/// A Node that nobody deletes, with its pool that is well, and the uid of that.
+fn pool_of(world: &World, key: &ObjectKey) -> Option<(Value, ObjectKey, String)> {
+    let node = value(world, key).filter(|node| node.pointer("/metadata/deletionTimestamp").is_none())?;
+    let pool = ObjectKey::cluster(Kind::AgentPool, node["metadata"]["labels"][labels::AGENT_POOL[0]].as_str()?);
+    let held = value(world, &pool).filter(|_| state(world, &pool) == "Succeeded")?;
+    Some((node, pool, uid(&held)))
+}
+
+fn stop(world: &mut World, deletes: bool) -> Option<String> {
+    let key = some(world, Kind::Node, |world, key| pool_of(world, key).is_some())?;
+    let (node, pool, held) = pool_of(world, &key)?;
+    let mut status = node["status"].clone();
+    if let Some(condition) = status.pointer_mut("/conditions/0") {
+        condition["status"] = json!("Unknown");
+        condition["lastTransitionTime"] = json!(rfc3339(world.now()));
+    }
+    if !tell(world, &pool, "Stopping") || !world.change_status(&key, &status) {
+        return None;
+    }
+    let gone = deletes && world.delete(&key).is_ok();
+    if gone {
+        world.away.push((key.clone(), node, pool.clone(), held));
+    }
+    Some(format!("{pool} is stopped, and {key} {}", if gone { "deleted" } else { "silent" }))
+}
+
 fn vanish(world: &mut World) -> Option<String> {
-    let pool_of = |world: &World, key: &ObjectKey| {
-        let node = value(world, key).filter(|node| node.pointer("/metadata/deletionTimestamp").is_none())?;
-        let pool = ObjectKey::cluster(Kind::AgentPool, node["metadata"]["labels"][labels::AGENT_POOL[0]].as_str()?);
-        let held = value(world, &pool).filter(|_| state(world, &pool) == "Succeeded")?;
-        Some((node, pool, uid(&held)))
-    };
     let key = some(world, Kind::Node, |world, key| pool_of(world, key).is_some())?;
     let (node, pool, held) = pool_of(world, &key)?;
     let gone = tear_out(world, &key);

@@ -17,7 +17,7 @@ use std::time::Duration;
 const SURPLUS: &str = "no surplus pools";
 /// When a Workspace is deleted, nothing is left of it that is paid for, provided that the cloud answers at last.
 const ORPHANS: &str = "no orphan pools";
-/// No pool that works, and no claim of one, is deleted by us because its Node is not seen (kaito#2075).
+/// No pool that works, and no claim of one, is deleted by us because its Node is not seen (kaito#2075); none because its Node is sick or dying while something is done to the pool, or while the cloud says nothing of it.
 const SWEPT: &str = "no live pool swept";
 /// No pool stays whose claim is gone (gpu-provisioner#181).
 const KEPT: &str = "no pool kept without its claim";
@@ -190,6 +190,11 @@ impl Judge<'_> {
             Deed::DeletesClaim => (&known.claim, "claim"),
             _ => (&known.pool, "pool"),
         };
+        let pool = ObjectKey::cluster(Kind::AgentPool, request.key.name.clone());
+        if request.deed == Deed::DeletesClaim && !request.grounds.told.contains_key(&pool) {
+            self.blame(world, SWEPT, "the claim of a machine is deleted without a word of the cloud".to_owned());
+            return;
+        }
         let until = grounds.get(&request.key.name).copied();
         if until.is_some_and(|until| until < request.grounds.since) {
             self.blame(world, SWEPT, format!("the {what} of a machine that works is deleted"));
@@ -223,6 +228,8 @@ impl Judge<'_> {
             let claim = claim_of(world, &pool);
             let is_own = claim.as_ref().is_some_and(|claim| !is_dying(claim.metadata()));
             let is_broken = matches!(pool.state.as_str(), "Failed" | "Canceled" | "Deleting");
+            // A machine that is started or changed is not at fault for what its Node says meanwhile.
+            let is_moving = !is_broken && pool.state != "Succeeded";
             let own_nodes: Vec<&Seen> =
                 nodes.iter().filter(|node| node.labels().get(labels::AGENT_POOL[0]) == Some(&pool.name)).collect();
             let is_sick = own_nodes.iter().any(|node| is_dying(node.metadata()) || !is_ready(node));
@@ -233,7 +240,10 @@ impl Judge<'_> {
                 known.unwanted.remove(&pool.name);
             }
             let is_unwanted = known.unwanted.contains(&pool.name);
-            there.insert(pool.name.clone(), (!is_own || is_broken, claim.is_none() || is_sick || is_unwanted));
+            there.insert(
+                pool.name.clone(),
+                (!is_own || is_broken, claim.is_none() || (!is_moving && (is_sick || is_unwanted))),
+            );
         }
         let Some(known) = &mut self.pools else { return };
         for (name, (pool, claim)) in &there {

@@ -58,6 +58,10 @@ const MOMENTS_OF_POOLS: &[(Fault, u8, Drawn)] = &[
     (Fault::Nodes, 3, |dice, _| Upset::Machines(Mishap::Vanish { lasts: an_hour(dice) })),
     (Fault::User, 2, |_, _| Upset::Lose(Kind::AgentPool)),
     (Fault::User, 2, |_, _| Upset::Machines(Mishap::Strip)),
+    (Fault::Nodes, 2, |dice, _| {
+        let (deletes, lasts) = (dice.rng().bool(), an_hour(dice));
+        Upset::Machines(Mishap::Stop { deletes, lasts })
+    }),
 ];
 
 /// What else can go wrong where Karpenter makes machines of NodePools.

@@ -226,7 +226,7 @@ fn evict(world: &mut World) -> Option<String> {
 }
 
 /// Nodes whose kubelet is silent, or speaks again.
-fn set_nodes(world: &mut World, ready: bool, most: usize) -> Option<String> {
+pub(super) fn set_nodes(world: &mut World, ready: bool, most: usize) -> Option<String> {
     let nodes = world.cluster().with_store(|store| store.list(Kind::Node, None, &Selector::default()));
     let mut touched = Vec::new();
     for seen in nodes.iter().take(most) {

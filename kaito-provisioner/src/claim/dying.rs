@@ -1,0 +1,77 @@
+//! A Node that somebody deletes: who deletes the Node of a pool that is well means the machine, and its claim goes. Nobody does who works on the pool (kaito#2075), nor where another Node of the pool is
+//! there: of an upgrade by AKS one of two machines goes, and the other one is the claim's.
+
+use super::draft::{Draft, Flow};
+use super::launch::{AT_ONCE, POLL};
+use super::managed::label;
+use super::terminate::free_nodes;
+use super::view::{Held, View, in_motion, is_of, nodes_of, ready};
+use super::waits::{self, Waiting};
+use super::{keep, lost, returning};
+use k8s_openapi::api::core::v1::Node;
+use kaito_api::vocabulary::labels;
+use kaito_core::effect::is_dying;
+use kaito_core::read::Freshness;
+use kaito_core::snapshot::{Lookup, Unread};
+use kaito_core::{Kind, ObjectKey};
+use std::iter;
+
+pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
+    let is_ours = |node: &&&Node| label(&node.metadata, labels::REGISTERED) == Some("true");
+    let mut dying = view.nodes.iter().filter(is_ours).filter(|node| is_dying(&node.metadata));
+    let Some(node) = dying.next().filter(|_| view.was_launched()) else { return Ok(Flow::Next) };
+    let name = node.metadata.name.as_deref().unwrap_or_default();
+    // Names come back: this may be the Node of before, of which a cache does not know yet that it is gone.
+    let key = ObjectKey::cluster(Kind::Node, name);
+    let live = view.snapshot.object::<Node>(key, Freshness::Live)?;
+    if !matches!(live, Lookup::Found(live) if live.metadata.uid == node.metadata.uid) {
+        draft.look_again(AT_ONCE);
+        return Ok(Flow::Stop);
+    }
+    if is_another_there(view)? {
+        draft.remark("dying", format!("node {name} is being deleted, and another of its agent pool stays"));
+        let (freed, _) = free_nodes(&mut draft.plan, iter::once(*node), view.name());
+        draft.look_again(if freed.is_empty() { POLL } else { AT_ONCE });
+        // One that somebody else holds keeps the other from nothing.
+        let is_still_its =
+            node.spec.as_ref().and_then(|spec| spec.provider_id.as_ref()) == Some(&draft.status.provider_id);
+        return Ok(if is_still_its { Flow::Stop } else { Flow::Next });
+    }
+    let held = view.pool(Freshness::Live)?;
+    if let Held::Own(pool, _) = &held
+        && let Some(word) = in_motion(&pool.state)
+    {
+        while_moving(view, draft, node, word);
+        return Ok(Flow::Stop);
+    }
+    if let Some((row, words)) = keep::reason(view, &held)? {
+        keep::tell(view, draft, row, format!("node {name} is being deleted, and {words}"), POLL);
+        return Ok(Flow::Stop);
+    }
+    // Else who deletes a Node that is ours means its machine.
+    lost::delete(view, draft, format!("node {name} is being deleted, and its machine goes with it"));
+    Ok(Flow::Stop)
+}
+
+/// Whether the API server has a Node of this claim that nobody deletes: a cache may not show yet one that has registered just now.
+fn is_another_there(view: &View<'_>) -> Result<bool, Unread> {
+    let nodes = view.snapshot.list::<Node>(None, nodes_of(view.name()), Freshness::Live)?;
+    Ok(nodes.items.iter().any(|node| !is_dying(&node.metadata) && is_of(node, view.claim)))
+}
+
+/// While a pool is started, stopped or changed, whoever deletes its Node says nothing of its machine. One that is down registers its Node anew when it comes up; one that is up does not, and is decided
+/// on when the pool is done.
+fn while_moving(view: &View<'_>, draft: &mut Draft, node: &Node, word: &str) {
+    let name = node.metadata.name.as_deref().unwrap_or_default();
+    let words = format!("node {name} is being deleted while its agent pool is {word}");
+    let asked = node.metadata.deletion_timestamp.as_ref().map_or(view.now(), |time| time.0);
+    draft.look_again(POLL);
+    if ready(node).0 == "True" && !returning::is_told(view) {
+        return keep::say(view, draft, "Unknown", Waiting::new(&waits::NODE_DELETED, words, asked));
+    }
+    returning::say(view, draft, "Unknown", words, asked);
+    // Once it is written down: nothing else tells afterwards that somebody has deleted it.
+    if returning::is_told(view) && ready(node).0 != "True" {
+        free_nodes(&mut draft.plan, iter::once(node), view.name());
+    }
+}

@@ -1,0 +1,44 @@
+//! Why a machine is kept although its Node is not well, or somebody deletes it: told in the condition [`HEALTHY`], the name of the wait being the reason.
+
+use super::conditions::{HEALTHY, Saying};
+use super::draft::Draft;
+use super::view::{Held, View};
+use super::waits::{self, Wait, Waiting};
+use super::{returning, unmarked};
+use jiff::SignedDuration;
+use kaito_core::backend::BackendError;
+use kaito_core::effect::is_dying;
+use kaito_core::snapshot::Unread;
+
+/// What an answer of the cloud, or none, says against taking the machine: nobody loses one for a silence, nor for labels.
+pub(super) fn reason(view: &View<'_>, held: &Held<'_>) -> Result<Option<(&'static Wait, String)>, Unread> {
+    Ok(match held {
+        Held::Unknown(error) => Some((&waits::POOL_UNKNOWN, not_known(view, error))),
+        Held::Unreadable(why) => Some((&waits::POOL_UNKNOWN, format!("the agent pool cannot be read: {why}"))),
+        Held::Unmarked(pool) => Some((&waits::POOL_UNMARKED, unmarked::words(view, pool)?)),
+        Held::Absent | Held::Own(..) | Held::Earlier(..) | Held::Foreign => None,
+    })
+}
+
+/// Nobody lets go of a machine that may be there.
+pub(super) fn not_known(view: &View<'_>, error: &BackendError) -> String {
+    format!("{error}: nothing is known of agent pool {}", view.name())
+}
+
+/// Tells it, and looks again after a pause. A deletion that is written down is not forgotten for it: nothing else tells of that afterwards.
+pub(super) fn tell(view: &View<'_>, draft: &mut Draft, row: &'static Wait, words: String, pause: SignedDuration) {
+    draft.look_again(pause);
+    if returning::is_told(view) && view.nodes.iter().all(|node| is_dying(&node.metadata)) {
+        return returning::say(view, draft, "Unknown", words, view.since(HEALTHY));
+    }
+    let told = view.claim.condition(HEALTHY).filter(|said| said.reason == row.name);
+    say(view, draft, "Unknown", Waiting::new(row, words, waits::since_told(row, told, view.now())));
+}
+
+/// The condition itself.
+pub(super) fn say(view: &View<'_>, draft: &mut Draft, status: &'static str, wait: Waiting) {
+    let message = wait.message(view.now());
+    draft.say(HEALTHY, Saying { status, reason: wait.row.name.to_owned(), message });
+    draft.plan.wake = draft.plan.wake.or_earlier(wait.wake(view.now()));
+    draft.waits.push(wait);
+}

@@ -1,0 +1,69 @@
+//! An upgrade of AKS: a second machine joins the pool, the first one is made anew, and one of the two goes.
+
+use super::{MACHINE, NAME, condition, is_going, key, node_is, node_key, running, tried};
+use kaito_core::backend::{BackendError, ErrorKind};
+use kaito_provisioner::ClaimPlanner;
+use kaito_tests::cloud_by_hand::pool;
+
+const OTHER: &str = "azure:///machine/1";
+
+#[test]
+fn a_node_that_goes_while_another_of_its_pool_stays_is_let_go_and_the_other_taken() {
+    for (state, ready, is_silent) in [
+        ("UpgradingNodeImageVersion", "True", false),
+        ("UpgradingNodeImageVersion", "Unknown", true),
+        ("Succeeded", "Unknown", false),
+        ("Succeeded", "True", true),
+    ] {
+        let told = format!("{state} {ready} {is_silent}");
+        let mut cloud = running();
+        cloud.pool_is(NAME, state, None);
+        let other = cloud.node_joins("n2", NAME, OTHER);
+        cloud.settle(&ClaimPlanner, &key());
+        node_is(&mut cloud, &node_key(), ready);
+        cloud.delete(&node_key());
+        cloud.silence = is_silent.then(|| BackendError::new(ErrorKind::Throttled, "HTTP 429"));
+        cloud.settle(&ClaimPlanner, &key());
+        assert!(!is_going(&cloud) && cloud.has(&pool(NAME)), "{told}");
+        assert!(!cloud.has(&node_key()), "{told}: nobody else would let it go");
+        cloud.silence = None;
+        cloud.settle(&ClaimPlanner, &key());
+        let status = cloud.get(&key())["status"].clone();
+        assert_eq!([&status["nodeName"], &status["providerID"]], ["n2", OTHER], "{told}");
+        assert_eq!(cloud.get(&other)["metadata"]["labels"]["karpenter.sh/registered"], "true", "{told}");
+        assert_eq!(condition(&cloud, "Ready")[0], "True", "{told}");
+        assert_eq!(tried(&cloud, "delete"), 0, "{told}");
+    }
+}
+
+#[test]
+fn an_upgrade_that_ends_with_the_machine_of_before_keeps_claim_and_model() {
+    let mut cloud = running();
+    cloud.pool_is(NAME, "Upgrading", None);
+    let surge = cloud.node_joins("n2", NAME, OTHER);
+    cloud.settle(&ClaimPlanner, &key());
+    node_is(&mut cloud, &node_key(), "Unknown");
+    cloud.delete(&node_key());
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!cloud.has(&node_key()));
+    cloud.node_joins("n1", NAME, MACHINE);
+    cloud.settle(&ClaimPlanner, &key());
+    cloud.pool_is(NAME, "Succeeded", None);
+    node_is(&mut cloud, &surge, "Unknown");
+    cloud.delete(&surge);
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!is_going(&cloud) && !cloud.has(&surge));
+    assert_eq!(cloud.get(&key())["status"]["providerID"], MACHINE);
+    assert_eq!(condition(&cloud, "Ready")[0], "True");
+}
+
+#[test]
+fn a_pool_all_of_whose_nodes_are_deleted_goes() {
+    let mut cloud = running();
+    let other = cloud.node_joins("n2", NAME, OTHER);
+    cloud.edit(&other, |value| value["metadata"]["finalizers"] = serde_json::json!(["karpenter.sh/termination"]));
+    cloud.delete(&other);
+    cloud.delete(&node_key());
+    cloud.look(&ClaimPlanner, &key());
+    assert!(is_going(&cloud));
+}
