@@ -3,7 +3,7 @@
 
 use super::draft::{Draft, Flow};
 use super::launch::{AT_ONCE, POLL};
-use super::managed::label;
+use super::managed::{is_held, label};
 use super::terminate::free_nodes;
 use super::view::{Held, View, in_motion, is_of, nodes_of, ready};
 use super::waits::{self, Waiting};
@@ -29,13 +29,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         return Ok(Flow::Stop);
     }
     if is_another_there(view)? {
-        draft.remark("dying", format!("node {name} is being deleted, and another of its agent pool stays"));
-        let (freed, _) = free_nodes(&mut draft.plan, iter::once(*node), view.name());
-        draft.look_again(if freed.is_empty() { POLL } else { AT_ONCE });
-        // One that somebody else holds keeps the other from nothing.
-        let is_still_its =
-            node.spec.as_ref().and_then(|spec| spec.provider_id.as_ref()) == Some(&draft.status.provider_id);
-        return Ok(if is_still_its { Flow::Stop } else { Flow::Next });
+        return Ok(beside_another(view, draft, node));
     }
     let held = view.pool(Freshness::Live)?;
     if let Held::Own(pool, _) = &held
@@ -57,6 +51,25 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
 fn is_another_there(view: &View<'_>) -> Result<bool, Unread> {
     let nodes = view.snapshot.list::<Node>(None, nodes_of(view.name()), Freshness::Live)?;
     Ok(nodes.items.iter().any(|node| !is_dying(&node.metadata) && is_of(node, view.claim)))
+}
+
+/// Another Node of the pool stays: this one is let go, and the other is the claim's. That it went is written down first: the other may go before it is taken.
+fn beside_another(view: &View<'_>, draft: &mut Draft, node: &Node) -> Flow {
+    draft.look_again(POLL);
+    if !is_held(&node.metadata) {
+        // One that somebody else holds keeps the other from nothing.
+        let id = node.spec.as_ref().and_then(|spec| spec.provider_id.as_ref());
+        return if id == Some(&draft.status.provider_id) { Flow::Stop } else { Flow::Next };
+    }
+    let name = node.metadata.name.as_deref().unwrap_or_default();
+    let asked = node.metadata.deletion_timestamp.as_ref().map_or(view.now(), |time| time.0);
+    let words = format!("node {name} is being deleted, and another of its agent pool stays");
+    returning::say(view, draft, "Unknown", words, asked);
+    if returning::is_told(view) {
+        free_nodes(&mut draft.plan, iter::once(node), view.name());
+    }
+    draft.look_again(AT_ONCE);
+    Flow::Stop
 }
 
 /// While a pool is started, stopped or changed, whoever deletes its Node says nothing of its machine. One that is down registers its Node anew when it comes up; one that is up does not, and is decided

@@ -5,7 +5,7 @@
 
 use super::conditions::{HEALTHY, Saying};
 use super::draft::{Draft, Flow};
-use super::managed::is_managed_node;
+use super::managed::{is_held, is_managed_node};
 use super::view::{Held, View, in_motion, ready};
 use super::waits::{self, Wait, Waiting};
 use super::{keep, lost};
@@ -31,7 +31,8 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let now = view.now();
     let Some(due) = due(node) else {
         let is_said = draft.said.contains_key(HEALTHY);
-        if ready(node).0 == "True" && view.claim.condition(HEALTHY).is_some() && !is_said {
+        // One that is not held yet may go without a trace.
+        if ready(node).0 == "True" && is_held(&node.metadata) && view.claim.condition(HEALTHY).is_some() && !is_said {
             draft.say(HEALTHY, Saying::yes(HEALTHY));
         }
         return Ok(Flow::Next);

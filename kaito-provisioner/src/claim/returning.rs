@@ -6,6 +6,7 @@
 use super::conditions::{HEALTHY, Saying};
 use super::draft::{Draft, Flow};
 use super::launch::POLL;
+use super::managed::is_held;
 use super::view::{Held, View, in_motion, nodes_of, ready};
 use super::waits::{NODE_DELETED, NODE_RETURNING, POOL_UNKNOWN, POOL_UNMARKED, READ_REFUSED, Waiting};
 use super::{keep, lost};
@@ -27,10 +28,8 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     if let Some(node) = view.nodes.first() {
         // What is told of a machine that is kept is over, also where nothing is repaired.
         let kept = [&NODE_RETURNING, &NODE_DELETED, &POOL_UNKNOWN, &POOL_UNMARKED, &READ_REFUSED];
-        if kept.iter().any(|row| told.reason == row.name)
-            && ready(node).0 == "True"
-            && !draft.said.contains_key(HEALTHY)
-        {
+        let is_kept = kept.iter().any(|row| told.reason == row.name);
+        if is_kept && ready(node).0 == "True" && is_held(&node.metadata) && !draft.said.contains_key(HEALTHY) {
             draft.say(HEALTHY, Saying::yes(HEALTHY));
         }
         return Ok(Flow::Next);

@@ -1,6 +1,7 @@
 //! An upgrade of AKS: a second machine joins the pool, the first one is made anew, and one of the two goes.
 
 use super::{MACHINE, NAME, condition, is_going, key, node_is, node_key, running, tried};
+use jiff::SignedDuration;
 use kaito_core::backend::{BackendError, ErrorKind};
 use kaito_provisioner::ClaimPlanner;
 use kaito_tests::cloud_by_hand::pool;
@@ -55,6 +56,27 @@ fn an_upgrade_that_ends_with_the_machine_of_before_keeps_claim_and_model() {
     assert!(!is_going(&cloud) && !cloud.has(&surge));
     assert_eq!(cloud.get(&key())["status"]["providerID"], MACHINE);
     assert_eq!(condition(&cloud, "Ready")[0], "True");
+}
+
+#[test]
+fn a_machine_that_registers_no_node_after_the_other_went_before_it_was_taken_is_replaced() {
+    let mut cloud = running();
+    cloud.pool_is(NAME, "Upgrading", None);
+    let surge = cloud.node_joins("n2", NAME, OTHER);
+    cloud.settle(&ClaimPlanner, &key());
+    cloud.delete(&node_key());
+    cloud.look(&ClaimPlanner, &key());
+    assert!(cloud.has(&node_key()), "that it goes is written down first");
+    assert_eq!(condition(&cloud, "NodeHealthy")[1], "NodeReturning");
+    cloud.look(&ClaimPlanner, &key());
+    assert!(!cloud.has(&node_key()));
+    cloud.delete(&surge);
+    cloud.pool_is(NAME, "Succeeded", None);
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!is_going(&cloud));
+    cloud.wait(SignedDuration::from_mins(91));
+    cloud.look(&ClaimPlanner, &key());
+    assert!(is_going(&cloud));
 }
 
 #[test]
