@@ -232,9 +232,11 @@ impl Judge<'_> {
             let is_moving = !is_broken && pool.state != "Succeeded";
             let own_nodes: Vec<&Seen> =
                 nodes.iter().filter(|node| node.labels().get(labels::AGENT_POOL[0]) == Some(&pool.name)).collect();
-            let is_sick = own_nodes.iter().any(|node| is_dying(node.metadata()) || !is_ready(node));
+            // Of two machines of an upgrade one goes, and the other one is the claim's.
+            let are = |is_such: fn(&Seen) -> bool| !own_nodes.is_empty() && own_nodes.iter().all(|node| is_such(node));
+            let is_sick = are(|node| is_dying(node.metadata()) || !is_ready(node));
             let Some(known) = &mut self.pools else { return };
-            if own_nodes.iter().any(|node| is_dying(node.metadata())) {
+            if are(|node| is_dying(node.metadata())) {
                 known.unwanted.insert(pool.name.clone());
             } else if !own_nodes.is_empty() {
                 known.unwanted.remove(&pool.name);
