@@ -184,6 +184,11 @@ impl Judge<'_> {
     fn may_be_deleted(&mut self, world: &World, request: &Request) {
         self.counted(SWEPT);
         let Some(known) = &self.pools else { return };
+        // Names come back: that of a claim of before deletes nothing, for the server compares uids.
+        let there = world.get(&request.key).and_then(|seen| seen.metadata().uid.clone());
+        if request.deed == Deed::DeletesClaim && there.is_some() && there != request.uid {
+            return;
+        }
         let (grounds, what) = match request.deed {
             // Who takes a claim back for other reasons than its machine is judged elsewhere (I7, I5).
             Deed::DeletesClaim if request.by != "nodeclaim" => return,
