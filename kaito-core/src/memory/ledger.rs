@@ -35,6 +35,8 @@ pub(super) struct Request {
     pub(super) deed: Deed,
     /// What it is about.
     pub(super) key: ObjectKey,
+    /// The uid of what is to be deleted, which the server asks for.
+    pub(super) uid: Option<String>,
     /// The labels of a pool that is asked for.
     pub(super) labels: BTreeMap<String, String>,
     /// The planner that sent it.
@@ -86,7 +88,11 @@ impl World {
             Effect::Ensure { key, body, .. } => Seen::decode(key.kind, body.clone()).labels().into_owned(),
             _ => BTreeMap::new(),
         };
+        let uid = match effect {
+            Effect::Delete { target } => Some(target.uid().to_owned()),
+            _ => None,
+        };
         let grounds = ledger.looks.get(&(replica, root.clone())).cloned().unwrap_or_default();
-        ledger.requests.push(Request { deed, key: effect.key().clone(), labels, by, grounds });
+        ledger.requests.push(Request { deed, key: effect.key().clone(), uid, labels, by, grounds });
     }
 }

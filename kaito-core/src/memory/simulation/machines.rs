@@ -26,6 +26,10 @@ pub(super) enum Mishap {
     Stop { deletes: bool, lasts: Duration },
     /// What was stopped has started: Nodes are ready, and machines whose Node is gone register another.
     Start,
+    /// AKS upgrades a pool: a second machine joins, and the Node of the first may be deleted, which is made anew.
+    Surge { reimages: bool, lasts: Duration },
+    /// The upgrade is done: a first machine that was made anew registers, and the second goes.
+    Settle,
     /// Somebody takes the finalizer of a claim away, and deletes it.
     Strip,
 }
@@ -36,12 +40,13 @@ impl Mishap {
             Mishap::Vanish { lasts } => Some((*lasts, Mishap::Reappear)),
             Mishap::Busy { lasts, .. } => Some((*lasts, Mishap::Done)),
             Mishap::Stop { lasts, .. } => Some((*lasts, Mishap::Start)),
-            Mishap::Reappear | Mishap::Done | Mishap::Start | Mishap::Strip => None,
+            Mishap::Surge { lasts, .. } => Some((*lasts, Mishap::Settle)),
+            Mishap::Reappear | Mishap::Done | Mishap::Start | Mishap::Settle | Mishap::Strip => None,
         }
     }
 
     pub(super) fn mends(&self) -> bool {
-        matches!(self, Mishap::Reappear | Mishap::Done | Mishap::Start)
+        matches!(self, Mishap::Reappear | Mishap::Done | Mishap::Start | Mishap::Settle)
     }
 
     pub(super) fn act(&self, world: &mut World) -> Option<String> {
@@ -69,6 +74,8 @@ impl Mishap {
                 let done: Vec<String> = done.into_iter().flatten().collect();
                 (!done.is_empty()).then(|| done.join("; "))
             }
+            Mishap::Surge { reimages, .. } => surge(world, *reimages),
+            Mishap::Settle => settle(world),
             Mishap::Strip => {
                 let claim = some(world, Kind::NodeClaim, |_, _| true)?;
                 tear_out(world, &claim).then(|| format!("{claim} is torn out"))
@@ -150,6 +157,38 @@ fn stop(world: &mut World, deletes: bool) -> Option<String> {
         world.away.push((key.clone(), node, pool.clone(), held));
     }
     Some(format!("{pool} is stopped, and {key} {}", if gone { "deleted" } else { "silent" }))
+}
+
+/// How the names of first and second machine of a pool end.
+const FIRST: &str = "000000";
+const SECOND: &str = "000001";
+
+fn surge(world: &mut World, reimages: bool) -> Option<String> {
+    let key = some(world, Kind::Node, |world, key| key.name.ends_with(FIRST) && pool_of(world, key).is_some())?;
+    let (node, pool, held) = pool_of(world, &key)?;
+    let second = ObjectKey::cluster(Kind::Node, key.name.replace(FIRST, SECOND));
+    let mut body = registered(node.clone());
+    body["metadata"]["name"] = json!(second.name);
+    let id = body["spec"]["providerID"].as_str()?.strip_suffix("/0")?;
+    body["spec"]["providerID"] = json!(format!("{id}/1"));
+    if world.put(&second, &body).is_err() || !tell(world, &pool, "UpgradingNodeImageVersion") {
+        return None;
+    }
+    if reimages && world.delete(&key).is_ok() {
+        world.away.push((key.clone(), node, pool.clone(), held));
+    }
+    Some(format!("{pool} is upgraded, and {second} joins{}", if reimages { "; the first is made anew" } else { "" }))
+}
+
+fn settle(world: &mut World) -> Option<String> {
+    let second: Vec<ObjectKey> = all(world, Kind::Node).into_iter().filter(|key| key.name.ends_with(SECOND)).collect();
+    world.away.retain(|(key, ..)| !key.name.ends_with(SECOND));
+    let back = reappear(world);
+    let done = Mishap::Done.act(world);
+    let gone = second.iter().filter(|key| world.delete(key).is_ok()).count();
+    let gone = (gone > 0).then(|| format!("{gone} second machines go"));
+    let told: Vec<String> = [back, done, gone].into_iter().flatten().collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 fn vanish(world: &mut World) -> Option<String> {

@@ -184,6 +184,11 @@ impl Judge<'_> {
     fn may_be_deleted(&mut self, world: &World, request: &Request) {
         self.counted(SWEPT);
         let Some(known) = &self.pools else { return };
+        // Names come back: that of a claim of before deletes nothing, for the server compares uids.
+        let there = world.get(&request.key).and_then(|seen| seen.metadata().uid.clone());
+        if request.deed == Deed::DeletesClaim && there.is_some() && there != request.uid {
+            return;
+        }
         let (grounds, what) = match request.deed {
             // Who takes a claim back for other reasons than its machine is judged elsewhere (I7, I5).
             Deed::DeletesClaim if request.by != "nodeclaim" => return,
@@ -232,9 +237,11 @@ impl Judge<'_> {
             let is_moving = !is_broken && pool.state != "Succeeded";
             let own_nodes: Vec<&Seen> =
                 nodes.iter().filter(|node| node.labels().get(labels::AGENT_POOL[0]) == Some(&pool.name)).collect();
-            let is_sick = own_nodes.iter().any(|node| is_dying(node.metadata()) || !is_ready(node));
+            // Of two machines of an upgrade one goes, and the other one is the claim's.
+            let are = |is_such: fn(&Seen) -> bool| !own_nodes.is_empty() && own_nodes.iter().all(|node| is_such(node));
+            let is_sick = are(|node| is_dying(node.metadata()) || !is_ready(node));
             let Some(known) = &mut self.pools else { return };
-            if own_nodes.iter().any(|node| is_dying(node.metadata())) {
+            if are(|node| is_dying(node.metadata())) {
                 known.unwanted.insert(pool.name.clone());
             } else if !own_nodes.is_empty() {
                 known.unwanted.remove(&pool.name);

@@ -62,6 +62,10 @@ const MOMENTS_OF_POOLS: &[(Fault, u8, Drawn)] = &[
         let (deletes, lasts) = (dice.rng().bool(), an_hour(dice));
         Upset::Machines(Mishap::Stop { deletes, lasts })
     }),
+    (Fault::Nodes, 2, |dice, _| {
+        let (reimages, lasts) = (dice.rng().bool(), an_hour(dice));
+        Upset::Machines(Mishap::Surge { reimages, lasts })
+    }),
 ];
 
 /// What else can go wrong where Karpenter makes machines of NodePools.
