@@ -18,7 +18,7 @@ fn variable(container: &Container, name: &str) -> Option<String> {
 
 #[test]
 fn the_deployments_of_the_examples_are_understood_by_their_programs_and_run_as_the_accounts_of_roles() {
-    let text = std::fs::read_to_string(kit::root().join("examples/aks.yaml")).unwrap();
+    let text = std::fs::read_to_string(kit::root().join("examples/aks/deployments.yaml")).unwrap();
     let deployments: Vec<Deployment> = serde_saphyr::from_multiple(&text).unwrap();
     let roles = kit::out(&kit::kaito(&["roles"], b""));
     assert_eq!(deployments.len(), 2);

@@ -123,8 +123,7 @@ impl CloudByHand {
     pub fn delete(&mut self, key: &ObjectKey) {
         self.cluster.with_store(|store| store.delete(key, None)).expect("it is there");
         if key.kind == Kind::AgentPool {
-            let uid = self.get(key)["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-            self.let_go(key, &uid).expect("it is there");
+            self.free(key);
         }
     }
 
@@ -282,10 +281,19 @@ impl CloudByHand {
         Ok(written)
     }
 
+    /// Takes every finalizer of an object away, as somebody does who has waited long enough.
+    ///
+    /// # Panics
+    /// When it is not there.
+    pub fn free(&mut self, key: &ObjectKey) {
+        let uid = self.get(key)["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+        self.let_go(key, &uid).expect("it is there");
+    }
+
     /// The cloud is done with a pool.
-    fn let_go(&mut self, pool: &ObjectKey, uid: &str) -> Result<Written, BackendError> {
+    fn let_go(&mut self, key: &ObjectKey, uid: &str) -> Result<Written, BackendError> {
         let freed = MetadataPatch { finalizers: Some(Vec::new()), ..MetadataPatch::default() };
-        let left = self.cluster.with_store(|store| store.patch_metadata(pool, uid, None, &freed))?;
+        let left = self.cluster.with_store(|store| store.patch_metadata(key, uid, None, &freed))?;
         Ok(left.map_or(Written::Gone, |seen| Written::Now(Box::new(seen))))
     }
 }

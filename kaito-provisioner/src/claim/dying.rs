@@ -8,6 +8,7 @@ use super::terminate::free_nodes;
 use super::view::{Held, View, in_motion, is_of, nodes_of, ready};
 use super::waits::{self, Waiting};
 use super::{keep, lost, returning};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::vocabulary::labels;
 use kaito_core::effect::is_dying;
@@ -39,7 +40,14 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         return Ok(Flow::Stop);
     }
     if let Some((row, words)) = keep::reason(view, &held)? {
-        keep::tell(view, draft, row, format!("node {name} is being deleted, and {words}"), POLL);
+        let words = format!("node {name} is being deleted, and {words}");
+        if *row == waits::POOL_UNMARKED {
+            keep::tell(view, draft, row, words, POLL)?;
+        } else {
+            // The deletion, and not the silence: nothing else tells of it once the Node is gone.
+            draft.look_again(POLL);
+            told(view, draft, node, words);
+        }
         return Ok(Flow::Stop);
     }
     // Else who deletes a Node that is ours means its machine.
@@ -48,7 +56,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
 }
 
 /// Whether the API server has a Node of this claim that nobody deletes: a cache may not show yet one that has registered just now.
-fn is_another_there(view: &View<'_>) -> Result<bool, Unread> {
+pub(super) fn is_another_there(view: &View<'_>) -> Result<bool, Unread> {
     let nodes = view.snapshot.list::<Node>(None, nodes_of(view.name()), Freshness::Live)?;
     Ok(nodes.items.iter().any(|node| !is_dying(&node.metadata) && is_of(node, view.claim)))
 }
@@ -77,14 +85,26 @@ fn beside_another(view: &View<'_>, draft: &mut Draft, node: &Node) -> Flow {
 fn while_moving(view: &View<'_>, draft: &mut Draft, node: &Node, word: &str) {
     let name = node.metadata.name.as_deref().unwrap_or_default();
     let words = format!("node {name} is being deleted while its agent pool is {word}");
-    let asked = node.metadata.deletion_timestamp.as_ref().map_or(view.now(), |time| time.0);
     draft.look_again(POLL);
-    if ready(node).0 == "True" && !returning::is_told(view) {
-        return keep::say(view, draft, "Unknown", Waiting::new(&waits::NODE_DELETED, words, asked));
+    if ready(node).0 == "True" {
+        return told(view, draft, node, words);
     }
-    returning::say(view, draft, "Unknown", words, asked);
+    returning::say(view, draft, "Unknown", words, asked(view, node));
     // Once it is written down: nothing else tells afterwards that somebody has deleted it.
     if returning::is_told(view) && ready(node).0 != "True" {
         free_nodes(&mut draft.plan, iter::once(node), view.name());
     }
+}
+
+/// Tells that a Node is being deleted, and that nothing follows from it yet. That it went, where that is written down already, stays so.
+fn told(view: &View<'_>, draft: &mut Draft, node: &Node, words: String) {
+    if returning::is_told(view) {
+        return returning::say(view, draft, "Unknown", words, asked(view, node));
+    }
+    keep::say(view, draft, "Unknown", Waiting::new(&waits::NODE_DELETED, words, asked(view, node)));
+}
+
+/// When somebody asked for the deletion of a Node.
+fn asked(view: &View<'_>, node: &Node) -> Timestamp {
+    node.metadata.deletion_timestamp.as_ref().map_or(view.now(), |time| time.0)
 }

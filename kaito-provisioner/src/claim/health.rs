@@ -8,7 +8,7 @@ use super::draft::{Draft, Flow};
 use super::managed::{is_held, is_managed_node};
 use super::view::{Held, View, in_motion, ready};
 use super::waits::{self, Wait, Waiting};
-use super::{keep, lost};
+use super::{keep, lost, returning};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::vocabulary::{annotations, labels};
@@ -28,6 +28,9 @@ const KEPT: SignedDuration = SignedDuration::from_mins(5);
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let nodes = view.nodes_with(&draft.status.provider_id);
     let [node] = nodes.as_slice() else { return Ok(Flow::Next) };
+    if returning::still_holds(view)? {
+        return Ok(Flow::Next);
+    }
     let now = view.now();
     let Some(due) = due(node) else {
         let is_said = draft.said.contains_key(HEALTHY);
@@ -53,7 +56,13 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         return Ok(Flow::Next);
     }
     if let Some((row, words)) = keep::reason(view, &held)? {
-        keep::tell(view, draft, row, format!("node {name} is not ready, and {words}"), KEPT);
+        // A silence in between costs nobody the time that is told already.
+        let said = view.claim.condition(HEALTHY).map_or("", |said| said.reason.as_str());
+        let is_told = [&waits::NODE_COMING, &waits::REPAIR_BLOCKED].iter().any(|row| said == row.name);
+        draft.look_again(KEPT);
+        if !is_told || *row == waits::POOL_UNMARKED {
+            keep::tell(view, draft, row, format!("node {name} is not ready, and {words}"), KEPT)?;
+        }
         return Ok(Flow::Next);
     }
     if let Some(coming) = coming(view) {
@@ -103,7 +112,7 @@ fn keep(view: &View<'_>, draft: &mut Draft, row: &'static Wait, words: String, s
 fn coming(view: &View<'_>) -> Option<Timestamp> {
     let said = view.claim.condition(HEALTHY)?;
     // In a silence, or under other labels, it may have been stopped and started.
-    let before = [&waits::POOL_BUSY, &waits::POOL_UNKNOWN, &waits::POOL_UNMARKED];
+    let before = [&waits::POOL_BUSY, &waits::POOL_UNKNOWN, &waits::POOL_UNMARKED, &waits::READ_REFUSED];
     if before.iter().any(|row| said.reason == row.name) {
         return Some(view.now());
     }

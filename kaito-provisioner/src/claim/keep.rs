@@ -7,7 +7,6 @@ use super::waits::{self, Wait, Waiting};
 use super::{returning, unmarked};
 use jiff::SignedDuration;
 use kaito_core::backend::BackendError;
-use kaito_core::effect::is_dying;
 use kaito_core::snapshot::Unread;
 
 /// What an answer of the cloud, or none, says against taking the machine: nobody loses one for a silence, nor for labels.
@@ -26,13 +25,21 @@ pub(super) fn not_known(view: &View<'_>, error: &BackendError) -> String {
 }
 
 /// Tells it, and looks again after a pause. A deletion that is written down is not forgotten for it: nothing else tells of that afterwards.
-pub(super) fn tell(view: &View<'_>, draft: &mut Draft, row: &'static Wait, words: String, pause: SignedDuration) {
+pub(super) fn tell(
+    view: &View<'_>,
+    draft: &mut Draft,
+    row: &'static Wait,
+    words: String,
+    pause: SignedDuration,
+) -> Result<(), Unread> {
     draft.look_again(pause);
-    if returning::is_told(view) && view.nodes.iter().all(|node| is_dying(&node.metadata)) {
-        return returning::say(view, draft, "Unknown", words, view.since(HEALTHY));
+    if returning::still_holds(view)? {
+        returning::say_still(view, draft, words);
+        return Ok(());
     }
     let told = view.claim.condition(HEALTHY).filter(|said| said.reason == row.name);
     say(view, draft, "Unknown", Waiting::new(row, words, waits::since_told(row, told, view.now())));
+    Ok(())
 }
 
 /// The condition itself.

@@ -37,9 +37,9 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         }
         Held::Unmarked(_) => {
             if let Some((row, words)) = keep::reason(view, &held)? {
-                keep::tell(view, draft, row, words, PATIENT);
+                keep::tell(view, draft, row, words, PATIENT)?;
             }
-            return Ok(Flow::Next);
+            return Ok(Flow::Stop);
         }
         Held::Unreadable(_) | Held::Unknown(_) => return Ok(Flow::Next),
     }

@@ -9,7 +9,7 @@ use super::launch::POLL;
 use super::managed::is_held;
 use super::view::{Held, View, in_motion, nodes_of, ready};
 use super::waits::{NODE_DELETED, NODE_RETURNING, POOL_UNKNOWN, POOL_UNMARKED, READ_REFUSED, Waiting};
-use super::{keep, lost};
+use super::{dying, keep, lost};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
 use kaito_core::read::Freshness;
@@ -23,18 +23,26 @@ pub(super) fn is_told(view: &View<'_>) -> bool {
     view.claim.condition(HEALTHY).is_some_and(|said| said.reason == NODE_RETURNING.name)
 }
 
+/// Whether what is written down of a Node that went still holds: until the API server itself shows one of the claim that nobody deletes. A cache may show the one of before for long, and what is written
+/// over this is forgotten.
+pub(super) fn still_holds(view: &View<'_>) -> Result<bool, Unread> {
+    Ok(is_told(view) && !dying::is_another_there(view)?)
+}
+
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let Some(told) = view.claim.condition(HEALTHY) else { return Ok(Flow::Next) };
     if let Some(node) = view.nodes.first() {
         // What is told of a machine that is kept is over, also where nothing is repaired.
         let kept = [&NODE_RETURNING, &NODE_DELETED, &POOL_UNKNOWN, &POOL_UNMARKED, &READ_REFUSED];
         let is_kept = kept.iter().any(|row| told.reason == row.name);
-        if is_kept && ready(node).0 == "True" && is_held(&node.metadata) && !draft.said.contains_key(HEALTHY) {
+        let is_well = ready(node).0 == "True" && is_held(&node.metadata) && !draft.said.contains_key(HEALTHY);
+        if is_kept && is_well && !still_holds(view)? {
             draft.say(HEALTHY, Saying::yes(HEALTHY));
         }
         return Ok(Flow::Next);
     }
-    if told.reason != NODE_RETURNING.name {
+    // Of one whose deletion was told, somebody may have taken our finalizer away.
+    if ![&NODE_RETURNING, &NODE_DELETED].iter().any(|row| told.reason == row.name) {
         return Ok(Flow::Next);
     }
     let Held::Own(pool, _) = view.pool(Freshness::Live)? else { return Ok(Flow::Next) };
@@ -59,6 +67,12 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
 fn is_alone(view: &View<'_>) -> Result<bool, Unread> {
     let nodes = view.snapshot.list::<Node>(None, nodes_of(view.name()), Freshness::Live)?;
     Ok(nodes.items.is_empty() && nodes.malformed.is_empty())
+}
+
+/// Says other words of it, which keep what is written down: since when the Node is waited for.
+pub(super) fn say_still(view: &View<'_>, draft: &mut Draft, what: String) {
+    let is_decided = view.claim.condition(HEALTHY).is_some_and(|told| told.status == "False");
+    say(view, draft, if is_decided { "False" } else { "Unknown" }, what, view.since(HEALTHY));
 }
 
 /// Writes down that the Node was deleted, and is waited for.

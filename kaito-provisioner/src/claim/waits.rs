@@ -105,11 +105,11 @@ waits! {
         next "takes the node that the machine registers; replaces the machine when its agent pool is done and 90 minutes later there is none",
         remedy "start the agent pool or the cluster, or see what its activity log says; delete the claim to give the machine back";
 
-    /// The node is ready and is being deleted while its agent pool is started, stopped or changed.
+    /// The node is being deleted while something is done to its agent pool, or while the cloud does not say how that is.
     NODE_DELETED = "NodeDeleted" on "NodeHealthy", 60 minutes, contract false,
         evidence "deletionTimestamp and finalizers of the node: kubectl get nodes -l agentpool=NAME -o yaml; provisioning state and power state of the agent pool: az aks nodepool show -n NAME",
         next "looks at the agent pool again within 10 seconds, and gives the machine back when nothing is done to the agent pool any more",
-        remedy "see what the activity log of the cluster says of the agent pool; delete the claim to give the machine back at once";
+        remedy "see what the activity log of the cluster says of the agent pool; see the cloud's words where it tells nothing; delete the claim to give the machine back at once";
 
     /// The node is not ready or is being deleted, and the cloud does not say how its agent pool is.
     POOL_UNKNOWN = "PoolUnknown" on "NodeHealthy", 60 minutes, contract false,
@@ -157,7 +157,7 @@ waits! {
     POOL_NOT_OURS = "PoolNotOurs" on "InstanceTerminating", 60 minutes, contract false,
         evidence "labels of the agent pool: az aks nodepool show -n NAME --query nodeLabels",
         next "looks at the agent pool again within 5 minutes; the claim goes when the labels are back and the agent pool is deleted, or when somebody else has deleted it",
-        remedy "delete the agent pool (az aks nodepool delete -n NAME) if it is the machine of this claim; or put the labels back, beside all others, for they are replaced as a whole (az aks nodepool update -n NAME --labels KEY=VALUE ...)";
+        remedy "delete the agent pool (az aks nodepool delete -n NAME) if it is the machine of this claim; or put the labels back, beside all others, for they are replaced as a whole (az aks nodepool update -n NAME --labels KEY=VALUE ...); if it is somebody else's, take the finalizer karpenter.sh/termination of the claim away";
 
     /// The API server does not let the node or the claim go.
     LETTING_GO = "LettingGo" on "InstanceTerminating", 60 minutes, contract false,

@@ -133,7 +133,7 @@ fn a_machine_that_nobody_may_look_after_stays_and_says_so_until_somebody_may() {
     assert_eq!(condition(&cloud, "NodeHealthy"), before);
     cloud.delete(&key());
     cloud.look_in_vain(&ClaimPlanner, &key());
-    assert!(condition(&cloud, "InstanceTerminating")[2].contains("cannot list resource \"nodes\""));
+    assert!(condition(&cloud, "Drained")[2].contains("cannot list resource \"nodes\""));
     assert!(cloud.has(&key()) && cloud.has(&pool(NAME)));
     let mut cloud = running();
     cloud.settings.node_repair = false;

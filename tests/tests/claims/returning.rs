@@ -1,7 +1,9 @@
 //! Nodes that were deleted, and those that come after them under the same name.
 
-use super::{MACHINE, NAME, condition, is_going, key, looks, node_key, running, stage, tried};
+use super::{MACHINE, NAME, condition, is_going, key, looks, node_is, node_key, running, stage, tried};
 use jiff::SignedDuration;
+use kaito_api::vocabulary::labels::AGENT_POOL;
+use kaito_core::memory::Right;
 use kaito_core::read::Selector;
 use kaito_core::snapshot::Answer;
 use kaito_core::{Kind, ObjectKey, Read};
@@ -218,4 +220,59 @@ fn what_an_old_claim_waits_for_is_not_overdue_from_its_first_moment() {
         cloud.settle(&ClaimPlanner, &key());
         assert_eq!(condition(&cloud, "Launched")[2], message, "{of_pool}");
     }
+}
+
+/// A claim whose Node went while its pool was changed, and what a cache still shows of that Node.
+fn gone_while_changed() -> (CloudByHand, Read, Answer) {
+    let mut cloud = running();
+    cloud.pool_is(NAME, "Scaling", None);
+    node_is(&mut cloud, &node_key(), "Unknown");
+    let nodes = Read::list(Kind::Node, None, Selector::of(AGENT_POOL.map(|key| (key, NAME))));
+    let before = cloud.answer(&nodes);
+    cloud.wait(SignedDuration::from_mins(11));
+    cloud.delete(&node_key());
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!cloud.has(&node_key()));
+    assert_eq!(condition(&cloud, "NodeHealthy")[1], "NodeReturning");
+    (cloud, nodes, before)
+}
+
+fn is_replaced_in_time(cloud: &mut CloudByHand) {
+    cloud.pool_is(NAME, "Succeeded", None);
+    cloud.settle(&ClaimPlanner, &key());
+    cloud.wait(SignedDuration::from_mins(89));
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!is_going(cloud));
+    cloud.wait(SignedDuration::from_mins(2));
+    cloud.look(&ClaimPlanner, &key());
+    assert!(is_going(cloud));
+}
+
+#[test]
+fn what_is_written_down_of_a_node_that_went_is_not_forgotten_for_what_an_old_cache_shows_or_a_refusal_says() {
+    let (mut cloud, nodes, before) = gone_while_changed();
+    cloud.cached.insert(nodes, before);
+    cloud.settle(&ClaimPlanner, &key());
+    assert_eq!(condition(&cloud, "NodeHealthy")[1], "NodeReturning", "a cache that is old, and a node that is sick");
+    cloud.cached.clear();
+    is_replaced_in_time(&mut cloud);
+    let (mut cloud, ..) = gone_while_changed();
+    cloud.withheld.push(Right::on("list", Kind::Node));
+    cloud.look_in_vain(&ClaimPlanner, &key());
+    let [_, reason, message] = condition(&cloud, "NodeHealthy");
+    assert!(reason == "NodeReturning" && message.contains("cannot list resource \"nodes\""), "{reason}: {message}");
+    cloud.withheld.clear();
+    is_replaced_in_time(&mut cloud);
+}
+
+#[test]
+fn a_ready_node_whose_deletion_was_told_and_that_somebody_frees_by_hand_is_not_forgotten() {
+    let mut cloud = running();
+    cloud.pool_is(NAME, "Updating", None);
+    cloud.delete(&node_key());
+    cloud.settle(&ClaimPlanner, &key());
+    assert_eq!(condition(&cloud, "NodeHealthy")[1], "NodeDeleted");
+    cloud.free(&node_key());
+    assert!(!cloud.has(&node_key()));
+    is_replaced_in_time(&mut cloud);
 }

@@ -106,7 +106,8 @@ fn nobody_loses_a_machine_for_its_node_while_the_cloud_says_nothing_of_its_pool(
                 assert!(!is_going(&cloud) && cloud.has(&node_key()), "{what} {is_silent}");
             }
             let [status, reason, message] = condition(&cloud, "NodeHealthy");
-            assert_eq!([status.as_str(), reason.as_str()], ["Unknown", "PoolUnknown"], "{what} {is_silent}");
+            let row = if what.starts_with("deleted") { "NodeDeleted" } else { "PoolUnknown" };
+            assert_eq!([status.as_str(), reason.as_str()], ["Unknown", row], "{what} {is_silent}");
             let words = if is_silent { "HTTP 429 Too Many Requests" } else { "cannot be read" };
             assert!(message.contains(words) && message.contains("; overdue since "), "{what}: {message}");
             assert!(message.contains("; next: ") && message.contains("; remedy: "), "{what}: {message}");
@@ -172,4 +173,25 @@ fn a_deletion_that_is_written_down_is_not_forgotten_in_a_silence() {
     cloud.wait(SignedDuration::from_mins(91));
     cloud.look(&ClaimPlanner, &key());
     assert!(is_going(&cloud), "the machine has registered no other");
+}
+
+#[test]
+fn a_silence_now_and_then_does_not_put_a_repair_off() {
+    let mut cloud = running();
+    cloud.pool_is(NAME, "Updating", None);
+    node_is(&mut cloud, &node_key(), "Unknown");
+    cloud.wait(SignedDuration::from_mins(11));
+    cloud.settle(&ClaimPlanner, &key());
+    cloud.pool_is(NAME, "Succeeded", None);
+    cloud.settle(&ClaimPlanner, &key());
+    let coming = condition(&cloud, "NodeHealthy");
+    assert_eq!(coming[1], "NodeComing");
+    cloud.wait(SignedDuration::from_mins(5));
+    cloud.silence = silence(ErrorKind::Throttled, "HTTP 429 Too Many Requests");
+    cloud.settle(&ClaimPlanner, &key());
+    assert_eq!(condition(&cloud, "NodeHealthy"), coming);
+    cloud.silence = None;
+    cloud.wait(SignedDuration::from_mins(5));
+    cloud.look(&ClaimPlanner, &key());
+    assert!(is_going(&cloud));
 }

@@ -25,6 +25,8 @@ const KEPT: &str = "no pool kept without its claim";
 /// What is promised of agent pools.
 pub const PROMISES: &[&str] = &[SURPLUS, ORPHANS, SWEPT, KEPT];
 
+/// A machine that has no Node for so long, and will register none, may be given up: no Node that comes back is away for longer.
+const BARE: Duration = Duration::from_secs(3600);
 /// A pool without a claim is looked at again within this.
 const SOON: Duration = Duration::from_secs(600);
 
@@ -39,6 +41,8 @@ pub(in crate::memory) struct Pools {
     claim: BTreeMap<String, Duration>,
     /// Pools whose Node was being deleted when it was last seen: who deletes a Node means its machine, unless the machine registers another.
     unwanted: BTreeSet<String>,
+    /// Since when a pool that had Nodes has none.
+    bare: BTreeMap<String, Duration>,
 }
 
 impl Pools {
@@ -200,6 +204,12 @@ impl Judge<'_> {
             self.blame(world, SWEPT, "the claim of a machine is deleted without a word of the cloud".to_owned());
             return;
         }
+        // Not one that only is not seen: its machine runs, and registers it again.
+        let is_away = world.away.iter().any(|(_, _, away, _)| *away == pool);
+        let bare = known.bare.get(&request.key.name).filter(|_| !is_away);
+        if request.deed == Deed::DeletesClaim && bare.is_some_and(|since| since.saturating_add(BARE) <= world.now) {
+            return;
+        }
         let until = grounds.get(&request.key.name).copied();
         if until.is_some_and(|until| until < request.grounds.since) {
             self.blame(world, SWEPT, format!("the {what} of a machine that works is deleted"));
@@ -241,6 +251,11 @@ impl Judge<'_> {
             let are = |is_such: fn(&Seen) -> bool| !own_nodes.is_empty() && own_nodes.iter().all(|node| is_such(node));
             let is_sick = are(|node| is_dying(node.metadata()) || !is_ready(node));
             let Some(known) = &mut self.pools else { return };
+            if own_nodes.is_empty() {
+                known.bare.entry(pool.name.clone()).and_modify(|since| *since = (*since).min(now));
+            } else {
+                known.bare.insert(pool.name.clone(), Duration::MAX);
+            }
             if are(|node| is_dying(node.metadata())) {
                 known.unwanted.insert(pool.name.clone());
             } else if !own_nodes.is_empty() {
