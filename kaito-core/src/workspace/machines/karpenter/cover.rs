@@ -49,8 +49,7 @@ impl<'a> Cover<'a> {
             let out_of_use = [given_up_at(node), closed_at(node).filter(|_| emptied)];
             out_of_use.into_iter().flatten().min()
         };
-        let is_kept =
-            |node: &&Node| !is_dying(&node.metadata) && counts_until(node).is_none_or(|at| view.now() < at);
+        let is_kept = |node: &&Node| !is_dying(&node.metadata) && counts_until(node).is_none_or(|at| view.now() < at);
         let own_pool = pool::key(view.key).name;
         let is_claimed = |node: &Node| {
             let mut claims = seat.claims.iter().chain(seat.former.live());
