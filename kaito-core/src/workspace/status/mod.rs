@@ -67,12 +67,14 @@ pub(super) fn unanswered(view: &View<'_>, (read, error): (&Read, &BackendError))
     let findings = if effect::is_dying(view.metadata) {
         deleting(view, &Draft { failures: vec![failure], ..Draft::default() })
     } else {
-        // Of a model that serves, nothing is known but that it did when it could be looked at last.
-        let serves = conditions::since(view.conditions(), ConditionType::WorkspaceSucceeded, true).is_some();
+        // Of a model that serves, or a training that is over, nothing is known but what it was when it could be looked at last.
+        let succeeded = ConditionType::WorkspaceSucceeded.as_str();
+        let shown = view.conditions().iter().find(|told| told.type_ == succeeded);
+        let is_judged = shown.is_some_and(|told| told.reason != reasons::WORKSPACE_PENDING);
         let words = format!("{}: {}", failure::READ_REFUSED.name, failure.message());
         let succeeded = Finding::no(ConditionType::WorkspaceSucceeded, reasons::WORKSPACE_PENDING, words);
         let resource = Finding::no(ConditionType::ResourceReady, failure.reason(), failure.message());
-        [resource].into_iter().chain((!serves).then_some(succeeded)).collect()
+        [resource].into_iter().chain((!is_judged).then_some(succeeded)).collect()
     };
     let ours: Vec<ConditionType> = findings.iter().map(|finding| finding.condition).collect();
     let mut status = if view.status.is_object() { view.status.clone() } else { json!({}) };
