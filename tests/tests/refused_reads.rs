@@ -82,6 +82,25 @@ fn what_became_of_a_workspace_is_not_said_to_be_pending_because_a_question_is_re
 }
 
 #[test]
+fn what_no_status_can_say_is_told_by_the_error_and_by_no_event_at_each_look() {
+    let (mut cloud, root) = by_hand(manifests::phi_4_mini("x"));
+    cloud.withheld = vec![MACHINES, Right::to_write_status(Kind::Workspace)];
+    for _ in 0..3 {
+        let words = cloud.look_in_vain(&WorkspacePlanner, &root).message;
+        for right in &cloud.withheld {
+            assert!(words.contains(&right.refused().message), "{words}");
+        }
+    }
+    assert_eq!(cloud.notices, []);
+    cloud.withheld.pop();
+    for _ in 0..3 {
+        cloud.look_in_vain(&WorkspacePlanner, &root);
+    }
+    let told: Vec<_> = cloud.notices.iter().map(|notice| notice.reason).collect();
+    assert_eq!(told, ["ReadRefused"]);
+}
+
+#[test]
 fn what_is_watched_can_be_listed_watched_and_got() {
     let of_workspaces = [NodeProvisioner::default(), golden::karpenter(), NodeProvisioner::Byo];
     let tables = of_workspaces.iter().map(kinds::of).chain([CLAIM_KINDS]);

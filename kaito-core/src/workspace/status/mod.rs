@@ -39,7 +39,9 @@ pub(super) fn finish(view: &View<'_>, mut draft: Draft) -> Result<Plan, Unread> 
         if draft.released && refused.key == *view.key {
             // Our finalizer is still there, and so is the Workspace.
             draft.released = false;
-            draft.notices.extend(told_once(view, events::RELEASE_REFUSED, &failure));
+            // A server that is unwell for a moment refuses nothing.
+            let is_refusal = !refused.kind.is_transient();
+            draft.notices.extend(told_once(view, events::RELEASE_REFUSED, &failure).filter(|_| is_refusal));
         }
         draft.failures.push(failure);
     }
