@@ -122,3 +122,82 @@ fn a_model_that_runs_serves_on_under_another_provisioner_and_goes_to_its_machine
         assert_eq!(node["metadata"]["labels"][label], NAME, "{asked}: a machine of the provisioner that there is now");
     }
 }
+
+/// A Workspace of two pods of the user's own on machines that were asked for one by one, and its operator started with Karpenter.
+fn two_pods_under_karpenter() -> World {
+    let run_with = |provisioner| Settings { provisioner, ..Settings::default() };
+    let mut world = World::installed(&run_with(NodeProvisioner::default()));
+    let mut manifest = manifests::own_template(NAME);
+    manifest["resource"]["count"] = json!(2);
+    world.put(&root(), &manifest).unwrap();
+    world.advance(SignedDuration::from_hours(2));
+    assert_eq!((state(&world), of_kind(&world, Kind::Pod).len()), (json!("Ready"), 2));
+    world.run_with(&run_with(golden::karpenter()));
+    world.advance(SignedDuration::from_hours(1));
+    world
+}
+
+/// The machine under a pod is taken away.
+fn lose_machine(world: &mut World, pod: &str) {
+    let node = of_kind(world, Kind::Pod).into_iter().find(|found| found["metadata"]["name"] == pod).unwrap();
+    let node = &node["spec"]["nodeName"];
+    let claim = of_kind(world, Kind::NodeClaim).into_iter().find(|found| found["status"]["nodeName"] == *node);
+    let name = claim.unwrap()["metadata"]["name"].as_str().unwrap().to_owned();
+    world.delete(&ObjectKey::cluster(Kind::NodeClaim, name)).unwrap();
+}
+
+fn moves(world: &World) -> usize {
+    world.cluster().events().iter().filter(|told| told.notice.reason == "PodsMoved").count()
+}
+
+fn is_stranded(world: &World) -> bool {
+    of_kind(world, Kind::Pod).iter().any(|pod| pod["status"]["conditions"][0]["reason"] == "Unschedulable")
+}
+
+#[test]
+fn pods_that_serve_are_not_made_anew_because_another_one_has_lost_the_machine_of_a_former_provisioner() {
+    let mut world = two_pods_under_karpenter();
+    let uid = |world: &World, name: &str| {
+        let found = of_kind(world, Kind::Pod).into_iter().find(|pod| pod["metadata"]["name"] == name);
+        found.map(|pod| pod["metadata"]["uid"].clone())
+    };
+    let serving = uid(&world, "phi-0");
+    lose_machine(&mut world, "phi-1");
+    world.advance(SignedDuration::from_hours(2));
+    assert!(is_stranded(&world) && serving.is_some());
+    assert_eq!((uid(&world, "phi-0"), moves(&world)), (serving, 0));
+    lose_machine(&mut world, "phi-0");
+    world.advance(SignedDuration::from_hours(2));
+    assert_eq!((state(&world), moves(&world)), (json!("Ready"), 1));
+}
+
+#[test]
+fn pods_move_when_none_has_found_a_node_for_five_minutes_and_no_sooner_than_ten_after_they_were_changed() {
+    let run_with = |provisioner| Settings { provisioner, ..Settings::default() };
+    let mut world = World::installed(&run_with(golden::karpenter()));
+    world.put(&root(), &manifests::phi_4_mini(NAME)).unwrap();
+    world.advance(SignedDuration::from_hours(1));
+    world.run_with(&run_with(NodeProvisioner::default()));
+    world.advance(SignedDuration::from_hours(1));
+    let set = ObjectKey::new(Kind::StatefulSet, "default", NAME);
+    let affinity = |world: &World| of_kind(world, Kind::StatefulSet)[0]["spec"]["template"]["spec"]["affinity"].clone();
+    let former = affinity(&world);
+    world.delete(&ObjectKey::cluster(Kind::NodePool, "default-phi")).unwrap();
+    world.run(SignedDuration::from_hours(1), is_stranded);
+    world.advance(SignedDuration::from_mins(4));
+    assert!(is_stranded(&world) && moves(&world) == 0, "a node may come back");
+    world.advance(SignedDuration::from_secs(90));
+    assert_eq!(moves(&world), 1, "at its time and not first at the next look");
+
+    // Somebody undoes it at once.
+    let mut undone = of_kind(&world, Kind::StatefulSet).remove(0);
+    assert_ne!(affinity(&world), former);
+    undone["spec"]["template"]["spec"]["affinity"] = former;
+    world.put(&set, &undone).unwrap();
+    world.advance(SignedDuration::from_mins(8));
+    assert!(is_stranded(&world) && moves(&world) == 1);
+    world.advance(SignedDuration::from_mins(4));
+    assert_eq!(moves(&world), 2);
+    world.advance(SignedDuration::from_hours(1));
+    assert_eq!((state(&world), moves(&world)), (json!("Ready"), 2));
+}

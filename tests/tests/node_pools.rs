@@ -143,24 +143,70 @@ fn a_taken_node_that_is_not_ready_for_a_moment_buys_no_machine_and_one_that_stay
     assert_eq!(replicas(&world), Some(1), "it is given up for lost, at its time and not first at the next look");
 }
 
-#[test]
-fn a_taken_node_that_is_cordoned_counts_as_long_as_a_pod_of_ours_is_on_it() {
-    let mut world = covered();
-    let key = ObjectKey::cluster(Kind::Node, "brought-0");
-    let mut node = value(&world, &key).unwrap();
+/// Cordons a Node, as the control plane writes it down: `None` says since when before it has done so; or takes pods again.
+fn cordon(world: &mut World, name: &str, taint: Option<Value>) {
+    let key = ObjectKey::cluster(Kind::Node, name);
+    let mut node = value(world, &key).unwrap();
     node["spec"]["unschedulable"] = json!(true);
+    node["spec"]["taints"] = taint.into_iter().collect();
     world.put(&key, &node).unwrap();
-    world.advance(SignedDuration::from_mins(30));
-    assert_eq!((replicas(&world), state(&world)), (None, json!("Ready")));
+}
+
+fn uncordon(world: &mut World, name: &str) {
+    let key = ObjectKey::cluster(Kind::Node, name);
+    let mut node = value(world, &key).unwrap();
+    node["spec"]["unschedulable"] = json!(false);
+    node["spec"]["taints"] = json!([]);
+    world.put(&key, &node).unwrap();
+}
+
+/// What the control plane writes to a Node that is cordoned now.
+fn taint_of_now(world: &World) -> Value {
+    json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule", "timeAdded": world.now().to_string()})
+}
+
+/// The pods on a Node go, as they do when it is drained.
+fn empty(world: &mut World, name: &str) {
     let pods = world.cluster().with_store(|store| {
-        let is_on = |value: &Value| value["spec"]["nodeName"] == "brought-0";
+        let is_on = |value: &Value| value["spec"]["nodeName"] == name;
         let found = store.iter().filter(|(key, value)| key.kind == Kind::Pod && is_on(value));
         found.map(|(key, _)| key.clone()).collect::<Vec<_>>()
     });
     let [pod] = &pods[..] else { panic!("{pods:?}") };
     world.delete(pod).unwrap();
+}
+
+#[test]
+fn a_taken_node_that_is_cordoned_counts_as_long_as_a_pod_of_ours_is_on_it() {
+    let mut world = covered();
+    let taint = taint_of_now(&world);
+    cordon(&mut world, "brought-0", Some(taint));
+    world.advance(SignedDuration::from_mins(30));
+    assert_eq!((replicas(&world), state(&world)), (None, json!("Ready")));
+    empty(&mut world, "brought-0");
     world.advance(SignedDuration::from_mins(30));
     assert_eq!((replicas(&world), state(&world)), (Some(1), json!("Ready")));
+}
+
+#[test]
+fn a_taken_node_that_is_drained_for_a_moment_buys_no_machine_and_one_that_stays_cordoned_does() {
+    let mut world = covered();
+    cordon(&mut world, "brought-0", None);
+    empty(&mut world, "brought-0");
+    world.advance(SignedDuration::from_secs(10));
+    assert_eq!(replicas(&world), None, "nobody has said yet since when it is cordoned");
+    let taint = taint_of_now(&world);
+    cordon(&mut world, "brought-0", Some(taint));
+    world.advance(SignedDuration::from_mins(9));
+    assert_eq!(replicas(&world), None, "its pods may come back");
+    uncordon(&mut world, "brought-0");
+    world.advance(SignedDuration::from_mins(30));
+    assert_eq!((replicas(&world), state(&world)), (None, json!("Ready")));
+    let taint = taint_of_now(&world);
+    cordon(&mut world, "brought-0", Some(taint));
+    empty(&mut world, "brought-0");
+    world.advance(SignedDuration::from_mins(11));
+    assert_eq!(replicas(&world), Some(1), "it is given up, at its time and not first at the next look");
 }
 
 #[test]

@@ -7,7 +7,8 @@ use kaito_core::effect::Effect;
 use kaito_core::memory::{MemoryCluster, Right};
 use kaito_core::plan::{Notice, StatusWrite};
 use kaito_core::snapshot::Answer;
-use kaito_core::{Kind, ObjectKey, Read, Settings};
+use kaito_core::{Kind, ObjectKey, Read, Settings, WorkspacePlanner};
+use kaito_tests::cloud_by_hand::CloudByHand;
 use kaito_tests::stage::{MemoryStage, Stage, condition, state};
 use kaito_tests::{by_hand, manifests};
 use serde_json::{Value, json};
@@ -121,4 +122,24 @@ fn a_finalizer_that_cannot_be_removed_is_told_and_the_workspace_is_not_said_to_b
     let told: Vec<_> = events.iter().filter(|told| told.notice.reason == "ReleaseRefused").collect();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].notice.warning && told[0].notice.note.contains("cannot patch resource \"workspaces\""));
+}
+
+#[test]
+fn a_server_that_is_unwell_for_a_moment_is_no_refusal_to_let_a_workspace_go() {
+    let root = ObjectKey::new(Kind::Workspace, "default", "x");
+    let mut cloud = CloudByHand::new("2026-01-01T00:00:00Z".parse().unwrap());
+    let mut manifest = manifests::phi_4_mini("x");
+    manifest["metadata"]["namespace"] = json!("default");
+    manifest["metadata"]["finalizers"] = json!(["workspace.finalizer.kaito.sh"]);
+    cloud.put(&manifest);
+    cloud.delete(&root);
+    for (kind, events) in [(ErrorKind::Unavailable, 0), (ErrorKind::Timeout, 0), (ErrorKind::Forbidden, 1)] {
+        cloud.refusals = vec![("patch", Kind::Workspace, BackendError::new(kind, format!("refused: {kind:?}")))];
+        cloud.look(&WorkspacePlanner, &root);
+        assert!(cloud.take_tried().contains(&"patch Workspace x".to_owned()) && cloud.has(&root), "{kind:?}");
+        let told = cloud.get(&root)["status"]["conditions"].to_string();
+        assert!(told.contains(&format!("refused: {kind:?}")), "{told}");
+        let refused = cloud.notices.iter().filter(|notice| notice.reason == "ReleaseRefused");
+        assert_eq!(refused.count(), events, "{kind:?}");
+    }
 }

@@ -233,13 +233,14 @@ impl Reconciliation {
             self.root_uid = said.root_uid;
             notices.extend(said.notices);
         }
+        // An event is told until the status says the same: where that cannot be written, it would be told at each look.
+        if let Some(status) = &self.status {
+            return Some(Wish::WriteStatus(status.clone()));
+        }
         if let Some(uid) = &self.root_uid
             && let Some(notice) = notices.pop_front()
         {
             return Some(Wish::Publish(uid.clone(), notice));
-        }
-        if let Some(status) = &self.status {
-            return Some(Wish::WriteStatus(status.clone()));
         }
         Some(Wish::Done(Box::new(Err(error.clone()))))
     }
@@ -366,6 +367,11 @@ impl Reconciliation {
                 Carried::Written
             }
             Err(error) => {
+                if let Phase::Failed { error: unread, notices, .. } = &mut self.phase {
+                    notices.clear();
+                    unread.message = format!("{}; nor can the status be written: {}", unread.message, error.message);
+                    unread.retry_after = unread.retry_after.max(error.retry_after);
+                }
                 match error.kind {
                     ErrorKind::Conflict | ErrorKind::NotFound => self.report.again = true,
                     _ => {

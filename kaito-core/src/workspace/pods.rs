@@ -307,6 +307,13 @@ pub(super) fn is_unschedulable(pod: &Pod) -> bool {
         })
 }
 
+/// Since when a scheduler finds no node; since the pod was made, where the scheduler does not say.
+pub(super) fn unschedulable_since(pod: &Pod) -> Option<Timestamp> {
+    let scheduled = condition(pod, "PodScheduled").filter(|_| is_unschedulable(pod))?;
+    let since = scheduled.last_transition_time.as_ref().or(pod.metadata.creation_timestamp.as_ref())?;
+    Some(since.0)
+}
+
 fn unschedulable(pod: &Pod) -> Option<Cause> {
     let scheduled = condition(pod, "PodScheduled")?;
     let message = scheduled.message.as_deref().unwrap_or("no node takes it");

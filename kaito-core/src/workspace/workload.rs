@@ -10,7 +10,7 @@ use super::facts::{Engine, Facts, Subject, Task};
 use super::secrets::{self, Need};
 use super::size::Room;
 use super::view::View;
-use super::{asked, former, immutable, machines, migration, placement, pods};
+use super::{asked, former, immutable, machines, migration, placement};
 use crate::compat;
 use crate::diff;
 use crate::effect::{self, is_dying};
@@ -76,7 +76,12 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
             {
                 draft.remark("config", words);
             }
-            let moves = !is_refused && is_stranded(view, draft, found, &pods)?;
+            let moves = match found {
+                Lookup::Found(set) if !is_refused => {
+                    placement::is_stranded(view, draft, set, || template_of(pods.set(Some(set))))?
+                }
+                _ => false,
+            };
             ensure(view, draft, found, &revision, (&pods, moves));
         }
         if let Some(facts) = subject.model() {
@@ -181,23 +186,9 @@ fn pods<'a>(
     }
 }
 
-/// Whether a pod finds no node because its set asks for machines of another provisioner than there is now, while machines of this one are ready: a model that is served waits for no pod, so nothing that
-/// serves is made anew.
-fn is_stranded(
-    view: &View<'_>,
-    draft: &Draft,
-    found: Lookup<'_, StatefulSet>,
-    pods: &Pods<'_>,
-) -> Result<bool, Unread> {
-    let Lookup::Found(set) = found else { return Ok(false) };
-    let Some(uid) = set.metadata.uid.as_deref().filter(|_| draft.machines.nodes_ready) else { return Ok(false) };
-    if !pods::of(view, uid)?.into_iter().any(pods::is_unschedulable) {
-        return Ok(false);
-    }
-    let running = compat::stateful_set_spec(set).map(|spec| placement::required(&spec.template));
-    let mut made = pods.set(Some(set));
-    let wanted = serde_json::from_value::<PodTemplateSpec>(made["spec"]["template"].take());
-    Ok(wanted.is_ok_and(|wanted| running != Some(placement::required(&wanted))))
+/// The pod template of a set, as far as this build reads it.
+fn template_of(mut set: Value) -> Option<PodTemplateSpec> {
+    serde_json::from_value(set["spec"]["template"].take()).ok()
 }
 
 /// Makes the set, or looks after it; one that moves is made from what is asked for now, although nothing else is.
@@ -224,7 +215,7 @@ fn ensure(
                 draft.notices.push(Notice {
                     warning: false,
                     reason: events::PODS_MOVED,
-                    note: "no node is left of those that the pods were made for, and nodes of another provisioner are ready: the pods are made anew for these".to_owned(),
+                    note: "no pod is ready, one has found no node for a while, and they ask for nodes of another provisioner than there is now, whose nodes are ready: the pods are made anew for these".to_owned(),
                     after: Some(applied),
                 });
             }

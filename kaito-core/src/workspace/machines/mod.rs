@@ -33,6 +33,7 @@ use k8s_openapi::api::core::v1::Node;
 use kaito_api::Workspace;
 use kaito_api::vocabulary::labels;
 use kube_core::ResourceExt;
+use std::collections::BTreeSet;
 
 /// One way to get machines: pure functions over what was read.
 pub(super) trait Provisioner: Sync {
@@ -157,6 +158,12 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
         draft.waits.clear();
     }
     Ok(())
+}
+
+/// The labels by which provisioners tell the machines of a Workspace that were asked for; where none of them is asked of a node, it is one that somebody brought along.
+pub(super) fn telling(view: &View<'_>) -> BTreeSet<String> {
+    let asking = ALL.iter().filter(|provisioner| provisioner.asks());
+    asking.flat_map(|provisioner| provisioner.node_labels(view)).map(|(key, _)| key).collect()
 }
 
 /// Where pods may run: on nodes with the user's labels, and those that tell its machines from others; rather on those that somebody brought along for them.

@@ -39,7 +39,9 @@ pub(super) fn finish(view: &View<'_>, mut draft: Draft) -> Result<Plan, Unread> 
         if draft.released && refused.key == *view.key {
             // Our finalizer is still there, and so is the Workspace.
             draft.released = false;
-            draft.notices.extend(told_once(view, events::RELEASE_REFUSED, &failure));
+            // A server that is unwell for a moment refuses nothing.
+            let is_refusal = !refused.kind.is_transient();
+            draft.notices.extend(told_once(view, events::RELEASE_REFUSED, &failure).filter(|_| is_refusal));
         }
         draft.failures.push(failure);
     }
@@ -67,12 +69,14 @@ pub(super) fn unanswered(view: &View<'_>, (read, error): (&Read, &BackendError))
     let findings = if effect::is_dying(view.metadata) {
         deleting(view, &Draft { failures: vec![failure], ..Draft::default() })
     } else {
-        // Of a model that serves, nothing is known but that it did when it could be looked at last.
-        let serves = conditions::since(view.conditions(), ConditionType::WorkspaceSucceeded, true).is_some();
+        // Of a model that serves, or a training that is over, nothing is known but what it was when it could be looked at last.
+        let succeeded = ConditionType::WorkspaceSucceeded.as_str();
+        let shown = view.conditions().iter().find(|told| told.type_ == succeeded);
+        let is_judged = shown.is_some_and(|told| told.reason != reasons::WORKSPACE_PENDING);
         let words = format!("{}: {}", failure::READ_REFUSED.name, failure.message());
         let succeeded = Finding::no(ConditionType::WorkspaceSucceeded, reasons::WORKSPACE_PENDING, words);
         let resource = Finding::no(ConditionType::ResourceReady, failure.reason(), failure.message());
-        [resource].into_iter().chain((!serves).then_some(succeeded)).collect()
+        [resource].into_iter().chain((!is_judged).then_some(succeeded)).collect()
     };
     let ours: Vec<ConditionType> = findings.iter().map(|finding| finding.condition).collect();
     let mut status = if view.status.is_object() { view.status.clone() } else { json!({}) };

@@ -16,15 +16,19 @@ use k8s_openapi::api::core::v1::Node;
 use kaito_api::vocabulary::labels;
 use kube_core::ResourceExt;
 
-/// A Node that was taken and is not ready counts for so long: a kubelet may be silent for a moment, and a machine that is bought is kept.
+/// A Node that was taken and is not ready, or is cordoned and empty, counts for so long: a kubelet may be silent for a moment, a drain is often followed by the pods' return, and a machine that is bought is
+/// kept.
 const GRACE: SignedDuration = SignedDuration::from_mins(10);
+
+/// The taint by which the control plane says since when a Node is cordoned.
+const CORDONED: &str = "node.kubernetes.io/unschedulable";
 
 /// What is there beside the pool.
 #[derive(Debug, Default)]
 pub(super) struct Cover<'a> {
-    /// Nodes that were brought along and taken, of the right size, ready or not for long, by name. A cordoned one is of use only to the pods that are on it.
+    /// Nodes that were brought along and taken, of the right size, ready or not for long, by name. A cordoned one is of use to the pods that are on it, and for a while to those that were.
     pub(super) adopted: Vec<&'a Node>,
-    /// When the first of them is not counted any more, unless it is ready again.
+    /// When the first of them is not counted any more, unless it is ready again, and takes pods.
     pub(super) counts_until: Option<Timestamp>,
     /// Nodes that could be taken, by name.
     pub(super) free: Vec<&'a Node>,
@@ -40,11 +44,12 @@ impl<'a> Cover<'a> {
         let size = draft.subject.as_ref().and_then(|subject| Some(&*subject.hardware()?.name));
         let is_of_size = |node: &&Node| node.labels().get(labels::INSTANCE_TYPE).map(String::as_str) == size;
         let in_use = view.nodes_in_use()?;
-        let is_kept = |node: &&Node| {
-            !is_dying(&node.metadata)
-                && given_up_at(node).is_none_or(|at| view.now() < at)
-                && (!is_unschedulable(node) || in_use.contains(&node.name_any()))
+        let counts_until = |node: &Node| {
+            let emptied = !in_use.contains(&node.name_any());
+            let out_of_use = [given_up_at(node), closed_at(node).filter(|_| emptied)];
+            out_of_use.into_iter().flatten().min()
         };
+        let is_kept = |node: &&Node| !is_dying(&node.metadata) && counts_until(node).is_none_or(|at| view.now() < at);
         let own_pool = pool::key(view.key).name;
         let is_claimed = |node: &Node| {
             let mut claims = seat.claims.iter().chain(seat.former.live());
@@ -58,7 +63,7 @@ impl<'a> Cover<'a> {
                 .collect(),
             ..Cover::default()
         };
-        cover.counts_until = cover.adopted.iter().filter_map(|node| given_up_at(node)).min();
+        cover.counts_until = cover.adopted.iter().filter_map(|node| counts_until(node)).min();
         let user_labels = workload::user_labels(view);
         if size.is_some() && !user_labels.is_empty() {
             let is_free = |node: &&Node| {
@@ -90,6 +95,13 @@ impl<'a> Cover<'a> {
 /// When a Node that is not ready is counted no longer; `None` for one that is, and where its kubelet does not say since when.
 fn given_up_at(node: &Node) -> Option<Timestamp> {
     joined::not_ready_since(node).and_then(|since| since.checked_add(GRACE).ok())
+}
+
+/// When a cordoned Node is counted no longer, as long as no pod is on it; `None` for one that takes pods, and before the control plane has written down since when it does not.
+fn closed_at(node: &Node) -> Option<Timestamp> {
+    let spec = node.spec.as_ref().filter(|_| is_unschedulable(node))?;
+    let taint = spec.taints.iter().flatten().find(|taint| taint.key == CORDONED)?;
+    taint.time_added.as_ref()?.0.checked_add(GRACE).ok()
 }
 
 /// Whether a Node belongs to a Workspace, whoever made it.
