@@ -172,7 +172,7 @@ fn pods_that_serve_are_not_made_anew_because_another_one_has_lost_the_machine_of
 }
 
 #[test]
-fn pods_move_when_none_has_found_a_node_for_five_minutes_and_no_sooner_than_ten_after_they_were_changed() {
+fn pods_move_when_one_has_found_no_node_for_five_minutes_and_no_sooner_than_ten_after_they_were_changed() {
     let run_with = |provisioner| Settings { provisioner, ..Settings::default() };
     let mut world = World::installed(&run_with(golden::karpenter()));
     world.put(&root(), &manifests::phi_4_mini(NAME)).unwrap();
