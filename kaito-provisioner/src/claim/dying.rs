@@ -29,10 +29,11 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         draft.look_again(AT_ONCE);
         return Ok(Flow::Stop);
     }
+    // The pool before its Nodes: the machine that an upgrade leaves has registered when the pool is done, and perhaps not a moment before.
+    let held = view.pool(Freshness::Live)?;
     if is_another_there(view)? {
         return Ok(beside_another(view, draft, node));
     }
-    let held = view.pool(Freshness::Live)?;
     if let Held::Own(pool, _) = &held
         && let Some(word) = in_motion(&pool.state)
     {
