@@ -249,26 +249,12 @@ const KARPENTER_MACHINES: &[KindUse] = &[
         subresources: &[],
         custom: true,
     },
-    KindUse {
-        kind: Kind::Node,
-        watch: Watch::Full,
-        label: None,
-        verbs: &["get", "list", "watch", "patch"],
-        subresources: &[],
-        custom: false,
-    },
+    OTHERS_NODE,
 ];
 
-/// Nodes, which carry whatever labels their owner likes, and what asked for machines before somebody brought them along: when a Workspace goes, it is given back.
+/// What asked for machines before somebody brought them along is given back when a Workspace goes.
 const BYO_MACHINES: &[KindUse] = &[
-    KindUse {
-        kind: Kind::Node,
-        watch: Watch::Full,
-        label: None,
-        verbs: &["get", "list", "watch", "patch"],
-        subresources: &[],
-        custom: false,
-    },
+    OTHERS_NODE,
     KindUse {
         kind: Kind::NodeClaim,
         watch: Watch::Poll,
@@ -279,6 +265,16 @@ const BYO_MACHINES: &[KindUse] = &[
     },
     FORMER_POOL,
 ];
+
+/// Nodes that others make, and that carry whatever labels their owner likes: ours are written on them.
+const OTHERS_NODE: KindUse = KindUse {
+    kind: Kind::Node,
+    watch: Watch::Full,
+    label: None,
+    verbs: &["get", "list", "watch", "patch"],
+    subresources: &[],
+    custom: false,
+};
 
 /// The pool of a Workspace from when Karpenter was asked for its machines.
 const FORMER_POOL: KindUse = KindUse {
