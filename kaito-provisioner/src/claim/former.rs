@@ -25,6 +25,11 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     }
     // What a cache shows of them may long be gone.
     let there: Vec<&Node> = ours(view)?.into_iter().filter(|node| !is_of(node, view.claim)).collect();
+    // Names come back: for a process that does not know it yet, the Nodes of the next claim are another's. One that is there after its Nodes were listed had no successor then.
+    if !there.is_empty() && !view.is_still_there()? {
+        draft.look_again(AT_ONCE);
+        return Ok(Flow::Stop);
+    }
     // The machine of this claim may have taken it for its own, and registers no other then: that it goes is written down first, unless a Node of its own has joined.
     let is_told = returning::is_told(view) || !view.nodes.is_empty();
     if let (Held::Own(..), [node, ..], false) = (held, there.as_slice(), is_told) {

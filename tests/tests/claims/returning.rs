@@ -1,12 +1,12 @@
 //! Nodes that were deleted, and those that come after them under the same name.
 
-use super::{MACHINE, NAME, condition, is_going, key, looks, node_is, node_key, running, stage, tried};
+use super::{MACHINE, NAME, claim, condition, is_going, key, looks, node_is, node_key, running, stage, tried};
 use jiff::SignedDuration;
 use kaito_api::vocabulary::labels::AGENT_POOL;
 use kaito_core::memory::Right;
 use kaito_core::read::Selector;
 use kaito_core::snapshot::Answer;
-use kaito_core::{Kind, ObjectKey, Read};
+use kaito_core::{Kind, ObjectKey, Read, Seen};
 use kaito_provisioner::ClaimPlanner;
 use kaito_tests::cloud_by_hand::{CloudByHand, pool};
 use serde_json::json;
@@ -275,4 +275,25 @@ fn a_ready_node_whose_deletion_was_told_and_that_somebody_frees_by_hand_is_not_f
     cloud.free(&node_key());
     assert!(!cloud.has(&node_key()));
     is_replaced_in_time(&mut cloud);
+}
+
+#[test]
+fn a_process_that_still_knows_the_claim_of_before_takes_no_node_from_the_next_one_of_its_name() {
+    let (mut cloud, ..) = gone_while_changed();
+    let old = [key(), pool(NAME)].map(|key| (Read::object(key.clone()), Seen::decode(key.kind, cloud.get(&key))));
+    cloud.pool_is(NAME, "Succeeded", None);
+    cloud.delete(&key());
+    for _ in 0..9 {
+        cloud.look(&ClaimPlanner, &key());
+        cloud.wait(SignedDuration::from_mins(2));
+    }
+    assert!(!cloud.has(&key()) && !cloud.has(&pool(NAME)));
+    cloud.put(&claim());
+    cloud.settle(&ClaimPlanner, &key());
+    let next = cloud.node_joins("n1", NAME, MACHINE);
+    let stamp = cloud.get(&pool(NAME))["metadata"]["labels"]["kaito.sh/creation-timestamp"].clone();
+    cloud.edit(&next, |node| node["metadata"]["labels"]["kaito.sh/creation-timestamp"] = stamp.clone());
+    cloud.cached.extend(old.map(|(read, seen)| (read, Answer::Object(Some(seen)))));
+    cloud.look(&ClaimPlanner, &key());
+    assert!(cloud.has(&next));
 }
