@@ -93,22 +93,30 @@ fn deleted(objects: &[Seen]) -> Vec<String> {
     effects.map(|effect| effect.key().name.clone()).collect()
 }
 
+fn contents(stage: &mut MemoryStage) -> Vec<(Kind, Value)> {
+    stage.world().cluster().with_store(|store| store.iter().map(|(key, value)| (key.kind, value.clone())).collect())
+}
+
+fn objects(there: &[(Kind, Value)]) -> Vec<Seen> {
+    there.iter().map(|(kind, value)| Seen::decode(*kind, value.clone())).collect()
+}
+
+/// No pod has a node.
+fn unscheduled(there: &mut [(Kind, Value)]) {
+    let waits = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/0 nodes are available"});
+    for (_, pod) in there.iter_mut().filter(|(kind, _)| *kind == Kind::Pod) {
+        pod["spec"].as_object_mut().unwrap().remove("nodeName");
+        pod["status"] = json!({"phase": "Pending", "conditions": [waits]});
+    }
+}
+
 #[test]
 fn a_disk_is_kept_while_its_machine_is_claimed_however_long_its_node_is_not_seen() {
     let mut stage = begin();
-    let mut there: Vec<(Kind, Value)> = stage
-        .world()
-        .cluster()
-        .with_store(|store| store.iter().map(|(key, value)| (key.kind, value.clone())).collect());
+    let mut there = contents(&mut stage);
     // A cluster that wakes up has no Nodes for a while (kaito#2075), and its pods are taken away.
     there.retain(|(kind, _)| *kind != Kind::Node);
-    let pod = there.iter_mut().find(|(kind, _)| *kind == Kind::Pod).map(|(_, pod)| pod).unwrap();
-    pod["spec"].as_object_mut().unwrap().remove("nodeName");
-    let waits = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/0 nodes are available"});
-    pod["status"] = json!({"phase": "Pending", "conditions": [waits]});
-    let objects = |there: &[(Kind, Value)]| -> Vec<Seen> {
-        there.iter().map(|(kind, value)| Seen::decode(*kind, value.clone())).collect()
-    };
+    unscheduled(&mut there);
     assert_eq!(deleted(&objects(&there)), [""; 0]);
     there.retain(|(kind, _)| *kind != Kind::NodeClaim);
     assert_eq!(deleted(&objects(&there)), [CLAIM]);
@@ -126,6 +134,25 @@ fn the_disk_of_a_node_that_another_pod_of_the_set_has_is_given_up() {
     stage.remove(Kind::Pod, "phi-0");
     expect_served_elsewhere(&mut stage, &before);
     assert_ne!(node_of(&claim(&stage).unwrap()), taken);
+}
+
+#[test]
+fn the_disks_of_all_machines_that_are_gone_are_given_up_in_one_look_however_many_there_are() {
+    let mut stage = begin();
+    let mut there = contents(&mut stage);
+    there.retain(|(kind, _)| ![Kind::Node, Kind::NodeClaim].contains(kind));
+    unscheduled(&mut there);
+    // As if the set had many more pods.
+    for (kind, name) in [(Kind::Pod, "phi-0"), (Kind::PersistentVolumeClaim, CLAIM)] {
+        let (_, first) = there.iter().find(|(of, value)| *of == kind && value["metadata"]["name"] == name).unwrap();
+        let mut first = first.clone();
+        for index in 1..9 {
+            first["metadata"]["name"] = json!(name.replace("-0", &format!("-{index}")));
+            first["metadata"]["annotations"][SELECTED] = json!(format!("gone-{index}"));
+            there.push((kind, first.clone()));
+        }
+    }
+    assert_eq!(deleted(&objects(&there)).len(), 9);
 }
 
 /// What is done to a world.

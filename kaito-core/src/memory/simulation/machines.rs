@@ -210,12 +210,15 @@ fn reappear(world: &mut World) -> Option<String> {
     (!back.is_empty()).then(|| format!("{} registers again", back.join(", ")))
 }
 
-/// A Node as its kubelet registers it: what others wrote on it is gone.
+/// A Node as its kubelet registers it: what others wrote on it is gone, and it is not silent.
 fn registered(mut node: Value) -> Value {
     if let Some(metadata) = node["metadata"].as_object_mut() {
         ["uid", "resourceVersion", "creationTimestamp", "finalizers", "ownerReferences"]
             .iter()
             .for_each(|field| drop(metadata.remove(*field)));
+    }
+    if let Some(ready) = node.pointer_mut("/status/conditions/0/status") {
+        *ready = json!("True");
     }
     if let Some(found) = node["metadata"]["labels"].as_object_mut() {
         [labels::REGISTERED, labels::INITIALIZED].iter().for_each(|label| drop(found.remove(*label)));
