@@ -26,7 +26,7 @@ use crate::snapshot::{Snapshot, Unread};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
-/// How often a plan may ask for more before something must be wrong with it. Plans come out in nine; a look that fails for ever because one takes a round more would be worse than a slow one.
+/// How often a plan may ask for more before something must be wrong with it. Plans come out in nine at most; a look that fails for ever because one takes a round more would be worse than a slow one.
 pub const MAX_ROUNDS: usize = 16;
 
 /// A decision: from facts to a plan, with no clock, no IO, and no way to fail.

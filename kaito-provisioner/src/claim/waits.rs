@@ -111,7 +111,7 @@ waits! {
         next "looks at the agent pool again within 10 seconds, and gives the machine back when nothing is done to the agent pool any more",
         remedy "see what the activity log of the cluster says of the agent pool; see the cloud's words where it tells nothing; delete the claim to give the machine back at once";
 
-    /// The node is not ready or is being deleted, and the cloud does not say how its agent pool is.
+    /// The node is not ready, and the cloud does not say how its agent pool is.
     POOL_UNKNOWN = "PoolUnknown" on "NodeHealthy", 60 minutes, contract false,
         evidence "condition NodeHealthy of the claim, which has the cloud's words; identity and AZURE_ settings of the provisioner; az aks nodepool show -n NAME",
         next "asks the cloud again, at last every 5 minutes; the machine is kept before it answers",
