@@ -29,7 +29,7 @@ fn a_model_user_sees_how_the_seed_becomes_ready() {
         let headings: Vec<&str> = lines[0].split_whitespace().collect();
         assert_eq!(headings, ["NAME", "INSTANCE", "RESOURCEREADY", "INFERENCEREADY", "WORKSPACEREADY", "AGE"]);
         let cells: Vec<&str> = lines[1].split_whitespace().collect();
-        assert_eq!(cells[..5], ["workspace-phi-3-mini", "Standard_NC6s_v3", "True", "True", "True"]);
+        assert_eq!(cells[..5], ["workspace-phi-3-mini", "Standard_NC24ads_A100_v4", "True", "True", "True"]);
         assert_eq!(lines[2], "");
         for topic in ["admitted", "sized", "NodeClaim", "Node", "StatefulSet", "InferenceReady"] {
             assert!(lines.iter().any(|line| line.split_whitespace().nth(1) == Some(topic)), "{topic}:\n{text}");

@@ -172,9 +172,6 @@ pub struct Roles {
     /// The namespace that the programs run in
     #[arg(short, long, default_value = "kaito-workspace", value_parser = namespace)]
     pub(super) namespace: String,
-    /// The plural of the kind of Karpenter's classes
-    #[arg(long, value_name = "PLURAL")]
-    pub(super) karpenter_node_class_resource_name: Option<String>,
 }
 
 /// Where objects come from.
@@ -219,6 +216,12 @@ pub struct Operator {
     /// Their kind
     #[arg(long, default_value = "AKSNodeClass", value_name = "KIND")]
     karpenter_node_class_kind: String,
+    /// The version of that API
+    #[arg(long, default_value = "v1beta1", value_name = "VERSION")]
+    karpenter_node_class_version: String,
+    /// The plural of that kind, by which rights are given
+    #[arg(long, default_value = "aksnodeclasses", value_name = "PLURAL")]
+    karpenter_node_class_resource_name: String,
     /// A folder of models that are in no catalogue, as OWNER/NAME; without it, nothing is known of them
     #[arg(long, value_name = "DIR")]
     model_folder: Option<PathBuf>,
@@ -237,8 +240,12 @@ impl Operator {
             if let Some(named) = &self.karpenter_node_classes {
                 *classes = named.0.clone();
             }
-            classes.kind.group.clone_from(&self.karpenter_node_class_group);
-            classes.kind.kind.clone_from(&self.karpenter_node_class_kind);
+            classes.kind = ClassKind {
+                group: self.karpenter_node_class_group.clone(),
+                version: self.karpenter_node_class_version.clone(),
+                kind: self.karpenter_node_class_kind.clone(),
+                plural: self.karpenter_node_class_resource_name.clone(),
+            };
         }
         Ok(chosen)
     }

@@ -15,11 +15,7 @@ const CONTROLLER: &str = "kaito-workspace";
 
 /// Prints an account, its role and the binding of both, for each program that runs where machines come from there.
 pub fn run(args: &Roles, console: &mut Console<'_>) -> Result<Verdict, Defect> {
-    let mut chosen = args.operator.settings().provisioner;
-    if let (NodeProvisioner::Karpenter(classes), Some(plural)) = (&mut chosen, &args.karpenter_node_class_resource_name)
-    {
-        classes.kind.plural.clone_from(plural);
-    }
+    let chosen = args.operator.settings().provisioner;
     let mut manifests = of(CONTROLLER, &rbac::cluster_role(&chosen), &args.namespace);
     if chosen == NodeProvisioner::AzureGpuProvisioner {
         manifests.extend(of(provisioner::MANAGER, &rbac::provisioner_role(), &args.namespace));
