@@ -19,8 +19,8 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// One machine with several GPUs, each of which could hold the model twice over: a copy on each GPU. Else all GPUs of a machine share each layer, and machines share the
-    /// layers (spec/03 §4.3 rule 11). Unlike there, a copy must leave its GPU room for the KV cache of the context that is asked for: machines are counted as if their GPUs shared it.
+    /// One machine with several GPUs, each of which could hold the model twice over: a copy on each GPU. Else all GPUs of a machine share each layer, or as many as the heads of the model
+    /// allow ([`sizing::tensor_group`]), and machines share the layers (spec/03 §4.3 rule 11). Unlike there, a copy must leave its GPU room for the KV cache of the context that is asked for: machines are counted as if their GPUs shared it.
     pub fn choose(facts: &Facts, nodes: u32, context: Option<u32>) -> Layout {
         let gpus = facts.hardware.gpu_count.max(1);
         if facts.hardware.is_sliced {
@@ -33,7 +33,8 @@ impl Layout {
             && is_held_by_one_gpu(facts, context)
             && facts.profile.supports.data_parallel
             && facts.engine() == Some(Engine::Vllm);
-        let (data, tensor) = if spread { (gpus, 1) } else { (1, gpus) };
+        let tensor = if spread { 1 } else { sizing::tensor_group(facts, context) };
+        let data = if nodes == 1 && facts.profile.supports.data_parallel { gpus / tensor } else { 1 };
         Layout { nodes, gpus_per_node: gpus, data, tensor, pipeline: nodes.max(1) }
     }
 

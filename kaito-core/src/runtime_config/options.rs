@@ -3,6 +3,7 @@
 use super::{Finding, Judged, Setting, TOLD, whole};
 use crate::admission::nearest::nearest;
 use crate::manifest::Layout;
+use crate::sizing;
 use crate::words::quoted;
 use crate::workspace::Facts;
 use kaito_presets::{MaxModelLenRule, Takes, VllmOption, ports};
@@ -310,6 +311,22 @@ pub(super) fn beside(settings: &[Setting], facts: &Facts, judged: &mut Judged) {
     }
 }
 
+/// Why GPUs cannot share the layers of a model, and how many can.
+fn unshared(facts: &Facts, group: u32) -> String {
+    let shape = &facts.model.shape;
+    let fit: Vec<String> = (1..=facts.hardware.gpu_count.max(1))
+        .filter(|group| sizing::can_share(shape, *group))
+        .map(|group| group.to_string())
+        .collect();
+    format!(
+        "{group} GPUs cannot share the {} attention heads and {} key-value heads of {}; expected one of {}",
+        shape.heads,
+        shape.kv_heads,
+        facts.model.id,
+        fit.join(", ")
+    )
+}
+
 /// The groups that the user sizes, and the operator's where the user says nothing, against the GPUs that there are.
 pub(super) fn beyond(settings: &[Setting], layout: &Layout, facts: &Facts) -> Option<Finding> {
     let chosen = [
@@ -324,6 +341,12 @@ pub(super) fn beyond(settings: &[Setting], layout: &Layout, facts: &Facts) -> Op
         let said =
             settings.iter().rfind(|setting| known(&setting.name(), facts).is_some_and(|known| known.name == option));
         let number = said.and_then(|setting| setting.text().parse::<u64>().ok());
+        if let Some((setting, group)) = said.zip(number.and_then(|number| u32::try_from(number).ok()))
+            && option == "tensor-parallel-size"
+            && !sizing::can_share(&facts.model.shape, group)
+        {
+            return Some(setting.finding(unshared(facts, group)));
+        }
         asks = asks.or(said.filter(|_| number.is_some()));
         let size = number.unwrap_or(u64::from(ours));
         needed = needed.saturating_mul(size);

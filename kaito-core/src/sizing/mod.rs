@@ -5,8 +5,10 @@
 //! stays.
 
 mod context;
+mod sharing;
 
 pub use context::{gpu_memory_hundredths, max_model_len};
+pub use sharing::{can_share, tensor_group, unshared};
 
 use crate::units::{Bytes, GIB};
 use crate::workspace::Facts;
@@ -47,6 +49,13 @@ impl Demand {
             gpus_per_node: facts.hardware.gpu_count,
             gpu_memory: Bytes(facts.hardware.gpu_memory_bytes),
         }
+    }
+
+    /// The same where so many GPUs of each machine are used together.
+    pub fn of_group(facts: &Facts, context: Option<u32>, gpus: u32) -> Demand {
+        let whole = Self::of(facts, context);
+        let gpu_memory = Bytes(whole.memory_of_a_gpu().0.saturating_mul(u64::from(gpus)));
+        Demand { gpus_per_node: gpus, gpu_memory, ..whole }
     }
 
     /// The same on one GPU alone.

@@ -250,19 +250,22 @@ fn for_model(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, St
     if hardware.is_sliced {
         return in_one_slice(facts, context);
     }
-    let estimate = sizing::estimate(&Demand::of(facts, context)).map_err(|small| too_large(small.to_string()))?;
+    let group = sizing::tensor_group(facts, context);
+    let unshared = sizing::unshared(facts, group).map(|why| format!("; {why}")).unwrap_or_default();
+    let estimate = sizing::estimate(&Demand::of_group(facts, context, group))
+        .map_err(|small| too_large(format!("{small}{unshared}")))?;
     if estimate.nodes > MOST_NODES {
-        return Err(too_large(format!("{} GPUs would be needed", estimate.gpus)));
+        return Err(too_large(format!("{} GPUs would be needed{unshared}", estimate.gpus)));
     }
     if estimate.nodes > 1 && !facts.profile.supports.multi_node {
         let cause = format!(
-            "{} GPUs are needed, and serving over several nodes is not available on {}",
+            "{} GPUs are needed, and serving over several nodes is not available on {}{unshared}",
             estimate.gpus, hardware.gpu_model
         );
         return Err(too_large(cause));
     }
     let text = format!(
-        "{} of {}: weights {} + KV cache {} + overhead {} of {} usable on a GPU",
+        "{} of {}: weights {} + KV cache {} + overhead {} of {} usable on a GPU{unshared}",
         counted(estimate.nodes, "node"),
         counted(hardware.gpu_count, "GPU"),
         estimate.weights,
