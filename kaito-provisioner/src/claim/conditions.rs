@@ -34,17 +34,19 @@ pub(super) struct Saying {
     pub(super) status: &'static str,
     pub(super) reason: String,
     pub(super) message: String,
+    /// What it tells of began then, by the API server's clock or by one that was trusted before: no transition is written to be older, whatever the clock here says now.
+    pub(super) began: Option<Timestamp>,
 }
 
 impl Saying {
     /// It holds.
     pub(super) fn yes(condition: &str) -> Self {
-        Self { status: "True", reason: condition.to_owned(), message: String::new() }
+        Self { status: "True", reason: condition.to_owned(), message: String::new(), began: None }
     }
 
     /// It is not known yet.
     pub(super) fn not_yet(reason: &str, message: impl Into<String>) -> Self {
-        Self { status: "Unknown", reason: reason.to_owned(), message: message.into() }
+        Self { status: "Unknown", reason: reason.to_owned(), message: message.into(), began: None }
     }
 
     fn awaited() -> Self {
@@ -77,6 +79,7 @@ pub(super) fn merge(
         }
     }
     for (type_, saying) in said {
+        let now = saying.began.map_or(now, |began| began.max(now));
         match all.iter_mut().find(|condition| condition.type_ == *type_) {
             Some(condition) => {
                 let since = condition.last_transition_time.take().filter(|_| condition.status == saying.status);
@@ -107,7 +110,7 @@ fn root_of(all: &[NodeClaimCondition]) -> Saying {
     if offending.is_empty() {
         Saying::yes(ROOT)
     } else if offending.iter().any(|condition| condition.status == "False") {
-        Saying { status: "False", reason: "UnhealthyDependents".to_owned(), message }
+        Saying { status: "False", reason: "UnhealthyDependents".to_owned(), message, began: None }
     } else {
         Saying::not_yet("ReconcilingDependents", message)
     }
@@ -179,7 +182,8 @@ mod tests {
     fn the_root_is_as_bad_as_the_worst_and_tells_the_newest_first() {
         let launched = after(&[], &[(LAUNCHED, Saying::yes(LAUNCHED))], 5);
         assert_eq!(told(&launched)[3], "5 Ready Unknown ReconcilingDependents Initialized=Unknown, Registered=Unknown");
-        let two = Saying { status: "False", reason: "MultipleNodesFound".to_owned(), message: String::new() };
+        let two =
+            Saying { status: "False", reason: "MultipleNodesFound".to_owned(), message: String::new(), began: None };
         let refused = after(&launched, &[(REGISTERED, two)], 7);
         assert_eq!(told(&refused)[3], "7 Ready False UnhealthyDependents Registered=False, Initialized=Unknown");
         let all = DEPENDENTS.map(|type_| (type_, Saying::yes(type_)));

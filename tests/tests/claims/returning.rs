@@ -42,6 +42,27 @@ fn a_node_that_was_deleted_while_its_pool_was_started_and_never_comes_back_takes
 }
 
 #[test]
+fn a_clock_that_was_an_hour_slow_takes_no_time_from_a_machine_whose_node_is_waited_for() {
+    let mut cloud = running();
+    cloud.pool_is(NAME, "Starting", None);
+    cloud.edit(&node_key(), |value| value["status"]["conditions"] = json!([{"type": "Ready", "status": "Unknown"}]));
+    cloud.delete(&node_key());
+    let off = SignedDuration::from_hours(1);
+    cloud.wait(-off);
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!cloud.has(&node_key()));
+    cloud.pool_is(NAME, "Succeeded", None);
+    cloud.settle(&ClaimPlanner, &key());
+    assert_eq!(condition(&cloud, "NodeHealthy")[0], "False");
+    cloud.wait(off + SignedDuration::from_mins(89));
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!is_going(&cloud));
+    cloud.wait(SignedDuration::from_mins(1));
+    cloud.look(&ClaimPlanner, &key());
+    assert!(is_going(&cloud));
+}
+
+#[test]
 fn a_node_that_comes_back_ends_the_wait_and_is_not_given_up_when_it_is_not_seen_later() {
     let mut cloud = deleted_while_starting();
     cloud.pool_is(NAME, "Succeeded", None);
