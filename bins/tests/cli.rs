@@ -479,3 +479,28 @@ fn a_claim_is_rendered_as_what_is_asked_of_azure_for_it() {
     assert_eq!(mistyped.status.code(), Some(1));
     assert!(err(&mistyped).contains("spec.requirements: must name the machine's size"), "{}", err(&mistyped));
 }
+
+#[test]
+fn a_field_that_a_template_left_empty_is_not_there() {
+    let empty = GOOD.replace(
+        "  instanceType: Standard_NC24ads_A100_v4\n",
+        "  instanceType: Standard_NC24ads_A100_v4\n  count:\n  preferredNodes: null\n",
+    );
+    let output = kaito(&["simulate", "-f", "-"], empty.as_bytes());
+    assert_eq!(output.status.code(), Some(0), "{}{}", out(&output), err(&output));
+    let without =
+        kaito(&["validate", "-f", "-"], GOOD.replace("inference:\n", "inference:\n  adapters:\n  - null\n").as_bytes());
+    assert_eq!(without.status.code(), Some(1), "nothing in a list is something");
+    let claim = "apiVersion: karpenter.sh/v1\nkind: NodeClaim\nmetadata: {name: ws1, labels: {kaito.sh/workspace: w}}\nspec:\n  taints: []\n  nodeClassRef: {group: kaito.sh, kind: KaitoNodeClass, name: default}\n  requirements: [{key: node.kubernetes.io/instance-type, operator: In, values: []}]\n";
+    let said = err(&kaito(&["render", "-f", "-"], claim.as_bytes()));
+    assert!(!said.contains("no such field"), "{said}");
+}
+
+#[test]
+fn what_a_claim_waits_for_is_explained_too() {
+    let output = kaito(&["explain", "PoolPending"], b"");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert!(out(&output).contains("a wait of a NodeClaim") && out(&output).contains("az aks nodepool show"));
+    let near = err(&kaito(&["explain", "PoolPendin"], b""));
+    assert!(near.contains("did you mean PoolPending?") && !near.contains("Known:"), "{near}");
+}

@@ -7,6 +7,7 @@ use super::output;
 use super::table::Table;
 use kaito_core::admission::nearest::nearest;
 use kaito_core::failure::{self, CATALOGUE, Class, MILESTONES, Milestone};
+use kaito_provisioner::claim::{WAITS, Wait};
 use serde::Serialize;
 
 /// A reason, told to a program.
@@ -34,7 +35,8 @@ struct Reason {
 
 /// Prints the reasons, or one.
 pub fn run(args: &Explain, console: &mut Console<'_>) -> Result<Verdict, Defect> {
-    let all: Vec<Reason> = CATALOGUE.iter().map(|row| of_row(row)).chain(MILESTONES.iter().map(of_milestone)).collect();
+    let of_workspaces = CATALOGUE.iter().map(|row| of_row(row)).chain(MILESTONES.iter().map(of_milestone));
+    let all: Vec<Reason> = of_workspaces.chain(WAITS.iter().map(|wait| of_claim(wait))).collect();
     let found: Vec<Reason> = match &args.reason {
         None => all,
         Some(asked) => {
@@ -58,12 +60,14 @@ pub fn run(args: &Explain, console: &mut Console<'_>) -> Result<Verdict, Defect>
 }
 
 fn unknown(asked: &str, names: &[&str]) -> String {
-    let hint = nearest(asked, names.iter().copied()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-    format!(
-        "{} is no reason of ours{hint}\nA reason that comes from a NodeClaim is its provisioner's own; the message of the condition carries its words.\nKnown: {}",
-        crate::input::printable(asked),
-        names.join(", ")
-    )
+    let of_ours = format!("{} is no reason of ours", crate::input::printable(asked));
+    match nearest(asked, names.iter().copied()) {
+        Some(near) => format!("{of_ours}; did you mean {near}?"),
+        None => format!(
+            "{of_ours}\nWhat a cloud refuses has its own reasons; the message of the condition carries its words.\nKnown: {}",
+            names.join(", ")
+        ),
+    }
 }
 
 fn of_row(row: &'static failure::Reason) -> Reason {
@@ -80,6 +84,22 @@ fn of_row(row: &'static failure::Reason) -> Reason {
         next: Some(row.next),
         remedy: Some(row.remedy),
         class_in_words: row.class.words(),
+    }
+}
+
+/// What a NodeClaim waits for, where the provisioner is ours.
+fn of_claim(wait: &'static Wait) -> Reason {
+    Reason {
+        name: wait.name,
+        condition: wait.condition,
+        class: "wait",
+        meaning: wait.meaning,
+        deadline_seconds: Some(wait.deadline_minutes * 60),
+        retry_seconds: None,
+        evidence: Some(wait.evidence),
+        next: Some(wait.next),
+        remedy: Some(wait.remedy),
+        class_in_words: format!("a wait of a NodeClaim, told as overdue after {} minutes", wait.deadline_minutes),
     }
 }
 

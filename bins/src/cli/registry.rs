@@ -102,9 +102,7 @@ pub fn skus(args: &Skus, console: &mut Console<'_>) -> Result<Verdict, Defect> {
         None => kaito_presets::skus(cloud).iter().collect(),
         Some(name) => {
             let Some(sku) = kaito_presets::sku(cloud, name) else {
-                let near = kaito_presets::nearest_skus(cloud, name, 3).join(", ");
-                let hint = if near.is_empty() { String::new() } else { format!("; did you mean {near}?") };
-                console.remark(&format!("{name} is not a known size with GPUs of cloud {}{hint}", cloud.as_str()));
+                console.remark(&kaito_core::workspace::unknown_size(cloud, name));
                 return Ok(Verdict::No);
             };
             vec![sku]

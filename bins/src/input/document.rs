@@ -31,6 +31,9 @@ impl Document {
         if row.kind == Kind::Node {
             amounts_as_text(&mut value);
         }
+        if row.kind == Kind::Workspace {
+            without_nulls(&mut value);
+        }
         let mut faults = row.check(&value);
         let metadata = &value["metadata"];
         let text = |field: &str| metadata.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -82,6 +85,18 @@ fn amounts_as_text(node: &mut Value) {
                 *amount = json!(amount.to_string());
             }
         }
+    }
+}
+
+/// What the API server does with a field that is given as nothing, as a template does that has no value for it: it is not there. In a list nothing stays what it is.
+fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(without_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_nulls),
+        _ => {}
     }
 }
 

@@ -178,7 +178,7 @@ fn lost(given: &Value, kept: &Value, path: &FieldPath, errors: &mut Vec<FieldErr
                 let at = path.clone().key(name);
                 match kept.get(name) {
                     Some(kept) => lost(value, kept, &at, errors),
-                    None if value.is_null() => {}
+                    None if value.is_null() || value.as_array().is_some_and(Vec::is_empty) => {}
                     None => errors.push(unknown(at, name, kept.keys().map(String::as_str))),
                 }
             }

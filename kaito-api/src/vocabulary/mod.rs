@@ -3,6 +3,7 @@
 //! The words are contract: other people's scripts, dashboards and charts spell them. Two domains are in use for historic reasons, `kaito.sh` and
 //! `kaito.io`; both stay. Each word says who writes it, and who reads it where that is not obvious.
 
+pub mod aks;
 pub mod annotations;
 pub mod benchmark;
 pub mod conditions;

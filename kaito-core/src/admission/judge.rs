@@ -55,17 +55,22 @@ pub fn judge(case: &Case<'_>) -> Judgement {
     let mut broken: Vec<Broken> = shape.chain(ask(case, On::Object)).collect();
     let mut told = Vec::new();
     if case.version == Some(Version::V1alpha1) {
-        told.extend(ask(case, On::LaterVersions).map(|broken| broken.error.to_string()));
+        told.extend(ask(case, On::LaterVersions));
     } else {
         broken.extend(ask(case, On::LaterVersions));
     }
     broken.sort_by(|a, b| a.error.cmp(&b.error));
     let subject = workspace::objections(case.new, case.settings, case.looked);
-    let (mut unused, warnings) = match &subject {
+    let (mut unused, mut warnings) = match &subject {
         Ok(subject) => (unused(case, subject), warnings(case, subject)),
         Err(_) => (Vec::new(), Vec::new()),
     };
-    unused.extend(told);
+    for Broken { error, late } in told {
+        match late {
+            Late::Warns => unused.push(error.to_string()),
+            Late::Blocks => warnings.push(format!("v1alpha1 takes it, but nothing is made of it: {error}")),
+        }
+    }
     Judgement { broken, subject, unused, warnings }
 }
 
@@ -120,6 +125,11 @@ fn unused(case: &Case<'_>, subject: &Subject) -> Vec<String> {
     };
     if provisioner.makes_machines() && !workspace.resource().preferred_nodes.is_empty() {
         unused.push("resource.preferredNodes".to_owned());
+    }
+    let selector = workspace.resource().label_selector.as_ref();
+    let expressions = selector.and_then(|selector| selector.match_expressions.as_ref());
+    if provisioner.makes_machines() && expressions.is_some_and(|expressions| !expressions.is_empty()) {
+        unused.push("resource.labelSelector.matchExpressions: read only where nodes are brought along; machines that are made get the labels of matchLabels".to_owned());
     }
     let asks_itself = matches!(subject, Subject::Own(_)) && workspace.resource().partition.is_some();
     if asks_itself {

@@ -17,6 +17,7 @@ mod metadata; // what may stand in `metadata`
 pub mod nearest; // the known word that was probably meant
 mod rules; // rules that need more than the shape, as a table
 mod schema; // a whole value against a whole schema
+mod selector; // labels that a machine to be made can carry
 mod verdict; // all of it, as a yes or a no
 mod webhook; // AdmissionReview in, AdmissionReview out
 

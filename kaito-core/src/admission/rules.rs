@@ -2,6 +2,7 @@
 //!
 //! Ids are those of the reference's admission rules. The shape rules themselves stand in `kaito-api` (`workspace/checks`), because the types carry them.
 
+use super::selector::never_carried;
 use crate::settings::Settings;
 use crate::training;
 use crate::units::Bytes;
@@ -124,6 +125,9 @@ pub const RULES: &[Rule] = &[
     Rule { id: "K-3", on: On::Object, late: Late::Blocks, place: Place::Field("resource.labelSelector"), kind: FieldErrorKind::Value,
            when: |c| brings(c) && wanted_labels_of(c).is_empty(),
            say: |_| "names no label of its own, and nodes that are brought along are chosen by it; without one, every node would be meant".to_owned() },
+    Rule { id: "K-4", on: On::Object, late: Late::Blocks, place: Place::Field("resource.labelSelector"), kind: FieldErrorKind::Value,
+           when: |c| !brings(c) && never_carried(c).is_some(),
+           say: |c| never_carried(c).unwrap_or_default() },
     Rule { id: "W-15", on: On::Object, late: Late::Blocks, place: Place::Field("resource.partition"), kind: FieldErrorKind::Forbidden,
            when: |c| brings(c) && part(c, &PartitionMode::Mig).is_some() && !c.settings.gates.mig(),
            say: |_| "slices of GPUs are not enabled; start the operator with --feature-gates=enableMIG=true".to_owned() },

@@ -1,4 +1,7 @@
 use super::*;
+use crate::NodeProvisioner;
+use crate::cloud::Cloud;
+use crate::gates::Gates;
 use serde_json::json;
 
 /// What is said of a good Workspace after one change.
@@ -77,6 +80,16 @@ fn what_cannot_be_served_is_said_at_its_field() {
             json!("Standard_NC24ads_A10_v4"),
             "resource.instanceType: Standard_NC24ads_A10_v4 is not a known size",
         ),
+        (
+            "/resource/instanceType",
+            json!("NC24ads_A100_v4"),
+            "resource.instanceType: NC24ads_A100_v4 is not a known size with GPUs of cloud azure; did you mean Standard_NC24ads_A100_v4",
+        ),
+        (
+            "/resource/instanceType",
+            json!("Standard_NC24ads_A100_v4 "),
+            "resource.instanceType: \"Standard_NC24ads_A100_v4 \" is not a known size",
+        ),
         ("/resource/instanceType", json!(""), "resource.instanceType: missing"),
         (
             "/tuning",
@@ -88,6 +101,102 @@ fn what_cannot_be_served_is_said_at_its_field() {
         let said = said("v1beta1", pointer, value);
         assert!(said.iter().any(|line| line.starts_with(wanted)), "{pointer}: wanted {wanted}\n  got {said:#?}");
     }
+}
+
+#[test]
+fn a_label_that_no_machine_to_be_made_can_carry_is_refused_before_one_is_paid_for() {
+    let said = |key: &str, value: &str, settings: &Settings| {
+        let object = json!({
+            "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": "phi"},
+            "resource": {"instanceType": "Standard_NC24ads_A100_v4", "labelSelector": {"matchLabels": {key: value}}},
+            "inference": {"preset": {"name": "phi-4-mini-instruct"}},
+        });
+        check(&object, settings).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    let by = |name: &str| Settings {
+        provisioner: NodeProvisioner::choose(Some(name), &Gates::default()).unwrap(),
+        ..Settings::default()
+    };
+    let aws = Settings { cloud: Cloud::Aws, ..Settings::default() };
+    let (azure, karpenter, byo) = (Settings::default(), by("karpenter"), by("byo"));
+    let never: &[(&str, &str, &[&Settings], &str)] = &[
+        ("kubernetes.io/hostname", "node-1", &[&azure, &karpenter, &aws], "is the name of one node"),
+        (
+            "kubernetes.io/os",
+            "windows",
+            &[&azure, &karpenter],
+            "is linux on every machine that is made here, not windows",
+        ),
+        (
+            "node.kubernetes.io/instance-type",
+            "Standard_NC6s_v3",
+            &[&azure, &karpenter],
+            "is Standard_NC24ads_A100_v4 on every machine",
+        ),
+        ("accelerator", "amd", &[&azure], "is nvidia on every machine"),
+        ("agentpool", "gpu", &[&azure], "is written by AKS"),
+        ("kubernetes.azure.com/agentpool", "gpu", &[&azure], "is written by AKS"),
+        ("kubernetes.azure.com/mode", "user", &[&azure], "keeps kubernetes.azure.com"),
+        ("a.k8s.io/b", "c", &[&azure], "refused by AKS"),
+    ];
+    for (key, value, settings, words) in never {
+        for settings in *settings {
+            let said = said(key, value, settings);
+            assert!(said.contains(&format!("resource.labelSelector: {key} {words}")), "{key}: {said}");
+        }
+        assert!(
+            !said(key, value, &byo).contains("resource.labelSelector: "),
+            "{key}: a node that is there may carry it"
+        );
+    }
+    for (key, value) in [
+        ("kubernetes.io/os", "linux"),
+        ("node.kubernetes.io/instance-type", "Standard_NC24ads_A100_v4"),
+        ("accelerator", "nvidia"),
+        ("apps", "phi"),
+    ] {
+        assert_eq!(said(key, value, &azure), "", "{key}");
+    }
+}
+
+#[test]
+fn expressions_that_contradict_are_refused_and_those_that_no_machine_gets_are_told() {
+    let expressions = |more: Value| {
+        let mut object = json!({
+            "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": "phi"},
+            "resource": {"instanceType": "Standard_NC24ads_A100_v4", "labelSelector": {"matchLabels": {"gpu": "b"}}},
+            "inference": {"preset": {"name": "phi-4-mini-instruct"}},
+        });
+        object["resource"]["labelSelector"]["matchExpressions"] = json!([more]);
+        review(&object, None, &Settings::default())
+    };
+    let twice = expressions(json!({"key": "gpu", "operator": "In", "values": ["a"]}));
+    assert!(twice.message.contains("asks for \"a\", and matchLabels for another value of gpu"), "{}", twice.message);
+    let ours = expressions(json!({"key": "karpenter.sh/nodepool", "operator": "In", "values": ["gpu"]}));
+    assert!(ours.message.contains("belongs to the operator"), "{}", ours.message);
+    let idle = expressions(json!({"key": "tier", "operator": "In", "values": ["a"]}));
+    assert!(idle.allowed, "{}", idle.message);
+    assert!(
+        idle.warnings.iter().any(|warning| warning.starts_with("not used: resource.labelSelector.matchExpressions")),
+        "{:?}",
+        idle.warnings
+    );
+}
+
+#[test]
+fn what_blocks_a_workspace_that_v1alpha1_lets_in_is_not_called_unused() {
+    let object = json!({
+        "apiVersion": "kaito.sh/v1alpha1", "kind": "Workspace",
+        "metadata": {"name": "phi", "annotations": {"kaito.sh/node-class-name": "gpu"}},
+        "resource": {"instanceType": "Standard_NC24ads_A100_v4", "labelSelector": {"matchLabels": {"apps": "phi"}}},
+        "inference": {"preset": {"name": "phi-4-mini-instruct"}},
+    });
+    let provisioner = NodeProvisioner::choose(Some("karpenter"), &Gates::default()).unwrap();
+    let verdict = review(&object, None, &Settings { provisioner, ..Settings::default() });
+    assert!(verdict.allowed, "as the reference: {}", verdict.message);
+    let told =
+        |warning: &String| warning.starts_with("v1alpha1 takes it, but nothing is made of it: metadata.annotations");
+    assert!(verdict.warnings.iter().any(told), "{:?}", verdict.warnings);
 }
 
 #[test]

@@ -321,17 +321,29 @@ fn by_size(workspace: &Workspace, settings: &Settings) -> Result<Hardware, Failu
         return Err(Failure::new(&failure::INVALID_WORKSPACE, cause));
     }
     kaito_presets::sku(cloud, name).map(Hardware::from).ok_or_else(|| {
-        let near = kaito_presets::nearest_skus(cloud, name, 3).join(", ");
-        let elsewhere = Cloud::ALL.iter().find(|other| kaito_presets::sku(**other, name).is_some());
-        let hint = match elsewhere {
-            Some(other) => format!("; it is one of cloud {}", other.as_str()),
-            None if near.is_empty() => String::new(),
-            None => format!("; did you mean {near}?"),
-        };
-        let cause =
-            format!("resource.instanceType: {name} is not a known size with GPUs of cloud {}{hint}", cloud.as_str());
-        Failure::new(&failure::UNKNOWN_INSTANCE_TYPE, cause)
+        Failure::new(&failure::UNKNOWN_INSTANCE_TYPE, format!("resource.instanceType: {}", unknown_size(cloud, name)))
     })
+}
+
+/// That a cloud has no such machine size, and what may have been meant.
+pub fn unknown_size(cloud: Cloud, name: &str) -> String {
+    // The portal of Azure leaves the first word out.
+    let named = [name.to_owned(), format!("Standard_{name}")];
+    let near = named
+        .iter()
+        .map(|name| kaito_presets::nearest_skus(cloud, name, 3).join(", "))
+        .find(|near| !near.is_empty())
+        .unwrap_or_default();
+    let elsewhere = Cloud::ALL.iter().find(|other| kaito_presets::sku(**other, name).is_some());
+    let hint = match elsewhere {
+        Some(other) => format!("; it is one of cloud {}", other.as_str()),
+        None if near.is_empty() => String::new(),
+        None => format!("; did you mean {near}?"),
+    };
+    // A blank and a letter of another alphabet are seen in quotes.
+    let is_plain = name.chars().all(|letter| letter.is_ascii_graphic());
+    let shown = if is_plain { name.to_owned() } else { format!("\"{}\"", name.escape_default()) };
+    format!("{shown} is not a known size with GPUs of cloud {}{hint}", cloud.as_str())
 }
 
 fn profile(hardware: &Hardware) -> Result<(ComputeCapability, &'static RuntimeProfile), Failure> {

@@ -43,7 +43,9 @@ mod workload; // the pods that serve
 pub(crate) mod testing; // what Workspaces of tests name
 
 pub(crate) use facts::objections;
-pub use facts::{Engine, Facts, Looked, LookedMachine, LookedModel, Subject, Task, Unseen, asked_of_hub, resolve};
+pub use facts::{
+    Engine, Facts, Looked, LookedMachine, LookedModel, Subject, Task, Unseen, asked_of_hub, resolve, unknown_size,
+};
 pub(crate) use machines::{Survey, wanted_labels};
 pub use own::{Asks, OwnServer};
 pub(crate) use own::{doubts as doubts_about_template, unused as unused_beside_template};

@@ -4,30 +4,9 @@ use super::refusal::wrong;
 use super::{size, stamp};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Taint;
-use kaito_api::vocabulary::labels;
+use kaito_api::vocabulary::{aks, labels};
 use kaito_api::{FieldError, FieldPath, NodeClaim, syntax};
 use std::collections::BTreeMap;
-
-/// Keys below `kubernetes.io` and `k8s.io` that a node may be given: what a kubelet may say of itself (Kubernetes, `kubelet/pkg/apis/well_known_labels.go`), which AKS repeats in its
-/// refusal ("node label keys in the 'kubernetes.io' or 'k8s.io' namespace must begin with an allowed prefix", <https://github.com/Azure/AKS/issues/1937>).
-const ALLOWED: [&str; 14] = [
-    "kubernetes.io/hostname",
-    "kubernetes.io/os",
-    "kubernetes.io/arch",
-    "kubernetes.io/instance-type",
-    "beta.kubernetes.io/os",
-    "beta.kubernetes.io/arch",
-    "beta.kubernetes.io/instance-type",
-    "topology.kubernetes.io/zone",
-    "topology.kubernetes.io/region",
-    "failure-domain.beta.kubernetes.io/zone",
-    "failure-domain.beta.kubernetes.io/region",
-    "failure-domain.kubernetes.io/zone",
-    "failure-domain.kubernetes.io/region",
-    "node.kubernetes.io/instance-type",
-];
-/// Prefixes there that are allowed with everything below them; roles since <https://github.com/Azure/AKS/issues/4628>.
-const ALLOWED_PREFIXES: [&str; 3] = ["kubelet.kubernetes.io", "node.kubernetes.io", "node-role.kubernetes.io"];
 
 /// The labels that a pool is asked for: the claim's and `required`, and ours.
 pub(super) fn of(
@@ -64,21 +43,10 @@ pub(super) fn of(
 fn check(key: &str, value: &str) -> Result<(), String> {
     syntax::label_key(key)?;
     syntax::label_value(value).map_err(|expected| format!("{expected}, and is {value:?}"))?;
-    let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
-    let is_below =
-        |domain: &str| prefix == domain || prefix.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
-    if is_below("kubernetes.azure.com") {
-        return Err("is refused by AKS, which keeps kubernetes.azure.com for its own labels; must have another prefix"
-            .to_owned());
+    match aks::refusal_of_label(key) {
+        None => Ok(()),
+        Some(why) => Err(why.to_owned()),
     }
-    if labels::AGENT_POOL.contains(&key) {
-        return Err("is written by AKS and holds the name of the pool; must not be set".to_owned());
-    }
-    let is_kubernetes = is_below("kubernetes.io") || is_below("k8s.io");
-    if is_kubernetes && !ALLOWED.contains(&key) && !ALLOWED_PREFIXES.iter().any(|allowed| is_below(allowed)) {
-        return Err("is refused by AKS: below kubernetes.io and k8s.io a node may only be given labels such as node.kubernetes.io/...; must have another prefix".to_owned());
-    }
-    Ok(())
 }
 
 /// The taints that a pool is asked for, as AKS writes them. Those that somebody takes away later (`startupTaints`) are not among them: AKS would put them back (spec/05 §7.2).

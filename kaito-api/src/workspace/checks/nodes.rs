@@ -29,6 +29,9 @@ pub(in crate::workspace) fn count(count: i64) -> Result<(), ValidationError> {
     report.end()
 }
 
+const OF_THE_OPERATOR: &str =
+    "belongs to the operator, which writes another value on each machine; use a key of your own";
+
 /// N-4: labels are labels. W-12: expressions can be turned into labels. W-13: something is left when the operator's own keys are taken away, and none of it is what the operator writes itself.
 pub(in crate::workspace) fn label_selector(selector: &LabelSelector) -> Result<(), ValidationError> {
     let mut report = Report::default();
@@ -40,8 +43,7 @@ pub(in crate::workspace) fn label_selector(selector: &LabelSelector) -> Result<(
         } else if let Err(expected) = syntax::label_value(value) {
             report.add("N-4", at, FieldErrorKind::Value, format!("{value:?} {expected}"));
         } else if labels::is_contradicted(key, value) {
-            let detail = "belongs to the operator, which writes another value on each machine; use a key of your own";
-            report.add("W-13", at, FieldErrorKind::Value, detail);
+            report.add("W-13", at, FieldErrorKind::Value, OF_THE_OPERATOR);
         }
     }
     for (index, expression) in selector.match_expressions.iter().flatten().enumerate() {
@@ -59,6 +61,13 @@ pub(in crate::workspace) fn label_selector(selector: &LabelSelector) -> Result<(
             report.add("N-4", at.clone().key("key"), FieldErrorKind::Value, format!("{:?} {expected}", expression.key));
         }
         match values {
+            [value] if labels::is_contradicted(&expression.key, value) => {
+                report.add("W-13", at.key("key"), FieldErrorKind::Value, OF_THE_OPERATOR);
+            }
+            [value] if given.clone().any(|(key, label)| *key == expression.key && label != value) => {
+                let detail = format!("asks for {value:?}, and matchLabels for another value of {}", expression.key);
+                report.add("W-12", at.key("values").index(0), FieldErrorKind::Value, detail);
+            }
             [value] => {
                 if let Err(expected) = syntax::label_value(value) {
                     report.add(
