@@ -1,7 +1,7 @@
 //! How the objects would have ended without faults.
 
 use super::judge::all;
-use super::node_pools::whose;
+use super::node_pools::{given_orphans, whose};
 use crate::failure;
 use crate::hub::Repository;
 use crate::kinds::Kind;
@@ -11,7 +11,7 @@ use crate::render;
 use crate::settings::Settings;
 use kaito_api::vocabulary::{annotations, labels};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The end of a calm run.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,8 @@ pub(in crate::memory) struct Calm {
     pub(super) machines: BTreeMap<ObjectKey, usize>,
     /// Nodes that the user has given, with what they say of themselves.
     pub(super) brought: BTreeMap<ObjectKey, BTreeMap<String, String>>,
+    /// Machines of nobody that the user gave, and that the product leaves alone.
+    pub(super) orphans: BTreeSet<ObjectKey>,
     /// What the product has made, in comparable form.
     pub(super) objects: BTreeMap<String, Value>,
 }
@@ -62,7 +64,7 @@ impl Calm {
         let nodes = all(world, Kind::Node);
         let given = nodes.iter().filter(|node| world.as_given(node).is_some());
         let brought = given.map(|node| (node.key(), node.labels().into_owned())).collect();
-        Self { states: states(world), machines, brought, objects }
+        Self { states: states(world), machines, brought, orphans: given_orphans(world), objects }
     }
 }
 

@@ -265,14 +265,17 @@ impl Script {
 
 /// What the user wishes at the end: what she has given and what she may edit, where it is there and nobody is deleting it. What she may edit is wished as she left it; all else, such as a Node, as she gave it.
 pub(super) fn wished(world: &World) -> Vec<(ObjectKey, Value)> {
-    world.cluster().with_store(|store| {
+    let mut wishes: Vec<(ObjectKey, Value)> = world.cluster().with_store(|store| {
         let wish = |key: &ObjectKey, value: &Value| match key.kind {
             Kind::Workspace | Kind::ConfigMap | Kind::Secret => Some(plain(value)),
             _ => world.as_given(store.get(key)?).cloned(),
         };
         let there = store.iter().filter(|(_, value)| value.pointer("/metadata/deletionTimestamp").is_none());
         there.filter_map(|(key, value)| Some((key.clone(), wish(key, value)?))).collect()
-    })
+    });
+    // The order of the beginning: the names of machines hang on the uid that a Workspace gets, and a claim that is given may have such a name.
+    wishes.sort_by_key(|(key, _)| key.kind == Kind::Workspace);
+    wishes
 }
 
 /// As a user would write it.
