@@ -40,6 +40,35 @@ fn a_model_user_sees_how_the_seed_becomes_ready() {
 }
 
 #[test]
+fn two_remarks_of_one_topic_are_told_once_each() {
+    let older = good_but("resource:\n", "resource:\n  count: 2\n")
+        .replace("Standard_NC24ads_A100_v4", "Standard_NC6s_v3")
+        .replace("phi-4-mini-instruct", "phi-3-mini-4k-instruct");
+    let told = kaito(&["simulate", "-f", "-"], older.as_bytes());
+    let text = out(&told);
+    assert_eq!(told.status.code(), Some(0), "{text}{}", err(&told));
+    for words in ["resource.count: asks for 2", "azure announced the end of Standard_NC6s_v3"] {
+        let lines = text.lines().filter(|line| line.contains("  warning  ") && line.contains(words));
+        assert_eq!(lines.count(), 1, "{words}:\n{text}");
+    }
+}
+
+#[test]
+fn preferred_nodes_that_are_not_used_are_told_in_one_line() {
+    let here = good_but("  instanceType: Standard_NC24ads_A100_v4\n", "  preferredNodes: [gpu, gpu, b, a, b, '']\n");
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "gpu", "labels": {
+        "apps": "phi", "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB", "nvidia.com/gpu.count": "1",
+        "nvidia.com/gpu.memory": "81920",
+    }}});
+    let told = kaito(&["simulate", "-f", "-", "--node-provisioner", "byo"], format!("{here}---\n{node}\n").as_bytes());
+    let text = out(&told);
+    assert_eq!(told.status.code(), Some(0), "{text}{}", err(&told));
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("preferredNodes")).collect();
+    assert_eq!(lines.len(), 1, "{text}");
+    assert!(lines[0].ends_with("resource.preferredNodes: a, b are none of the nodes that can be used"), "{text}");
+}
+
+#[test]
 fn a_training_succeeds_with_its_secret_and_names_it_without() {
     let file = |name: &str| root().join("examples").join(name).display().to_string();
     let (tuning, secret) = (file("phi-3-mini-tuning.yaml"), file("registry-secret.yaml"));

@@ -9,8 +9,8 @@ use kaito_core::memory::simulation::Simulation;
 use kaito_core::memory::{Faults, Halt, World};
 use kaito_core::record::{Limits, Recorder};
 use kaito_core::{Kind, ObjectKey, Settings};
-use kit::{GOOD, Scratch, err, holds, kaito, out};
-use serde_json::Value;
+use kit::{GOOD, Scratch, err, good_but, holds, kaito, out};
+use serde_json::{Value, json};
 use std::process::Output;
 
 /// Simulates this with these words more.
@@ -117,6 +117,91 @@ fn a_workspace_that_the_user_of_the_run_deletes_is_not_ready_and_it_is_said_who_
     let output = simulate(GOOD, &["--faults", "user", "--seed", DELETES]);
     assert_eq!(output.status.code(), Some(1));
     assert!(out(&output).contains("deleted: phi: a person deleted it in the middle"), "{}", out(&output));
+}
+
+/// The options of a cluster whose Nodes are brought along.
+const BROUGHT: &[&str] = &["--node-provisioner", "byo"];
+
+/// The options of a cluster whose machines Karpenter makes.
+const KARPENTER: &[&str] = &["--node-provisioner", "karpenter"];
+
+/// A Workspace on a Node that is given as `kubectl get nodes -o yaml` tells of one in a cloud.
+fn on_a_node_of_a_cloud(ready: &str) -> String {
+    let workspace = good_but("  instanceType: Standard_NC24ads_A100_v4\n", "");
+    let condition =
+        |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": "Told", "message": "as told"});
+    let room = json!({"nvidia.com/gpu": "8", "cpu": "96", "memory": "900Gi", "pods": "110"});
+    let node = json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": "gpu-1", "labels": {
+            "apps": "phi", "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB", "nvidia.com/gpu.count": "8",
+            "nvidia.com/gpu.memory": "81920",
+        }},
+        "spec": {"providerID": "aws:///eu-west-1a/i-0123"},
+        "status": {
+            "allocatable": room, "capacity": room,
+            "conditions": [condition("MemoryPressure", "False"), condition("Ready", ready)],
+        },
+    });
+    format!("{workspace}---\n{node}\n")
+}
+
+#[test]
+fn a_node_of_a_cloud_that_is_given_is_the_users_and_is_there_at_the_end() {
+    let manifest = on_a_node_of_a_cloud("True");
+    for faults in ["none", "nodes", "all,-user"] {
+        for seed in 0..6 {
+            told(&manifest, &[BROUGHT, &["--faults", faults, "--seed", &seed.to_string()]].concat(), 0);
+        }
+    }
+}
+
+#[test]
+fn what_is_given_and_stands_in_the_way_stands_in_the_way_of_the_calm_world_too() {
+    let with = |object: Value| format!("{GOOD}---\n{object}\n");
+    let claim = |name: &str, labels: Value| {
+        json!({
+            "apiVersion": "karpenter.sh/v1", "kind": "NodeClaim", "metadata": {"name": name, "labels": labels},
+            "spec": {
+                "nodeClassRef": {"group": "karpenter.azure.com", "kind": "AKSNodeClass", "name": "default"},
+                "requirements": [
+                    {"key": "node.kubernetes.io/instance-type", "operator": "In", "values": ["Standard_NC6s_v3"]},
+                ],
+            },
+        })
+    };
+    let ours = json!({"kaito.sh/workspace": "phi", "kaito.sh/workspacenamespace": "default"});
+    let of_before = json!({
+        "kaito.sh/workspace": "phi", "kaito.sh/workspacenamespace": "default", "kaito.sh/workspace-uid": "of-before",
+    });
+    let of_nobody = json!({
+        "kaito.sh/workspace": "gone", "kaito.sh/workspacenamespace": "default", "kaito.sh/workspace-uid": "of-gone",
+    });
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "phi"}, "spec": {"ports": [{"port": 80}]},
+    });
+    let strange = |name: &str| with(claim(name, json!({"team": "a"})));
+    // What a Workspace calls its machine hangs on its uid, and that, in a simulated world, on what was made before it: it is called so where no claim is given.
+    let alone = out(&simulate(GOOD, &[]));
+    let made = alone.lines().find_map(|line| line.strip_suffix(" created")?.split_once("  NodeClaim  ")).unwrap();
+    let name = made.1.trim();
+    for (what, manifest, words, faults, end) in [
+        ("a claim of somebody else", strange("other"), &[][..], "all", 0),
+        ("two of them", format!("{}---\n{}\n", strange("other"), claim(name, json!({}))), &[], "all", 0),
+        ("a claim of an older operator, of another size", with(claim("stray", ours)), &[], "all", 1),
+        ("a claim of an earlier namesake", with(claim("before", of_before.clone())), &[], "all", 0),
+        // A process that does not see the Service yet asks for a machine.
+        ("a claim of a Workspace that is gone", with(claim("of-nobody", of_nobody)), &[], "all", 0),
+        ("the same beside Karpenter", with(claim("of-before", of_before)), KARPENTER, "all", 0),
+        ("a Service that has the name", with(service), &[], "all,-lag", 1),
+        ("a Node that is not ready", on_a_node_of_a_cloud("False"), BROUGHT, "all", 1),
+    ] {
+        told(&manifest, &[words, &["--faults", "none", "--seed", "1"]].concat(), end);
+        for seed in 0..6 {
+            let output = simulate(&manifest, &[words, &["--faults", faults, "--seed", &seed.to_string()]].concat());
+            assert!(matches!(output.status.code(), Some(0 | 1)), "{what}, seed {seed}: {}", err(&output));
+        }
+    }
 }
 
 #[test]

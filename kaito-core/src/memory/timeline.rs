@@ -7,7 +7,7 @@ use crate::object::ObjectKey;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,7 +38,8 @@ pub struct Moment {
 pub struct Timeline {
     moments: Vec<Moment>,
     start: Option<Timestamp>,
-    said: BTreeMap<(ObjectKey, &'static str), String>,
+    /// The remarks on each topic of the last look that had any.
+    said: BTreeMap<(ObjectKey, &'static str), BTreeSet<String>>,
     conditions: BTreeMap<(ObjectKey, String), (String, String)>,
 }
 
@@ -69,13 +70,17 @@ impl Timeline {
             message,
         };
         if root.kind == Kind::Workspace {
+            let mut said: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
             for remark in &report.remarks {
-                let news =
-                    self.said.insert((root.clone(), remark.topic), remark.text.clone()).as_ref() != Some(&remark.text);
-                if news {
+                let was_said =
+                    self.said.get(&(root.clone(), remark.topic)).is_some_and(|all| all.contains(&remark.text));
+                let is_first = said.entry(remark.topic).or_default().insert(remark.text.clone());
+                if is_first && !was_said {
                     self.moments.push(line(remark.topic, remark.text.clone()));
                 }
             }
+            // What a look does not come to lasts.
+            self.said.extend(said.into_iter().map(|(topic, all)| ((root.clone(), topic), all)));
         }
         for effect in &report.written {
             if let Some((about, topic, message)) = told(root, effect) {

@@ -79,7 +79,7 @@ impl World {
         for (key, body) in std::mem::take(&mut self.later) {
             match self.get(&key) {
                 Some(seen) if seen.metadata().deletion_timestamp.is_some() => self.later.push((key, body)),
-                _ => drop(self.put(&key, &body)),
+                _ => drop(self.give(&key, &body)),
             }
         }
     }

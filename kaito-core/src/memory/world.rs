@@ -70,6 +70,8 @@ pub struct World {
     pub(super) recorder: Option<Recorder>,
     /// Objects that a user wants back as soon as their namesakes are gone.
     pub(super) later: Vec<(ObjectKey, Value)>,
+    /// What a user has given, as she gave it, by uid.
+    pub(super) given: BTreeMap<String, Value>,
     /// Nodes that are not seen for a while, each with its pool and the uid of that.
     pub(super) away: Vec<(ObjectKey, Value, ObjectKey, String)>,
     /// NodePools of which somebody else has said how many machines they have, by uid, with that number.
@@ -117,6 +119,7 @@ impl World {
             pace,
             recorder: None,
             later: Vec::new(),
+            given: BTreeMap::new(),
             away: Vec::new(),
             resized: BTreeSet::new(),
             ledger: None,

@@ -1,17 +1,17 @@
 //! How the objects would have ended without faults.
 
 use super::judge::all;
-use super::node_pools::whose;
+use super::node_pools::{given_orphans, whose};
 use crate::failure;
 use crate::hub::Repository;
 use crate::kinds::Kind;
 use crate::memory::{Pace, World};
-use crate::object::{ObjectKey, Seen};
+use crate::object::ObjectKey;
 use crate::render;
 use crate::settings::Settings;
 use kaito_api::vocabulary::{annotations, labels};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The end of a calm run.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,8 +20,10 @@ pub(in crate::memory) struct Calm {
     pub(super) states: BTreeMap<ObjectKey, String>,
     /// How many machines each Workspace has, or had before it was over.
     pub(super) machines: BTreeMap<ObjectKey, usize>,
-    /// Nodes that somebody has brought along, with what they say of themselves.
+    /// Nodes that the user has given, with what they say of themselves.
     pub(super) brought: BTreeMap<ObjectKey, BTreeMap<String, String>>,
+    /// Machines of nobody that the user gave, and that the product leaves alone.
+    pub(super) orphans: BTreeSet<ObjectKey>,
     /// What the product has made, in comparable form.
     pub(super) objects: BTreeMap<String, Value>,
 }
@@ -38,7 +40,7 @@ impl Calm {
     pub(super) fn reached_in(mut world: World, objects: &[(ObjectKey, Value)]) -> Self {
         for (key, body) in objects {
             // What a server would refuse, the simulated one refuses every time.
-            let _ = world.put(key, body);
+            let _ = world.give(key, body);
         }
         render::settle(&mut world);
         Self::end_of(&world)
@@ -59,12 +61,10 @@ impl Calm {
             machines.entry(key).or_insert(target);
         }
         let objects = made.into_iter().map(comparable).collect();
-        let said = |node: &Seen| (node.key(), node.labels().into_owned());
-        let brought = world.cluster().with_store(|store| {
-            let keys = store.iter().filter(|(key, value)| is_brought(key, value)).map(|(key, _)| key);
-            keys.filter_map(|key| store.get(key)).map(said).collect()
-        });
-        Self { states: states(world), machines, brought, objects }
+        let nodes = all(world, Kind::Node);
+        let given = nodes.iter().filter(|node| world.as_given(node).is_some());
+        let brought = given.map(|node| (node.key(), node.labels().into_owned())).collect();
+        Self { states: states(world), machines, brought, orphans: given_orphans(world), objects }
     }
 }
 
@@ -118,11 +118,6 @@ fn is_told(world: &World, is_such: impl Fn(&Value) -> bool) -> bool {
             conditions.into_iter().flatten().any(&is_such)
         })
     })
-}
-
-/// Whether this is a Node that somebody has brought along: no provider has made a machine for it.
-pub(super) fn is_brought(key: &ObjectKey, value: &Value) -> bool {
-    key.kind == Kind::Node && value["spec"]["providerID"].is_null()
 }
 
 /// Whether a Workspace of this state is done.

@@ -257,7 +257,7 @@ impl<'a> Judge<'a> {
         let states = calm::states(world);
         states.iter().all(|(key, state)| self.calm.states.get(key).is_none_or(|wished| self.is_as_good(wished, state)))
             && !all(world, Kind::Workspace).iter().any(|seen| is_dying(seen.metadata()))
-            && orphans(world).is_empty()
+            && orphans(world, self.calm).is_empty()
             && !calm::is_measured(world)
             && (self.pools.is_none() || pools::amiss(world).is_empty())
     }
@@ -280,7 +280,7 @@ impl<'a> Judge<'a> {
             self.blame(world, "I5", format!("{key} is still there"));
         }
         calm.other_machines(&end).into_iter().for_each(|what| self.blame(world, "I5", what));
-        for orphan in orphans(world) {
+        for orphan in orphans(world, calm) {
             self.blame(world, "I7", format!("{orphan} belongs to nobody, and is paid for"));
         }
         let names: BTreeSet<&String> = calm.objects.keys().chain(end.objects.keys()).collect();

@@ -4,6 +4,7 @@
 //! states and the same objects as in a calm world with the same wishes. The judge looks after every step.
 
 pub(super) mod calm; // how it would have ended without faults
+mod given; // what is the user's
 pub(super) mod judge; // what must hold after every step, at rest, and at the end
 mod machines; // what goes wrong with machines of agent pools
 mod node_pools; // what goes wrong with NodePools of Karpenter, and whose machines are

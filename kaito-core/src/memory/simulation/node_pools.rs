@@ -2,6 +2,7 @@
 //!
 //! What we ask for is a number, and that is judged. The NodeClaims are Karpenter's: it makes another one while a machine is still going away, so that for a while there are more of them than machines are wished.
 
+use super::calm::Calm;
 use super::judge::all;
 use crate::kinds::{Kind, Typed};
 use crate::memory::World;
@@ -36,24 +37,36 @@ pub(super) fn asked(world: &World) -> Vec<(String, usize)> {
     all(world, Kind::NodePool).iter().filter_map(asked).collect()
 }
 
-/// Machines whose Workspace is gone, or the pool that they are of.
-pub(super) fn orphans(world: &World) -> Vec<ObjectKey> {
+/// Machines whose Workspace is gone, or the pool that they are of; without those that the user gave and that have none in a calm world either.
+pub(super) fn orphans(world: &World, calm: &Calm) -> Vec<ObjectKey> {
+    let is_known = |seen: &Seen| calm.orphans.contains(&seen.key()) && world.as_given(seen).is_some();
+    abandoned(world).filter(|seen| !is_known(seen)).map(|seen| seen.key()).collect()
+}
+
+/// The machines of nobody that the user gave so.
+pub(super) fn given_orphans(world: &World) -> BTreeSet<ObjectKey> {
+    abandoned(world).filter(|seen| world.as_given(seen).is_some()).map(|seen| seen.key()).collect()
+}
+
+/// All machines whose Workspace is gone, or the pool that they are of.
+fn abandoned(world: &World) -> impl Iterator<Item = Seen> {
     let alive: BTreeSet<String> =
         all(world, Kind::Workspace).iter().filter_map(|seen| seen.metadata().uid.clone()).collect();
     let asking = all(world, Kind::NodeClaim).into_iter().chain(all(world, Kind::NodePool));
-    let ours = asking.filter(|seen| seen.labels().get(labels::WORKSPACE_UID).is_some_and(|uid| !alive.contains(uid)));
-    ours.map(|seen| seen.key()).chain(strays(world)).collect()
+    let ours =
+        asking.filter(move |seen| seen.labels().get(labels::WORKSPACE_UID).is_some_and(|uid| !alive.contains(uid)));
+    ours.chain(strays(world))
 }
 
 /// NodeClaims of a pool that is not there.
-fn strays(world: &World) -> Vec<ObjectKey> {
+fn strays(world: &World) -> Vec<Seen> {
     let pools = all(world, Kind::NodePool);
     let is_stray = |claim: &Seen| {
         let owners = claim.metadata().owner_references.iter().flatten();
         let mut owners = owners.filter(|owner| owner.kind == Kind::NodePool.name());
         owners.any(|owner| !pools.iter().any(|pool| pool.metadata().uid.as_ref() == Some(&owner.uid)))
     };
-    all(world, Kind::NodeClaim).iter().filter(|claim| is_stray(claim)).map(Seen::key).collect()
+    all(world, Kind::NodeClaim).into_iter().filter(is_stray).collect()
 }
 
 /// What somebody does to a pool that is not hers.

@@ -1,6 +1,5 @@
 //! What goes wrong when: drawn from the dice before a run begins.
 
-use super::calm;
 use super::machines::Mishap;
 use super::node_pools::Meddling;
 use super::upset::{Change, EVICTED, Upset};
@@ -11,8 +10,8 @@ use crate::memory::faults::{Dice, Fault};
 use crate::memory::{CloudFate, Fate, PodFate, World};
 use crate::object::ObjectKey;
 use jiff::SignedDuration;
-use kaito_api::vocabulary::{annotations, labels};
-use serde_json::{Value, json};
+use kaito_api::vocabulary::annotations;
+use serde_json::Value;
 use std::time::Duration;
 
 /// Faults that strike at a moment, not at a request; how many moments at most; and what they do.
@@ -264,37 +263,30 @@ impl Script {
     }
 }
 
-/// What the user wishes at the end: the objects of hers that are there and nobody is deleting. Nodes are hers where she brought them along.
+/// What the user wishes at the end: what she has given and what she may edit, where it is there and nobody is deleting it. What she may edit is wished as she left it; all else, such as a Node, as she gave it.
 pub(super) fn wished(world: &World) -> Vec<(ObjectKey, Value)> {
-    world.cluster().with_store(|store| {
-        let hers = store.iter().filter(|(key, value)| {
-            let kept =
-                matches!(key.kind, Kind::Workspace | Kind::ConfigMap | Kind::Secret) || calm::is_brought(key, value);
-            kept && value.pointer("/metadata/deletionTimestamp").is_none()
-        });
-        hers.map(|(key, value)| (key.clone(), plain(value))).collect()
-    })
+    let mut wishes: Vec<(ObjectKey, Value)> = world.cluster().with_store(|store| {
+        let wish = |key: &ObjectKey, value: &Value| match key.kind {
+            Kind::Workspace | Kind::ConfigMap | Kind::Secret => Some(plain(value)),
+            _ => world.as_given(store.get(key)?).cloned(),
+        };
+        let there = store.iter().filter(|(_, value)| value.pointer("/metadata/deletionTimestamp").is_none());
+        there.filter_map(|(key, value)| Some((key.clone(), wish(key, value)?))).collect()
+    });
+    // The order of the beginning: the names of machines hang on the uid that a Workspace gets, and a claim that is given may have such a name.
+    wishes.sort_by_key(|(key, _)| key.kind == Kind::Workspace);
+    wishes
 }
 
 /// As a user would write it.
 fn plain(value: &Value) -> Value {
-    let room = value["status"]["allocatable"].clone();
     let mut value = crate::render::canonical(value);
-    let is_node = value["kind"] == Kind::Node.name();
-    if is_node {
-        value["status"] = json!({"capacity": room, "allocatable": room});
-    }
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("finalizers");
         if let Some(found) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
             for ours in
                 [annotations::WORKSPACE_REVISION, annotations::WORKSPACE_HASH, annotations::NODE_CLAIMS_GIVEN_UP]
             {
-                found.remove(ours);
-            }
-        }
-        if is_node && let Some(found) = metadata.get_mut("labels").and_then(Value::as_object_mut) {
-            for ours in [labels::ACCELERATOR, labels::KARPENTER_WORKSPACE_NAME, labels::KARPENTER_WORKSPACE_NAMESPACE] {
                 found.remove(ours);
             }
         }

@@ -160,7 +160,7 @@ fn put(world: &mut World, key: &ObjectKey, body: &Value) -> Option<String> {
         world.later.push((key.clone(), body.clone()));
         return Some(format!("{key} is wished again, and still going away"));
     }
-    world.put(key, body).ok().map(|()| format!("{key} is put"))
+    world.give(key, body).ok().map(|()| format!("{key} is put"))
 }
 
 /// One process more of each kind, without a lease between them.
@@ -184,15 +184,10 @@ fn lose(world: &mut World, kind: Kind) -> Option<String> {
     // A Node of a pool that nobody has taken yet is not lost when it is deleted: its kubelet registers it again, as after `Mishap::Vanish`.
     let is_free = matches!(kind, Kind::NodeClaim | Kind::NodePool | Kind::AgentPool)
         || (kind == Kind::Node && world.ledger.is_none());
-    // One that was brought along comes back (`Upset::Delete`): whoever takes it away for good has other wishes.
-    let is_made = |seen: &Seen| match seen {
-        Seen::Decoded(object) => {
-            Node::of(object).is_none_or(|node| node.spec.as_ref().is_some_and(|spec| spec.provider_id.is_some()))
-        }
-        Seen::Malformed(_) => true,
-    };
-    let has_owner = |seen: &&Seen| seen.metadata().owner_references.is_some() || (is_free && is_made(seen));
-    let mut keys: Vec<ObjectKey> = all.iter().filter(has_owner).map(Seen::key).collect();
+    // What the user gave stays, and a Node of hers comes back (`Upset::Delete`): whoever takes it away for good has other wishes.
+    let is_lost =
+        |seen: &&Seen| (is_free || seen.metadata().owner_references.is_some()) && world.as_given(seen).is_none();
+    let mut keys: Vec<ObjectKey> = all.iter().filter(is_lost).map(Seen::key).collect();
     let dice = world.dice.as_mut()?;
     if keys.is_empty() {
         return None;
@@ -225,24 +220,35 @@ fn evict(world: &mut World) -> Option<String> {
     world.change_status(&key, &status).then(|| format!("{key} is evicted"))
 }
 
-/// Nodes whose kubelet is silent, or speaks again.
+/// Nodes whose kubelet is silent, or speaks again: it says that its Node is ready, or what the user gave as its words.
 pub(super) fn set_nodes(world: &mut World, ready: bool, most: usize) -> Option<String> {
     let nodes = world.cluster().with_store(|store| store.list(Kind::Node, None, &Selector::default()));
     let mut touched = Vec::new();
     for seen in nodes.iter().take(most) {
         let Seen::Decoded(object) = seen else { continue };
         let mut status = Node::of(object).and_then(|node| serde_json::to_value(&node.status).ok()).unwrap_or_default();
-        let Some(condition) = status.pointer_mut("/conditions/0") else { continue };
-        condition["status"] = json!(if ready { "True" } else { "Unknown" });
-        condition["reason"] = json!(if ready { "KubeletReady" } else { "NodeStatusUnknown" });
-        condition["message"] = json!(if ready { "" } else { "Kubelet stopped posting node status." });
+        let Some(condition) = told_of_readiness(&mut status) else { continue };
+        let mut given = world.as_given(seen).and_then(|node| node.get("status")).cloned().unwrap_or_default();
+        match told_of_readiness(&mut given) {
+            Some(words) if ready => *condition = words.take(),
+            _ => {
+                condition["status"] = json!(if ready { "True" } else { "Unknown" });
+                condition["reason"] = json!(if ready { "KubeletReady" } else { "NodeStatusUnknown" });
+                condition["message"] = json!(if ready { "" } else { "Kubelet stopped posting node status." });
+            }
+        }
         condition["lastTransitionTime"] = json!(rfc3339(world.now()));
         if world.change_status(&seen.key(), &status) {
             touched.push(seen.key().name);
         }
     }
-    let state = if ready { "ready" } else { "silent" };
+    let state = if ready { "heard again" } else { "silent" };
     (!touched.is_empty()).then(|| format!("{} {state}", touched.join(", ")))
+}
+
+/// The condition of a Node's status that says whether it is ready; others may stand before it.
+fn told_of_readiness(status: &mut Value) -> Option<&mut Value> {
+    status.get_mut("conditions")?.as_array_mut()?.iter_mut().find(|condition| condition["type"] == "Ready")
 }
 
 /// A stored object that a newer schema does not allow any more.

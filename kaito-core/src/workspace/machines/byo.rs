@@ -47,8 +47,14 @@ impl Provisioner for Byo {
         let lacking = || (survey.usable() == 0).then(|| u32::try_from(workspace.count().max(1)).unwrap_or(1));
         let Some(target) = settled.or_else(lacking) else { return Ok(None) };
         survey.remark().into_iter().for_each(|words| draft.remark("nodes", words));
-        for name in survey.preferred_in_vain(workspace) {
-            draft.remark("not used", format!("resource.preferredNodes: {name} is none of the nodes that can be used"));
+        let in_vain = survey.preferred_in_vain(workspace);
+        if !in_vain.is_empty() {
+            let are = if in_vain.len() == 1 { "is" } else { "are" };
+            let names = in_vain.join(", ");
+            draft.remark(
+                "not used",
+                format!("resource.preferredNodes: {names} {are} none of the nodes that can be used"),
+            );
         }
         let used =
             if draft.may_buy() { survey.fit.iter().take(target as usize).copied().collect() } else { Vec::new() };

@@ -199,10 +199,12 @@ impl<'a> Survey<'a> {
         (self.matching() > 0 && !words.is_empty()).then(|| format!("nodes that are not used: {words}"))
     }
 
-    /// Nodes that the user prefers and that are none of those that can be used.
+    /// Nodes that the user prefers and that are none of those that can be used, each once, by name.
     pub(crate) fn preferred_in_vain<'w>(&self, workspace: &'w Workspace) -> Vec<&'w str> {
         let is_fit = |name: &str| self.fit.iter().any(|node| node.name_any() == name);
-        workspace.resource().preferred_nodes.iter().map(String::as_str).filter(|name| !is_fit(name)).collect()
+        let preferred = workspace.resource().preferred_nodes.iter().map(String::as_str);
+        let in_vain: BTreeSet<&str> = preferred.filter(|name| !name.is_empty() && !is_fit(name)).collect();
+        in_vain.into_iter().collect()
     }
 }
 
