@@ -136,8 +136,8 @@ fn a_label_that_no_machine_to_be_made_can_carry_is_refused_before_one_is_paid_fo
         ("accelerator", "amd", &[&azure], "is nvidia on every machine"),
         ("agentpool", "gpu", &[&azure], "is written by AKS"),
         ("kubernetes.azure.com/agentpool", "gpu", &[&azure], "is written by AKS"),
-        ("kubernetes.azure.com/mode", "user", &[&azure], "keeps kubernetes.azure.com"),
-        ("a.k8s.io/b", "c", &[&azure], "refused by AKS"),
+        ("kubernetes.azure.com/mode", "user", &[&azure], "is refused by AKS, which keeps kubernetes.azure.com"),
+        ("a.k8s.io/b", "c", &[&azure], "is refused by AKS: below"),
     ];
     for (key, value, settings, words) in never {
         for settings in *settings {
