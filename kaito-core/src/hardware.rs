@@ -2,12 +2,12 @@
 
 use crate::units;
 use k8s_openapi::api::core::v1::Node;
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kaito_api::vocabulary::{labels, names};
 use kaito_api::workspace::{MigProfile, MigProfileError, PartitionMode, PartitionSpec};
 use kaito_presets::{ComputeCapability, GpuVendor, Retirement, Sku, mig_family};
 use kube_core::ResourceExt;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// GPUs and disks of one machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,18 +148,37 @@ impl Hardware {
     }
 }
 
-/// The slices that a Node advertises where it has no whole GPU, each profile with its number: `2 × 1g.20gb`.
-pub(crate) fn only_slices(node: &Node) -> Option<Vec<String>> {
-    let room = node.status.as_ref()?.allocatable.as_ref()?;
-    let count = |quantity: &Quantity| units::parse_quantity(&quantity.0).unwrap_or_default() / 1000;
-    let slices: Vec<String> = room
-        .iter()
-        .filter_map(|(resource, quantity)| Some((resource.strip_prefix(names::NVIDIA_MIG_PREFIX)?, count(quantity))))
-        .filter(|(_, count)| *count > 0)
-        .map(|(profile, count)| format!("{count} × {profile}"))
-        .collect();
-    let has_whole = room.get(names::NVIDIA_GPU).map(count).is_some_and(|count| count > 0);
-    (!has_whole && !slices.is_empty()).then_some(slices)
+/// What a Node advertises of its GPUs.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Advertised<'a> {
+    /// Whole ones, or what counts as one.
+    pub(crate) whole: i128,
+    /// Slices by their profile.
+    pub(crate) slices: BTreeMap<&'a str, i128>,
+}
+
+impl<'a> Advertised<'a> {
+    /// What stands in `status.allocatable`; what is there none of is left out.
+    pub(crate) fn of(node: &'a Node) -> Self {
+        let room = node.status.iter().flat_map(|status| status.allocatable.iter().flatten());
+        let mut found = Self::default();
+        for (resource, quantity) in room {
+            let count = units::parse_quantity(&quantity.0).unwrap_or_default() / 1000;
+            match resource.strip_prefix(names::NVIDIA_MIG_PREFIX) {
+                Some(profile) if count > 0 => drop(found.slices.insert(profile, count)),
+                None if resource == names::NVIDIA_GPU => found.whole = count,
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// `8 × whole, 2 × 1g.20gb`; empty where nothing is advertised.
+    pub(crate) fn words(&self) -> String {
+        let whole = (self.whole > 0).then(|| format!("{} × whole", self.whole));
+        let slices = self.slices.iter().map(|(profile, count)| format!("{count} × {profile}"));
+        whole.into_iter().chain(slices).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// Compute capabilities by a word of the product's name (NVIDIA, "CUDA GPU compute capability"), for Nodes that were labelled by hand: feature discovery tells it itself.

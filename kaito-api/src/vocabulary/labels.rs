@@ -119,6 +119,8 @@ pub const GPU_MEMORY: &str = "nvidia.com/gpu.memory";
 pub const COMPUTE_MAJOR: [&str; 2] = ["nvidia.com/gpu.compute.major", "nvidia.com/cuda.compute.major"];
 /// The digit after the dot.
 pub const COMPUTE_MINOR: [&str; 2] = ["nvidia.com/gpu.compute.minor", "nvidia.com/cuda.compute.minor"];
+/// Among how many pods each GPU of a node is shared out (time-slicing, MPS); 1 where it is not. Written by NVIDIA's feature discovery.
+pub const GPU_REPLICAS: &str = "nvidia.com/gpu.replicas";
 /// Layout of GPU slices asked for; written by an administrator.
 pub const MIG_CONFIG: &str = "nvidia.com/mig.config";
 /// Whether slices of GPUs count as GPUs (`single`) or by their profiles (`mixed`); written by NVIDIA's feature discovery.

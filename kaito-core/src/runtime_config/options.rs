@@ -319,7 +319,7 @@ fn unshared(facts: &Facts, group: u32) -> String {
         .map(|group| group.to_string())
         .collect();
     format!(
-        "{group} GPUs cannot share the {} attention heads and {} key-value heads of {}; expected one of {}",
+        "is {group}, and {group} GPUs cannot share the {} attention heads and {} key-value heads of {}; expected one of {}",
         shape.heads,
         shape.kv_heads,
         facts.model.id,

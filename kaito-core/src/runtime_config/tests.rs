@@ -185,6 +185,21 @@ fn groups_of_gpus_are_held_to_the_gpus_that_there_are() {
 }
 
 #[test]
+fn a_group_that_the_heads_of_the_model_are_not_shared_out_over_is_refused() {
+    let four = facts("phi-4", "Standard_NC96ads_A100_v4");
+    let layout = Layout::choose(&four, 1, None);
+    let beyond =
+        |yaml: &str| RuntimeConfig::read(yaml).unwrap().beyond(&layout, &four).map(|finding| finding.to_string());
+    assert_eq!(
+        beyond("vllm: {tensor-parallel-size: 4, data-parallel-size: 1}\n").as_deref(),
+        Some(
+            "line 1: vllm.tensor-parallel-size is 4, and 4 GPUs cannot share the 40 attention heads and 10 key-value heads of microsoft/phi-4; expected one of 1, 2"
+        )
+    );
+    assert_eq!(beyond("vllm: {tensor-parallel-size: 2, data-parallel-size: 2}\n"), None);
+}
+
+#[test]
 fn where_the_file_wins_over_the_operator_is_said() {
     let told =
         [Arg::of("gpu-memory-utilization", "0.84"), Arg::of("load_format", "auto"), Arg::bare("trust-remote-code")];

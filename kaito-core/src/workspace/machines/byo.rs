@@ -47,6 +47,7 @@ impl Provisioner for Byo {
         let lacking = || (survey.usable() == 0).then(|| u32::try_from(workspace.count().max(1)).unwrap_or(1));
         let Some(target) = settled.or_else(lacking) else { return Ok(None) };
         survey.remark().into_iter().for_each(|words| draft.remark("nodes", words));
+        survey.shared().into_iter().for_each(|words| draft.remark("warning", words));
         let in_vain = survey.preferred_in_vain(workspace);
         if !in_vain.is_empty() {
             let are = if in_vain.len() == 1 { "is" } else { "are" };

@@ -5,12 +5,12 @@
 
 use crate::effect::is_dying;
 use crate::failure::{self, Failure, Reason};
-use crate::hardware::{self, Hardware};
+use crate::hardware::{Advertised, Hardware};
 use crate::workspace::LookedMachine;
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::Workspace;
 use kaito_api::vocabulary::labels;
-use kaito_api::workspace::PartitionMode;
+use kaito_api::workspace::{PartitionMode, PartitionSpec};
 use kube_core::ResourceExt;
 use std::collections::BTreeSet;
 
@@ -199,6 +199,17 @@ impl<'a> Survey<'a> {
         (self.matching() > 0 && !words.is_empty()).then(|| format!("nodes that are not used: {words}"))
     }
 
+    /// Nodes that are used and give each of their GPUs to several pods (`time-slicing`, MPS): what a model is laid out for may be taken by others.
+    pub(crate) fn shared(&self) -> Option<String> {
+        let replicas =
+            |node: &Node| node.labels().get(labels::GPU_REPLICAS)?.parse::<u32>().ok().filter(|count| *count > 1);
+        let shared = self.fit.iter().filter_map(|node| Some(format!("{} ({} pods)", node.name_any(), replicas(node)?)));
+        let shared: Vec<String> = shared.take(MOST_NAMED).collect();
+        (!shared.is_empty()).then(|| {
+            format!("nodes that share each GPU out among several pods: {}; a model takes the memory of whole GPUs, and finds none where another has it", shared.join(", "))
+        })
+    }
+
     /// Nodes that the user prefers and that are none of those that can be used, each once, by name.
     pub(crate) fn preferred_in_vain<'w>(&self, workspace: &'w Workspace) -> Vec<&'w str> {
         let is_fit = |name: &str| self.fit.iter().any(|node| node.name_any() == name);
@@ -236,17 +247,28 @@ fn machine(workspace: &Workspace, node: &Node, is_template: bool) -> Result<Opti
     }
     let whole = Hardware::of_node(node).map_err(|why| (Lack::Labels, unnamed(node, &why)))?;
     let part = workspace.resource().partition.as_ref();
-    let asks_for_slice = part.is_some_and(|part| part.mode == PartitionMode::Mig);
-    if let Some(slices) = hardware::only_slices(node).filter(|_| !asks_for_slice) {
-        let why = format!(
-            "has no whole GPU, only slices: {}; name one of them in resource.partition (mode mig, its profile)",
-            slices.join(", ")
-        );
-        return Err((Lack::Part, why));
+    let asked = match part {
+        None => whole,
+        Some(part) => whole.part(part).map_err(|why| (Lack::Part, format!("does not do: {why}")))?,
+    };
+    match not_advertised(node, part) {
+        Some(why) => Err((Lack::Part, why)),
+        None => Ok(Some(asked)),
     }
-    match part {
-        None => Ok(Some(whole)),
-        Some(part) => whole.part(part).map(Some).map_err(|why| (Lack::Part, format!("does not do: {why}"))),
+}
+
+/// Why a Node that advertises GPUs has none as they are asked for: whole ones where all are divided, or a slice where they are not divided so.
+fn not_advertised(node: &Node, part: Option<&PartitionSpec>) -> Option<String> {
+    let there = Advertised::of(node);
+    match part.filter(|part| part.mode == PartitionMode::Mig).map(|part| part.profile.as_str()) {
+        None => (there.whole == 0 && !there.slices.is_empty()).then(|| {
+            let slices = there.words();
+            format!("has no whole GPU, only slices: {slices}; name one of them in resource.partition (mode mig, its profile)")
+        }),
+        Some(profile) => (there != Advertised::default() && !there.slices.contains_key(profile)).then(|| {
+            let has = there.words();
+            format!("has no slice {profile}, but {has}; have its GPUs divided (label {}), or ask for what is there", labels::MIG_CONFIG)
+        }),
     }
 }
 
@@ -408,6 +430,44 @@ mod tests {
         assert_eq!(names(&found), ["c", "a", "b"]);
         assert_eq!(found.preferred_in_vain(&preferring), ["elsewhere"]);
         assert_eq!(names(&Survey::of(&preferring, &nodes, &BTreeSet::from(["b".to_owned()]))), ["b", "c", "a"]);
+    }
+
+    #[test]
+    fn a_slice_that_no_gpu_is_divided_into_is_named_and_so_are_gpus_that_pods_share() {
+        let asked = |resource: Value| {
+            let mut all = json!({"labelSelector": {"matchLabels": {"gpu": "a100"}}});
+            all["partition"] = resource;
+            workspace(&all)
+        };
+        let slice = asked(json!({"mode": "mig", "profile": "3g.40gb"}));
+        for (room, words) in [
+            (
+                json!({"nvidia.com/gpu": "8"}),
+                Some(
+                    "node n has no slice 3g.40gb, but 8 × whole; have its GPUs divided (label nvidia.com/mig.config), or ask for what is there",
+                ),
+            ),
+            (
+                json!({"nvidia.com/gpu": "0", "nvidia.com/mig-1g.20gb": "4"}),
+                Some("node n has no slice 3g.40gb, but 4 × 1g.20gb;"),
+            ),
+            (json!({"nvidia.com/gpu": "7", "nvidia.com/mig-3g.40gb": "2"}), None),
+            (json!({"cpu": "8"}), None),
+        ] {
+            let mut one = node("n", &json!({}));
+            one.status.as_mut().unwrap().allocatable = serde_json::from_value(room.clone()).unwrap();
+            let nodes = [one];
+            let found = survey(&slice, &nodes);
+            assert_eq!(reason(&found), words.map(|_| "PartNotPossible"), "{room}");
+            assert!(found.words().starts_with(words.unwrap_or_default()), "{}", found.words());
+        }
+        let nodes = [
+            node("gpu-1", &json!({"nvidia.com/gpu.replicas": "4"})),
+            node("gpu-2", &json!({"nvidia.com/gpu.replicas": "1"})),
+        ];
+        let told = survey(&a100(), &nodes).shared().unwrap();
+        assert!(told.contains(": gpu-1 (4 pods); "), "{told}");
+        assert_eq!(survey(&a100(), &nodes[1..]).shared(), None);
     }
 
     #[test]
