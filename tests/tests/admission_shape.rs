@@ -19,6 +19,11 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("seed-tuning-phi-3-mini-128k-qlora-filled", "N-6", "as above"),
     ("example-fine-tuning-kaito-workspace-tuning-phi-3-filled", "N-6", "as above"),
     (
+        "ws-sel-in-dupkey-conflict",
+        "W-12",
+        "a label and an expression that ask for two values of one key: no node has both",
+    ),
+    (
         "ws-adapters-emptynames",
         "W-U12c",
         "two adapters without names: each is told that it needs one, not that both are called the same",

@@ -16,6 +16,11 @@ pub const DIFFERENCES: &[(&str, bool, &str)] = &[
         true,
         "needs the ConfigMap, which no cluster shows here; the controller says it before a machine is paid for",
     ),
+    (
+        "ws-sel-in-dupkey-conflict",
+        false,
+        "no node has two values for one key: with nodes that are brought along it would be waited for without end, elsewhere one of the two is dropped",
+    ),
     ("ws-mem-vllm-r1-a10", false, "39 machines where one is asked for: bought only when resource.count says so"),
     ("ws-inf-template-config", true, BESIDE_TEMPLATE),
     ("a1-cfg-default-missing", true, BESIDE_TEMPLATE),
