@@ -12,14 +12,17 @@ pub(super) fn never_carried(case: &Case<'_>) -> Option<String> {
 }
 
 fn objection(case: &Case<'_>, key: &str, value: &str) -> Option<String> {
-    let size = case.new.resource().instance_type.as_str();
-    let of_aks =
-        case.settings.provisioner == NodeProvisioner::AzureGpuProvisioner && case.settings.cloud == Cloud::Azure;
+    let (size, cloud) = (case.new.resource().instance_type.as_str(), case.settings.cloud);
+    // Claims carry the name of the catalogue, however the user spells it.
+    let size = kaito_presets::sku(cloud, size).map_or(size, |sku| sku.name);
+    // Beside Karpenter, nodes that are there count as well.
+    let is_made = case.settings.provisioner == NodeProvisioner::AzureGpuProvisioner;
+    let of_aks = is_made && cloud == Cloud::Azure;
     let is = |has: &str| {
         (value != has).then(|| format!("is {has} on every machine that is made here, not {}", quoted(value)))
     };
     match key {
-        "kubernetes.io/hostname" => {
+        "kubernetes.io/hostname" if is_made => {
             Some("is the name of one node, and the machine is yet to be made; choose by a label of your own".to_owned())
         }
         labels::OS | "beta.kubernetes.io/os" => is("linux"),

@@ -136,13 +136,16 @@ fn layout_args(serving: &Serving<'_>) -> Vec<Arg> {
     if serving.layout.is_data_parallel() {
         args.push(Arg::of("data-parallel-size", data));
     }
+    if pipeline > 1 {
+        args.push(Arg::of("pipeline-parallel-size", pipeline));
+    }
     if nodes > 1 {
-        args.extend([Arg::of("pipeline-parallel-size", pipeline), Arg::of("distributed-executor-backend", "ray")]);
+        args.push(Arg::of("distributed-executor-backend", "ray"));
     }
     let keeps_cache_on_gpu = serving.facts.model.features.kv_offload_disabled
         || serving.layout.is_data_parallel()
         || serving.facts.hardware.is_sliced
-        || nodes > 1;
+        || pipeline > 1;
     if keeps_cache_on_gpu && serving.facts.profile.supports.kv_offload {
         args.push(Arg::of("kaito-kv-cache-cpu-memory-utilization", 0));
     }

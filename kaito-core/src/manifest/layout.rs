@@ -1,6 +1,6 @@
 //! How a model is spread over GPUs.
 
-use crate::sizing::{self, Demand};
+use crate::sizing::{self, Demand, Spread};
 use crate::workspace::{Engine, Facts};
 
 /// Sizes of the parallel groups.
@@ -14,13 +14,13 @@ pub struct Layout {
     pub data: u32,
     /// GPUs that share each layer.
     pub tensor: u32,
-    /// Machines that share the layers.
+    /// Groups that share the layers, one after the other: as many on each machine.
     pub pipeline: u32,
 }
 
 impl Layout {
     /// One machine with several GPUs, each of which could hold the model twice over: a copy on each GPU. Else all GPUs of a machine share each layer, or as many as the heads of the model
-    /// allow ([`sizing::tensor_group`]), and machines share the layers (spec/03 §4.3 rule 11). Unlike there, a copy must leave its GPU room for the KV cache of the context that is asked for: machines are counted as if their GPUs shared it.
+    /// allow ([`Spread`]), and machines share the layers (spec/03 §4.3 rule 11). Unlike there, a copy must leave its GPU room for the KV cache of the context that is asked for: machines are counted as if their GPUs shared it.
     pub fn choose(facts: &Facts, nodes: u32, context: Option<u32>) -> Layout {
         let gpus = facts.hardware.gpu_count.max(1);
         if facts.hardware.is_sliced {
@@ -33,9 +33,17 @@ impl Layout {
             && is_held_by_one_gpu(facts, context)
             && facts.profile.supports.data_parallel
             && facts.engine() == Some(Engine::Vllm);
-        let tensor = if spread { 1 } else { sizing::tensor_group(facts, context) };
-        let data = if nodes == 1 && facts.profile.supports.data_parallel { gpus / tensor } else { 1 };
-        Layout { nodes, gpus_per_node: gpus, data, tensor, pipeline: nodes.max(1) }
+        let whole = Spread::of_machine(facts);
+        let of_copy = || Spread::of_copy(facts, context).filter(|_| nodes == 1 && facts.profile.supports.data_parallel);
+        let Spread { tensor, stages } = if spread {
+            Spread { tensor: 1, stages: 1 }
+        } else if whole.stages > 1 || whole.gpus() < gpus {
+            of_copy().unwrap_or(whole)
+        } else {
+            whole
+        };
+        let data = if stages == 1 && nodes == 1 && facts.profile.supports.data_parallel { gpus / tensor } else { 1 };
+        Layout { nodes, gpus_per_node: gpus, data, tensor, pipeline: nodes.max(1) * stages }
     }
 
     /// Slices of a GPU do not work together: a copy on each, where the server can have several; else one slice is used.
@@ -45,7 +53,12 @@ impl Layout {
         Layout { nodes, gpus_per_node: data, data, tensor: 1, pipeline: nodes.max(1) }
     }
 
-    /// Whether every GPU holds a copy.
+    /// GPUs of a machine that hold the layers of one copy together.
+    pub fn shared_by(&self) -> u32 {
+        self.tensor * (self.pipeline / self.nodes.max(1)).max(1)
+    }
+
+    /// Whether a machine holds several copies.
     pub fn is_data_parallel(&self) -> bool {
         self.data > 1
     }

@@ -8,7 +8,7 @@ mod context;
 mod sharing;
 
 pub use context::{gpu_memory_hundredths, max_model_len};
-pub use sharing::{can_share, tensor_group, unshared};
+pub use sharing::{Spread, can_share, unshared};
 
 use crate::units::{Bytes, GIB};
 use crate::workspace::Facts;

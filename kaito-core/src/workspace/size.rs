@@ -8,7 +8,7 @@ use super::workload;
 use crate::failure::{self, Failure};
 use crate::manifest::Layout;
 use crate::runtime_config::RuntimeConfig;
-use crate::sizing::{self, Demand};
+use crate::sizing::{self, Demand, Spread};
 use crate::snapshot::Unread;
 use crate::units::Bytes;
 use kaito_api::Workspace;
@@ -75,6 +75,12 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
             draft.target = None;
             return Ok(draft.stop(failure));
         }
+        // What runs has read these settings, whatever is thought of them now.
+        Some(Err(failure)) if workload::runs_as_asked(view, draft)? => {
+            draft.remark("warning", failure.cause);
+            let laid = |(facts, nodes): (Facts, u32)| Layout::choose(&facts, nodes, context);
+            draft.room = draft.model().zip(draft.target).map(laid).map(|layout| Room { layout, max_model_len: None });
+        }
         Some(Err(failure)) => draft.failures.push(failure),
     }
     Ok(Flow::Next)
@@ -123,7 +129,7 @@ fn room(facts: &Facts, nodes: u32, context: Option<u32>) -> Result<Room, Failure
     if facts.engine() != Some(Engine::Vllm) {
         return Ok(Room { layout, max_model_len: None });
     }
-    match sizing::max_model_len(facts.profile, &facts.model, &facts.hardware, layout.tensor) {
+    match sizing::max_model_len(facts.profile, &facts.model, &facts.hardware, layout.shared_by()) {
         Ok(max_model_len) => Ok(Room { layout, max_model_len }),
         Err(missing) => {
             Err(too_large(facts, &format!("no memory is left for a context on a GPU; {missing} more are needed")))
@@ -250,9 +256,9 @@ fn for_model(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, St
     if hardware.is_sliced {
         return in_one_slice(facts, context);
     }
-    let group = sizing::tensor_group(facts, context);
-    let unshared = sizing::unshared(facts, group).map(|why| format!("; {why}")).unwrap_or_default();
-    let estimate = sizing::estimate(&Demand::of_group(facts, context, group))
+    let spread = Spread::of_machine(facts);
+    let unshared = sizing::unshared(facts, spread).map(|why| format!("; {why}")).unwrap_or_default();
+    let estimate = sizing::estimate(&Demand::of_group(facts, context, spread.gpus()))
         .map_err(|small| too_large(format!("{small}{unshared}")))?;
     if estimate.nodes > MOST_NODES {
         return Err(too_large(format!("{} GPUs would be needed{unshared}", estimate.gpus)));

@@ -1,6 +1,6 @@
 //! Conditions of a NodeClaim, as Karpenter writes them (spec/05 §1.1): [`ROOT`] holds when all of [`DEPENDENTS`] do. Others stay as they are.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kaito_api::NodeClaim;
 use kaito_api::karpenter::NodeClaimCondition;
@@ -27,6 +27,9 @@ pub const DEPENDENTS: [&str; 3] = [INITIALIZED, LAUNCHED, REGISTERED];
 
 /// The schema's limit on a message, in characters.
 const MESSAGE_LIMIT: usize = 32_768;
+
+/// By how much clocks differ of which none is wrong.
+const SKEW: SignedDuration = SignedDuration::from_mins(90);
 
 /// What one condition shall say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,13 +82,14 @@ pub(super) fn merge(
         }
     }
     for (type_, saying) in said {
-        let now = saying.began.map_or(now, |began| began.max(now));
+        let earliest = saying.began.map_or(now, |began| began.max(now));
         match all.iter_mut().find(|condition| condition.type_ == *type_) {
             Some(condition) => {
                 let since = condition.last_transition_time.take().filter(|_| condition.status == saying.status);
-                *condition = written(type_, saying, since.map_or(now, |time| time.0), generation);
+                let since = since.filter(|time| !is_far_ahead(time.0, now));
+                *condition = written(type_, saying, since.map_or(earliest, |time| time.0), generation);
             }
-            None => all.push(written(type_, saying, now, generation)),
+            None => all.push(written(type_, saying, earliest, generation)),
         }
     }
     let root = root_of(&all);
@@ -95,6 +99,11 @@ pub(super) fn merge(
         before.filter(|before| before.status == root.status).and_then(|before| before.last_transition_time.clone());
     all.push(written(ROOT, &root, since.map_or(now, |time| time.0), generation));
     all
+}
+
+/// Whether a time was written by a clock that was wrong, and not by one that only differs from ours: what waited from it would wait for as long as that clock was ahead.
+pub(super) fn is_far_ahead(time: Timestamp, now: Timestamp) -> bool {
+    now.checked_add(SKEW).is_ok_and(|latest| time > latest)
 }
 
 /// What the root says of the dependents: the offending ones, the newest first.

@@ -1,7 +1,7 @@
 //! Whether a machine may be paid for: only what is read live, in this very look, counts (I7).
 
 use super::managed::{is_managed, label};
-use super::view::{View, pool_key};
+use super::view::{View, is_launched, pool_key};
 use kaito_api::vocabulary::labels;
 use kaito_api::{NodeClaim, Workspace};
 use kaito_core::effect::is_dying;
@@ -38,6 +38,10 @@ pub(super) fn permit(view: &View<'_>) -> Result<Permit, Unread> {
         return Ok(Permit::Stale);
     };
     if claim.metadata.uid != view.claim.metadata.uid || is_dying(&claim.metadata) || !is_managed(claim) {
+        return Ok(Permit::Stale);
+    }
+    // Another process has been here since the cloud was asked: what it said of the pool, and what follows for its Nodes, is of before.
+    if is_launched(claim) {
         return Ok(Permit::Stale);
     }
     // A RAGEngine is not read here: its controller takes its claims back itself.

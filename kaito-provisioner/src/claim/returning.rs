@@ -3,7 +3,7 @@
 //!
 //! The deletion is written down in the condition [`HEALTHY`]: `Unknown` while the pool is not done, `False` since it is. A Node that only is not seen is never given up by this.
 
-use super::conditions::{HEALTHY, Saying};
+use super::conditions::{HEALTHY, Saying, is_far_ahead};
 use super::draft::{Draft, Flow};
 use super::launch::POLL;
 use super::managed::is_held;
@@ -46,7 +46,8 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         return Ok(Flow::Next);
     }
     let Held::Own(pool, _) = view.pool(Freshness::Live)? else { return Ok(Flow::Next) };
-    let since = view.since(HEALTHY);
+    let told_since = view.since(HEALTHY);
+    let since = if is_far_ahead(told_since, view.now()) { view.now() } else { told_since };
     let name = view.claim.node_name().map_or_else(|| "of an earlier claim".to_owned(), str::to_owned);
     if let Some(word) = in_motion(&pool.state) {
         say(view, draft, "Unknown", format!("node {name} was deleted while its agent pool is {word}"), since);

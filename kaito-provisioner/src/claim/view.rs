@@ -120,7 +120,7 @@ impl<'a> View<'a> {
 
     /// Whether it had a machine once. For such a claim none is ever asked for again.
     pub(super) fn was_launched(&self) -> bool {
-        self.claim.is_true(LAUNCHED) || self.provider_id().is_some()
+        is_launched(self.claim)
     }
 
     /// Whether the API server has this very claim now, as far gone as the cache has it: names come back.
@@ -189,6 +189,12 @@ impl<'a> View<'a> {
         let is_it = |node: &&Node| node.spec.as_ref().and_then(|spec| spec.provider_id.as_deref()) == Some(provider_id);
         self.nodes.iter().copied().filter(is_it).collect()
     }
+}
+
+/// Whether a claim had a machine once.
+pub(super) fn is_launched(claim: &NodeClaim) -> bool {
+    let has_machine = claim.status.as_ref().is_some_and(|status| !status.provider_id.is_empty());
+    claim.is_true(LAUNCHED) || has_machine
 }
 
 /// Whether a Node is of the pool of this very claim: by its owner, and before it has one by the time that its pool bears. One that says neither is believed by its name.

@@ -3,6 +3,7 @@
 use super::{MACHINE, NAME, claim, condition, is_going, key, looks, node_is, node_key, running, stage, tried};
 use jiff::SignedDuration;
 use kaito_api::vocabulary::labels::AGENT_POOL;
+use kaito_core::backend::{BackendError, ErrorKind};
 use kaito_core::memory::Right;
 use kaito_core::read::Selector;
 use kaito_core::snapshot::Answer;
@@ -60,6 +61,31 @@ fn a_clock_that_was_an_hour_slow_takes_no_time_from_a_machine_whose_node_is_wait
     cloud.wait(SignedDuration::from_mins(1));
     cloud.look(&ClaimPlanner, &key());
     assert!(is_going(&cloud));
+}
+
+#[test]
+fn a_clock_that_was_far_ahead_keeps_no_machine_without_a_node_for_as_long() {
+    for (moving, done) in [
+        (SignedDuration::from_hours(400), SignedDuration::ZERO),
+        (SignedDuration::ZERO, SignedDuration::from_hours(400)),
+    ] {
+        let mut cloud = running();
+        cloud.pool_is(NAME, "Starting", None);
+        cloud
+            .edit(&node_key(), |value| value["status"]["conditions"] = json!([{"type": "Ready", "status": "Unknown"}]));
+        cloud.delete(&node_key());
+        cloud.wait(moving);
+        cloud.settle(&ClaimPlanner, &key());
+        cloud.wait(done - moving);
+        cloud.pool_is(NAME, "Succeeded", None);
+        cloud.settle(&ClaimPlanner, &key());
+        cloud.wait(-done);
+        cloud.settle(&ClaimPlanner, &key());
+        assert!(!is_going(&cloud), "{moving} {done}");
+        cloud.wait(SignedDuration::from_mins(91));
+        cloud.look(&ClaimPlanner, &key());
+        assert!(is_going(&cloud), "{moving} {done}");
+    }
 }
 
 #[test]
@@ -124,6 +150,32 @@ fn a_cache_that_shows_the_node_of_before_costs_nobody_a_machine() {
     assert!(!is_going(&cloud));
     before.look(&ClaimPlanner, &key());
     assert!(is_going(&before), "so it is where the cache is right");
+}
+
+#[test]
+fn a_process_that_stood_still_takes_no_node_from_the_machine_that_another_has_made_meanwhile() {
+    let labels = ["agentpool", "kubernetes.azure.com/agentpool"].map(|label| (label, NAME));
+    let (claims, nodes) = (Read::object(key()), Read::list(Kind::Node, None, Selector::of(labels)));
+    let pools = [Read::object(pool(NAME)), Read::object(pool(NAME)).live()];
+    let empty = stage();
+    let mut asked = stage();
+    let busy = BackendError::new(ErrorKind::Unavailable, "PreconditionFailed: another request was faster");
+    asked.refusals.push(("create", Kind::AgentPool, busy));
+    asked.look(&ClaimPlanner, &key());
+    assert_eq!(tried(&asked, "create AgentPool"), 1);
+    let mut cloud = running();
+    cloud.cached.insert(claims.clone(), asked.answer(&claims));
+    for read in pools.into_iter().chain([nodes]) {
+        cloud.cached.insert(read.clone(), empty.answer(&read));
+    }
+    // What is told of its deletion would be lost with it.
+    cloud.delete(&node_key());
+    looks(&mut cloud, 3);
+    assert!(cloud.has(&node_key()), "{:?}", cloud.tried);
+    assert_eq!(condition(&cloud, "Launched")[0], "True");
+    cloud.cached.clear();
+    cloud.look(&ClaimPlanner, &key());
+    assert!(is_going(&cloud));
 }
 
 #[test]

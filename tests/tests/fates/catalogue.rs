@@ -265,7 +265,7 @@ fn of_brought_nodes() -> Vec<Injection> {
             .with(&nodes(&[json!({})])),
         Injection::new(&failure::PART_NOT_POSSIBLE, slice("1g.12gb"), "a slice 1g.12gb cannot be had of")
             .with(&nodes(&[json!({})])),
-        Injection::new(&failure::GPUS_PENDING, slice("3g.40gb"), "shows 0 of 1 in nvidia.com/mig-3g.40gb")
+        Injection::new(&failure::PART_NOT_POSSIBLE, slice("3g.40gb"), "node gpu-0 has no slice 3g.40gb, but 1 × whole")
             .with(&nodes(&[json!({})])),
         Injection::new(&failure::MODEL_TOO_LARGE, but(wants(), "/inference/preset/name", json!("phi-4")), "slices do not work together")
             .with(&nodes(&[json!({

@@ -1,5 +1,7 @@
 //! Rules about the nodes.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use validator::ValidationError;
 
@@ -29,9 +31,6 @@ pub(in crate::workspace) fn count(count: i64) -> Result<(), ValidationError> {
     report.end()
 }
 
-const OF_THE_OPERATOR: &str =
-    "belongs to the operator, which writes another value on each machine; use a key of your own";
-
 /// N-4: labels are labels. W-12: expressions can be turned into labels. W-13: something is left when the operator's own keys are taken away, and none of it is what the operator writes itself.
 pub(in crate::workspace) fn label_selector(selector: &LabelSelector) -> Result<(), ValidationError> {
     let mut report = Report::default();
@@ -43,9 +42,11 @@ pub(in crate::workspace) fn label_selector(selector: &LabelSelector) -> Result<(
         } else if let Err(expected) = syntax::label_value(value) {
             report.add("N-4", at, FieldErrorKind::Value, format!("{value:?} {expected}"));
         } else if labels::is_contradicted(key, value) {
-            report.add("W-13", at, FieldErrorKind::Value, OF_THE_OPERATOR);
+            let detail = "belongs to the operator, which writes another value on each machine; use a key of your own";
+            report.add("W-13", at, FieldErrorKind::Value, detail);
         }
     }
+    let mut asked: BTreeMap<&str, &str> = given.clone().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     for (index, expression) in selector.match_expressions.iter().flatten().enumerate() {
         let at = FieldPath::from("matchExpressions").index(index);
         let values = expression.values.as_deref().unwrap_or_default();
@@ -61,14 +62,11 @@ pub(in crate::workspace) fn label_selector(selector: &LabelSelector) -> Result<(
             report.add("N-4", at.clone().key("key"), FieldErrorKind::Value, format!("{:?} {expected}", expression.key));
         }
         match values {
-            [value] if labels::is_contradicted(&expression.key, value) => {
-                report.add("W-13", at.key("key"), FieldErrorKind::Value, OF_THE_OPERATOR);
-            }
-            [value] if given.clone().any(|(key, label)| *key == expression.key && label != value) => {
-                let detail = format!("asks for {value:?}, and matchLabels for another value of {}", expression.key);
-                report.add("W-12", at.key("values").index(0), FieldErrorKind::Value, detail);
-            }
             [value] => {
+                if asked.insert(&expression.key, value).is_some_and(|other| other != value) {
+                    let detail = format!("asks for {value:?}, and another value of {} is asked for", expression.key);
+                    report.add("W-12", at.clone().key("values").index(0), FieldErrorKind::Value, detail);
+                }
                 if let Err(expected) = syntax::label_value(value) {
                     report.add(
                         "N-4",
