@@ -24,15 +24,14 @@ const UNKNOWN: [&str; 4] = [
     "compilation-config.pass_config.fuse_allreduce_rms",
 ];
 
-/// What its parser knows and the image cannot do: it has no templates and no script for more than one machine, and code of a repository is of another release than its libraries.
-const USELESS: [&str; 8] = [
+/// What its parser knows and the image cannot do: it has no templates and no copies beside each other, and code of a repository is of another release than its libraries.
+const USELESS: [&str; 7] = [
     "chat-template",
     "trust-remote-code",
     "config_format",
     "tokenizer_mode",
     "load_format",
     "load-format",
-    "pipeline-parallel-size",
     "data-parallel-size",
 ];
 

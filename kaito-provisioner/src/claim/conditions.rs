@@ -86,7 +86,8 @@ pub(super) fn merge(
         match all.iter_mut().find(|condition| condition.type_ == *type_) {
             Some(condition) => {
                 let since = condition.last_transition_time.take().filter(|_| condition.status == saying.status);
-                let since = since.filter(|time| !is_far_ahead(time.0, now));
+                // Where nothing is waited for, it may stay as it is.
+                let since = since.filter(|time| saying.began.is_none() || !is_far_ahead(time.0, now));
                 *condition = written(type_, saying, since.map_or(earliest, |time| time.0), generation);
             }
             None => all.push(written(type_, saying, earliest, generation)),
