@@ -19,6 +19,9 @@ use kaito_api::vocabulary::{ConditionType, annotations, labels, names};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+/// What is not at rest while it goes away, although nobody may have anything to do for half a minute.
+const GOING: [Kind; 3] = [Kind::Workspace, Kind::NodeClaim, Kind::NodePool];
+
 /// Something that must never be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Violation {
@@ -256,7 +259,7 @@ impl<'a> Judge<'a> {
     pub(super) fn is_content(&self, world: &World) -> bool {
         let states = calm::states(world);
         states.iter().all(|(key, state)| self.calm.states.get(key).is_none_or(|wished| self.is_as_good(wished, state)))
-            && !all(world, Kind::Workspace).iter().any(|seen| is_dying(seen.metadata()))
+            && !GOING.iter().any(|kind| all(world, *kind).iter().any(|seen| is_dying(seen.metadata())))
             && orphans(world, self.calm).is_empty()
             && !calm::is_measured(world)
             && (self.pools.is_none() || pools::amiss(world).is_empty())
