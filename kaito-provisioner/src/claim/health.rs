@@ -6,7 +6,7 @@
 use super::conditions::{HEALTHY, Saying};
 use super::draft::{Draft, Flow};
 use super::managed::{is_held, is_managed_node};
-use super::view::{Held, View, in_motion, ready};
+use super::view::{Held, View, in_motion, is_of, nodes_of, ready};
 use super::waits::{self, Wait, Waiting};
 use super::{keep, lost, returning};
 use jiff::{SignedDuration, Timestamp};
@@ -65,6 +65,11 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         }
         return Ok(Flow::Next);
     }
+    if is_another_well(view, name)? {
+        let words = format!("node {name} is not ready, and another of agent pool {} is", view.name());
+        keep(view, draft, &waits::POOL_BUSY, words, since);
+        return Ok(Flow::Next);
+    }
     if let Some(coming) = coming(view) {
         keep(view, draft, &waits::NODE_COMING, format!("node {name} is not ready"), coming);
         if now < coming.saturating_add(TOLERATED).unwrap_or(coming) {
@@ -98,6 +103,13 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     }
     lost::delete(view, draft, format!("node {name} is not ready for {} minutes", TOLERATED.as_mins()));
     Ok(Flow::Stop)
+}
+
+/// Whether the API server has another Node of the claim that is ready: of the two machines of an upgrade one goes when the pool is done, and not in that very moment.
+fn is_another_well(view: &View<'_>, name: &str) -> Result<bool, Unread> {
+    let nodes = view.snapshot.list::<Node>(None, nodes_of(view.name()), Freshness::Live)?;
+    let is_well = |node: &&&Node| !is_dying(&node.metadata) && ready(node).0 == "True" && is_of(node, view.claim);
+    Ok(nodes.items.iter().filter(is_well).any(|node| node.metadata.name.as_deref() != Some(name)))
 }
 
 /// Says why the machine of a Node that is not ready is kept, the name of the wait being the reason. `False` once it is the Node's own fault, so that the condition's transition says since when.

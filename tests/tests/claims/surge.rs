@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use kaito_core::backend::{BackendError, ErrorKind};
 use kaito_provisioner::ClaimPlanner;
 use kaito_tests::cloud_by_hand::pool;
+use serde_json::json;
 
 const OTHER: &str = "azure:///machine/1";
 
@@ -35,6 +36,28 @@ fn a_node_that_goes_while_another_of_its_pool_stays_is_let_go_and_the_other_take
         assert_eq!(condition(&cloud, "Ready")[0], "True", "{told}");
         assert_eq!(tried(&cloud, "delete"), 0, "{told}");
     }
+}
+
+#[test]
+fn a_node_that_is_silent_while_another_of_its_pool_is_well_is_decided_on_when_one_of_the_two_is_gone() {
+    let mut cloud = running();
+    let surge = cloud.node_joins("n2", NAME, OTHER);
+    cloud.settle(&ClaimPlanner, &key());
+    node_is(&mut cloud, &node_key(), "Unknown");
+    for _ in 0..3 {
+        cloud.wait(SignedDuration::from_mins(11));
+        cloud.look(&ClaimPlanner, &key());
+    }
+    assert!(!is_going(&cloud));
+    let [_, reason, message] = condition(&cloud, "NodeHealthy");
+    assert!(reason == "PoolBusy" && message.contains("and another of agent pool"), "{reason}: {message}");
+    cloud.edit(&surge, |value| value["metadata"]["finalizers"] = json!([]));
+    cloud.delete(&surge);
+    cloud.look(&ClaimPlanner, &key());
+    assert!(!is_going(&cloud), "it has its time again");
+    cloud.wait(SignedDuration::from_mins(11));
+    cloud.look(&ClaimPlanner, &key());
+    assert!(is_going(&cloud));
 }
 
 #[test]
