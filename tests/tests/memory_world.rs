@@ -9,7 +9,7 @@ use kaito_core::snapshot::Answer;
 use kaito_core::{Kind, ObjectKey, Read, Settings, WorkspacePlanner, driver, manifest, render};
 use kaito_tests::manifests;
 use kaito_tests::stage::{MemoryStage, Stage, condition, is_true, state};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 fn stage() -> MemoryStage {
@@ -75,7 +75,7 @@ fn weights_that_lie_on_the_node_are_read_there_by_every_runtime_and_none_are_bro
 }
 
 /// The set that a Workspace `w` comes to.
-fn pods_of(manifest: &serde_json::Value) -> serde_json::Value {
+fn pods_of(manifest: &Value) -> Value {
     let mut stage = stage();
     stage.put(manifest);
     (&mut stage as &mut dyn Stage).until_ready("w");
@@ -86,12 +86,11 @@ fn pods_of(manifest: &serde_json::Value) -> serde_json::Value {
 #[test]
 fn a_set_that_is_taken_over_learns_its_settings_without_a_restart_and_follows_the_next_edit() {
     const DIGEST: &str = "kaito.sh/inference-config-digest";
-    let settings = |yaml: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "my-settings"}, "data": {"inference_config.yaml": yaml}});
     let mut manifest = manifests::phi_4_mini("phi");
     manifest["inference"]["config"] = json!("my-settings");
     for remembered in [json!(null), json!("v0.made-in-another-way")] {
         let mut stage = stage();
-        stage.put(&settings("vllm: {max-model-len: 4096}\n"));
+        stage.put(&yaml("vllm: {max-model-len: 4096}\n"));
         stage.put(&manifest);
         (&mut stage as &mut dyn Stage).until_ready("phi");
         let before = stage.get(Kind::StatefulSet, "phi").unwrap()["spec"].clone();
@@ -104,7 +103,7 @@ fn a_set_that_is_taken_over_learns_its_settings_without_a_restart_and_follows_th
         });
         (&mut stage as &mut dyn Stage).expect_quiet();
         assert_eq!((stage.get(Kind::StatefulSet, "phi").unwrap()["spec"].clone(), uid(&stage)), (before, pod.clone()));
-        stage.put(&settings("vllm: {max-model-len: 2048}\n"));
+        stage.put(&yaml("vllm: {max-model-len: 2048}\n"));
         (&mut stage as &mut dyn Stage).until("another pod", &|stage| {
             stage.get(Kind::Pod, "phi-0").is_some_and(|now| now["metadata"]["uid"] != pod)
         });
@@ -136,9 +135,12 @@ fn is_left_alone(world: &mut dyn Stage, name: &str, reason: &str, words: &str, e
 }
 
 /// Settings that name a context of so many tokens.
-fn length(tokens: u32) -> serde_json::Value {
-    let yaml = format!("vllm: {{max-model-len: {tokens}}}\n");
-    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "my-settings"}, "data": {"inference_config.yaml": yaml}})
+fn length(tokens: u32) -> Value {
+    yaml(&format!("vllm: {{max-model-len: {tokens}}}\n"))
+}
+
+fn yaml(settings: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "my-settings"}, "data": {"inference_config.yaml": settings}})
 }
 
 /// A model that is served with settings of its own.
@@ -193,20 +195,24 @@ fn a_model_that_takes_more_machines_than_there_are_takes_the_place_of_none_that_
     assert_eq!(world.get(Kind::StatefulSet, "phi"), before);
 }
 
-/// A set of the Go operator with a length that its server took.
+/// A set of the Go operator with a length that its server took, or with groups that somebody has laid over more machines by hand.
 #[test]
 fn a_model_that_runs_as_it_is_asked_for_is_not_stopped_by_a_formula_that_says_it_cannot() {
-    let mut stage = stage_with_settings();
-    (&mut stage as &mut dyn Stage).until_ready("phi");
-    stage.put(&length(131_072));
-    stage.patch(
-        Kind::StatefulSet,
-        "phi",
-        &json!({"metadata": {"annotations": {"kaito.sh/inference-config-digest": null}}}),
-    );
-    stage.pass_time();
-    (&mut stage as &mut dyn Stage).until_ready("phi");
-    (&mut stage as &mut dyn Stage).expect_quiet();
+    for settings in [length(131_072), yaml("vllm: {tensor-parallel-size: 2}\n")] {
+        let mut stage = stage_with_settings();
+        (&mut stage as &mut dyn Stage).until_ready("phi");
+        let pod = stage.get(Kind::Pod, "phi-0").unwrap();
+        stage.put(&settings);
+        stage.patch(
+            Kind::StatefulSet,
+            "phi",
+            &json!({"metadata": {"annotations": {"kaito.sh/inference-config-digest": null}}}),
+        );
+        stage.pass_time();
+        (&mut stage as &mut dyn Stage).until_ready("phi");
+        (&mut stage as &mut dyn Stage).expect_quiet();
+        assert_eq!(stage.get(Kind::Pod, "phi-0").unwrap()["metadata"]["uid"], pod["metadata"]["uid"]);
+    }
 }
 
 #[test]

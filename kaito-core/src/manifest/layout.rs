@@ -26,24 +26,18 @@ impl Layout {
         if facts.hardware.is_sliced {
             return Self::in_slices(facts, nodes, gpus);
         }
-        let copies = facts.model.weights_bytes.saturating_mul(u64::from(gpus) * 2) < facts.hardware.gpu_memory_bytes;
-        let spread = nodes == 1
-            && gpus > 1
-            && copies
-            && is_held_by_one_gpu(facts, context)
-            && facts.profile.supports.data_parallel
-            && facts.engine() == Some(Engine::Vllm);
         let whole = Spread::of_machine(facts);
-        let of_copy = || Spread::of_copy(facts, context).filter(|_| nodes == 1 && facts.profile.supports.data_parallel);
-        let Spread { tensor, stages } = if spread {
-            Spread { tensor: 1, stages: 1 }
-        } else if whole.stages > 1 || whole.gpus() < gpus {
-            of_copy().unwrap_or(whole)
+        let may_copy = nodes == 1 && facts.profile.supports.data_parallel && facts.engine() == Some(Engine::Vllm);
+        let twice = facts.model.weights_bytes.saturating_mul(u64::from(gpus) * 2) < facts.hardware.gpu_memory_bytes;
+        let spread = if may_copy && twice && is_held_by_one_gpu(facts, context) {
+            Spread::ONE
+        } else if may_copy && whole.stages > 1 {
+            Spread::of_copy(facts, context).unwrap_or(whole)
         } else {
             whole
         };
-        let data = if stages == 1 && nodes == 1 && facts.profile.supports.data_parallel { gpus / tensor } else { 1 };
-        Layout { nodes, gpus_per_node: gpus, data, tensor, pipeline: nodes.max(1) * stages }
+        let Spread { tensor, stages } = spread;
+        Layout { nodes, gpus_per_node: gpus, data: gpus / spread.gpus(), tensor, pipeline: nodes.max(1) * stages }
     }
 
     /// Slices of a GPU do not work together: a copy on each, where the server can have several; else one slice is used.

@@ -311,6 +311,18 @@ pub(super) fn beside(settings: &[Setting], facts: &Facts, judged: &mut Judged) {
     }
 }
 
+/// The last of the settings that gives an option, as the server reads it.
+fn last<'a>(settings: &'a [Setting], option: &str, facts: &Facts) -> Option<&'a Setting> {
+    settings.iter().rfind(|setting| known(&setting.name(), facts).is_some_and(|known| known.name == option))
+}
+
+/// A group that the heads of the model are not shared out over: the server ends with an assertion.
+fn beyond_heads(settings: &[Setting], facts: &Facts) -> Option<Finding> {
+    let setting = last(settings, "tensor-parallel-size", facts)?;
+    let group = setting.text().parse().ok()?;
+    (!sizing::can_share(&facts.model.shape, group)).then(|| setting.finding(unshared(facts, group)))
+}
+
 /// Why GPUs cannot share the layers of a model, and how many can.
 fn unshared(facts: &Facts, group: u32) -> String {
     let shape = &facts.model.shape;
@@ -329,6 +341,9 @@ fn unshared(facts: &Facts, group: u32) -> String {
 
 /// The groups that the user sizes, and the operator's where the user says nothing, against the GPUs that there are.
 pub(super) fn beyond(settings: &[Setting], layout: &Layout, facts: &Facts) -> Option<Finding> {
+    if let Some(finding) = beyond_heads(settings, facts) {
+        return Some(finding);
+    }
     let chosen = [
         ("tensor-parallel-size", layout.tensor),
         ("pipeline-parallel-size", layout.pipeline),
@@ -338,15 +353,8 @@ pub(super) fn beyond(settings: &[Setting], layout: &Layout, facts: &Facts) -> Op
     let mut factors = Vec::new();
     let mut needed = 1_u64;
     for (option, ours) in chosen {
-        let said =
-            settings.iter().rfind(|setting| known(&setting.name(), facts).is_some_and(|known| known.name == option));
+        let said = last(settings, option, facts);
         let number = said.and_then(|setting| setting.text().parse::<u64>().ok());
-        if let Some((setting, group)) = said.zip(number.and_then(|number| u32::try_from(number).ok()))
-            && option == "tensor-parallel-size"
-            && !sizing::can_share(&facts.model.shape, group)
-        {
-            return Some(setting.finding(unshared(facts, group)));
-        }
         asks = asks.or(said.filter(|_| number.is_some()));
         let size = number.unwrap_or(u64::from(ours));
         needed = needed.saturating_mul(size);

@@ -167,12 +167,15 @@ fn what_stands_beside_the_section_is_told_where_nobody_reads_it() {
     assert!(told(&on_a100(&format!("vllm:\n{many}")).warnings).ends_with("; and 3 more"));
 }
 
+fn beyond(yaml: &str, layout: &Layout, facts: &Facts) -> Option<String> {
+    RuntimeConfig::read(yaml).unwrap().beyond(layout, facts).map(|finding| finding.to_string())
+}
+
 #[test]
 fn groups_of_gpus_are_held_to_the_gpus_that_there_are() {
     let pair = facts("phi-4-mini-instruct", "Standard_NC48ads_A100_v4");
     let layout = Layout::choose(&pair, 1, None);
-    let beyond =
-        |yaml: &str| RuntimeConfig::read(yaml).unwrap().beyond(&layout, &pair).map(|finding| finding.to_string());
+    let beyond = |yaml: &str| beyond(yaml, &layout, &pair);
     assert_eq!(layout.data, 2);
     assert_eq!(
         beyond("vllm:\n  tensor-parallel-size: 2\n").as_deref(),
@@ -188,8 +191,7 @@ fn groups_of_gpus_are_held_to_the_gpus_that_there_are() {
 fn a_group_that_the_heads_of_the_model_are_not_shared_out_over_is_refused() {
     let four = facts("phi-4", "Standard_NC96ads_A100_v4");
     let layout = Layout::choose(&four, 1, None);
-    let beyond =
-        |yaml: &str| RuntimeConfig::read(yaml).unwrap().beyond(&layout, &four).map(|finding| finding.to_string());
+    let beyond = |yaml: &str| beyond(yaml, &layout, &four);
     assert_eq!(
         beyond("vllm: {tensor-parallel-size: 4, data-parallel-size: 1}\n").as_deref(),
         Some(

@@ -22,41 +22,38 @@ pub struct Spread {
 }
 
 impl Spread {
+    /// A copy on one GPU.
+    pub const ONE: Self = Self { tensor: 1, stages: 1 };
+
     /// GPUs that hold a copy together.
     pub fn gpus(self) -> u32 {
         self.tensor * self.stages
     }
 
-    /// Over all GPUs of a machine: they share each layer where the heads allow it, else as many as may while the fewest are left over.
+    /// Over all GPUs of a machine: in one group that shares each layer, where the heads allow it, else in as few as they allow.
     pub fn of_machine(facts: &Facts) -> Self {
-        let gpus = facts.hardware.gpu_count.max(1);
-        let shape = &facts.model.shape;
-        let may = |tensor: &u32| is_usual(*tensor, gpus) && can_share(shape, *tensor);
-        if facts.engine() != Some(Engine::Vllm) || can_share(shape, gpus) {
-            return Self { tensor: gpus, stages: 1 };
-        }
-        let all = (1..gpus).filter(may).map(|tensor| Self { tensor, stages: gpus / tensor });
-        all.max_by_key(|spread| (spread.gpus(), spread.tensor)).unwrap_or(Self { tensor: 1, stages: gpus })
+        let tensor = groups(facts).next().unwrap_or(1);
+        Self { tensor, stages: facts.hardware.gpu_count.max(1) / tensor }
     }
 
-    /// Over the most GPUs that may share its layers, hold it, and leave none over for as many copies more; `None` where there are none.
+    /// Over the largest group that shares each layer and holds a copy, so that every group of a machine has one; `None` where no group holds it.
     pub fn of_copy(facts: &Facts, context: Option<u32>) -> Option<Self> {
-        let gpus = facts.hardware.gpu_count.max(1);
-        let holds = |tensor: u32| estimate(&Demand::of_group(facts, context, tensor)).is_ok_and(|of| of.nodes == 1);
-        let may = |tensor: &u32| gpus.is_multiple_of(*tensor) && can_share(&facts.model.shape, *tensor);
-        (1..gpus).rev().filter(may).find(|tensor| holds(*tensor)).map(|tensor| Self { tensor, stages: 1 })
+        let holds = |tensor: &u32| estimate(&Demand::of_group(facts, context, *tensor)).is_ok_and(|of| of.nodes == 1);
+        groups(facts).find(holds).map(|tensor| Self { tensor, stages: 1 })
     }
 }
 
-/// Groups that are neither whole parts of a machine nor powers of two, the other sizes of a model seldom allow.
-fn is_usual(tensor: u32, gpus: u32) -> bool {
-    gpus.is_multiple_of(tensor) || tensor.is_power_of_two()
+/// The sizes of groups that a machine divides into and that may share the layers, the largest first. Only vLLM minds the heads.
+fn groups(facts: &Facts) -> impl Iterator<Item = u32> {
+    let (gpus, shape) = (facts.hardware.gpu_count.max(1), facts.model.shape);
+    let minds = facts.engine() == Some(Engine::Vllm);
+    (1..=gpus).rev().filter(move |tensor| gpus.is_multiple_of(*tensor) && (!minds || can_share(&shape, *tensor)))
 }
 
 /// Why not all GPUs of a machine share each layer; `None` where they do.
-pub fn unshared(facts: &Facts, spread: Spread) -> Option<String> {
+pub fn unshared(facts: &Facts) -> Option<String> {
     let Shape { heads, kv_heads, .. } = facts.model.shape;
-    let (gpus, tensor) = (facts.hardware.gpu_count, spread.tensor);
+    let (gpus, tensor) = (facts.hardware.gpu_count, Spread::of_machine(facts).tensor);
     (tensor < gpus).then(|| {
         format!("each layer is shared by {tensor} of the {gpus} GPUs, for {heads} attention heads and {kv_heads} key-value heads are not shared out over {gpus}")
     })

@@ -8,7 +8,7 @@ use super::workload;
 use crate::failure::{self, Failure};
 use crate::manifest::Layout;
 use crate::runtime_config::RuntimeConfig;
-use crate::sizing::{self, Demand, Spread};
+use crate::sizing::{self, Demand};
 use crate::snapshot::Unread;
 use crate::units::Bytes;
 use kaito_api::Workspace;
@@ -63,9 +63,13 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         (None, Ok(None)) => draft.target = None,
         (None, Err(failure)) => return Ok(draft.stop(failure)),
     }
-    let room = draft.model().zip(draft.target).map(|(facts, nodes)| {
-        let room = room(&facts, nodes, context)?;
-        config::beyond(view, draft, &room.layout, &facts).map_or(Ok(room), Err)
+    let laid = draft.model().zip(draft.target).map(|(facts, nodes)| {
+        let layout = Layout::choose(&facts, nodes, context);
+        (facts, layout)
+    });
+    let room = laid.as_ref().map(|(facts, layout)| {
+        let room = room(facts, *layout)?;
+        config::beyond(view, draft, layout, facts).map_or(Ok(room), Err)
     });
     match room {
         None => {}
@@ -78,8 +82,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         // What runs has read these settings, whatever is thought of them now.
         Some(Err(failure)) if workload::runs_as_asked(view, draft)? => {
             draft.remark("warning", failure.cause);
-            let laid = |(facts, nodes): (Facts, u32)| Layout::choose(&facts, nodes, context);
-            draft.room = draft.model().zip(draft.target).map(laid).map(|layout| Room { layout, max_model_len: None });
+            draft.room = laid.map(|(_, layout)| Room { layout, max_model_len: None });
         }
         Some(Err(failure)) => draft.failures.push(failure),
     }
@@ -123,9 +126,8 @@ fn too_few(facts: &Facts, nodes: u32, settled: u32) -> Option<Failure> {
     })
 }
 
-/// How a model lies on so many machines, if it leaves room for a context there. Only vLLM is told how long one may be.
-fn room(facts: &Facts, nodes: u32, context: Option<u32>) -> Result<Room, Failure> {
-    let layout = Layout::choose(facts, nodes, context);
+/// What a layout leaves room for, if it is a context. Only vLLM is told how long one may be.
+fn room(facts: &Facts, layout: Layout) -> Result<Room, Failure> {
     if facts.engine() != Some(Engine::Vllm) {
         return Ok(Room { layout, max_model_len: None });
     }
@@ -195,7 +197,7 @@ fn is_decided_elsewhere(workspace: &Workspace, facts: &Facts) -> bool {
 fn lay(workspace: &Workspace, facts: &Facts, context: Option<u32>) -> Result<Room, Failure> {
     let asked = asked(workspace);
     let (nodes, _) = for_model(facts, context, asked)?;
-    too_many(facts, nodes, asked).map_or_else(|| room(facts, nodes, context), Err)
+    too_many(facts, nodes, asked).map_or_else(|| room(facts, Layout::choose(facts, nodes, context)), Err)
 }
 
 /// The same, where the settings of the runtime are known: why the model cannot be served with them.
@@ -256,10 +258,9 @@ fn for_model(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, St
     if hardware.is_sliced {
         return in_one_slice(facts, context);
     }
-    let spread = Spread::of_machine(facts);
-    let unshared = sizing::unshared(facts, spread).map(|why| format!("; {why}")).unwrap_or_default();
-    let estimate = sizing::estimate(&Demand::of_group(facts, context, spread.gpus()))
-        .map_err(|small| too_large(format!("{small}{unshared}")))?;
+    let unshared = sizing::unshared(facts).map(|why| format!("; {why}")).unwrap_or_default();
+    let estimate =
+        sizing::estimate(&Demand::of(facts, context)).map_err(|small| too_large(format!("{small}{unshared}")))?;
     if estimate.nodes > MOST_NODES {
         return Err(too_large(format!("{} GPUs would be needed{unshared}", estimate.gpus)));
     }
@@ -351,7 +352,7 @@ mod tests {
                 if for_model(&facts, None, 1).is_err() {
                     continue;
                 }
-                let found = room(&facts, 1, None).map(|room| room.max_model_len);
+                let found = room(&facts, Layout::choose(&facts, 1, None)).map(|room| room.max_model_len);
                 assert_eq!(found, Ok(None), "{} on {}", model.id, facts.hardware.name);
                 let of_vllm =
                     sizing::max_model_len(facts.profile, &facts.model, &facts.hardware, facts.hardware.gpu_count);

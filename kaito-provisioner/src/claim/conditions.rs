@@ -42,14 +42,18 @@ pub(super) struct Saying {
 }
 
 impl Saying {
+    pub(super) fn new(status: &'static str, reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { status, reason: reason.into(), message: message.into(), began: None }
+    }
+
     /// It holds.
     pub(super) fn yes(condition: &str) -> Self {
-        Self { status: "True", reason: condition.to_owned(), message: String::new(), began: None }
+        Self::new("True", condition, "")
     }
 
     /// It is not known yet.
     pub(super) fn not_yet(reason: &str, message: impl Into<String>) -> Self {
-        Self { status: "Unknown", reason: reason.to_owned(), message: message.into(), began: None }
+        Self::new("Unknown", reason, message)
     }
 
     fn awaited() -> Self {
@@ -120,7 +124,7 @@ fn root_of(all: &[NodeClaimCondition]) -> Saying {
     if offending.is_empty() {
         Saying::yes(ROOT)
     } else if offending.iter().any(|condition| condition.status == "False") {
-        Saying { status: "False", reason: "UnhealthyDependents".to_owned(), message, began: None }
+        Saying::new("False", "UnhealthyDependents", message)
     } else {
         Saying::not_yet("ReconcilingDependents", message)
     }
@@ -192,8 +196,7 @@ mod tests {
     fn the_root_is_as_bad_as_the_worst_and_tells_the_newest_first() {
         let launched = after(&[], &[(LAUNCHED, Saying::yes(LAUNCHED))], 5);
         assert_eq!(told(&launched)[3], "5 Ready Unknown ReconcilingDependents Initialized=Unknown, Registered=Unknown");
-        let two =
-            Saying { status: "False", reason: "MultipleNodesFound".to_owned(), message: String::new(), began: None };
+        let two = Saying::new("False", "MultipleNodesFound", "");
         let refused = after(&launched, &[(REGISTERED, two)], 7);
         assert_eq!(told(&refused)[3], "7 Ready False UnhealthyDependents Registered=False, Initialized=Unknown");
         let all = DEPENDENTS.map(|type_| (type_, Saying::yes(type_)));

@@ -45,7 +45,7 @@ pub(super) fn tell(
 /// The condition itself.
 pub(super) fn say(view: &View<'_>, draft: &mut Draft, status: &'static str, wait: Waiting) {
     let message = wait.message(view.now());
-    draft.say(HEALTHY, Saying { status, reason: wait.row.name.to_owned(), message, began: Some(wait.since) });
+    draft.say(HEALTHY, Saying { began: Some(wait.since), ..Saying::new(status, wait.row.name, message) });
     draft.plan.wake = draft.plan.wake.or_earlier(wait.wake(view.now()));
     draft.waits.push(wait);
 }

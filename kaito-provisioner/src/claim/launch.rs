@@ -330,7 +330,7 @@ fn tell(view: &View<'_>, draft: &mut Draft, record: &Record, failure: &Failure, 
         let status = if rests { "False" } else { launched.status };
         draft.fail(failure);
         warn(view, draft, &launched.reason, &message);
-        draft.say(LAUNCHED, Saying { status, reason: launched.reason, message, began: None });
+        draft.say(LAUNCHED, Saying::new(status, launched.reason, message));
     }
     draft.waits.extend(wait);
 }
@@ -348,7 +348,7 @@ fn asking_again(class: ErrorClass) -> Option<&'static Wait> {
 fn refuse(view: &View<'_>, draft: &mut Draft, reason: &str, message: String) {
     warn(view, draft, reason, &message);
     draft.failed.get_or_insert(ErrorClass::Invalid.label());
-    draft.say(LAUNCHED, Saying { status: "False", reason: reason.to_owned(), message, began: None });
+    draft.say(LAUNCHED, Saying::new("False", reason, message));
 }
 
 /// An event, the first time.

@@ -40,10 +40,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         _ => {
             // Looked at again when one of them goes (S5-B25).
             let message = "Invariant violated, matched multiple nodes".to_owned();
-            draft.say(
-                REGISTERED,
-                Saying { status: "False", reason: "MultipleNodesFound".to_owned(), message, began: None },
-            );
+            draft.say(REGISTERED, Saying::new("False", "MultipleNodesFound", message));
             draft.failed = Some("multiple_nodes");
             Ok(Flow::Stop)
         }

@@ -69,7 +69,7 @@ fn tell_refusal(view: &View<'_>, draft: &mut Draft, asked: Timestamp) {
     draft.wait(view, wait);
     if view.claim.is_true(INSTANCE_TERMINATING) {
         let reason = INSTANCE_TERMINATING.to_owned();
-        draft.say(INSTANCE_TERMINATING, Saying { status: "True", reason, message, began: None });
+        draft.say(INSTANCE_TERMINATING, Saying::new("True", reason, message));
     }
     draft.released = false;
 }
@@ -169,7 +169,7 @@ fn going(view: &View<'_>, draft: &mut Draft, what: &str, asked: Timestamp) {
     let message = wait.message(view.now());
     draft.wait(view, wait);
     let reason = INSTANCE_TERMINATING.to_owned();
-    draft.say(INSTANCE_TERMINATING, Saying { status: "True", reason, message, began: None });
+    draft.say(INSTANCE_TERMINATING, Saying::new("True", reason, message));
     draft.look_again(POLL);
 }
 

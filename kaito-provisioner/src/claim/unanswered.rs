@@ -31,7 +31,7 @@ pub(super) fn plan(view: &View<'_>, read: &Read, error: &BackendError) -> Plan {
     }
     // That a machine is being given back stays true.
     let status = said.map_or("Unknown", |said| if said.status == "True" && on != HEALTHY { "True" } else { "Unknown" });
-    draft.say(on, Saying { status, reason: READ_REFUSED.name.to_owned(), message, began: None });
+    draft.say(on, Saying::new(status, READ_REFUSED.name, message));
     draft.waits.push(wait);
     status::finish(view, draft)
 }

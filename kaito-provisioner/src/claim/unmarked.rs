@@ -40,7 +40,7 @@ pub(super) fn wait(view: &View<'_>, draft: &mut Draft, pool: &PoolSeen, asked: T
     let message = wait.message(view.now());
     draft.wait(view, wait);
     let reason = INSTANCE_TERMINATING.to_owned();
-    draft.say(INSTANCE_TERMINATING, Saying { status: "True", reason, message, began: None });
+    draft.say(INSTANCE_TERMINATING, Saying::new("True", reason, message));
     draft.look_again(PATIENT);
     Ok(())
 }

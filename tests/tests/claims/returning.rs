@@ -12,15 +12,37 @@ use kaito_provisioner::ClaimPlanner;
 use kaito_tests::cloud_by_hand::{CloudByHand, pool};
 use serde_json::json;
 
-/// A cloud in which somebody has deleted a silent Node while its pool is started.
-fn deleted_while_starting() -> CloudByHand {
+/// A cloud in which somebody deletes a silent Node while its pool is started.
+fn silent_and_deleted() -> CloudByHand {
     let mut cloud = running();
     cloud.pool_is(NAME, "Starting", None);
-    cloud.edit(&node_key(), |value| value["status"]["conditions"] = json!([{"type": "Ready", "status": "Unknown"}]));
+    node_is(&mut cloud, &node_key(), "Unknown");
     cloud.delete(&node_key());
+    cloud
+}
+
+/// The same, when that Node is gone.
+fn deleted_while_starting() -> CloudByHand {
+    let mut cloud = silent_and_deleted();
     cloud.settle(&ClaimPlanner, &key());
     assert!(!cloud.has(&node_key()));
     cloud
+}
+
+/// From the moment at which its pool is well, a machine has 90 minutes to register its Node.
+fn is_replaced_in_time(cloud: &mut CloudByHand) {
+    cloud.pool_is(NAME, "Succeeded", None);
+    cloud.settle(&ClaimPlanner, &key());
+    goes_in_time(cloud);
+}
+
+fn goes_in_time(cloud: &mut CloudByHand) {
+    cloud.wait(SignedDuration::from_mins(89));
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!is_going(cloud));
+    cloud.wait(SignedDuration::from_mins(1));
+    cloud.look(&ClaimPlanner, &key());
+    assert!(is_going(cloud));
 }
 
 #[test]
@@ -32,22 +54,12 @@ fn a_node_that_was_deleted_while_its_pool_was_started_and_never_comes_back_takes
     cloud.wait(SignedDuration::from_hours(30));
     cloud.settle(&ClaimPlanner, &key());
     assert!(!is_going(&cloud), "nothing is decided while its pool is started");
-    cloud.pool_is(NAME, "Succeeded", None);
-    cloud.settle(&ClaimPlanner, &key());
-    cloud.wait(SignedDuration::from_mins(89));
-    cloud.settle(&ClaimPlanner, &key());
-    assert!(!is_going(&cloud));
-    cloud.wait(SignedDuration::from_mins(1));
-    cloud.look(&ClaimPlanner, &key());
-    assert!(is_going(&cloud));
+    is_replaced_in_time(&mut cloud);
 }
 
 #[test]
 fn a_clock_that_was_an_hour_slow_takes_no_time_from_a_machine_whose_node_is_waited_for() {
-    let mut cloud = running();
-    cloud.pool_is(NAME, "Starting", None);
-    cloud.edit(&node_key(), |value| value["status"]["conditions"] = json!([{"type": "Ready", "status": "Unknown"}]));
-    cloud.delete(&node_key());
+    let mut cloud = silent_and_deleted();
     let off = SignedDuration::from_hours(1);
     cloud.wait(-off);
     cloud.settle(&ClaimPlanner, &key());
@@ -55,12 +67,8 @@ fn a_clock_that_was_an_hour_slow_takes_no_time_from_a_machine_whose_node_is_wait
     cloud.pool_is(NAME, "Succeeded", None);
     cloud.settle(&ClaimPlanner, &key());
     assert_eq!(condition(&cloud, "NodeHealthy")[0], "False");
-    cloud.wait(off + SignedDuration::from_mins(89));
-    cloud.settle(&ClaimPlanner, &key());
-    assert!(!is_going(&cloud));
-    cloud.wait(SignedDuration::from_mins(1));
-    cloud.look(&ClaimPlanner, &key());
-    assert!(is_going(&cloud));
+    cloud.wait(off);
+    goes_in_time(&mut cloud);
 }
 
 #[test]
@@ -69,11 +77,7 @@ fn a_clock_that_was_far_ahead_keeps_no_machine_without_a_node_for_as_long() {
         (SignedDuration::from_hours(400), SignedDuration::ZERO),
         (SignedDuration::ZERO, SignedDuration::from_hours(400)),
     ] {
-        let mut cloud = running();
-        cloud.pool_is(NAME, "Starting", None);
-        cloud
-            .edit(&node_key(), |value| value["status"]["conditions"] = json!([{"type": "Ready", "status": "Unknown"}]));
-        cloud.delete(&node_key());
+        let mut cloud = silent_and_deleted();
         cloud.wait(moving);
         cloud.settle(&ClaimPlanner, &key());
         cloud.wait(done - moving);
@@ -234,12 +238,7 @@ fn a_machine_that_took_the_node_of_an_earlier_claim_and_registers_no_other_is_re
     cloud.pool_is(NAME, "Succeeded", None);
     cloud.settle(&ClaimPlanner, &key());
     assert!(!cloud.has(&former) && !is_going(&cloud));
-    cloud.wait(SignedDuration::from_mins(89));
-    cloud.settle(&ClaimPlanner, &key());
-    assert!(!is_going(&cloud));
-    cloud.wait(SignedDuration::from_mins(2));
-    cloud.look(&ClaimPlanner, &key());
-    assert!(is_going(&cloud));
+    goes_in_time(&mut cloud);
 }
 
 #[test]
@@ -308,17 +307,6 @@ fn gone_while_changed() -> (CloudByHand, Read, Answer) {
     assert!(!cloud.has(&node_key()));
     assert_eq!(condition(&cloud, "NodeHealthy")[1], "NodeReturning");
     (cloud, nodes, before)
-}
-
-fn is_replaced_in_time(cloud: &mut CloudByHand) {
-    cloud.pool_is(NAME, "Succeeded", None);
-    cloud.settle(&ClaimPlanner, &key());
-    cloud.wait(SignedDuration::from_mins(89));
-    cloud.settle(&ClaimPlanner, &key());
-    assert!(!is_going(cloud));
-    cloud.wait(SignedDuration::from_mins(2));
-    cloud.look(&ClaimPlanner, &key());
-    assert!(is_going(cloud));
 }
 
 #[test]

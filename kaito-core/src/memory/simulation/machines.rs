@@ -1,6 +1,6 @@
 //! What goes wrong with machines that are made of agent pools: Nodes that are not seen for a while, pools that somebody works on, claims that are torn out.
 
-use super::upset::set_nodes;
+use super::upset::{set_nodes, told_of_readiness};
 use crate::effect::MetadataPatch;
 use crate::kinds::Kind;
 use crate::memory::World;
@@ -145,7 +145,7 @@ fn stop(world: &mut World, deletes: bool) -> Option<String> {
     let key = some(world, Kind::Node, |world, key| pool_of(world, key).is_some())?;
     let (node, pool, held) = pool_of(world, &key)?;
     let mut status = node["status"].clone();
-    if let Some(condition) = status.pointer_mut("/conditions/0") {
+    if let Some(condition) = told_of_readiness(&mut status) {
         condition["status"] = json!("Unknown");
         condition["lastTransitionTime"] = json!(rfc3339(world.now()));
     }
@@ -217,8 +217,8 @@ fn registered(mut node: Value) -> Value {
             .iter()
             .for_each(|field| drop(metadata.remove(*field)));
     }
-    if let Some(ready) = node.pointer_mut("/status/conditions/0/status") {
-        *ready = json!("True");
+    if let Some(condition) = node.get_mut("status").and_then(told_of_readiness) {
+        condition["status"] = json!("True");
     }
     if let Some(found) = node["metadata"]["labels"].as_object_mut() {
         [labels::REGISTERED, labels::INITIALIZED].iter().for_each(|label| drop(found.remove(*label)));

@@ -247,7 +247,7 @@ pub(super) fn set_nodes(world: &mut World, ready: bool, most: usize) -> Option<S
 }
 
 /// The condition of a Node's status that says whether it is ready; others may stand before it.
-fn told_of_readiness(status: &mut Value) -> Option<&mut Value> {
+pub(super) fn told_of_readiness(status: &mut Value) -> Option<&mut Value> {
     status.get_mut("conditions")?.as_array_mut()?.iter_mut().find(|condition| condition["type"] == "Ready")
 }
 
