@@ -25,7 +25,7 @@ pub enum ErrorClass {
     Throttled,
     /// Who asks is not known, or not allowed to.
     Auth,
-    /// The cluster, its resource group or its subscription is not there: the settings of the provisioner are wrong. Says nothing about a pool.
+    /// The cluster, its resource group or its subscription is not there, or cannot be asked so: the settings of the provisioner are wrong. Says nothing about a pool.
     NoCluster,
     /// The cloud is not well, or cannot be reached.
     Unavailable,

@@ -1,8 +1,8 @@
 //! What an answer says.
 
+use super::absence::{self, Asked};
 use super::address::{LinkKind, OperationLink, PageLink};
-use super::error::{ArmError, json, said};
-use super::errors::Said;
+use super::error::{ArmError, json};
 use super::patience::poll_after;
 use super::{Arm, pools};
 use crate::pool::{PoolName, PoolSeen};
@@ -16,18 +16,6 @@ use std::time::Duration;
 
 /// Bytes of an answer at most. A thousand pools, each with everything that AKS says of one, are some 5 MiB.
 const LARGEST: usize = 32 << 20;
-
-/// What AKS says of a pool that is not there, and of anything else that is not.
-const NOT_FOUND: &str = "NotFound";
-/// The same of nothing but a pool.
-const NO_POOL: &str = "AgentPoolNotFound";
-
-/// What an answer is to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    Look,
-    Deletion,
-}
 
 /// Pages of a list at most: a cluster has at most a hundred pools.
 const MOST_PAGES: usize = 100;
@@ -93,7 +81,7 @@ impl Arm {
         response: &Response<Bytes>,
         now: Timestamp,
     ) -> Result<Option<PoolSeen>, ArmError> {
-        if is_about_no_pool(response, Asked::Look) {
+        if absence::is_of_the_pool(response, Asked::Look) {
             return Ok(None);
         }
         let document = document(response, now)?;
@@ -139,7 +127,7 @@ impl Arm {
 
     /// The answer to [`Arm::delete`].
     pub fn read_delete(&self, response: &Response<Bytes>, now: Timestamp) -> Result<Removal, ArmError> {
-        if is_about_no_pool(response, Asked::Deletion) || response.status() == StatusCode::NO_CONTENT {
+        if absence::is_of_the_pool(response, Asked::Deletion) || response.status() == StatusCode::NO_CONTENT {
             return Ok(Removal::Gone);
         }
         match ArmError::of_response(response, now) {
@@ -264,28 +252,6 @@ fn document(response: &Response<Bytes>, now: Timestamp) -> Result<Value, ArmErro
         let begins = words::quoted(&String::from_utf8_lossy(&response.body()[..size.min(200)]));
         ArmError::unreadable(&format!("it is no JSON: {begins:?}"), response, now)
     })
-}
-
-/// Whether an answer says that the pool is not there, and means the pool: not the cluster, its group, or a proxy's page (spec/05 §7.4, S5-B8). Whatever of it names one of those decides against
-/// it, since a claim that lost its finalizer so would leave its machine behind. To a question an answer must speak of an agent pool; a deletion is only asked for after a look, so there the bare
-/// code is enough. The pool's own name proves nothing: one may be called `a`, or as its cluster.
-fn is_about_no_pool(response: &Response<Bytes>, asked: Asked) -> bool {
-    if response.status() != StatusCode::NOT_FOUND {
-        return false;
-    }
-    let all = json(response.body()).as_ref().and_then(said).unwrap_or_default();
-    let is = |said: &Said, code: &str| said.code.eq_ignore_ascii_case(code);
-    let squeezed = |said: &Said| said.message.to_ascii_lowercase().split_whitespace().collect::<String>();
-    let is_of_others = |said: &Said| {
-        let names = |what: &[&str]| what.iter().any(|what| squeezed(said).contains(what));
-        !(said.code.is_empty() || is(said, NO_POOL) || is(said, NOT_FOUND))
-            || (!is(said, NO_POOL) && names(&["managedcluster", "resourcegroup", "subscription"]))
-    };
-    let is_of_pool = |said: &Said| match asked {
-        Asked::Deletion => is(said, NO_POOL) || is(said, NOT_FOUND),
-        Asked::Look => is(said, NO_POOL) || (is(said, NOT_FOUND) && squeezed(said).contains("agentpool")),
-    };
-    all.iter().any(is_of_pool) && !all.iter().any(is_of_others)
 }
 
 /// The status of an operation's document: its own, or that of what it holds.

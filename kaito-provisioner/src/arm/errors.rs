@@ -8,7 +8,7 @@ use crate::class::ErrorClass::{self, *};
 /// One row.
 #[derive(Debug)]
 pub struct Row {
-    /// Codes, in any case; any where empty. A message that quotes an error of another service (`Code="..."`) counts as its code too.
+    /// Codes, in any case; any where empty. A message that quotes an error of another service (`Code="..."`, `SubCode: ...`, a document) counts as its code too.
     pub codes: &'static [&'static str],
     /// Phrases of the message in lower case, of which one must be there; any message where empty.
     pub says: &'static [&'static str],
@@ -71,6 +71,7 @@ pub const ROWS: &[Row] = &[
     row(&["ZonalAllocationFailed"], NOTHING, StockOut, "ZonalAllocationFailure", HOUR),
     row(&["AllocationFailed"], NOTHING, StockOut, "AllocationFailure", HOUR),
     row(NOTHING, &["do not have sufficient capacity"], StockOut, "AllocationFailure", HOUR),
+    row(NOTHING, &["with the following constraints cannot be allocated"], StockOut, "OverconstrainedAllocationFailure", HOUR),
     // Superseded: somebody else has done something to the pool.
     row(&["OperationPreempted", "Canceled", "Cancelled"], NOTHING, Superseded, "OperationSuperseded", 5),
     row(NOTHING, &["canceled by a later operation", "overriden", "overridden"], Superseded, "OperationSuperseded", 5),
@@ -86,6 +87,8 @@ pub const ROWS: &[Row] = &[
     row(&["RequestDisallowedByPolicy"], NOTHING, Invalid, "DisallowedByPolicy", HOUR),
     // The cluster, not the pool. `ResourceNotFound` means the cluster only as the answer to a request (404, below); in an operation it may be a network.
     row(&["ResourceGroupNotFound", "SubscriptionNotFound", "InvalidSubscriptionId"], NOTHING, NoCluster, "ClusterNotFound", 5 * MINUTE),
+    // The version of the API, which some clouds learn later than others; they name those that they know.
+    row(&["NoRegisteredProviderFound", "InvalidApiVersionParameter", "InvalidResourceType"], NOTHING, NoCluster, "ApiVersionNotSupported", 5 * MINUTE),
     // Requests that are wrong.
     row(&["InvalidParameter", "InvalidTemplateDeployment", "PropertyChangeNotAllowed", "InsufficientSubnetSize", "SubnetIsFull"], NOTHING, Invalid, LAUNCH_FAILED, HOUR),
     row(&["InternalServerError", "InternalOperationError", "ServiceUnavailable", "ServerTimeout", "GatewayTimeout"], NOTHING, Unavailable, LAUNCH_FAILED, 15),
@@ -168,11 +171,24 @@ impl Row {
         let is_code = |code: &&str| {
             said.code.eq_ignore_ascii_case(code)
                 || said.subcode.eq_ignore_ascii_case(code)
-                || message.contains(&format!("code=\"{}\"", code.to_ascii_lowercase()))
+                || quotes_code(&message, &code.to_ascii_lowercase())
         };
         (self.codes.is_empty() || self.codes.iter().any(is_code))
             && (self.says.is_empty() || self.says.iter().any(|phrase| message.contains(phrase)))
     }
+}
+
+/// Whether a message in lower case quotes such a code, in whatever form the service behind AKS writes one.
+fn quotes_code(message: &str, code: &str) -> bool {
+    let is_of_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    message.match_indices(code).any(|(at, _)| {
+        let (before, after) = (&message[..at], &message[at + code.len()..]);
+        let name = before.trim_end_matches([' ', '"', '\'', '\\']);
+        let is_named = name
+            .strip_suffix(['=', ':'])
+            .is_some_and(|name| name.trim_end_matches(['"', '\'', '\\']).ends_with("code"));
+        is_named && !after.starts_with(is_of_word)
+    })
 }
 
 #[cfg(test)]
@@ -277,6 +293,13 @@ mod tests {
                 "OperationSuperseded",
             ),
             (412, "PreconditionFailed", "etag mismatch", Superseded, "PoolChanged"),
+            (
+                400,
+                "NoRegisteredProviderFound",
+                "No registered resource provider found for location 'chinaeast2' and API version '2026-03-01'",
+                NoCluster,
+                "ApiVersionNotSupported",
+            ),
             (404, "ResourceGroupNotFound", "", NoCluster, "ClusterNotFound"),
             (404, "", "", NoCluster, "ClusterNotFound"),
             (404, "ResourceNotFound", "", NoCluster, "ClusterNotFound"),
@@ -287,6 +310,31 @@ mod tests {
                 "The server rejected the request because too many requests",
                 Throttled,
                 "Throttled",
+            ),
+            (
+                0,
+                "ReconcileVMSSAgentPoolFailed",
+                "VMSSAgentPoolReconciler retry failed: Code='SubnetIsFull' Message='Subnet s is full'",
+                Invalid,
+                LAUNCH_FAILED,
+            ),
+            (
+                0,
+                "CreateVMSSAgentPoolFailed",
+                r#"Failed: { "error": { "code": "ZonalAllocationFailed", "message": "m" } }"#,
+                StockOut,
+                "ZonalAllocationFailure",
+            ),
+            (0, "Reconcile", r#"{\"code\":\"SkuNotAvailable\"}"#, SizeNotAllowed, NO_SIZE),
+            (0, "Reconcile", "SubCode: SkuNotAvailable; m", SizeNotAllowed, NO_SIZE),
+            (0, "Reconcile", "Code: SkuNotAvailableYet", Unknown, LAUNCH_FAILED),
+            (0, "Reconcile", "the code SkuNotAvailable", Unknown, LAUNCH_FAILED),
+            (
+                0,
+                "Reconcile",
+                "VM(s) with the following constraints cannot be allocated, because the condition is too restrictive.",
+                StockOut,
+                "OverconstrainedAllocationFailure",
             ),
             (302, "", "", Unreadable, LAUNCH_FAILED),
             (0, "NodesNotReady", "Not all nodes reached Ready state", Unknown, LAUNCH_FAILED),

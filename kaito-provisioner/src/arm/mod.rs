@@ -3,6 +3,7 @@
 //! [`Arm`] makes requests and reads answers; it sends nothing and knows no token. What it reads is never believed to be well-formed: a proxy's page, half a document, an address at another host
 //! become an [`ArmError`] with the cloud's own words in front.
 
+mod absence; // whether a 404 speaks of the pool
 mod address; // where the cluster is, and which addresses may be followed
 mod answer; // what an answer says
 mod error; // a refusal, with the cloud's words in front

@@ -69,11 +69,11 @@ waits! {
         next "asks again, ever later, at last every 5 minutes",
         remedy "see the cloud's words: another operation that never ends, too many requests, or its own trouble";
 
-    /// The cloud does not know who asks, or the cluster that is asked for.
+    /// The cloud does not know who asks, the cluster that is asked for, or the version of the API.
     SHUT_OUT = "ShutOut" on "Launched", 60 minutes, contract false,
         evidence "condition Launched of the claim; identity and AZURE_ settings of the provisioner",
         next "asks again every 5 minutes",
-        remedy "give the provisioner's identity the right to write agent pools of the cluster, and see that its AZURE_ settings name that cluster";
+        remedy "give the provisioner's identity the right to write agent pools of the cluster, and see that its AZURE_ settings name that cluster; where the words are of an API version, set ARM_API_VERSION to one of those that they name";
 
     /// The API server refuses to tell something that must be known; shown on the stage that the claim has not reached.
     READ_REFUSED = "ReadRefused" on "Launched", 60 minutes, contract false,

@@ -45,6 +45,12 @@ fn operation(header: &str) -> crate::arm::OperationLink {
     created(&[(header, "https://eastus.management.azure.com/operations/op1?sig=secret12345")]).operation.unwrap()
 }
 
+/// What AKS answers where there is no such pool: the words of the service behind it are a detail of their own.
+fn of_aks(message: &str, detail: &str) -> String {
+    let details = json!([{"code": "Unspecified", "message": detail}]);
+    json!({"code": "NotFound", "details": details, "message": message, "subcode": "GetAgentPool_NotFound"}).to_string()
+}
+
 #[test]
 fn the_pool_is_gone_only_where_azure_says_so_of_the_pool() {
     let get = |status, body: String| arm().read_get(&name(), &answer(status, &[], body), now());
@@ -56,6 +62,12 @@ fn the_pool_is_gone_only_where_azure_says_so_of_the_pool() {
         refused("AgentPoolNotFound", "Agent pool ws0123456ab of managed cluster aks was not found"),
         json!({"code": "NotFound", "message": "Could not find the agentpool: Agent Pool not found.", "details": null})
             .to_string(),
+        of_aks("Could not find the agentpool", "rpc error: code = NotFound desc = Agent Pool not found"),
+        of_aks("Could not find the agentpool", "rpc error"),
+        of_aks(
+            "Could not find the agentpool: ws0123456ab in subscription: s, resourceGroup: rg, managed cluster resource: aks.",
+            "rpc error: code = NotFound desc = Agent Pool not found",
+        ),
     ] {
         assert_eq!(get(404, body.clone()), Ok(None), "{body}");
     }
@@ -84,6 +96,13 @@ fn the_pool_is_gone_only_where_azure_says_so_of_the_pool() {
                 .to_string(),
             ErrorClass::NoCluster,
         ),
+        (
+            json!({"code": "NotFound", "subcode": "GetManagedCluster_NotFound", "message": "Could not find managed cluster resource: agentpool in subscription: s", "details": [{"code": "Unspecified", "message": "rpc error: code = NotFound desc = Agent Pool not found"}]})
+                .to_string(),
+            ErrorClass::NoCluster,
+        ),
+        (refused("NotFound", "The agent pool is not known in subscription s"), ErrorClass::NoCluster),
+        (refused("SubscriptionNotFound", "Agent Pool not found"), ErrorClass::NoCluster),
         ("<html>agent pool not found</html>".to_owned(), ErrorClass::Unreadable),
         (r#"{"error": {"code": "NotFo"#.to_owned(), ErrorClass::Unreadable),
         (String::new(), ErrorClass::NoCluster),
@@ -101,6 +120,7 @@ fn the_pool_is_gone_only_where_azure_says_so_of_the_pool() {
     let delete = |status, body: String| arm().read_delete(&answer(status, &[], body), now());
     assert_eq!(delete(404, refused("NotFound", "gone")), Ok(Removal::Gone));
     assert_eq!(delete(204, String::new()), Ok(Removal::Gone));
+    assert_eq!(delete(404, of_aks("Could not find the agentpool", "rpc error")), Ok(Removal::Gone));
     for body in [refused("ResourceNotFound", "x"), refused("NotFound", "managed cluster aks not found"), String::new()]
     {
         assert_eq!(delete(404, body).unwrap_err().class(), ErrorClass::NoCluster);

@@ -22,6 +22,16 @@ pub(super) fn flat(status: u16, code: &str, message: &str) -> Said {
     Said::new(status, body.to_string())
 }
 
+/// What AKS says of a pool that is not there: in words of its own, and in those of the service behind it, which has a code for nothing.
+pub(super) fn no_pool(name: &str) -> Said {
+    let behind = json!([{"code": "Unspecified", "message": "rpc error: code = NotFound desc = Agent Pool not found"}]);
+    let message = format!(
+        "Could not find the agentpool: {name} in subscription: {SUBSCRIPTION}, resourceGroup: {GROUP}, resourceName: {CLUSTER}."
+    );
+    let body = json!({"code": "NotFound", "details": behind, "message": message, "subcode": "GetAgentPool_NotFound"});
+    Said::new(404, body.to_string())
+}
+
 /// The ETag of a pool.
 pub(super) fn etag(pool: &Value) -> String {
     let version = pool.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default();

@@ -124,7 +124,7 @@ impl Azure {
     fn get(&self, name: &str) -> Said {
         match self.pool(name) {
             Some(pool) => Said::new(200, documents::pool(name, &pool).to_string()),
-            None => flat(404, "NotFound", "Could not find the agentpool: Agent Pool not found."),
+            None => documents::no_pool(name),
         }
     }
 
