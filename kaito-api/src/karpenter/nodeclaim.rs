@@ -101,9 +101,18 @@ pub struct Requirement {
 impl Requirement {
     /// The label has one of `values`.
     pub fn is_in<V: Into<String>>(key: &str, values: impl IntoIterator<Item = V>) -> Self {
+        Self::of(key, "In", values)
+    }
+
+    /// The label has none of `values`, or is not there.
+    pub fn is_not_in<V: Into<String>>(key: &str, values: impl IntoIterator<Item = V>) -> Self {
+        Self::of(key, "NotIn", values)
+    }
+
+    fn of<V: Into<String>>(key: &str, operator: &str, values: impl IntoIterator<Item = V>) -> Self {
         Self {
             key: key.to_owned(),
-            operator: "In".to_owned(),
+            operator: operator.to_owned(),
             values: values.into_iter().map(Into::into).collect(),
             min_values: None,
         }

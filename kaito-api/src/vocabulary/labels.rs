@@ -84,7 +84,7 @@ pub const KAITO_NODE_CLASS: &str = "kaito.sh/kaitonodeclass";
 pub const OS: &str = "kubernetes.io/os";
 /// Azure size of a node in Karpenter's words; the operator writes it in requirements of NodeClaims.
 pub const AZURE_SKU_NAME: &str = "karpenter.azure.com/sku-name";
-/// Whether machines of Azure share one fault domain or the whole region; the operator writes it in requirements of NodePools, with [`AZURE_REGIONAL`].
+/// Whether machines of Azure are put into a zone or anywhere in the region; the operator writes it in requirements of NodePools, with [`AZURE_REGIONAL`].
 pub const AZURE_PLACEMENT_SCOPE: &str = "karpenter.azure.com/placement-scope";
 /// Value of [`AZURE_PLACEMENT_SCOPE`].
 pub const AZURE_REGIONAL: &str = "regional";

@@ -14,7 +14,8 @@ pub(super) fn never_carried(case: &Case<'_>) -> Option<String> {
 fn objection(case: &Case<'_>, key: &str, value: &str) -> Option<String> {
     let (size, cloud) = (case.new.resource().instance_type.as_str(), case.settings.cloud);
     // Claims carry the name of the catalogue, however the user spells it.
-    let size = kaito_presets::sku(cloud, size).map_or(size, |sku| sku.name);
+    let known = kaito_presets::sku(cloud, size);
+    let size = known.map_or(size, |sku| sku.name);
     // Beside Karpenter, nodes that are there count as well.
     let is_made = case.settings.provisioner == NodeProvisioner::AzureGpuProvisioner;
     let of_aks = is_made && cloud == Cloud::Azure;
@@ -26,6 +27,8 @@ fn objection(case: &Case<'_>, key: &str, value: &str) -> Option<String> {
             Some("is the name of one node, and the machine is yet to be made; choose by a label of your own".to_owned())
         }
         labels::OS | "beta.kubernetes.io/os" => is("linux"),
+        // No size of the catalogue has another.
+        "kubernetes.io/arch" | "beta.kubernetes.io/arch" if known.is_some() => is("amd64"),
         labels::INSTANCE_TYPE | labels::INSTANCE_TYPE_BETA if !size.is_empty() => is(size),
         labels::ACCELERATOR if of_aks => is(labels::ACCELERATOR_NVIDIA),
         _ if of_aks => aks::refusal_of_label(key).map(str::to_owned),

@@ -129,6 +129,12 @@ fn a_label_that_no_machine_to_be_made_can_carry_is_refused_before_one_is_paid_fo
             "is linux on every machine that is made here, not windows",
         ),
         (
+            "kubernetes.io/arch",
+            "arm64",
+            &[&azure, &karpenter],
+            "is amd64 on every machine that is made here, not arm64",
+        ),
+        (
             "node.kubernetes.io/instance-type",
             "Standard_NC6s_v3",
             &[&azure, &karpenter],
@@ -156,12 +162,50 @@ fn a_label_that_no_machine_to_be_made_can_carry_is_refused_before_one_is_paid_fo
     assert_eq!(said("kubernetes.io/hostname", "node-1", &karpenter), "", "nodes that are there count");
     for (key, value) in [
         ("kubernetes.io/os", "linux"),
+        ("kubernetes.io/arch", "amd64"),
         ("node.kubernetes.io/instance-type", "Standard_NC24ads_A100_v4"),
         ("accelerator", "nvidia"),
         ("apps", "phi"),
     ] {
         assert_eq!(said(key, value, &azure), "", "{key}");
     }
+}
+
+#[test]
+fn a_template_names_no_node_where_the_machine_is_yet_to_be_made() {
+    let object = json!({
+        "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": "own"},
+        "resource": {"instanceType": "Standard_NC24ads_A100_v4", "labelSelector": {"matchLabels": {"apps": "own"}}},
+        "inference": {"template": {"spec": {"nodeName": "aks-1", "containers": [{"name": "m", "image": "i"}]}}},
+    });
+    let by = |name: &str| Settings {
+        provisioner: NodeProvisioner::choose(Some(name), &Gates::default()).unwrap(),
+        ..Settings::default()
+    };
+    let said = |settings| check(&object, &settings).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    for maker in ["azure-gpu-provisioner", "karpenter"] {
+        let said = said(by(maker));
+        assert!(said.starts_with("inference.template.spec.nodeName: names aks-1, and the machine is yet"), "{said}");
+    }
+    assert!(!said(by("byo")).contains("nodeName"), "a node that is there has a name");
+}
+
+#[test]
+fn who_asks_for_the_other_runtime_is_named_where_the_model_cannot_be_served_by_it() {
+    let mut object = json!({
+        "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": "w"},
+        "resource": {"instanceType": "Standard_NC24ads_A100_v4", "labelSelector": {"matchLabels": {"apps": "w"}}},
+        "inference": {"preset": {"name": "phi-4-mini-instruct"}},
+    });
+    let said = |object: &Value, settings: &Settings| {
+        check(object, settings).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    let gate = Settings { gates: Gates::parse("vLLM=false").unwrap(), ..Settings::default() };
+    let told = said(&object, &gate);
+    assert!(told.contains("the feature gate vLLM of the operator is off") && !told.contains("annotation"), "{told}");
+    object["metadata"]["annotations"] = json!({"kaito.sh/runtime": "transformers"});
+    let told = said(&object, &Settings::default());
+    assert!(told.contains("leave out the annotation kaito.sh/runtime"), "{told}");
 }
 
 #[test]

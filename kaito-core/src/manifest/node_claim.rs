@@ -81,10 +81,13 @@ fn spec(machine: &Machine<'_>) -> NodeClaimSpec {
     });
     let fixed =
         [is(labels::NODE_POOL, labels::NODE_POOL_KAITO), is(labels::INSTANCE_TYPE, size), is(labels::OS, "linux")];
+    // What the user asks for by a label that the cloud writes itself is asked of the cloud.
+    let asked = [labels::ZONE, labels::CAPACITY_TYPE];
+    let asked = asked.iter().filter_map(|key| Some(is(key, machine.user_labels.get(*key)?)));
     let storage = Quantity(gib_quantity(machine.disk_gib));
     NodeClaimSpec {
         node_class_ref: NodeClassRef { group: group.to_owned(), kind: kind.to_owned(), name: name.to_owned() },
-        requirements: fixed.into_iter().chain(own).collect(),
+        requirements: fixed.into_iter().chain(own).chain(asked).collect(),
         resources: NodeClaimResources { requests: [("storage".to_owned(), storage)].into() },
         taints: vec![gpu_taint()],
         expire_after: Some("Never".to_owned()),
@@ -104,4 +107,32 @@ pub(super) fn gpu_taint() -> Taint {
 
 fn requirement(key: &str, operator: &str, value: &str) -> Requirement {
     Requirement { key: key.to_owned(), operator: operator.to_owned(), values: vec![value.to_owned()], min_values: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_or_a_kind_of_capacity_that_the_user_asks_for_by_a_label_is_asked_of_the_cloud() {
+        let settings = Settings::default();
+        let asked = |user_labels: &[(&str, &str)]| {
+            let claim = node_claim(&Machine {
+                name: claim_name("u", 0, 0),
+                workspace: "phi",
+                namespace: "default",
+                uid: "u",
+                slot: 0,
+                incarnation: 0,
+                size: "Standard_NC24ads_A100_v4",
+                disk_gib: 100,
+                user_labels: user_labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+                image_family: ImageFamily::default(),
+                settings: &settings,
+            });
+            claim.spec.requirements.iter().skip(4).map(|asked| asked.values.join(",")).collect::<Vec<_>>()
+        };
+        assert_eq!(asked(&[("gpu", "a100")]), [""; 0]);
+        assert_eq!(asked(&[(labels::CAPACITY_TYPE, "spot"), (labels::ZONE, "eastus-1")]), ["eastus-1", "spot"]);
+    }
 }

@@ -16,8 +16,10 @@ const LONGEST_NAME: usize = 63;
 /// What is left of a longer one, before `-` and the digits of its hash.
 const KEPT: usize = 53;
 const DIGITS: usize = 9;
-/// The group of Azure's classes: machines of one pool would have to share a fault domain if nothing were said.
+/// The group of Azure's classes: where nothing is said, its machines are put into zones of its choice, and what a zone does not have is not looked for in the region.
 const AZURE_CLASSES: &str = "karpenter.azure.com";
+/// Machines that the cloud takes back at any moment: Karpenter prefers them where nothing is said.
+const SPOT: &str = "spot";
 
 /// What a NodePool is made from.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +38,8 @@ pub struct Pool<'a> {
     pub user_labels: BTreeMap<String, String>,
     /// Settings of the machines that are particular to the cloud.
     pub class: NodeClassRef,
+    /// The pool that is there: what it says of the kind of its capacity stays, for to say something else would replace its machines.
+    pub there: Option<&'a NodePool>,
     /// The InferenceSet that made the Workspace: its machines are renewed one set member after the other, by whoever looks after the whole set.
     pub inference_set: Option<&'a str>,
 }
@@ -102,10 +106,15 @@ fn drift_budget(of_set: bool) -> Budget {
 }
 
 fn machines(pool: &Pool<'_>) -> NodePoolTemplateSpec {
+    let asks = |key: &str| pool.user_labels.contains_key(key);
     let mut requirements = vec![Requirement::is_in(labels::INSTANCE_TYPE, [pool.size])];
-    if pool.class.group == AZURE_CLASSES {
+    // What the user asks for by a label, Karpenter takes for a requirement: two of one kind would contradict each other.
+    if pool.class.group == AZURE_CLASSES && !asks(labels::ZONE) && !asks(labels::AZURE_PLACEMENT_SCOPE) {
         requirements.push(Requirement::is_in(labels::AZURE_PLACEMENT_SCOPE, [labels::AZURE_REGIONAL]));
     }
+    let no_spot = || Some(Requirement::is_not_in(labels::CAPACITY_TYPE, [SPOT]));
+    let capacity = pool.there.map_or_else(no_spot, capacity);
+    requirements.extend(capacity.filter(|_| !asks(labels::CAPACITY_TYPE)));
     NodePoolTemplateSpec {
         node_class_ref: pool.class.clone(),
         requirements,
@@ -113,6 +122,11 @@ fn machines(pool: &Pool<'_>) -> NodePoolTemplateSpec {
         expire_after: Some("Never".to_owned()),
         ..NodePoolTemplateSpec::default()
     }
+}
+
+/// What a pool says of the kind of its capacity: on demand, reserved, spot.
+fn capacity(pool: &NodePool) -> Option<Requirement> {
+    pool.spec.template.spec.requirements.iter().find(|requirement| requirement.key == labels::CAPACITY_TYPE).cloned()
 }
 
 #[cfg(test)]
@@ -144,6 +158,7 @@ mod tests {
                 size: "Standard_A",
                 user_labels: BTreeMap::new(),
                 class: class.clone(),
+                there: None,
                 inference_set,
             })
         };
@@ -152,6 +167,39 @@ mod tests {
         assert_eq!((budget(&alone), budget(&member)), ("1".to_owned(), "0".to_owned()));
         let set = |pool: &NodePool| pool.spec.template.metadata.labels.get(labels::KARPENTER_INFERENCE_SET).cloned();
         assert_eq!((set(&alone), set(&member).as_deref()), (None, Some("set")));
-        assert_eq!(alone.spec.template.spec.requirements.len(), 1, "the scope is a word of Azure's");
+    }
+
+    #[test]
+    fn machines_that_are_taken_back_at_any_moment_are_had_only_where_the_user_asks_for_them() {
+        let made = |group: &str, user_labels: &[(&str, &str)], there: Option<&NodePool>| {
+            node_pool(&Pool {
+                workspace: "phi",
+                namespace: "default",
+                uid: "u",
+                replicas: 1,
+                size: "A",
+                user_labels: user_labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+                class: NodeClassRef { group: group.to_owned(), kind: "k".to_owned(), name: "n".to_owned() },
+                there,
+                inference_set: None,
+            })
+        };
+        let told = |pool: NodePool| {
+            let told = pool.spec.template.spec.requirements.into_iter().skip(1);
+            told.map(|told| format!("{} {} {}", told.key, told.operator, told.values.join(","))).collect::<Vec<_>>()
+        };
+        let (regional, no_spot) =
+            ("karpenter.azure.com/placement-scope In regional", "karpenter.sh/capacity-type NotIn spot");
+        assert_eq!(told(made("g", &[], None)), [no_spot], "the scope is a word of Azure's");
+        assert_eq!(told(made(AZURE_CLASSES, &[("gpu", "a")], None)), [regional, no_spot]);
+        assert_eq!(told(made("g", &[(labels::CAPACITY_TYPE, "spot")], None)), [""; 0]);
+        assert_eq!(told(made(AZURE_CLASSES, &[(labels::ZONE, "eastus-1")], None)), [no_spot]);
+        assert_eq!(told(made(AZURE_CLASSES, &[(labels::AZURE_PLACEMENT_SCOPE, "zonal")], None)), [no_spot]);
+        // Pools that others have made keep their machines.
+        let mut there = made("g", &[], None);
+        there.spec.template.spec.requirements.pop();
+        assert_eq!(told(made("g", &[], Some(&there))), [""; 0]);
+        there.spec.template.spec.requirements.push(Requirement::is_in(labels::CAPACITY_TYPE, ["on-demand"]));
+        assert_eq!(told(made("g", &[], Some(&there))), ["karpenter.sh/capacity-type In on-demand"]);
     }
 }

@@ -247,7 +247,7 @@ fn facts(workspace: &Workspace, settings: &Settings, model: ModelRef, hardware: 
         None => Task::Inference { engine: adapters::engine(workspace, engine(workspace, settings), &model, profile)? },
     };
     let facts = Facts { model, hardware, capability, profile, task };
-    match runtime_objection(&facts) {
+    match runtime_objection(&facts, settings) {
         Some(objection) => Err(Failure::new(&failure::NO_RUNTIME, objection)),
         None => Ok(facts),
     }
@@ -369,7 +369,7 @@ pub(super) fn engine(workspace: &Workspace, settings: &Settings) -> Engine {
 }
 
 /// Why the runtime for this GPU cannot serve this model, if it cannot.
-fn runtime_objection(facts: &Facts) -> Option<String> {
+fn runtime_objection(facts: &Facts, settings: &Settings) -> Option<String> {
     let Facts { model, hardware, capability, profile, task } = facts;
     let gpu = format!("{} (compute capability {capability})", hardware.gpu_model);
     let needs_bfloat16 = || {
@@ -383,8 +383,13 @@ fn runtime_objection(facts: &Facts) -> Option<String> {
     };
     let Task::Inference { engine } = task else { return needs_bfloat16() };
     if *engine == Engine::Transformers {
-        let unsupported = model.transformers.is_none();
-        return unsupported.then(|| format!("model {} does not support inference with the Hugging Face transformers runtime; leave out the annotation {}", model.id, annotations::RUNTIME));
+        let remedy = if settings.gates.vllm() {
+            format!("leave out the annotation {}", annotations::RUNTIME)
+        } else {
+            "the feature gate vLLM of the operator is off".to_owned()
+        };
+        let says = "does not support inference with the Hugging Face transformers runtime";
+        return model.transformers.is_none().then(|| format!("model {} {says}; {remedy}", model.id));
     }
     let vllm = profile.versions.vllm;
     if !model.architectures.is_empty() && !model.architectures.iter().any(|name| profile.knows_architecture(name)) {

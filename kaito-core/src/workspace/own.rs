@@ -1,6 +1,7 @@
 //! A server of the user's own making, in `inference.template`: no model of the registry and no runtime of ours, only machines of a size, and a pod for each.
 
 use super::facts::{self, LookedMachine};
+use crate::NodeProvisioner;
 use crate::failure::{self, Failure};
 use crate::hardware::Hardware;
 use crate::settings::Settings;
@@ -67,6 +68,12 @@ pub(super) fn resolve(
     if let Some(fault) = template.faults().first() {
         return invalid(format!("inference.template: {fault}"));
     }
+    if let Some(node) = named_node(template).filter(|_| settings.provisioner != NodeProvisioner::Byo) {
+        return invalid(format!(
+            "inference.template.spec.nodeName: names {}, and the machine is yet to be made; leave it out, and choose by resource.labelSelector",
+            quoted(&node)
+        ));
+    }
     let hardware = facts::hardware(workspace, settings, machine)?;
     if let Some(hardware) = hardware.as_ref().filter(|hardware| hardware.gpu_vendor != GpuVendor::Nvidia) {
         let cause = format!(
@@ -86,6 +93,11 @@ pub(super) fn resolve(
         }
         _ => Ok(OwnServer { hardware, template: template.clone(), asks }),
     }
+}
+
+/// The node that a template gives its pods to, past the scheduler.
+fn named_node(template: &RawPodTemplate) -> Option<String> {
+    template.as_pod_template().ok()?.spec?.node_name.filter(|node| !node.is_empty())
 }
 
 /// What the scheduler sets aside for a pod: its containers together with the sidecars among the init containers, which run beside them; or the init container that asks for most, together with the

@@ -21,6 +21,11 @@ pub const DIFFERENCES: &[Allowed] = &[
     ),
     row(
         "*",
+        "NodePool.spec.template.spec.requirements",
+        "no spot where nobody asks for it: Karpenter prefers it, and takes such a machine back in the middle of a training",
+    ),
+    row(
+        "*",
         "Job.spec.template.spec.affinity",
         "bound to the Workspace's own machine too: another one with the same user labels may have other GPUs",
     ),

@@ -13,9 +13,13 @@ use crate::plan::{Outcome, Plan};
 use crate::read::{Freshness, Selector};
 use crate::settings::Settings;
 use crate::snapshot::{Lookup, Snapshot, Unread};
+use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, PodSpec};
 use kube_core::ResourceExt;
 use serde_json::{Value, json};
+
+/// For so long the controller of orphaned pods believes that a node may still come (kube-controller-manager, `quarantineTime`).
+const QUARANTINE: SignedDuration = SignedDuration::from_secs(40);
 
 /// Scheduler and kubelets in one.
 #[derive(Debug, Clone)]
@@ -54,16 +58,19 @@ impl Planner for Kubelet {
             self.place(&mut plan, key, pod, spec, snapshot)?;
             return Ok(plan);
         };
+        let now = snapshot.now();
         if snapshot.get::<Node>("", node)? == Lookup::Absent {
-            // A pod of a node that is gone is gone too; its set makes another one.
-            if let Some(owner) =
+            // A pod of a node that is gone is gone too; its set makes another one. One that names such a node itself is left for a while.
+            let goes = pod.metadata.creation_timestamp.as_ref().map_or(now, |made| after(made.0, QUARANTINE));
+            if now < goes {
+                wait_until(&mut plan, now, goes);
+            } else if let Some(owner) =
                 pod.metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
             {
                 delete_dependant(&mut plan, pod, &owner.uid);
             }
             return Ok(plan);
         }
-        let now = snapshot.now();
         let start = pod.status.as_ref().and_then(|status| status.start_time.as_ref()).map_or(now, |time| time.0);
         let pulled = after(start, self.pace.pull);
         let ends = spec.restart_policy.as_deref() == Some("Never");

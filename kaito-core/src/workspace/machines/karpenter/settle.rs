@@ -145,6 +145,7 @@ fn wanted(view: &View<'_>, draft: &Draft, there: Option<&NodePool>, need: &Need)
         size: &size,
         user_labels: workload::user_labels(view),
         class: class(view, classes, there),
+        there,
         inference_set: inference_set.map(String::as_str),
     });
     // Whoever looks after a set says when its machines are renewed.
