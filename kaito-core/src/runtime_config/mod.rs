@@ -4,6 +4,7 @@
 //! as two words, `--<key>` and the value as text, and so wins there; of the wrapper's own options the operator's win. What is certain to keep the server from starting or from being asked is an error;
 //! what will be regretted, or is not known to this release of vLLM, is a warning, and passed on.
 
+mod groups; // the groups of GPUs that the user sizes
 mod options; // one option of the server against the machine and the image that will run it
 mod read; // the text as settings with their lines
 mod whole; // a whole number as the server reads one
@@ -119,12 +120,12 @@ impl RuntimeConfig {
     /// Tokens of context, where a length is named; of two the last counts.
     ///
     /// # Errors
-    /// Neither a positive whole number nor `auto`.
+    /// Neither a positive whole number nor `auto`, which is `-1` too.
     pub fn context(&self) -> Result<Option<u32>, Finding> {
         let Some(length) = self.vllm.iter().rfind(|setting| setting.name() == "max-model-len") else { return Ok(None) };
         match &length.value {
             Value::Null => Ok(None),
-            Value::String(auto) if auto == "auto" => Ok(None),
+            value if is_auto(&settings_file::word(value)) => Ok(None),
             value => {
                 let number = value.as_u64().map(i128::from).or_else(|| value.as_str().and_then(whole::read));
                 let in_range = number.and_then(|tokens| u32::try_from(tokens).ok()).filter(|tokens| *tokens > 0);
@@ -148,7 +149,7 @@ impl RuntimeConfig {
 
     /// Why the GPUs do not suffice for the groups that it asks for, beside those that the operator chooses.
     pub fn beyond(&self, layout: &Layout, facts: &Facts) -> Option<Finding> {
-        options::beyond(&self.vllm, layout, facts)
+        groups::beyond(&self.vllm, layout, facts)
     }
 
     /// Where it wins over the operator's own command line, in words: `gpu-memory-utilization 0.95 for 0.84`.
@@ -187,6 +188,11 @@ impl RuntimeConfig {
         let all = serde_json::to_vec(&(&told, texts, bytes)).unwrap_or_default();
         hash::sha256_hex(&all).chars().take(DIGITS).collect()
     }
+}
+
+/// Whether a length is left to the server (`-1 or 'auto'`, as vLLM's own help has it).
+fn is_auto(length: &str) -> bool {
+    matches!(length, "auto" | "-1")
 }
 
 /// Hex digits of a digest.

@@ -1,9 +1,7 @@
 //! One option of the server against the machine and the image that will run it. A rule is a row of [`RULES`]; what holds of every option stands below them.
 
-use super::{Finding, Judged, Setting, TOLD, whole};
+use super::{Finding, Judged, Setting, TOLD, is_auto, whole};
 use crate::admission::nearest::nearest;
-use crate::manifest::Layout;
-use crate::sizing;
 use crate::words::quoted;
 use crate::workspace::Facts;
 use kaito_presets::{MaxModelLenRule, Takes, VllmOption, ports};
@@ -46,6 +44,8 @@ const RULES: &[Rule] = &[
     Rule { option: "tensor-parallel-size", weight: Refused, broken: at_least_one },
     Rule { option: "pipeline-parallel-size", weight: Refused, broken: at_least_one },
     Rule { option: "data-parallel-size", weight: Refused, broken: at_least_one },
+    Rule { option: "max-num-seqs", weight: Refused, broken: at_least_one },
+    Rule { option: "max-num-batched-tokens", weight: Refused, broken: at_least_one },
     Rule { option: "model", weight: Warned, broken: |_, facts| Some(format!("makes the server load something else than {}, for which machines and memory are chosen", facts.model.id)) },
     Rule { option: "config", weight: Warned, broken: |_, _| Some("names a file of options that nobody looks at before the server does".to_owned()) },
     Rule { option: "lora-modules", weight: Warned, broken: |_, _| Some("takes the place of inference.adapters: none of them is loaded".to_owned()) },
@@ -80,8 +80,11 @@ fn quantization(value: &str, facts: &Facts) -> Option<String> {
 }
 
 fn length(value: &str, facts: &Facts) -> Option<String> {
-    if value == "auto" && matches!(facts.profile.max_model_len, MaxModelLenRule::Computed { .. }) {
-        return Some(format!("is auto, and vLLM {} takes a number only; leave it out, or name a length", vllm(facts)));
+    if is_auto(value) && matches!(facts.profile.max_model_len, MaxModelLenRule::Computed { .. }) {
+        return Some(format!(
+            "is {value}, and vLLM {} takes a number only; leave it out, or name a length",
+            vllm(facts)
+        ));
     }
     let limit = facts.model.token_limit?;
     let tokens = whole::read(value).filter(|tokens| *tokens > i128::from(limit))?;
@@ -175,7 +178,7 @@ fn nothing(option: &VllmOption, setting: &Setting, facts: &Facts, judged: &mut J
 }
 
 /// The option of that name. A parser of Python takes the beginning of a name where only one begins so, the part before a dot where JSON is told in pieces, and `no-` before a switch.
-fn known(name: &str, facts: &Facts) -> Option<&'static VllmOption> {
+pub(super) fn known(name: &str, facts: &Facts) -> Option<&'static VllmOption> {
     let profile = facts.profile;
     let exact = |name: &str| profile.option(name);
     let piece =
@@ -309,65 +312,4 @@ pub(super) fn beside(settings: &[Setting], facts: &Facts, judged: &mut Judged) {
             }
         }
     }
-}
-
-/// The last of the settings that gives an option, as the server reads it.
-fn last<'a>(settings: &'a [Setting], option: &str, facts: &Facts) -> Option<&'a Setting> {
-    settings.iter().rfind(|setting| known(&setting.name(), facts).is_some_and(|known| known.name == option))
-}
-
-/// A group that the heads of the model are not shared out over: the server ends with an assertion.
-fn beyond_heads(settings: &[Setting], facts: &Facts) -> Option<Finding> {
-    let setting = last(settings, "tensor-parallel-size", facts)?;
-    let group = setting.text().parse().ok()?;
-    (!sizing::can_share(&facts.model.shape, group)).then(|| setting.finding(unshared(facts, group)))
-}
-
-/// Why GPUs cannot share the layers of a model, and how many can.
-fn unshared(facts: &Facts, group: u32) -> String {
-    let shape = &facts.model.shape;
-    let fit: Vec<String> = (1..=facts.hardware.gpu_count.max(1))
-        .filter(|group| sizing::can_share(shape, *group))
-        .map(|group| group.to_string())
-        .collect();
-    format!(
-        "is {group}, and {group} GPUs cannot share the {} attention heads and {} key-value heads of {}; expected one of {}",
-        shape.heads,
-        shape.kv_heads,
-        facts.model.id,
-        fit.join(", ")
-    )
-}
-
-/// The groups that the user sizes, and the operator's where the user says nothing, against the GPUs that there are.
-pub(super) fn beyond(settings: &[Setting], layout: &Layout, facts: &Facts) -> Option<Finding> {
-    if let Some(finding) = beyond_heads(settings, facts) {
-        return Some(finding);
-    }
-    let chosen = [
-        ("tensor-parallel-size", layout.tensor),
-        ("pipeline-parallel-size", layout.pipeline),
-        ("data-parallel-size", layout.data),
-    ];
-    let mut asks: Option<&Setting> = None;
-    let mut factors = Vec::new();
-    let mut needed = 1_u64;
-    for (option, ours) in chosen {
-        let said = last(settings, option, facts);
-        let number = said.and_then(|setting| setting.text().parse::<u64>().ok());
-        asks = asks.or(said.filter(|_| number.is_some()));
-        let size = number.unwrap_or(u64::from(ours));
-        needed = needed.saturating_mul(size);
-        if size > 1 {
-            factors.push(format!("{option} {size}{}", if number.is_some() { "" } else { " (the operator's)" }));
-        }
-    }
-    let there = u64::from(layout.nodes.max(1)) * u64::from(layout.gpus_per_node.max(1));
-    let setting = asks.filter(|_| needed > there)?;
-    Some(setting.finding(format!(
-        "asks for {needed} GPUs ({}); {there} on {} of {}",
-        factors.join(" × "),
-        if layout.nodes > 1 { format!("{} machines", layout.nodes) } else { "1 machine".to_owned() },
-        facts.hardware.name
-    )))
 }

@@ -22,11 +22,12 @@ fn a_length_is_read_in_every_spelling_and_nonsense_is_refused() {
         "the last wins, as in the server"
     );
     assert_eq!(context("vllm:\n  max-model-len: auto\n"), Ok(None));
+    assert_eq!(context("vllm:\n  max-model-len: -1\n"), Ok(None));
     assert_eq!(context("max_probe_steps: 6\n"), Ok(None));
     assert_eq!(context("vllm:\n  max-model-len: 8k\n"), Ok(Some(8000)));
     assert_eq!(context("vllm:\n  max-model-len: 8K\n"), Ok(Some(8192)));
     for (odd, said) in [
-        ("-1", "-1"),
+        ("-2", "-2"),
         ("1.5", "1.5"),
         ("no", "false"),
         ("[1]", "[null]"),
@@ -106,6 +107,7 @@ fn what_keeps_the_server_from_serving_is_an_error_and_what_it_may_not_know_a_war
         ("ssl-keyfile: /mnt/config/key", "plain HTTP", ""),
         ("dtype: half", "", ""),
         ("tensor-parallel-size: 0", "is 0: expected 1 or more", ""),
+        ("max-num-seqs: 0", "is 0: expected 1 or more", ""),
         ("chat-template: --none", "begins with a dash", ""),
         ("swap-space: 4", "", "is no option of vLLM 0.25.1, which this machine gets, but of 0.8.5"),
         (
@@ -145,6 +147,7 @@ fn what_an_older_gpu_cannot_do_is_refused_before_its_machine_is_paid_for() {
         ("quantization: gptq", "", ""),
         ("kv-cache-dtype: fp8_e5m2", "is fp8_e5m2, which NVIDIA V100", ""),
         ("max-model-len: auto", "is auto, and vLLM 0.8.5 takes a number only", ""),
+        ("max-model-len: -1", "is -1, and vLLM 0.8.5 takes a number only", ""),
         ("enforce-eager: true", "is a switch, which no file can set here", ""),
         ("performance-mode: throughput", "", "is no option of vLLM 0.8.5, which this machine gets, but of 0.25.1"),
     ];
@@ -199,6 +202,40 @@ fn a_group_that_the_heads_of_the_model_are_not_shared_out_over_is_refused() {
         )
     );
     assert_eq!(beyond("vllm: {tensor-parallel-size: 2, data-parallel-size: 2}\n"), None);
+}
+
+#[test]
+fn a_copy_whose_weights_alone_find_no_room_is_refused() {
+    for (preset, size, nodes, yaml, says) in [
+        (
+            "llama-3.3-70b-instruct",
+            "Standard_NC96ads_A100_v4",
+            1,
+            "vllm: {tensor-parallel-size: 1}\n",
+            "line 1: vllm.tensor-parallel-size leaves 67.2 GiB for 131.4 GiB of weights on each of 1 GPU that hold a copy of meta-llama/Llama-3.3-70B-Instruct (0.84 of 80.0 GiB)",
+        ),
+        ("llama-3.3-70b-instruct", "Standard_NC96ads_A100_v4", 1, "vllm: {tensor-parallel-size: 4}\n", ""),
+        (
+            "llama-3.3-70b-instruct",
+            "Standard_NC96ads_A100_v4",
+            1,
+            "vllm: {tensor-parallel-size: 1, quantization: fp8}\n",
+            "",
+        ),
+        (
+            "phi-4",
+            "Standard_NC24ads_A100_v4",
+            1,
+            "vllm: {gpu-memory-utilization: 0.3}\n",
+            "line 1: vllm.gpu-memory-utilization leaves 24.0 GiB for 27.3 GiB of weights on each of 1 GPU that hold a copy of microsoft/phi-4 (0.3 of 80.0 GiB)",
+        ),
+        ("phi-4", "Standard_NC24ads_A100_v4", 1, "vllm: {gpu-memory-utilization: 0.4}\n", ""),
+        ("phi-4", "Standard_NC24ads_A100_v4", 1, "vllm: {gpu-memory-utilization: 0.3, cpu-offload-gb: 16}\n", ""),
+    ] {
+        let facts = facts(preset, size);
+        let said = beyond(yaml, &Layout::choose(&facts, nodes, None), &facts).unwrap_or_default();
+        assert_eq!(said, says, "{preset} {yaml}");
+    }
 }
 
 #[test]

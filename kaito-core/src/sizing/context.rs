@@ -18,6 +18,17 @@ pub fn gpu_memory_hundredths(profile: &RuntimeProfile, hardware: &Hardware) -> u
     }
 }
 
+/// A share of so many bytes, rounded down; a share below nothing is nothing, one above all is all.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "memory of a GPU stays far below 2^53"
+)]
+pub fn part(bytes: u64, share: f64) -> u64 {
+    (bytes as f64 * share.clamp(0.0, 1.0)) as u64
+}
+
 /// `--max-model-len` where the user names none: `Ok(None)` lets the engine measure; `Err` says how much is missing on a GPU.
 /// `tensor` is the number of GPUs that share weights and KV cache.
 pub fn max_model_len(

@@ -7,7 +7,7 @@
 mod context;
 mod sharing;
 
-pub use context::{gpu_memory_hundredths, max_model_len};
+pub use context::{gpu_memory_hundredths, max_model_len, part};
 pub use sharing::{Spread, can_share, unshared};
 
 use crate::units::{Bytes, GIB};

@@ -85,7 +85,7 @@ fn rows() -> Vec<Row> {
             Some(settings("vllm: [max-model-len]\n")),
             &["expected a map with a section `vllm`"],
         ),
-        ("a length below zero", Some(settings("vllm: {max-model-len: -1}\n")), &["vllm.max-model-len is -1: expected"]),
+        ("a length below zero", Some(settings("vllm: {max-model-len: -2}\n")), &["vllm.max-model-len is -2: expected"]),
         ("a length of nothing", Some(settings("vllm: {max-model-len: 0}\n")), &["vllm.max-model-len is 0: expected"]),
         (
             "a length in words",
