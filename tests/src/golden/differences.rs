@@ -35,6 +35,13 @@ pub const DIFFERENCES: &[Allowed] = &[
         "the taint nvidia.com/gpu too, which clusters beside AKS put on GPU nodes; the pods that serve tolerate it as well",
     ),
     row(
+        "gpt-oss",
+        "StatefulSet.spec.replicas",
+        "its weights are counted once: the reference counts the copy in its maker's own format too, which nothing loads",
+    ),
+    row("gpt-oss", "StatefulSet.spec.template.spec.containers", "as above: laid over fewer machines"),
+    row("gpt-oss", "NodeClaim: theirs only", "as above"),
+    row(
         "inference.template",
         "ControllerRevision.metadata",
         "name and hash: the template is hashed as the user wrote it, the reference's as its own types write it; one that it has numbered is recognised by what it says",

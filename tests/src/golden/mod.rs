@@ -184,7 +184,11 @@ impl Step {
     pub fn about(&self) -> Vec<&str> {
         let has_template = |document: &Value| document["inference"]["template"].is_object();
         let template = self.documents.iter().any(has_template).then_some("inference.template");
-        std::iter::once(self.file.as_str()).chain(template).collect()
+        let is_gpt_oss = |document: &Value| {
+            document["inference"]["preset"]["name"].as_str().is_some_and(|name| name.contains("gpt-oss"))
+        };
+        let gpt_oss = self.documents.iter().any(is_gpt_oss).then_some("gpt-oss");
+        std::iter::once(self.file.as_str()).chain(template).chain(gpt_oss).collect()
     }
 
     /// The name of its Workspace.

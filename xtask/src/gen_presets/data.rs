@@ -44,6 +44,7 @@ pub struct Model {
     pub modality: Modality,
     /// With two decimals: `7.12Gi`.
     pub weights: String,
+    pub downloads: Option<String>,
     pub token_limit: u64,
     pub shape: Shape,
     pub quantization: Option<Quantization>,

@@ -82,6 +82,8 @@ fn index(
 fn entry(family: &str, model: &Model) -> Result<String, String> {
     let short_name = short_name(&model.id)?;
     let weights = stated_bytes(&model.weights).map_err(|why| format!("{}: {why}", model.id))?;
+    let downloads = model.downloads.as_ref().map_or(Ok(weights), |stated| stated_bytes(stated));
+    let downloads = downloads.map_err(|why| format!("{}: {why}", model.id))?;
     let shape = shape(&model.shape);
     let (attention, kv_bytes) = numbers::attention(&shape);
     let dtype = numbers::dtype(model.quantization.is_some());
@@ -105,7 +107,7 @@ fn entry(family: &str, model: &Model) -> Result<String, String> {
         model.modality == Modality::Multimodal,
         texts(&model.architectures),
         text(&model.weights),
-        numbers::disk_request_gib(weights),
+        numbers::disk_request_gib(downloads),
         model.token_limit,
         config(model, &shape),
         option(model.tool_call_parser.as_ref()),
@@ -114,7 +116,7 @@ fn entry(family: &str, model: &Model) -> Result<String, String> {
         flags(&model.vllm_flags),
         usage(model),
         option(model.pinned_revision.as_ref()),
-        numbers::readiness_timeout_seconds(weights),
+        numbers::readiness_timeout_seconds(downloads),
     ))
 }
 
