@@ -12,7 +12,7 @@ use crate::sizing::{self, Demand};
 use crate::snapshot::Unread;
 use crate::units::Bytes;
 use kaito_api::Workspace;
-use kaito_api::workspace::MOST_NODES;
+use kaito_api::workspace::{MOST_NODES, TuningMethod};
 
 /// As many machines as a model takes are bought without being asked for, as upstream does (its own examples take up to eleven), up to this number; more would surprise whoever reads the bill, and must
 /// be asked for by `resource.count`.
@@ -230,6 +230,21 @@ fn transformers_shortage(facts: &Facts, asked: u32) -> Option<String> {
     })
 }
 
+/// Nor is a training; but what no GPUs hold, they do not train. Low-rank adapters alone leave the weights as they are, `qlora` loads them in four bits of sixteen.
+fn training_shortage(facts: &Facts, method: TuningMethod) -> Option<String> {
+    let (weights, memory) = (facts.model.weights_bytes, Bytes(facts.hardware.gpu_memory_bytes));
+    let (held, remedy) = match method {
+        TuningMethod::Lora => (Bytes(weights), "; the method qlora takes a quarter of it"),
+        TuningMethod::Qlora => (Bytes(weights / 4), ""),
+    };
+    (held.0 > memory.0).then(|| {
+        format!(
+            "a training by {} holds {held} of weights, and {memory} is all the GPU memory of 1 node{remedy}",
+            method.as_str()
+        )
+    })
+}
+
 fn compute(subject: &Subject, context: Option<u32>, asked: u32) -> Result<(u32, String), Failure> {
     match subject {
         Subject::Model(facts) => for_model(facts, context, asked),
@@ -242,10 +257,14 @@ fn compute(subject: &Subject, context: Option<u32>, asked: u32) -> Result<(u32, 
 
 fn for_model(facts: &Facts, context: Option<u32>, asked: u32) -> Result<(u32, String), Failure> {
     let hardware = &facts.hardware;
-    let Task::Inference { engine } = facts.task else {
-        return Ok((1, "1 node: a training runs on one machine".to_owned()));
-    };
     let too_large = |cause: String| too_large(facts, &cause);
+    let engine = match facts.task {
+        Task::Inference { engine } => engine,
+        Task::Tuning { method, .. } => {
+            let fits = || Ok((1, "1 node: a training runs on one machine".to_owned()));
+            return training_shortage(facts, method).map_or_else(fits, |shortage| Err(too_large(shortage)));
+        }
+    };
     if engine == Engine::Transformers {
         if let Some(shortage) = transformers_shortage(facts, asked) {
             return Err(too_large(shortage));
@@ -360,5 +379,30 @@ mod tests {
             }
         }
         assert!(would_be_refused > 0, "no model tells the two apart");
+    }
+
+    #[test]
+    fn a_training_is_refused_whose_weights_alone_are_more_than_the_gpus_hold() {
+        for (model, size, method, says) in [
+            (
+                "phi-3-medium-4k-instruct",
+                "Standard_NC4as_T4_v3",
+                "lora",
+                "a training by lora holds 26.0 GiB of weights, and 16.0 GiB is all",
+            ),
+            ("phi-3-medium-4k-instruct", "Standard_NC4as_T4_v3", "qlora", ""),
+            ("phi-3-medium-4k-instruct", "Standard_NC24ads_A100_v4", "lora", ""),
+            ("qwen2.5-coder-32b-instruct", "Standard_NC4as_T4_v3", "qlora", ""),
+            ("qwen2.5-coder-32b-instruct", "Standard_NV36ads_A10_v5", "lora", "holds 61."),
+        ] {
+            let manifest = json!({
+                "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "metadata": {"name": "t"},
+                "resource": {"instanceType": size, "labelSelector": {"matchLabels": {"apps": "t"}}},
+                "tuning": {"preset": {"name": model}, "method": method, "input": {"urls": ["https://example.com/d"]}, "output": {"image": "r.example.com/i:1"}},
+            });
+            let (workspace, subject) = resolved(manifest).unwrap();
+            let said = forecast(&workspace, &subject).map_or_else(|failure| failure.cause, |_| String::new());
+            assert!(if says.is_empty() { said.is_empty() } else { said.contains(says) }, "{model} {method}: {said}");
+        }
     }
 }
