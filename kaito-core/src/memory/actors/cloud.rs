@@ -13,7 +13,7 @@ use crate::read::{Freshness, Selector};
 use crate::settings::Settings;
 use crate::snapshot::{Snapshot, Unread};
 use crate::units::rfc3339;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::karpenter::NodeClaim;
 use kaito_api::vocabulary::labels;
@@ -23,6 +23,8 @@ use serde_json::{Value, json};
 const FINALIZER: &str = "karpenter.sh/termination";
 /// Ties a Node to its claim.
 const CLAIM: &str = "simulated.kaito.sh/nodeclaim";
+/// A claim for which there is no machine is deleted after so long, and gone as long after that: there is nothing to end (Karpenter `lifecycle/launch.go`).
+const REFUSED: SignedDuration = SignedDuration::from_secs(1);
 
 /// A cloud that has room, unless its fate says otherwise.
 #[derive(Debug, Clone)]
@@ -116,7 +118,8 @@ impl Cloud {
         if let Some((reason, message)) = self.refusal(claim, settings) {
             // As Karpenter writes a launch that failed: it tries again, and so it is not known.
             status.set("Launched", "Unknown", &reason, &message, now);
-            if matches!(self.fate, CloudFate::GivesUp { .. }) && !wait_until(&mut plan, now, launched) {
+            let refused = after(created(&claim.metadata), REFUSED);
+            if matches!(self.fate, CloudFate::GivesUp { .. }) && !wait_until(&mut plan, now, refused) {
                 give_up(&mut plan, claim);
             }
         } else if self.fate != CloudFate::NeverLaunches && !wait_until(&mut plan, now, launched) {
@@ -193,7 +196,8 @@ impl Cloud {
             self.fate,
             CloudFate::NeverTerminates | CloudFate::TerminatesPartly | CloudFate::FailsToTerminate { .. }
         );
-        if stays || wait_until(&mut plan, now, after(since, self.pace.terminate)) {
+        let lasts = if claim.is_true("Launched") { self.pace.terminate } else { self.pace.terminate.min(REFUSED) };
+        if stays || wait_until(&mut plan, now, after(since, lasts)) {
             return plan;
         }
         for node in nodes.iter().filter(|node| node.metadata.deletion_timestamp.is_none()) {

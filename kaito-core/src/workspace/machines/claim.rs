@@ -95,6 +95,15 @@ impl<'a> Claim<'a> {
         self.is_ready() || self.body.is_ok_and(|body| body.is_true("Initialized")) || self.body.is_err()
     }
 
+    /// Whether its machine was made, whatever became of it since. One that cannot be read may have one.
+    pub(super) fn is_launched(&self) -> bool {
+        let has_machine = |body: &NodeClaim| {
+            let names_one = body.status.as_ref().is_some_and(|status| !status.provider_id.is_empty());
+            names_one || body.is_true("Launched")
+        };
+        self.was_ready() || self.body.is_ok_and(has_machine)
+    }
+
     /// The stage that the provisioner refuses, in its own words: the first that says why and does not mean "not yet".
     pub(super) fn refusal(&self) -> Option<&'a NodeClaimCondition> {
         let body = self.body.ok()?;
@@ -143,7 +152,8 @@ impl<'a> Claim<'a> {
         refusal.or_else(|| self.standing()).map(|words| whole(&words))
     }
 
-    fn made(&self) -> Option<Timestamp> {
+    /// When it was made.
+    pub(super) fn made(&self) -> Option<Timestamp> {
         self.metadata.creation_timestamp.as_ref().map(|time| time.0)
     }
 

@@ -5,6 +5,7 @@
 
 use super::super::draft::Draft;
 use super::super::view::View;
+use super::claim::Claim;
 use crate::effect::{Effect, MetadataPatch};
 use crate::failure::{self, Failure};
 use crate::units::rfc3339;
@@ -27,6 +28,22 @@ pub(super) struct Gone {
     pub(super) at: Timestamp,
     /// What its provisioner said last.
     pub(super) said: Option<String>,
+    /// Whether no machine was ever made for it.
+    pub(super) refused: bool,
+}
+
+impl Gone {
+    /// The last of these claims that is on its way out although its machine never came. One whose machine was there is another matter: that one was lost, and is replaced at once.
+    pub(super) fn last<'a, 'c: 'a>(claims: impl Iterator<Item = &'a Claim<'c>>) -> Option<Self> {
+        let gone = claims.filter(|claim| claim.is_dying() && !claim.was_ready());
+        let last = gone.filter_map(|claim| Some((claim.deleted()?, claim))).max_by_key(|(at, _)| *at);
+        last.map(|(at, claim)| Gone { at, said: claim.said(), refused: !claim.is_launched() })
+    }
+
+    /// What is not there any more, and of which nobody knows how it went.
+    pub(super) fn vanished(at: Timestamp) -> Self {
+        Gone { at, said: None, refused: false }
+    }
 }
 
 /// What the Workspace carries.
@@ -41,6 +58,9 @@ pub(super) struct Record {
     /// What the provisioner said last, where it said anything.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     said: String,
+    /// Whether no machine was ever made for what went away last: the cloud, or the provisioner before it, refused one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    refused: bool,
 }
 
 impl Record {
@@ -51,12 +71,12 @@ impl Record {
 
     /// The record after something more is gone.
     pub(super) fn after(before: Option<Record>, gone: Option<Gone>) -> Option<Record> {
-        let Some(Gone { at, said }) = gone else { return before };
+        let Some(Gone { at, said, refused }) = gone else { return before };
         let said = said.or_else(|| Some(before.as_ref()?.said.clone())).unwrap_or_default();
         match before {
-            None => Some(Record { times: 1, first: at, last: at, said }),
+            None => Some(Record { times: 1, first: at, last: at, said, refused }),
             Some(known) if known.last >= at => Some(known),
-            Some(known) => Some(Record { times: known.times.saturating_add(1), last: at, said, ..known }),
+            Some(known) => Some(Record { times: known.times.saturating_add(1), last: at, said, refused, ..known }),
         }
     }
 
@@ -64,6 +84,16 @@ impl Record {
     pub(super) fn asks_again(&self) -> Timestamp {
         let step = usize::try_from(self.times).unwrap_or(usize::MAX).clamp(1, PACE_MINUTES.len()) - 1;
         self.last.saturating_add(SignedDuration::from_mins(PACE_MINUTES[step])).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Since when no machine is to be had, as long as none is asked for: what was launched before is another matter.
+    pub(super) fn refused_at(&self, now: Timestamp) -> Option<Timestamp> {
+        Some(self.last).filter(|_| self.refused && now < self.asks_again())
+    }
+
+    /// Whether this is news to a provisioner's own pace, which is quicker than ours: what comes when machines may be asked for again, or the first refusal.
+    pub(super) fn is_changed_by(&self, gone: &Gone) -> bool {
+        gone.at >= self.asks_again() || (gone.refused && !self.refused)
     }
 
     /// How often, of something by that name.

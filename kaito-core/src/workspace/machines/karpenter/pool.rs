@@ -138,7 +138,7 @@ impl<'a> Named<'a> {
                 quoted(&class.kind),
                 quoted(&class.group)
             )),
-            Some(ready) if ready.status == "True" && claims == 0 => Some(format!(
+            Some(ready) if ready.status == "True" && claims == 0 && self.replicas() > 0 => Some(format!(
                 "NodePool {name} is ready and has no NodeClaim: Karpenter's feature gate StaticCapacity may be off"
             )),
             Some(ready) if ready.status != "True" && !ready.message.is_empty() => {
