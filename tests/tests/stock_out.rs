@@ -246,3 +246,60 @@ fn a_workspace_that_goes_while_nothing_is_asked_for_leaves_nothing() {
     render::settle(stage.world());
     assert_eq!((value(&mut stage, &root()), value(&mut stage, &pool())), (Value::Null, Value::Null));
 }
+
+#[test]
+fn a_refusal_of_which_karpenter_tells_an_event_only_is_told_with_the_place_of_its_words() {
+    let mut stage = sold_out();
+    until_replicas(&mut stage, 0);
+    let words = told(&mut stage);
+    assert!(!words.contains("awaiting reconciliation"), "{words}");
+    let told_at = "; its words, if it had any, are in the events of NodeClaim default-two-";
+    let (_, rest) = words.split_once(told_at).unwrap_or_else(|| panic!("{words}"));
+    let (claim, rest) = rest.split_once(": ").unwrap();
+    let command = format!("kubectl get event -A --field-selector involvedObject.name=default-two-{claim} (2 are not");
+    assert!(rest.starts_with(&command), "{words}");
+}
+
+#[test]
+fn words_of_a_launch_that_failed_outlive_a_refusal_without_words_and_not_a_launch() {
+    let gives_up = |reason: &str| CloudFate::GivesUp { reason: reason.to_owned(), message: "8 of 8 vCPUs".to_owned() };
+    let mut stage = world(gives_up("SubscriptionQuotaReached"));
+    until_replicas(&mut stage, 0);
+    let quota = "SubscriptionQuotaReached: 8 of 8 vCPUs";
+    assert!(told(&mut stage).contains(&format!("; the provisioner said: {quota} (2 are not")), "{}", told(&mut stage));
+    stage.world().set_fate(&Fate { cloud: gives_up("InsufficientCapacityError"), ..Fate::default() });
+    until_replicas(&mut stage, 2);
+    until_replicas(&mut stage, 0);
+    let words = told(&mut stage);
+    let both = format!(
+        "; the provisioner said: {quota}; its last words, if it had any, are in the events of NodeClaim default-two-"
+    );
+    assert!(words.contains(&both), "{words}");
+
+    stage.world().set_fate(&Fate { cloud: CloudFate::NeverRegisters, ..Fate::default() });
+    until_replicas(&mut stage, 2);
+    stage.world().advance(SignedDuration::from_mins(15));
+    let lost = all(&mut stage, Kind::NodeClaim).remove(0);
+    lose(&mut stage, &lost);
+    stage.world().advance(SignedDuration::from_secs(1));
+    let words = told(&mut stage);
+    assert!(words.contains("; the provisioner said: NodeClaim default-two-"), "{words}");
+    assert!(words.contains(": Registered: Node not registered with cluster; asked for"), "{words}");
+    assert!(!words.contains("Quota") && !words.contains("events of"), "{words}");
+}
+
+#[test]
+fn what_the_pool_says_of_launches_that_failed_is_told_where_a_claim_says_nothing() {
+    let mut stage = sold_out();
+    until_replicas(&mut stage, 0);
+    let mut status = value(&mut stage, &pool())["status"].clone();
+    status["conditions"].as_array_mut().unwrap().push(json!({
+        "type": "NodeRegistrationHealthy", "status": "False", "reason": "SubscriptionQuotaReached", "message": "8 of 8 vCPUs",
+    }));
+    let uid = value(&mut stage, &pool())["metadata"]["uid"].as_str().unwrap().to_owned();
+    stage.world().cluster().with_store(|store| store.write_status(&pool(), &uid, None, &status)).unwrap();
+    until_replicas(&mut stage, 2);
+    until_replicas(&mut stage, 0);
+    let said = "; the provisioner said: NodePool default-two: NodeRegistrationHealthy: SubscriptionQuotaReached: 8 of 8 vCPUs; its last words, if it had any, are in the events of";
+    assert!(told(&mut stage).contains(said), "{}", told(&mut stage));
+}

@@ -259,7 +259,11 @@ fn observe_gone(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, needed: usi
         let pool = pool::key(view.key).name;
         let vanished = seat.pool.is_absent() && given_up::told(view).contains(&pool.as_str());
         let vanished = vanished && Seat::look(view, Freshness::Live)?.pool.is_absent();
-        let gone = vanished.then(|| Gone::vanished(view.now())).or_else(|| Gone::last(seat.claims.iter()));
+        let last = || match (Gone::last(seat.claims.iter()), seat.pool.ours()) {
+            (Some(gone), Some(pool)) if !is_dying(pool) => Some(gone.or_said(|launched| seat.pool.unhealthy(launched))),
+            (gone, _) => gone.map(Gone::with_its_pool),
+        };
+        let gone = vanished.then(|| Gone::vanished(view.now())).or_else(last);
         // As often as Karpenter tries, it is written down at our pace.
         let counts = |gone: &Gone| before.as_ref().is_none_or(|before| before.is_changed_by(gone));
         Record::after(before.clone(), gone.filter(counts))
