@@ -265,7 +265,7 @@ reasons! {
     /// A machine was asked for, and the request was deleted before the machine came: usually by the provisioner, which finds none, or whose machine never joined.
     CLAIM_GIVEN_UP = "NodeClaimGivenUp" on NodeClaimReady, fails(5),
         evidence "the annotation kaito.sh/nodeclaims-given-up of the Workspace, and the events of NodeClaims that are gone: kubectl get workspace NAME -n NAMESPACE -o yaml; kubectl get event -A --field-selector involvedObject.kind=NodeClaim",
-        next "asks again by itself: a minute after the first time, then ever later, at last every half hour",
+        next "asks again by itself: a minute after the first time, then ever later, at last every half hour; where a NodePool asks, Karpenter replaces at once what was launched and did not come",
         remedy "see the provisioner's words, events and log: quota, stock, its node class, or a network in which machines cannot join";
 
     /// Machines are asked for and have not come.

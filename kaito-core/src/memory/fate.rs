@@ -54,7 +54,8 @@ pub enum CloudFate {
         /// In its own words.
         message: String,
     },
-    /// The cloud refuses each of them, and the provisioner deletes what it was asked for, as Karpenter does.
+    /// The cloud refuses each of them, and the provisioner deletes what it was asked for, as Karpenter does: at once and without a word on it, where there is no capacity or the class is not ready; else
+    /// after five minutes in which it says why.
     GivesUp {
         /// In one word.
         reason: String,

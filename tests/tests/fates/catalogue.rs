@@ -216,13 +216,16 @@ fn of_clusters() -> Vec<Injection> {
 fn of_machines_and_pods() -> Vec<Injection> {
     let phi = || manifests::phi_4_mini("x");
     let words = || WORDS.to_owned();
+    let gives_up = |reason: &str| cloud(CloudFate::GivesUp { reason: reason.to_owned(), message: words() });
     let evicted = |message: String| pods(PodFate::Evicted { message });
     let crash = PodFate::CrashLoop { exit_code: 42, message: words() };
     vec![
         Injection::new(&failure::CLAIM_REFUSED, phi(), WORDS)
             .under(cloud(CloudFate::Refuses { reason: String::new(), message: words() })),
-        Injection::new(&failure::CLAIM_GIVEN_UP, phi(), WORDS)
-            .under(cloud(CloudFate::GivesUp { reason: "InsufficientCapacityError".to_owned(), message: words() })),
+        Injection::new(&failure::CLAIM_GIVEN_UP, phi(), WORDS).under(gives_up("SubscriptionQuotaReached")),
+        // Of this one, Karpenter tells an event and nothing else.
+        Injection::new(&failure::CLAIM_GIVEN_UP, phi(), "its words, if it had any, are in the events of NodeClaim ws")
+            .under(gives_up("InsufficientCapacityError")),
         Injection::new(&failure::CLAIMS_PENDING, phi(), "0 of 1 NodeClaims are ready")
             .under(cloud(CloudFate::NeverLaunches)),
         Injection::new(&failure::NODE_MEMORY_PRESSURE, phi(), WORDS)
@@ -321,7 +324,7 @@ fn hub(hub: HubFate) -> Fate {
     Fate { hub, ..Fate::default() }
 }
 
-/// NodePools of others.
+/// NodePools of others, and clouds that have nothing for ours.
 fn of_pools() -> Vec<Injection> {
     let theirs = json!({
         "apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "default-taken"},
@@ -332,7 +335,21 @@ fn of_pools() -> Vec<Injection> {
         manifests::two_nodes("taken"),
         "NodePool default-taken exists and carries no label of a Workspace",
     );
-    vec![Injection { before: vec![theirs], ..taken }.where_karpenter_makes_them()]
+    let gives_up = |reason: &str| cloud(CloudFate::GivesUp { reason: reason.to_owned(), message: WORDS.to_owned() });
+    let given_up = |words: &str, reason: &str| {
+        let injection = Injection::new(&failure::CLAIM_GIVEN_UP, manifests::two_nodes("taken"), words);
+        injection.under(gives_up(reason))
+    };
+    [
+        Injection { before: vec![theirs], ..taken },
+        given_up(WORDS, "SubscriptionQuotaReached"),
+        given_up(
+            "its words, if it had any, are in the events of NodeClaim default-taken-",
+            "InsufficientCapacityError",
+        ),
+    ]
+    .map(Injection::where_karpenter_makes_them)
+    .into()
 }
 
 fn injections() -> Vec<Injection> {

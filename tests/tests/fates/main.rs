@@ -180,7 +180,7 @@ fn a_container_that_is_started_again_and_ends_again_is_told_once_whether_it_runs
 
 #[test]
 fn machines_that_a_provisioner_gives_up_are_asked_for_ever_more_rarely_and_its_words_stay() {
-    let fate = cloud(CloudFate::GivesUp { reason: "InsufficientCapacityError".to_owned(), message: WORDS.to_owned() });
+    let fate = cloud(CloudFate::GivesUp { reason: "SubscriptionQuotaReached".to_owned(), message: WORDS.to_owned() });
     let mut stage = stage(&fate);
     stage.put(&manifests::phi_4_mini("phi"));
     let claims = |stage: &dyn Stage| -> Vec<String> {

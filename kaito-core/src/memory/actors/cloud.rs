@@ -13,16 +13,22 @@ use crate::read::{Freshness, Selector};
 use crate::settings::Settings;
 use crate::snapshot::{Snapshot, Unread};
 use crate::units::rfc3339;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::karpenter::NodeClaim;
-use kaito_api::vocabulary::labels;
+use kaito_api::vocabulary::{labels, reasons};
 use kube_core::ResourceExt;
 use serde_json::{Value, json};
 
 const FINALIZER: &str = "karpenter.sh/termination";
 /// Ties a Node to its claim.
 const CLAIM: &str = "simulated.kaito.sh/nodeclaim";
+/// A claim for which there is no machine is deleted after so long, and gone as long after that: there is nothing to end (Karpenter `lifecycle/launch.go`).
+const REFUSED: SignedDuration = SignedDuration::from_secs(1);
+/// A launch that fails in any other way is tried for so long, before its claim is deleted (`lifecycle/liveness.go`).
+const LAUNCH_TIMEOUT: SignedDuration = SignedDuration::from_mins(5);
+/// Refusals of which Karpenter tells an event at most, and nothing on the claim.
+const WITHOUT_WORDS: [&str; 2] = ["InsufficientCapacityError", "NodeClassNotReadyError"];
 
 /// A cloud that has room, unless its fate says otherwise.
 #[derive(Debug, Clone)]
@@ -114,9 +120,17 @@ impl Cloud {
         let gpus = kaito_presets::sku(settings.cloud, &size(claim)).map_or(0, |sku| sku.gpu_count);
         let mut status = Status::of(claim);
         if let Some((reason, message)) = self.refusal(claim, settings) {
-            // As Karpenter writes a launch that failed: it tries again, and so it is not known.
-            status.set("Launched", "Unknown", &reason, &message, now);
-            if matches!(self.fate, CloudFate::GivesUp { .. }) && !wait_until(&mut plan, now, launched) {
+            let gives_up = matches!(self.fate, CloudFate::GivesUp { .. });
+            let is_silent = gives_up && WITHOUT_WORDS.contains(&reason.as_str());
+            let patience = if is_silent {
+                status.await_reconciliation(now);
+                REFUSED
+            } else {
+                // As Karpenter writes a launch that failed: it tries again, and so it is not known.
+                status.set("Launched", "Unknown", &reason, &message, now);
+                LAUNCH_TIMEOUT
+            };
+            if gives_up && !wait_until(&mut plan, now, after(created(&claim.metadata), patience)) {
                 give_up(&mut plan, claim);
             }
         } else if self.fate != CloudFate::NeverLaunches && !wait_until(&mut plan, now, launched) {
@@ -193,7 +207,8 @@ impl Cloud {
             self.fate,
             CloudFate::NeverTerminates | CloudFate::TerminatesPartly | CloudFate::FailsToTerminate { .. }
         );
-        if stays || wait_until(&mut plan, now, after(since, self.pace.terminate)) {
+        let lasts = if claim.is_true("Launched") { self.pace.terminate } else { self.pace.terminate.min(REFUSED) };
+        if stays || wait_until(&mut plan, now, after(since, lasts)) {
             return plan;
         }
         for node in nodes.iter().filter(|node| node.metadata.deletion_timestamp.is_none()) {
@@ -257,6 +272,13 @@ impl Status {
     fn of(claim: &NodeClaim) -> Self {
         let old = claim.status.as_ref().and_then(|status| serde_json::to_value(status).ok());
         Self { new: old.clone().unwrap_or_else(|| json!({})), old }
+    }
+
+    /// What Karpenter writes before it knows anything.
+    fn await_reconciliation(&mut self, now: Timestamp) {
+        for type_ in ["Launched", "Registered", "Initialized", "Ready"] {
+            self.set(type_, "Unknown", reasons::AWAITING_RECONCILIATION, "object is awaiting reconciliation", now);
+        }
     }
 
     fn set(&mut self, type_: &str, status: &str, reason: &str, message: &str, now: Timestamp) {

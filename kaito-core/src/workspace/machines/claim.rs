@@ -26,10 +26,16 @@ pub(super) const LIFE_CYCLE: [Stage; 3] = [
 ];
 
 /// The stages of its end that Karpenter reports, the last first.
-const LEAVING: [&str; 2] = ["InstanceTerminating", "Drained"];
+const LEAVING: [&str; 3] = ["InstanceTerminating", "VolumesDetached", "Drained"];
 
 /// Reasons that mean no more than "not yet".
 const NOT_YET: [&str; 4] = [reasons::AWAITING_RECONCILIATION, "NotLaunched", "NotRegistered", "NotInitialized"];
+
+/// The reason of a machine that has not joined, of which nobody knows why.
+const NODE_NOT_FOUND: &str = "NodeNotFound";
+
+/// What Karpenter writes before it knows anything.
+const UNTOLD: &str = "object is awaiting reconciliation";
 
 /// One claim of the Workspace.
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +101,15 @@ impl<'a> Claim<'a> {
         self.is_ready() || self.body.is_ok_and(|body| body.is_true("Initialized")) || self.body.is_err()
     }
 
+    /// Whether its machine was made, whatever became of it since. One that cannot be read may have one.
+    pub(super) fn is_launched(&self) -> bool {
+        let has_machine = |body: &NodeClaim| {
+            let names_one = body.status.as_ref().is_some_and(|status| !status.provider_id.is_empty());
+            names_one || body.is_true("Launched")
+        };
+        self.was_ready() || self.body.is_ok_and(has_machine)
+    }
+
     /// The stage that the provisioner refuses, in its own words: the first that says why and does not mean "not yet".
     pub(super) fn refusal(&self) -> Option<&'a NodeClaimCondition> {
         let body = self.body.ok()?;
@@ -123,10 +138,17 @@ impl<'a> Claim<'a> {
 
     /// How far it has come, in the provisioner's own words: the first stage that is not reached and of which something is said.
     pub(super) fn standing(&self) -> Option<String> {
+        self.stage().map(|stage| self.words_of(stage))
+    }
+
+    fn stage(&self) -> Option<&'a NodeClaimCondition> {
         let body = self.body.ok()?;
         let conditions = LIFE_CYCLE.iter().filter_map(|stage| body.condition(stage.name));
-        let stage = conditions.filter(|stage| stage.status != "True").find(|stage| !stage.message.is_empty())?;
-        Some(format!("NodeClaim {}: {}: {}", self.name(), stage.type_, whole(&stage.message)))
+        conditions.filter(|stage| stage.status != "True").find(|stage| !stage.message.is_empty())
+    }
+
+    fn words_of(&self, stage: &NodeClaimCondition) -> String {
+        format!("NodeClaim {}: {}: {}", self.name(), stage.type_, whole(&stage.message))
     }
 
     /// What its end waits for, in the provisioner's own words.
@@ -134,16 +156,24 @@ impl<'a> Claim<'a> {
         let body = self.body.ok()?;
         let said = LEAVING.iter().filter_map(|stage| body.condition(stage));
         let stage = said.into_iter().find(|stage| !stage.message.is_empty())?;
-        Some(format!("NodeClaim {}: {}: {}", self.name(), stage.type_, whole(&stage.message)))
+        Some(self.words_of(stage))
     }
 
-    /// What it says, in its provisioner's words: why it is refused, or how far it is.
+    /// Why its machine did not come, in its provisioner's words.
     pub(super) fn said(&self) -> Option<String> {
         let refusal = self.refusal().map(|condition| format!("{}: {}", condition.reason, condition.message));
-        refusal.or_else(|| self.standing()).map(|words| whole(&words))
+        let tells = |stage: &&NodeClaimCondition| !NOT_YET.contains(&&*stage.reason) && stage.reason != NODE_NOT_FOUND;
+        let refusal = refusal.or_else(|| self.stage().filter(tells).map(|stage| self.words_of(stage)));
+        refusal.map(|words| whole(&words))
     }
 
-    fn made(&self) -> Option<Timestamp> {
+    /// How far it had come, for want of anything that says why.
+    pub(super) fn reached(&self) -> Option<String> {
+        self.stage().filter(|stage| stage.message != UNTOLD).map(|stage| self.words_of(stage))
+    }
+
+    /// When it was made.
+    pub(super) fn made(&self) -> Option<Timestamp> {
         self.metadata.creation_timestamp.as_ref().map(|time| time.0)
     }
 
@@ -170,10 +200,12 @@ mod tests {
     fn words_of_a_provisioner_are_told_to_their_end() {
         let message = format!("ScopeLocked: {}; remove the lock of the resource group", "x".repeat(1500));
         let condition = |type_: &str, status: &str, reason: &str| json!({"type": type_, "status": status, "reason": reason, "message": message, "lastTransitionTime": null});
+        let not_told = |type_: &str| json!({"type": type_, "status": "True", "reason": type_, "message": "", "lastTransitionTime": null});
         for (is_leaving, conditions) in [
-            (false, [condition("Launched", "Unknown", "NotLaunched")]),
-            (false, [condition("Launched", "False", "Refused")]),
-            (true, [condition("InstanceTerminating", "Unknown", "Failed")]),
+            (false, vec![condition("Launched", "Unknown", "NotLaunched")]),
+            (false, vec![condition("Launched", "False", "Refused")]),
+            (true, vec![condition("InstanceTerminating", "Unknown", "Failed")]),
+            (true, vec![not_told("Drained"), condition("VolumesDetached", "Unknown", "AwaitingVolumeDetachment")]),
         ] {
             let body: NodeClaim = serde_json::from_value(json!({
                 "metadata": {"name": "a"}, "status": {"conditions": conditions},
@@ -181,9 +213,39 @@ mod tests {
             }))
             .unwrap();
             let claim = Claim { metadata: &body.metadata, body: Ok(&body), place: None };
-            let told = if is_leaving { vec![claim.leaving()] } else { vec![claim.said(), claim.standing()] };
+            let said = claim.said().or_else(|| claim.reached());
+            let told = if is_leaving { vec![claim.leaving()] } else { vec![said, claim.standing()] };
             for said in told.into_iter().map(Option::unwrap) {
                 assert!(said.ends_with("; remove the lock of the resource group"), "{said}");
+            }
+        }
+    }
+
+    #[test]
+    fn that_nothing_is_known_yet_is_no_reason_why_a_machine_did_not_come() {
+        for (type_, reason, message, said, reached) in [
+            ("Launched", "AwaitingReconciliation", "object is awaiting reconciliation", None, None),
+            ("Launched", "AwaitingReconciliation", "the pool is made", None, Some("Launched: the pool is made")),
+            (
+                "Registered",
+                "NodeNotFound",
+                "Node not registered with cluster",
+                None,
+                Some("Registered: Node not registered with cluster"),
+            ),
+            ("Registered", "RegistrationHookPending", "cilium", Some("Registered: cilium"), Some("Registered: cilium")),
+            ("Launched", "SubscriptionQuotaReached", "8 of 8", Some("8 of 8"), Some("Launched: 8 of 8")),
+        ] {
+            let condition = json!({"type": type_, "status": "Unknown", "reason": reason, "message": message, "lastTransitionTime": null});
+            let body: NodeClaim = serde_json::from_value(json!({
+                "metadata": {"name": "a"}, "status": {"conditions": [condition]},
+                "spec": {"nodeClassRef": {"group": "g", "kind": "K", "name": "default"}, "requirements": []},
+            }))
+            .unwrap();
+            let claim = Claim { metadata: &body.metadata, body: Ok(&body), place: None };
+            for (told, expected) in [(claim.said(), said), (claim.reached(), reached)] {
+                assert_eq!(told.is_some(), expected.is_some(), "{reason}: {told:?}");
+                assert!(expected.is_none_or(|words| told.unwrap().ends_with(words)), "{reason}");
             }
         }
     }

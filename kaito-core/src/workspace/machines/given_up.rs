@@ -5,6 +5,7 @@
 
 use super::super::draft::Draft;
 use super::super::view::View;
+use super::claim::Claim;
 use crate::effect::{Effect, MetadataPatch};
 use crate::failure::{self, Failure};
 use crate::units::rfc3339;
@@ -25,8 +26,63 @@ const MOST_NAMED: usize = 16;
 pub(super) struct Gone {
     /// Since when.
     pub(super) at: Timestamp,
-    /// What its provisioner said last.
-    pub(super) said: Option<String>,
+    /// The name of the claim; `None` of what is not there any more, and of which nobody knows how it went.
+    claim: Option<String>,
+    /// Why, in its provisioner's words.
+    said: Option<String>,
+    /// The same, where these stand elsewhere than on the claim.
+    said_elsewhere: Option<String>,
+    /// How far it had come, in these words.
+    reached: Option<String>,
+    /// Whether no machine was ever made for it.
+    pub(super) refused: bool,
+}
+
+impl Gone {
+    /// The last of these claims that is on its way out although its machine never came. One whose machine was there is another matter: that one was lost, and is replaced at once.
+    pub(super) fn last<'a, 'c: 'a>(claims: impl Iterator<Item = &'a Claim<'c>>) -> Option<Self> {
+        let gone = claims.filter(|claim| claim.is_dying() && !claim.was_ready());
+        let last = gone.filter_map(|claim| Some((claim.deleted()?, claim))).max_by_key(|(at, _)| *at);
+        last.map(|(at, claim)| Gone {
+            at,
+            claim: Some(claim.name().to_owned()),
+            said: claim.said(),
+            said_elsewhere: None,
+            reached: claim.reached(),
+            refused: !claim.is_launched(),
+        })
+    }
+
+    /// What is told of it: why, as far as that is known, and the claim whose events know more. What was said of an earlier one stands where this one went in the same way: whatever was refused then was not
+    /// about a machine that was launched now.
+    fn words(self, before: Option<&Record>) -> (String, String) {
+        let Some(claim) = self.claim else {
+            return before.map(|known| (known.said.clone(), known.silent.clone())).unwrap_or_default();
+        };
+        let is_silent = self.refused && self.said.is_none() && self.reached.is_none();
+        let of_before = before.filter(|known| known.refused == self.refused).map(|known| known.said.clone());
+        let of_before = of_before.filter(|said| !said.is_empty());
+        let said = self.said.or(self.said_elsewhere).or(of_before).or(self.reached).unwrap_or_default();
+        (said, if is_silent { claim } else { String::new() })
+    }
+
+    /// What is not there any more, and of which nobody knows how it went.
+    pub(super) fn vanished(at: Timestamp) -> Self {
+        Gone { at, claim: None, said: None, said_elsewhere: None, reached: None, refused: false }
+    }
+
+    /// With what its provisioner says elsewhere of such claims, told whether a machine was ever made for it.
+    pub(super) fn or_said(self, elsewhere: impl Fn(bool) -> Option<String>) -> Self {
+        match self.refused {
+            true => Gone { said_elsewhere: elsewhere(false), ..self },
+            false => Gone { reached: self.reached.or_else(|| elsewhere(true)), ..self },
+        }
+    }
+
+    /// The same of one that went because what asked for it did: nobody refused it.
+    pub(super) fn with_its_pool(self) -> Self {
+        Gone { refused: false, ..self }
+    }
 }
 
 /// What the Workspace carries.
@@ -41,6 +97,12 @@ pub(super) struct Record {
     /// What the provisioner said last, where it said anything.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     said: String,
+    /// Whether no machine was ever made for what went away last: the cloud, or the provisioner before it, refused one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    refused: bool,
+    /// The claim that was refused last, where its provisioner told nothing of it, or an event and nothing else.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    silent: String,
 }
 
 impl Record {
@@ -51,12 +113,17 @@ impl Record {
 
     /// The record after something more is gone.
     pub(super) fn after(before: Option<Record>, gone: Option<Gone>) -> Option<Record> {
-        let Some(Gone { at, said }) = gone else { return before };
-        let said = said.or_else(|| Some(before.as_ref()?.said.clone())).unwrap_or_default();
+        let Some(gone) = gone else { return before };
+        let refused =
+            if gone.claim.is_some() { gone.refused } else { before.as_ref().is_some_and(|known| known.refused) };
+        let at = gone.at;
+        let (said, silent) = gone.words(before.as_ref());
         match before {
-            None => Some(Record { times: 1, first: at, last: at, said }),
+            None => Some(Record { times: 1, first: at, last: at, said, refused, silent }),
             Some(known) if known.last >= at => Some(known),
-            Some(known) => Some(Record { times: known.times.saturating_add(1), last: at, said, ..known }),
+            Some(Record { times, first, .. }) => {
+                Some(Record { times: times.saturating_add(1), first, last: at, said, refused, silent })
+            }
         }
     }
 
@@ -64,6 +131,16 @@ impl Record {
     pub(super) fn asks_again(&self) -> Timestamp {
         let step = usize::try_from(self.times).unwrap_or(usize::MAX).clamp(1, PACE_MINUTES.len()) - 1;
         self.last.saturating_add(SignedDuration::from_mins(PACE_MINUTES[step])).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Since when no machine is to be had, as long as none is asked for: what was launched before is another matter.
+    pub(super) fn refused_at(&self, now: Timestamp) -> Option<Timestamp> {
+        Some(self.last).filter(|_| self.refused && now < self.asks_again())
+    }
+
+    /// Whether this is news to a provisioner's own pace, which is quicker than ours: what comes when machines may be asked for again, or the first refusal.
+    pub(super) fn is_changed_by(&self, gone: &Gone) -> bool {
+        gone.at >= self.asks_again() || (gone.refused && !self.refused)
     }
 
     /// How often, of something by that name.
@@ -75,7 +152,14 @@ impl Record {
         };
         let said =
             if self.said.is_empty() { String::new() } else { format!("; the provisioner said: {}", whole(&self.said)) };
-        format!("{times}, before a machine came{said}")
+        let events = match (&*self.silent, &*self.said) {
+            ("", _) => String::new(),
+            (claim, said) => format!(
+                "; its {}, if it had any, are in the events of NodeClaim {claim}: kubectl get event -A --field-selector involvedObject.name={claim}",
+                if said.is_empty() { "words" } else { "last words" }
+            ),
+        };
+        format!("{times}, before a machine came{said}{events}")
     }
 }
 

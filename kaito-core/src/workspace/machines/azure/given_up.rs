@@ -22,17 +22,10 @@ pub(super) fn observe(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, tar
     let record = if ready >= target as usize || draft.progress.is_over() {
         None
     } else {
-        let vanished = has_vanished(view, slots, target)?.then(|| Gone { at: view.now(), said: None });
-        Record::after(Record::of(view), last_gone(slots).or(vanished))
+        let vanished = has_vanished(view, slots, target)?.then(|| Gone::vanished(view.now()));
+        Record::after(Record::of(view), Gone::last(slots.dying.iter()).or(vanished))
     };
     Ok(given_up::tell(view, draft, record, "NodeClaim"))
-}
-
-/// The last claim that is on its way out. One whose machine was there is another matter: that one was lost, and is replaced at once.
-fn last_gone(slots: &Slots<'_>) -> Option<Gone> {
-    let gone = slots.dying.iter().filter(|claim| !claim.was_ready());
-    let last = gone.filter_map(|claim| Some((claim.deleted()?, claim))).max_by_key(|(at, _)| *at);
-    last.map(|(at, claim)| Gone { at, said: claim.said() })
 }
 
 /// Whether a claim is gone that was asked for, and never seen ready.

@@ -25,6 +25,7 @@ use crate::object::{ObjectKey, Seen};
 use crate::plan::Plan;
 use crate::read::{Freshness, Read, Selector};
 use crate::snapshot::{Snapshot, Unread};
+use crate::units::rfc3339;
 use cover::Cover;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
@@ -172,6 +173,13 @@ impl<'a> Seat<'a> {
     fn live(&self) -> impl Iterator<Item = &Claim<'a>> {
         self.claims.iter().filter(|claim| !claim.is_dying())
     }
+
+    /// How many of them stand, where none was to be had at this time: those with a machine, and those that were asked for by then. What was made since is Karpenter's next attempt; what was made in that
+    /// very second may be either, and is known when it is refused.
+    fn standing(&self, refused_at: Timestamp) -> usize {
+        let stands = |claim: &&Claim<'_>| claim.is_launched() || claim.made().is_some_and(|made| made <= refused_at);
+        self.live().filter(stands).count()
+    }
 }
 
 fn held(seat: &Seat<'_>) -> Held {
@@ -201,11 +209,11 @@ fn step<'a>(view: &View<'a>, draft: &mut Draft) -> Result<Option<Came<'a>>, Unre
         draft.look_again(at.duration_since(view.now()));
     }
     let needed = (told as usize).saturating_sub(cover.taken());
-    let asks_again = observe_gone(view, draft, &seat, needed)?;
+    let patience = observe_gone(view, draft, &seat, needed)?;
     if let Some(target) = draft.target {
-        settle::step(view, draft, &seat, &cover, (target, asks_again))?;
+        settle::step(view, draft, &seat, &cover, (target, patience))?;
     }
-    observe(view, draft, &seat, needed);
+    observe(view, draft, &seat, needed, patience);
     let workers = workers(view, draft, &seat, &cover)?;
     let claims: Vec<&Claim<'a>> = seat.live().chain(seat.former.live()).collect();
     let awaited = claims.iter().map(|claim| Awaited {
@@ -231,9 +239,18 @@ fn told_of(view: &View<'_>, seat: &Seat<'_>) -> Option<u32> {
     is_there.then(|| view.recorded_target().unwrap_or(asked)).filter(|count| *count > 0)
 }
 
-/// Tells of machines that went away before they came, as long as those that nothing else covers are not there, and says when a pool may be asked for again. Karpenter asks for new ones at its own pace; a pool that somebody deletes again and again is made
-/// anew at ours.
-fn observe_gone(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, needed: usize) -> Result<Timestamp, Unread> {
+/// What went away before it came says when machines may be asked for.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// Not before.
+    asks_again: Timestamp,
+    /// Since when there is no machine to be had: until then, a pool asks only for what stands. Karpenter makes another claim at once for each that is refused, without end.
+    refused_at: Option<Timestamp>,
+}
+
+/// Tells of machines that went away before they came, as long as those that nothing else covers are not there, and says when a pool may be asked for again. A machine that was launched and did not join
+/// Karpenter asks for again by itself; one that was refused, and a pool that somebody deletes again and again, are asked for at our pace.
+fn observe_gone(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, needed: usize) -> Result<Patience, Unread> {
     let ready = seat.live().chain(seat.former.live()).filter(|claim| claim.is_ready()).count();
     let before = Record::of(view);
     let record = if ready >= needed {
@@ -242,24 +259,21 @@ fn observe_gone(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, needed: usi
         let pool = pool::key(view.key).name;
         let vanished = seat.pool.is_absent() && given_up::told(view).contains(&pool.as_str());
         let vanished = vanished && Seat::look(view, Freshness::Live)?.pool.is_absent();
-        let gone = vanished.then(|| Gone { at: view.now(), said: None }).or_else(|| last_gone(seat));
+        let last = || match (Gone::last(seat.claims.iter()), seat.pool.ours()) {
+            (Some(gone), Some(pool)) if !is_dying(pool) => Some(gone.or_said(|launched| seat.pool.unhealthy(launched))),
+            (gone, _) => gone.map(Gone::with_its_pool),
+        };
+        let gone = vanished.then(|| Gone::vanished(view.now())).or_else(last);
         // As often as Karpenter tries, it is written down at our pace.
-        let counts = |gone: &Gone| before.as_ref().is_none_or(|before| gone.at >= before.asks_again());
+        let counts = |gone: &Gone| before.as_ref().is_none_or(|before| before.is_changed_by(gone));
         Record::after(before.clone(), gone.filter(counts))
     };
-    Ok(given_up::tell(view, draft, record, "NodeClaim or NodePool"))
-}
-
-/// The last claim that is on its way out although its machine never came.
-fn last_gone(seat: &Seat<'_>) -> Option<Gone> {
-    let gone = seat.claims.iter().filter(|claim| claim.is_dying() && !claim.was_ready());
-    let last = gone.filter_map(|claim| Some((claim.deleted()?, claim))).max_by_key(|(at, _)| *at);
-    last.map(|(at, claim)| Gone { at, said: claim.said() })
+    let refused_at = record.as_ref().and_then(|record| record.refused_at(view.now()));
+    Ok(Patience { asks_again: given_up::tell(view, draft, record, "NodeClaim or NodePool"), refused_at })
 }
 
 /// What is wrong with the pool and its claims, in Karpenter's own words, and what is waited for.
-fn observe(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, needed: usize) {
-    let pool = pool::key(view.key).name;
+fn observe(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, needed: usize, patience: Patience) {
     for claim in seat.live().chain(seat.former.live()) {
         match claim.body {
             Err(malformed) => draft.failures.push(Failure::new(
@@ -276,11 +290,7 @@ fn observe(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, needed: usize) {
     }
     // Of machines that are all there, nobody needs to know why no more would come.
     draft.failures.extend(seat.pool.refusal());
-    let asked = if seat.pool.ours().is_some() || is_asked_now(view, draft) {
-        given_up::asked_for(vec![pool])
-    } else {
-        format!(" ({} are not asked for)", needed - ready)
-    };
+    let asked = told_as_asked(view, draft, seat, needed, patience);
     let is_given_up = |failure: &&mut Failure| failure.reason == &failure::CLAIM_GIVEN_UP;
     if let Some(failure) = draft.failures.iter_mut().find(is_given_up) {
         failure.cause.push_str(&asked);
@@ -292,6 +302,25 @@ fn observe(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, needed: usize) {
     draft.waits.push(wait.overdue_because(view.now(), || {
         seat.live().find_map(Claim::standing).or_else(|| seat.pool.standing(seat.claims.len()))
     }));
+}
+
+/// What the status says of the pool: its name, where machines are asked for by it, and how many are not.
+fn told_as_asked(view: &View<'_>, draft: &Draft, seat: &Seat<'_>, needed: usize, patience: Patience) -> String {
+    let asked = match &seat.pool {
+        Named::Ours(_) => seat.pool.replicas() as usize,
+        Named::Unreadable(_) => needed,
+        Named::Absent | Named::Former(_) | Named::Foreign(_) if is_asked_now(view, draft) => needed,
+        Named::Absent | Named::Former(_) | Named::Foreign(_) => 0,
+    };
+    let not_asked = match needed.saturating_sub(asked + seat.former.live().count()) {
+        0 => String::new(),
+        count if draft.may_buy() && view.now() < patience.asks_again => {
+            format!(" ({count} are not asked for before {})", rfc3339(patience.asks_again))
+        }
+        count => format!(" ({count} are not asked for)"),
+    };
+    let name = (asked > 0).then(|| pool::key(view.key).name);
+    not_asked + &given_up::asked_for(name.into_iter().collect())
 }
 
 /// Whether the pool is asked for in this very plan, and was not refused.

@@ -8,10 +8,13 @@ use crate::object::{ObjectKey, Seen};
 use crate::words::{quoted, whole};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_api::karpenter::NodePool;
-use kaito_api::vocabulary::labels;
+use kaito_api::vocabulary::{labels, reasons};
 
 /// Conditions by which Karpenter refuses a pool (`pkg/apis/v1/nodepool_status.go`).
 const REFUSALS: [&str; 2] = ["ValidationSucceeded", "NodeClassReady"];
+
+/// The reason of its condition NodeRegistrationHealthy where machines were launched and did not join; where they were not launched, it is that of the launch (`nodeclaim/lifecycle/liveness.go`).
+const NOT_JOINED: &str = "RegistrationFailed";
 
 /// The pool of a Workspace.
 pub(super) fn key(workspace: &ObjectKey) -> ObjectKey {
@@ -127,6 +130,17 @@ impl<'a> Named<'a> {
         Some(failure)
     }
 
+    /// What Karpenter remembers of the last launches, or else of machines that did not join: the claims are gone.
+    pub(super) fn unhealthy(&self, is_launched: bool) -> Option<String> {
+        let Named::Ours(pool) = self else { return None };
+        let condition = pool.condition("NodeRegistrationHealthy").filter(|condition| condition.status == "False")?;
+        let is_told = !condition.message.is_empty() && condition.reason != reasons::AWAITING_RECONCILIATION;
+        let of_these = (condition.reason == NOT_JOINED) == is_launched;
+        let name = pool.metadata.name.as_deref().unwrap_or_default();
+        let words = || format!("NodePool {name}: {}: {}: {}", condition.type_, condition.reason, condition.message);
+        (is_told && of_these).then(|| whole(&words()))
+    }
+
     /// What can be said of our pool when nothing comes of it, with so many claims.
     pub(super) fn standing(&self, claims: usize) -> Option<String> {
         let Named::Ours(pool) = self else { return None };
@@ -138,7 +152,7 @@ impl<'a> Named<'a> {
                 quoted(&class.kind),
                 quoted(&class.group)
             )),
-            Some(ready) if ready.status == "True" && claims == 0 => Some(format!(
+            Some(ready) if ready.status == "True" && claims == 0 && self.replicas() > 0 => Some(format!(
                 "NodePool {name} is ready and has no NodeClaim: Karpenter's feature gate StaticCapacity may be off"
             )),
             Some(ready) if ready.status != "True" && !ready.message.is_empty() => {

@@ -6,7 +6,7 @@ use super::super::super::view::View;
 use super::super::super::workload;
 use super::cover::Cover;
 use super::pool::{self, Named};
-use super::{Seat, own_labels};
+use super::{Patience, Seat, own_labels};
 use crate::diff;
 use crate::effect::{Effect, MetadataPatch, Owned, WriteMode, is_dying};
 use crate::kinds::{Kind, Typed};
@@ -20,6 +20,17 @@ use k8s_openapi::api::core::v1::Node;
 use kaito_api::karpenter::{NodeClassRef, NodePool};
 use kaito_api::vocabulary::{annotations, labels};
 use kube_core::ResourceExt;
+
+/// What may be done about the machines.
+#[derive(Debug, Clone, Copy)]
+struct Leave {
+    /// Whether Nodes that somebody brought along may be taken.
+    takes: bool,
+    /// Whether machines may be asked for.
+    buys: bool,
+    /// Since when there are none to be had ([`Patience`]).
+    refused_at: Option<Timestamp>,
+}
 
 /// What is to be done about the machines.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,10 +48,12 @@ pub(super) fn step(
     draft: &mut Draft,
     seat: &Seat<'_>,
     cover: &Cover<'_>,
-    (target, asks_again): (u32, Timestamp),
+    (target, patience): (u32, Patience),
 ) -> Result<(), Unread> {
-    let buys = draft.may_buy() && asks_again <= view.now();
-    if !changes(view, draft, seat, cover, (target, buys))? {
+    let may_buy = draft.may_buy();
+    let leave =
+        Leave { takes: may_buy, buys: may_buy && patience.asks_again <= view.now(), refused_at: patience.refused_at };
+    if !changes(view, draft, seat, cover, (target, leave))? {
         return Ok(());
     }
     let root = Read::object(view.key.clone()).live();
@@ -52,11 +65,11 @@ pub(super) fn step(
     if !alive {
         return Ok(());
     }
-    let need = need(view, &seat, &cover, target, buys)?;
+    let need = need(view, &seat, &cover, target, leave)?;
     for node in cover.free.iter().take(need.taken).chain(&cover.unmarked) {
         mark(view, draft, node);
     }
-    write(view, draft, &seat, &need, buys);
+    write(view, draft, &seat, &need, leave.buys);
     Ok(())
 }
 
@@ -66,11 +79,11 @@ fn changes(
     draft: &Draft,
     seat: &Seat<'_>,
     cover: &Cover<'_>,
-    (target, buys): (u32, bool),
+    (target, leave): (u32, Leave),
 ) -> Result<bool, Unread> {
-    let need = need(view, seat, cover, target, buys)?;
+    let need = need(view, seat, cover, target, leave)?;
     let pool_differs = match seat.pool {
-        Named::Absent => buys && need.replicas > 0,
+        Named::Absent => leave.buys && need.replicas > 0,
         Named::Ours(pool) => !is_dying(&pool.metadata) && differs(view, draft, pool, &need),
         Named::Unreadable(_) | Named::Former(_) | Named::Foreign(_) => false,
     };
@@ -78,19 +91,21 @@ fn changes(
 }
 
 /// How many machines the pool shall ask for: what nothing else covers; but a machine that is there is not given back because something else would do, only because it is one too many, and not before the pods are
-/// fewer too: Karpenter takes those first that carry none.
-fn need(view: &View<'_>, seat: &Seat<'_>, cover: &Cover<'_>, target: u32, buys: bool) -> Result<Need, Unread> {
+/// fewer too: Karpenter takes those first that carry none. Where there is no machine to be had, what stands is asked for, and nothing else until its time: of what is given back then, nothing is there, and Karpenter takes
+/// what has no machine first.
+fn need(view: &View<'_>, seat: &Seat<'_>, cover: &Cover<'_>, target: u32, leave: Leave) -> Result<Need, Unread> {
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let kept = count(seat.former.live().count() + cover.adopted.len());
-    let current = seat.pool.replicas();
+    let asked = seat.pool.replicas();
+    let current = leave.refused_at.map_or(asked, |at| asked.min(count(seat.standing(at))));
     let missing = target.saturating_sub(kept);
     let bought = if seat.pool.ours().is_some() { current } else { 0 };
-    let free = if buys { count(cover.free.len()) } else { 0 };
+    let free = if leave.takes { count(cover.free.len()) } else { 0 };
     let taken = free.min(missing.saturating_sub(bought));
     let raised = missing.saturating_sub(taken);
     let replicas = match raised {
         raised if raised > current => {
-            if buys {
+            if leave.buys {
                 raised
             } else {
                 current
