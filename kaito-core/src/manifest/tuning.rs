@@ -96,7 +96,7 @@ pub(super) fn template(tuning: &Tuning<'_>) -> PodTemplateSpec {
         restart_policy: Some("Never".to_owned()),
         // The pusher looks whether the trainer still runs.
         share_process_namespace: pushes.then_some(true),
-        tolerations: Some(tolerations(tuning)),
+        tolerations: Some(tolerations(tuning.azure_spot)),
         ..PodSpec::default()
     };
     let labels = [(labels::WORKSPACE.to_owned(), tuning.name.to_owned())];
@@ -160,12 +160,12 @@ fn affinity(tuning: &Tuning<'_>) -> Option<Affinity> {
 }
 
 /// As for serving, and the bare `gpu` of older clusters.
-fn tolerations(tuning: &Tuning<'_>) -> Vec<Toleration> {
+pub(crate) fn tolerations(azure_spot: bool) -> Vec<Toleration> {
     let gpu = Toleration {
         key: Some("gpu".to_owned()),
         operator: Some("Equal".to_owned()),
         effect: Some("NoSchedule".to_owned()),
         ..Toleration::default()
     };
-    std::iter::once(gpu).chain(pod::tolerations(tuning.azure_spot)).collect()
+    std::iter::once(gpu).chain(pod::tolerations(azure_spot, None)).collect()
 }

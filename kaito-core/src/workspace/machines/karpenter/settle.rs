@@ -6,7 +6,7 @@ use super::super::super::view::View;
 use super::super::super::workload;
 use super::cover::Cover;
 use super::pool::{self, Named};
-use super::{Seat, own_labels};
+use super::{Seat, let_go, own_labels};
 use crate::diff;
 use crate::effect::{Effect, MetadataPatch, Owned, WriteMode, is_dying};
 use crate::kinds::{Kind, Typed};
@@ -28,6 +28,8 @@ struct Need {
     replicas: u32,
     /// How many Nodes that somebody brought along are to be taken.
     taken: usize,
+    /// How many of those that were taken are to be let go.
+    let_go: usize,
 }
 
 /// Makes, changes or leaves the pool. What the cache shows is enough to see that nothing is to be done. What is over needs no machine any more: its pool is not made again and not raised, those that are
@@ -57,6 +59,7 @@ pub(super) fn step(
         mark(view, draft, node);
     }
     write(view, draft, &seat, &need, buys);
+    cover.passed_over.iter().take(need.let_go).for_each(|node| let_go::step(view, draft, node));
     Ok(())
 }
 
@@ -74,14 +77,15 @@ fn changes(
         Named::Ours(pool) => !is_dying(&pool.metadata) && differs(view, draft, pool, &need),
         Named::Unreadable(_) | Named::Former(_) | Named::Foreign(_) => false,
     };
-    Ok(pool_differs || need.taken > 0 || !cover.unmarked.is_empty())
+    Ok(pool_differs || need.taken > 0 || need.let_go > 0 || !cover.unmarked.is_empty())
 }
 
 /// How many machines the pool shall ask for: what nothing else covers; but a machine that is there is not given back because something else would do, only because it is one too many, and not before the pods are
 /// fewer too: Karpenter takes those first that carry none.
 fn need(view: &View<'_>, seat: &Seat<'_>, cover: &Cover<'_>, target: u32, buys: bool) -> Result<Need, Unread> {
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let kept = count(seat.former.live().count() + cover.adopted.len());
+    let let_go = let_go::count(view, seat, cover, buys);
+    let kept = count(seat.former.live().count() + cover.adopted.len() - let_go);
     let current = seat.pool.replicas();
     let missing = target.saturating_sub(kept);
     let bought = if seat.pool.ours().is_some() { current } else { 0 };
@@ -99,7 +103,7 @@ fn need(view: &View<'_>, seat: &Seat<'_>, cover: &Cover<'_>, target: u32, buys: 
         _ if current > target && pods(view)? <= target as usize => target,
         _ => current,
     };
-    Ok(Need { replicas, taken: taken as usize })
+    Ok(Need { replicas, taken: taken as usize, let_go })
 }
 
 /// How many pods of the set are there.
