@@ -36,9 +36,9 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn keeping_away(taint: Value, toleration: Value) -> Vec<String> {
+    fn keeping_away(taint: &Value, toleration: &Value) -> Vec<String> {
         let node: Node = serde_json::from_value(json!({"spec": {"taints": [taint]}})).unwrap();
-        let toleration: Toleration = serde_json::from_value(toleration).unwrap();
+        let toleration: Toleration = serde_json::from_value(toleration.clone()).unwrap();
         untolerated(&node, &[toleration]).map(words).collect()
     }
 
@@ -51,7 +51,7 @@ mod tests {
             json!({"key": "team", "operator": "Exists", "effect": ""}),
             json!({"operator": "Exists"}),
         ] {
-            assert!(keeping_away(blue.clone(), toleration.clone()).is_empty(), "{toleration}");
+            assert!(keeping_away(&blue, &toleration).is_empty(), "{toleration}");
         }
         for toleration in [
             json!({"key": "team", "value": "red"}),
@@ -60,11 +60,11 @@ mod tests {
             json!({"key": "other", "operator": "Exists"}),
             json!({"key": "team", "operator": "Like", "value": "blue"}),
         ] {
-            assert_eq!(keeping_away(blue.clone(), toleration.clone()), ["team=blue:NoSchedule"], "{toleration}");
+            assert_eq!(keeping_away(&blue, &toleration), ["team=blue:NoSchedule"], "{toleration}");
         }
-        let none = json!({"key": "other"});
-        assert_eq!(keeping_away(json!({"key": "a", "effect": "NoExecute"}), none.clone()), ["a:NoExecute"]);
-        assert!(keeping_away(json!({"key": "a", "value": "", "effect": "NoExecute"}), json!({"key": "a"})).is_empty());
-        assert!(keeping_away(json!({"key": "a", "effect": "PreferNoSchedule"}), none).is_empty());
+        let (other, same) = (json!({"key": "other"}), json!({"key": "a"}));
+        assert_eq!(keeping_away(&json!({"key": "a", "effect": "NoExecute"}), &other), ["a:NoExecute"]);
+        assert!(keeping_away(&json!({"key": "a", "value": "", "effect": "NoExecute"}), &same).is_empty());
+        assert!(keeping_away(&json!({"key": "a", "effect": "PreferNoSchedule"}), &other).is_empty());
     }
 }

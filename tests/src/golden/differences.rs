@@ -30,6 +30,11 @@ pub const DIFFERENCES: &[Allowed] = &[
         "the taint nvidia.com/gpu too, which clusters beside AKS put on GPU nodes; the pods that serve tolerate it as well",
     ),
     row(
+        "*",
+        "Job.spec.template.metadata.annotations",
+        "karpenter.sh/do-not-disrupt, on machines of Karpenter: drift would evict a training, which begins anew",
+    ),
+    row(
         "inference.template",
         "ControllerRevision.metadata",
         "name and hash: the template is hashed as the user wrote it, the reference's as its own types write it; one that it has numbered is recognised by what it says",
