@@ -71,6 +71,7 @@ pub mod settings;
 mod settings_file;
 pub mod sizing;
 pub mod snapshot;
+mod taints;
 pub mod training;
 pub mod units;
 pub mod words;

@@ -84,6 +84,36 @@ fn what_is_missing_is_waited_for_and_its_arrival_ends_the_wait_by_itself() {
 }
 
 #[test]
+fn a_node_whose_taint_our_pods_do_not_tolerate_is_not_used_and_it_is_said_why() {
+    let mut stage = stage();
+    let mut node = brought_node("gpu-0", &json!({}));
+    node["spec"]["taints"] = json!([{"key": "team", "value": "b", "effect": "NoSchedule"}]);
+    stage.put(&node);
+    stage.put(&on_brought_nodes("phi", "a100"));
+    stage.pass_time();
+    let (holds, reason, words) = condition(&stage, "phi", "NodesReady").unwrap();
+    assert_eq!((holds.as_str(), reason.as_str()), ("False", "NotEnoughNodes"), "{words}");
+    assert!(words.contains("node gpu-0 has the taint team=b:NoSchedule, which its pods do not tolerate"), "{words}");
+    assert!(stage.get(Kind::StatefulSet, "phi").is_none() && marked(&stage).is_empty());
+    stage.put(&brought_node("gpu-1", &json!({})));
+    until_ready(&mut stage, "phi");
+    assert_eq!(marked(&stage), ["gpu-1"]);
+    let mut tolerated = stage.get(Kind::Node, "gpu-0").unwrap();
+    tolerated["spec"]["taints"] = json!([
+        {"key": "sku", "value": "gpu", "effect": "NoSchedule"}, {"key": "team", "value": "b", "effect": "PreferNoSchedule"},
+        {"key": "node.kubernetes.io/memory-pressure", "effect": "NoSchedule"},
+    ]);
+    stage.put(&tolerated);
+    let mut later = stage.get(Kind::Node, "gpu-1").unwrap();
+    later["spec"]["taints"] = json!([{"key": "team", "value": "b", "effect": "NoSchedule"}]);
+    stage.put(&later);
+    stage.pass_time();
+    assert_eq!(state(&stage, "phi"), "Ready");
+    let workers = stage.get(Kind::Workspace, "phi").unwrap()["status"]["workerNodes"].clone();
+    assert_eq!(workers, json!(["gpu-0", "gpu-1"]), "where a pod runs already, a taint more changes nothing");
+}
+
+#[test]
 fn gpus_that_are_not_advertised_leave_no_node_ready() {
     let mut stage = stage();
     let mut node = brought_node("gpu-0", &json!({}));

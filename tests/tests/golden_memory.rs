@@ -26,8 +26,8 @@ fn what_the_reference_makes_of_a_manifest_and_of_the_next_is_what_we_make_of_it(
     println!("{manifests} manifests compared with the reference, with {} differences", golden::DIFFERENCES.len());
     golden::LEFT_OUT.iter().for_each(|(what, why)| println!("left out: {what}: {why}"));
     assert!(manifests >= 94, "only {manifests} manifests were comparable");
-    // Of machines that are asked for one by one 28, and of Karpenter's the uid on a NodePool, no spot, and the adapter that rolls out.
-    assert!(golden::DIFFERENCES.len() <= 31, "the table grows");
+    // Of machines that are asked for one by one 28, and of Karpenter's the uid on a NodePool, no spot, the adapter that rolls out and the training that is not disturbed.
+    assert!(golden::DIFFERENCES.len() <= 32, "the table grows");
     comparison.conclude();
 }
 

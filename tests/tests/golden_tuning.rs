@@ -97,6 +97,7 @@ fn start_differs(
         output: Output::Volume(&nothing),
         registry: &settings.registry,
         azure_spot: true,
+        on_karpenter: false,
     })
     .unwrap();
     let spec = &job["spec"]["template"]["spec"];

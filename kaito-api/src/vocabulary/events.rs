@@ -37,3 +37,5 @@ pub const LOCAL_DISK_GIVEN_UP: &str = "LocalDiskGivenUp";
 pub const PODS_MOVED: &str = "PodsMoved";
 /// Normal, on a Workspace: a pod of an earlier request, which was not ready, is deleted so that its set makes it anew.
 pub const STUCK_POD_REPLACED: &str = "StuckPodReplaced";
+/// Warning, on a Workspace: a Node that somebody brought along was taken, and is let go because its pods do not go there.
+pub const NODE_LET_GO: &str = "NodeLetGo";

@@ -39,7 +39,7 @@ impl Known<'_> {
 
     fn survey(&self, workspace: &Workspace, settings: &Settings) -> Option<Survey<'_>> {
         let nodes = self.nodes.filter(|_| !settings.provisioner.makes_machines())?;
-        Some(Survey::of(workspace, nodes, &BTreeSet::new()))
+        Some(Survey::of(workspace, nodes, &BTreeSet::new(), &workspace::tolerated(workspace, settings)))
     }
 
     /// What is wrong with the Nodes for this Workspace, and what is only told of them.

@@ -33,13 +33,15 @@ pub use layout::Layout;
 pub use node_claim::{Machine, claim_name, node_claim};
 pub use node_pool::{Pool, node_pool, node_pool_name};
 pub use own::{Own, own_stateful_set};
-pub(crate) use own::{around_own, own_template};
+pub(crate) use own::{around_own, own_template, tolerations as tolerations_of_own};
+pub(crate) use pod::tolerations;
 pub(crate) use puller::pulled_image;
 pub use puller::{Pull, init_container};
 pub(crate) use revision::{Numbered, controller_revision, revision_name};
 pub(crate) use services::{Exposure, headless_name, headless_service, service};
 pub(crate) use stateful_set::around;
 pub use stateful_set::stateful_set;
+pub(crate) use tuning::tolerations as tolerations_of_training;
 pub use tuning::{Input, Output, Tuning};
 pub(crate) use weights::{are_downloaded, on_node};
 

@@ -7,6 +7,7 @@ use super::{Placement, pod, stateful_set};
 use crate::compat;
 use crate::kinds::Typed;
 use k8s_openapi::api::apps::v1::StatefulSetSpec;
+use k8s_openapi::api::core::v1::Toleration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference};
 use kaito_api::raw::RawPodTemplate;
 use serde_json::{Value, json};
@@ -61,11 +62,23 @@ pub(crate) fn own_template(own: &Own<'_>) -> Value {
     }
     let spec = within(&mut template, &["spec"]);
     keep_to_machines(spec, own);
-    let there = within(spec, &["tolerations"]);
-    let ours = pod::tolerations(own.azure_spot).into_iter().map(|toleration| json!(toleration));
+    tolerate(within(spec, &["tolerations"]), own.azure_spot);
+    template
+}
+
+/// Adds to what the user's pods tolerate what ours do.
+fn tolerate(there: &mut Value, azure_spot: bool) {
+    let ours = pod::tolerations(azure_spot, None).into_iter().map(|toleration| json!(toleration));
     let missing: Vec<Value> = ours.filter(|ours| !there.as_array().is_some_and(|all| all.contains(ours))).collect();
     extend(there, missing);
-    template
+}
+
+/// What the pods of a template tolerate, as far as it can be read.
+pub(crate) fn tolerations(template: &RawPodTemplate, azure_spot: bool) -> Vec<Toleration> {
+    let mut all = template.0.pointer("/spec/tolerations").cloned().unwrap_or_default();
+    tolerate(&mut all, azure_spot);
+    let all = all.as_array().into_iter().flatten();
+    all.filter_map(|one| serde_json::from_value(one.clone()).ok()).collect()
 }
 
 /// The pods go to their own machines and to no other. One of the user's terms must hold, so ours joins each of them; what the user prefers, and asks of other pods, stays as it is.

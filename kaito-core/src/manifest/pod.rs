@@ -26,7 +26,7 @@ pub(super) fn template(serving: &Serving<'_>) -> PodTemplateSpec {
         containers: std::iter::once(server(serving, image)).chain(role::sidecar(serving)).collect(),
         init_containers: (!before.is_empty()).then_some(before),
         image_pull_secrets: (!pull_secrets.is_empty()).then_some(pull_secrets),
-        tolerations: Some(tolerations(serving.azure_spot).into_iter().chain(of_slices(serving)).collect()),
+        tolerations: Some(tolerations(serving.azure_spot, serving.facts.hardware.slice.as_deref())),
         volumes: Some(volumes::volumes(serving)),
         ..PodSpec::default()
     };
@@ -153,8 +153,8 @@ fn is(key: &str, value: &str) -> NodeSelectorRequirement {
     NodeSelectorRequirement { key: key.to_owned(), operator: "In".to_owned(), values: Some(vec![value.to_owned()]) }
 }
 
-/// The taints of GPU nodes, and of spot machines.
-pub(super) fn tolerations(azure_spot: bool) -> Vec<Toleration> {
+/// What the pods that serve tolerate: the taints of GPU nodes, of spot machines, and of nodes that are kept for slices of one profile.
+pub(crate) fn tolerations(azure_spot: bool, slice: Option<&str>) -> Vec<Toleration> {
     let taint = |key: &str, value: Option<&str>| Toleration {
         key: Some(key.to_owned()),
         operator: Some(if value.is_some() { "Equal" } else { "Exists" }.to_owned()),
@@ -163,16 +163,6 @@ pub(super) fn tolerations(azure_spot: bool) -> Vec<Toleration> {
         toleration_seconds: None,
     };
     let spot = azure_spot.then(|| taint("kubernetes.azure.com/scalesetpriority", Some("spot")));
-    [taint(names::NVIDIA_GPU, None), taint("sku", Some("gpu"))].into_iter().chain(spot).collect()
-}
-
-/// The taint of nodes that are kept for slices of one profile.
-fn of_slices(serving: &Serving<'_>) -> Option<Toleration> {
-    let hardware = &serving.facts.hardware;
-    hardware.slice.as_ref().map(|_| Toleration {
-        key: Some(hardware.resource().into_owned()),
-        operator: Some("Exists".to_owned()),
-        effect: Some("NoSchedule".to_owned()),
-        ..Toleration::default()
-    })
+    let slice = slice.map(|profile| taint(&format!("{}{profile}", names::NVIDIA_MIG_PREFIX), None));
+    [taint(names::NVIDIA_GPU, None), taint("sku", Some("gpu"))].into_iter().chain(spot).chain(slice).collect()
 }

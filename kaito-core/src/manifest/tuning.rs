@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kaito_api::FieldError;
 use kaito_api::raw::RawVolumeSource;
-use kaito_api::vocabulary::{labels, names};
+use kaito_api::vocabulary::{annotations, labels, names};
 use kaito_presets::{Image, TuningParams, TuningRuntime, paths, ports};
 use serde_json::Value;
 
@@ -81,6 +81,8 @@ pub struct Tuning<'a> {
     pub registry: &'a str,
     /// Whether spot machines of Azure are tolerated.
     pub azure_spot: bool,
+    /// Whether the machine is Karpenter's, which is told not to replace it before the training is over, as it would for each new image: the training would begin anew.
+    pub on_karpenter: bool,
 }
 
 /// The pod template, but for its [`volumes`].
@@ -96,11 +98,16 @@ pub(super) fn template(tuning: &Tuning<'_>) -> PodTemplateSpec {
         restart_policy: Some("Never".to_owned()),
         // The pusher looks whether the trainer still runs.
         share_process_namespace: pushes.then_some(true),
-        tolerations: Some(tolerations(tuning)),
+        tolerations: Some(tolerations(tuning.azure_spot)),
         ..PodSpec::default()
     };
     let labels = [(labels::WORKSPACE.to_owned(), tuning.name.to_owned())];
-    let metadata = ObjectMeta { labels: Some(labels.into()), ..ObjectMeta::default() };
+    let undisturbed = [(annotations::KARPENTER_DO_NOT_DISRUPT.to_owned(), "true".to_owned())];
+    let metadata = ObjectMeta {
+        labels: Some(labels.into()),
+        annotations: tuning.on_karpenter.then(|| undisturbed.into()),
+        ..ObjectMeta::default()
+    };
     PodTemplateSpec { metadata: Some(metadata), spec: Some(spec) }
 }
 
@@ -160,12 +167,12 @@ fn affinity(tuning: &Tuning<'_>) -> Option<Affinity> {
 }
 
 /// As for serving, and the bare `gpu` of older clusters.
-fn tolerations(tuning: &Tuning<'_>) -> Vec<Toleration> {
+pub(crate) fn tolerations(azure_spot: bool) -> Vec<Toleration> {
     let gpu = Toleration {
         key: Some("gpu".to_owned()),
         operator: Some("Equal".to_owned()),
         effect: Some("NoSchedule".to_owned()),
         ..Toleration::default()
     };
-    std::iter::once(gpu).chain(pod::tolerations(tuning.azure_spot)).collect()
+    std::iter::once(gpu).chain(pod::tolerations(azure_spot, None)).collect()
 }

@@ -6,11 +6,14 @@
 use super::draft::{Draft, Flow};
 use super::machines::{self, elsewhere};
 use super::view::View;
-use crate::effect::{Effect, MetadataPatch, is_dying};
+use crate::effect::{Effect, MetadataPatch, Owned, is_dying};
 use crate::failure::{self, Waiting};
+use crate::kinds::Typed;
+use crate::object::Seen;
 use crate::read::Freshness;
-use crate::snapshot::Unread;
-use kaito_api::vocabulary::finalizers;
+use crate::snapshot::{Lookup, Unread};
+use k8s_openapi::api::batch::v1::Job;
+use kaito_api::vocabulary::{annotations, finalizers};
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     if !is_dying(view.metadata) {
@@ -22,6 +25,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         draft.released = true;
         return Ok(Flow::Stop);
     }
+    end_training(view, draft)?;
     // The cache is enough to delete and to wait; that nothing is left is believed only of the API server.
     let machines = machines::of(view.settings);
     let mut held = machines.give_back(view, draft, Freshness::Cached)?;
@@ -51,4 +55,20 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         draft.waits.push(wait.overdue_because(view.now(), || held.leaving));
     }
     Ok(Flow::Stop)
+}
+
+/// Ends a training whose pods are not to be disturbed. Karpenter takes no machine before such a pod is over, not even one that is deleted; and the Job would go with the Workspace only, which waits for the machine.
+fn end_training(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
+    let found: Lookup<'_, Job> = view.snapshot.get(view.namespace(), view.name())?;
+    let Some(job) = found.found().filter(|job| is_undisturbed(job) && !is_dying(&job.metadata)) else { return Ok(()) };
+    if let Some(target) = Owned::by_reference(&Seen::Decoded(job.clone().into_object()), view.uid()) {
+        draft.delete(target);
+    }
+    Ok(())
+}
+
+fn is_undisturbed(job: &Job) -> bool {
+    let template = job.spec.as_ref().and_then(|spec| spec.template.metadata.as_ref());
+    let says = template.and_then(|metadata| metadata.annotations.as_ref()?.get(annotations::KARPENTER_DO_NOT_DISRUPT));
+    says.map(String::as_str) == Some("true")
 }

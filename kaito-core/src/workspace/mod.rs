@@ -46,7 +46,7 @@ pub(crate) use facts::objections;
 pub use facts::{
     Engine, Facts, Looked, LookedMachine, LookedModel, Subject, Task, Unseen, asked_of_hub, resolve, unknown_size,
 };
-pub(crate) use machines::{Survey, wanted_labels};
+pub(crate) use machines::{Survey, tolerated, wanted_labels};
 pub use own::{Asks, OwnServer};
 pub(crate) use own::{doubts as doubts_about_template, unused as unused_beside_template};
 pub(crate) use size::{bought_otherwise, forecast, forecast_with};

@@ -18,6 +18,7 @@ use crate::failure::{self, Failure, Waiting};
 use crate::kinds::{Kind, Typed};
 use crate::manifest::{self, Input, Output, Tuning};
 use crate::object::{ObjectKey, Seen};
+use crate::provisioner::NodeProvisioner;
 use crate::snapshot::{Lookup, Unread};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{Job, JobStatus};
@@ -197,6 +198,7 @@ fn job(view: &View<'_>, draft: &Draft, tuning: &TuningSpec, training: &Training)
         },
         registry: &view.settings.registry,
         azure_spot: crate::cloud::row(view.settings.cloud).azure_spot_taint,
+        on_karpenter: matches!(view.settings.provisioner, NodeProvisioner::Karpenter(_)),
     };
     let body = manifest::job(&made).map_err(|error| invalid(format!("tuning: {error}")))?;
     let key = ObjectKey::new(Kind::Job, view.namespace(), view.name());

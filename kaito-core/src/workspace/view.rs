@@ -156,8 +156,13 @@ impl<'a> View<'a> {
 
     /// The pods that carry the label of this Workspace, whoever made them.
     pub(super) fn pods(&self) -> Result<Listing<'a, core::Pod>, Unread> {
+        self.pods_as(Freshness::Cached)
+    }
+
+    /// The same, as the cache or as the API server has them.
+    pub(super) fn pods_as(&self, freshness: Freshness) -> Result<Listing<'a, core::Pod>, Unread> {
         let selector = Selector::of([(labels::WORKSPACE, self.name())]);
-        self.snapshot.list(Some(self.namespace()), selector, Freshness::Cached)
+        self.snapshot.list(Some(self.namespace()), selector, freshness)
     }
 
     /// The names of the Nodes on which pods of this Workspace are.

@@ -42,6 +42,11 @@ pub const DIFFERENCES: &[Allowed] = &[
     row("gpt-oss", "StatefulSet.spec.template.spec.containers", "as above: laid over fewer machines"),
     row("gpt-oss", "NodeClaim: theirs only", "as above"),
     row(
+        "*",
+        "Job.spec.template.metadata.annotations",
+        "karpenter.sh/do-not-disrupt, on machines of Karpenter: drift would evict a training, which begins anew",
+    ),
+    row(
         "inference.template",
         "ControllerRevision.metadata",
         "name and hash: the template is hashed as the user wrote it, the reference's as its own types write it; one that it has numbered is recognised by what it says",

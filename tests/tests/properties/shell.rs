@@ -230,6 +230,7 @@ fn training(texts: &[String], input: Input<'_>) -> Value {
         output: Output::Image { image: &texts[8], secret: &texts[5] },
         registry: images::DEFAULT_REGISTRY,
         azure_spot: false,
+        on_karpenter: false,
     };
     manifest::job(&tuning).unwrap()
 }

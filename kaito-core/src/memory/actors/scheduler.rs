@@ -1,15 +1,15 @@
 //! Which node takes a pod: one with the labels, the tolerated taints and the GPUs that it asks for.
 
 use super::kubelet::is_over;
+use crate::taints;
 use crate::units::parse_quantity;
-use k8s_openapi::api::core::v1::{Container, Node, NodeSelectorTerm, Pod, PodSpec, Taint, Toleration};
+use k8s_openapi::api::core::v1::{Container, Node, NodeSelectorTerm, Pod, PodSpec};
 use kaito_api::vocabulary::names;
 use kube_core::ResourceExt;
 use std::collections::BTreeMap;
 
 /// Whether a node has the labels, the tolerated taints, and the free GPUs.
 pub(super) fn fits(spec: &PodSpec, node: &Node, pods: &[&Pod]) -> bool {
-    let taints = node.spec.as_ref().and_then(|spec| spec.taints.as_deref()).unwrap_or_default();
     let terms = spec
         .affinity
         .as_ref()
@@ -35,7 +35,7 @@ pub(super) fn fits(spec: &PodSpec, node: &Node, pods: &[&Pod]) -> bool {
     !is_closed
         && is_chosen
         && terms.is_none_or(|terms| terms.iter().any(|term| matches(term, node)))
-        && taints.iter().all(|taint| spec.tolerations.iter().flatten().any(|toleration| tolerates(toleration, taint)))
+        && taints::untolerated(node, spec.tolerations.as_deref().unwrap_or_default()).next().is_none()
         && gpus(spec).iter().all(has_room)
 }
 
@@ -62,11 +62,4 @@ fn matches(term: &NodeSelectorTerm, node: &Node) -> bool {
             _ => false,
         }
     })
-}
-
-fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
-    let key = toleration.key.as_ref().is_none_or(|key| *key == taint.key);
-    let effect = toleration.effect.as_ref().is_none_or(|effect| *effect == taint.effect);
-    let value = toleration.operator.as_deref() == Some("Exists") || toleration.value == taint.value;
-    key && effect && value
 }

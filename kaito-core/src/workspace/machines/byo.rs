@@ -6,7 +6,7 @@ use super::super::draft::Draft;
 use super::super::facts::LookedMachine;
 use super::super::view::View;
 use super::survey::{Survey, wanted_labels};
-use super::{Came, Held, Provisioner, Short};
+use super::{Came, Held, Provisioner, Short, tolerated};
 use crate::object::ObjectKey;
 use crate::read::{Freshness, Read, Selector};
 use crate::snapshot::{Listing, Unread};
@@ -29,7 +29,8 @@ impl Provisioner for Byo {
     }
 
     fn look(&self, view: &View<'_>, workspace: &Workspace) -> Result<LookedMachine, Unread> {
-        Ok(Survey::of(workspace, nodes(view, workspace)?.items, &view.nodes_in_use()?).machine())
+        let tolerated = tolerated(workspace, view.settings);
+        Ok(Survey::of(workspace, nodes(view, workspace)?.items, &view.nodes_in_use()?, &tolerated).machine())
     }
 
     fn asks(&self) -> bool {
@@ -41,7 +42,7 @@ impl Provisioner for Byo {
         let listing = nodes(view, workspace)?;
         super::tell_unreadable(draft, &listing);
         let in_use = view.nodes_in_use()?;
-        let survey = Survey::of(workspace, listing.items, &in_use);
+        let survey = Survey::of(workspace, listing.items, &in_use, &tolerated(workspace, view.settings));
         let settled = draft.target.or(view.recorded_target());
         // What cannot be done with the Nodes that are there is told by whoever found out; what they lack, here.
         let lacking = || (survey.usable() == 0).then(|| u32::try_from(workspace.count().max(1)).unwrap_or(1));

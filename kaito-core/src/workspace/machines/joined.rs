@@ -23,8 +23,7 @@ pub(super) fn observe(view: &View<'_>, draft: &mut Draft, came: &Came<'_>) {
     draft.machines.claimed = Some(awaited.iter().filter_map(|machine| machine.node.map(str::to_owned)).collect());
     let needs = draft.subject.as_ref().map_or(Needs { resource: names::NVIDIA_GPU.into(), count: 0 }, Needs::of);
     let (ready, unready): (Vec<&Node>, Vec<&Node>) = workers.iter().copied().partition(|node| is_ready(node));
-    let (complete, without): (Vec<&Node>, Vec<&Node>) =
-        ready.iter().copied().partition(|node| needs.advertised(node) >= needs.count);
+    let (complete, without): (Vec<&Node>, Vec<&Node>) = ready.iter().copied().partition(|node| needs.are_met(node));
     draft.machines.pressure = workers.iter().find_map(|node| pressure(node));
     if let Some(pressure) = &draft.machines.pressure {
         let words = pressure.words.clone();
@@ -99,14 +98,14 @@ fn pressure(node: &Node) -> Option<Cause> {
 }
 
 /// What a pod asks its node for.
-struct Needs {
+pub(super) struct Needs {
     resource: Cow<'static, str>,
     count: u32,
 }
 
 impl Needs {
     /// All GPUs of a machine of which it is known what it has; of another, what a template of the user's own asks for.
-    fn of(subject: &Subject) -> Self {
+    pub(super) fn of(subject: &Subject) -> Self {
         match (subject.hardware(), subject) {
             (Some(hardware), _) => Self { resource: hardware.resource(), count: hardware.gpu_count },
             (None, Subject::Own(OwnServer { asks: Asks::Gpus(count), .. })) => {
@@ -114,6 +113,11 @@ impl Needs {
             }
             (None, _) => Self { resource: names::NVIDIA_GPU.into(), count: 0 },
         }
+    }
+
+    /// Whether a Node advertises as much.
+    pub(super) fn are_met(&self, node: &Node) -> bool {
+        self.advertised(node) >= self.count
     }
 
     fn advertised(&self, node: &Node) -> u32 {
@@ -134,6 +138,12 @@ fn ready_condition(node: &Node) -> Option<&NodeCondition> {
 /// Whether its kubelet is, and nobody takes it away.
 pub(super) fn is_ready(node: &Node) -> bool {
     !is_dying(&node.metadata) && ready_condition(node).is_some_and(|condition| condition.status == "True")
+}
+
+/// Since when its kubelet is ready, as the Node itself says.
+pub(super) fn ready_since(node: &Node) -> Option<Timestamp> {
+    let ready = ready_condition(node).filter(|condition| condition.status == "True")?;
+    ready.last_transition_time.as_ref().map(|time| time.0)
 }
 
 /// Since when its kubelet is not ready, as the Node itself says; `None` where it is, or does not say.

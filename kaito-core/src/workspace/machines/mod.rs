@@ -21,7 +21,7 @@ use super::view::View;
 use crate::effect::{Effect, MetadataPatch, is_dying};
 use crate::failure::{self, Failure, Reason};
 use crate::kinds::Typed;
-use crate::manifest::Placement;
+use crate::manifest::{self, Placement};
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Outcome, Plan};
 use crate::provisioner::NodeProvisioner;
@@ -29,9 +29,10 @@ use crate::read::{Freshness, Read};
 use crate::settings::Settings;
 use crate::snapshot::{Listing, Snapshot, Unread};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Toleration};
 use kaito_api::Workspace;
 use kaito_api::vocabulary::labels;
+use kaito_api::workspace::PartitionMode;
 use kube_core::ResourceExt;
 use std::collections::BTreeSet;
 
@@ -173,6 +174,20 @@ pub(super) fn placement(view: &View<'_>) -> Placement {
     Placement {
         labels: super::workload::user_labels(view).into_iter().chain(provisioner.node_labels(view)).collect(),
         preferred: preferred.map(|workspace| workspace.resource().preferred_nodes.clone()).unwrap_or_default(),
+    }
+}
+
+/// What the pods of a Workspace tolerate, as they would be made now.
+pub(crate) fn tolerated(workspace: &Workspace, settings: &Settings) -> Vec<Toleration> {
+    let azure_spot = crate::cloud::row(settings.cloud).azure_spot_taint;
+    let template = workspace.inference().and_then(|served| served.template.as_ref());
+    let slice = workspace.resource().partition.as_ref().filter(|part| part.mode == PartitionMode::Mig);
+    match template {
+        Some(template) => manifest::tolerations_of_own(template, azure_spot),
+        None if workspace.tuning().is_some() && workspace.inference().is_none() => {
+            manifest::tolerations_of_training(azure_spot)
+        }
+        None => manifest::tolerations(azure_spot, slice.map(|part| &*part.profile)),
     }
 }
 

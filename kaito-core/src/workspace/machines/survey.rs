@@ -6,8 +6,9 @@
 use crate::effect::is_dying;
 use crate::failure::{self, Failure, Reason};
 use crate::hardware::{Advertised, Hardware};
+use crate::taints;
 use crate::workspace::LookedMachine;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Taint, Toleration};
 use kaito_api::Workspace;
 use kaito_api::vocabulary::labels;
 use kaito_api::workspace::{PartitionMode, PartitionSpec};
@@ -70,11 +71,12 @@ pub(crate) fn wanted_labels(workspace: &Workspace) -> Vec<(String, String)> {
 }
 
 impl<'a> Survey<'a> {
-    /// Looks at all Nodes. `in_use` names those on which pods of this Workspace run.
+    /// Looks at all Nodes, for pods that tolerate this. `in_use` names those on which pods of this Workspace run.
     pub(crate) fn of(
         workspace: &Workspace,
         nodes: impl IntoIterator<Item = &'a Node>,
         in_use: &BTreeSet<String>,
+        tolerated: &[Toleration],
     ) -> Self {
         let wanted = wanted_labels(workspace);
         let has_labels = |node: &&Node| {
@@ -97,7 +99,7 @@ impl<'a> Survey<'a> {
         let is_template = workspace.inference().is_some_and(|served| served.template.is_some());
         let mut found = Vec::new();
         for node in there {
-            match closed(node, in_use).map_or_else(|| machine(workspace, node, is_template), Err) {
+            match closed(node, in_use, tolerated).map_or_else(|| machine(workspace, node, is_template), Err) {
                 Ok(hardware) => found.push((node, hardware)),
                 Err((what, why)) => survey.unfit.push(Unfit { node: node.name_any(), why, what }),
             }
@@ -225,16 +227,24 @@ impl Unfit {
     }
 }
 
-/// Why a Node takes no pods, whatever it has. One on which pods run already is left alone when it is cordoned.
-fn closed(node: &Node, in_use: &BTreeSet<String>) -> Option<(Lack, String)> {
+/// What Kubernetes itself says by taints: that a Node is not ready, cordoned or short of something. Each has its own words, and most of them pass.
+const OF_KUBERNETES: &str = "node.kubernetes.io/";
+
+/// Why a Node takes no pods, whatever it has. One on which pods run already is left alone when it is cordoned, or has a taint more.
+fn closed(node: &Node, in_use: &BTreeSet<String>, tolerated: &[Toleration]) -> Option<(Lack, String)> {
     let is_cordoned = node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or_default();
-    if is_dying(&node.metadata) {
-        Some((Lack::Closed, "is being deleted".to_owned()))
-    } else if is_cordoned && !in_use.contains(&node.name_any()) {
-        Some((Lack::Closed, "is cordoned (spec.unschedulable)".to_owned()))
+    let is_said_otherwise = |taint: &&Taint| taint.key.starts_with(OF_KUBERNETES);
+    let why = if is_dying(&node.metadata) {
+        "is being deleted".to_owned()
+    } else if in_use.contains(&node.name_any()) {
+        return None;
+    } else if is_cordoned {
+        "is cordoned (spec.unschedulable)".to_owned()
     } else {
-        None
-    }
+        let taint = taints::untolerated(node, tolerated).find(|taint| !is_said_otherwise(taint))?;
+        format!("has the taint {}, which its pods do not tolerate", taints::words(taint))
+    };
+    Some((Lack::Closed, why))
 }
 
 /// What a Node has for a Workspace. Nothing is looked for where a template of the user's own runs.
@@ -346,7 +356,7 @@ mod tests {
     }
 
     fn survey<'a>(workspace: &Workspace, nodes: &'a [Node]) -> Survey<'a> {
-        Survey::of(workspace, nodes, &BTreeSet::new())
+        Survey::of(workspace, nodes, &BTreeSet::new(), &[])
     }
 
     fn reason(survey: &Survey<'_>) -> Option<&'static str> {
@@ -412,7 +422,7 @@ mod tests {
         let nodes = [node("gpu-1", &json!({})), node("gpu-2", &json!({"nvidia.com/gpu.memory": "40960"}))];
         assert_eq!(reason(&survey(&a100(), &nodes)), Some("NodesDiffer"));
         let in_use = BTreeSet::from(["gpu-2".to_owned()]);
-        let running = Survey::of(&a100(), &nodes, &in_use);
+        let running = Survey::of(&a100(), &nodes, &in_use, &[]);
         let LookedMachine::Found(hardware) = running.machine() else { panic!("{:?}", running.machine()) };
         assert_eq!(hardware.gpu_memory_bytes, 40 << 30, "what it runs on is what it has");
         assert!(running.remark().unwrap().contains("node gpu-1 has 1 × NVIDIA-A100-SXM4-80GB (80 GiB each"));
@@ -429,7 +439,7 @@ mod tests {
         let found = survey(&preferring, &nodes);
         assert_eq!(names(&found), ["c", "a", "b"]);
         assert_eq!(found.preferred_in_vain(&preferring), ["elsewhere"]);
-        assert_eq!(names(&Survey::of(&preferring, &nodes, &BTreeSet::from(["b".to_owned()]))), ["b", "c", "a"]);
+        assert_eq!(names(&Survey::of(&preferring, &nodes, &BTreeSet::from(["b".to_owned()]), &[])), ["b", "c", "a"]);
     }
 
     #[test]

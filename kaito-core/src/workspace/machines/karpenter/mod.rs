@@ -7,9 +7,11 @@
 //! size do as well ([`cover`]).
 
 mod cover; // machines that need not be of the pool
+mod let_go; // those that our pods do not go to
 mod orphans; // pools of a Workspace that is gone
 mod pool; // whose pool it is that has the name
 mod settle; // the number of machines, from live reads
+mod waiting; // pods that find no node
 
 use super::super::draft::Draft;
 use super::super::view::View;

@@ -6,7 +6,7 @@ use super::super::super::view::View;
 use super::super::super::workload;
 use super::cover::Cover;
 use super::pool::{self, Named};
-use super::{Patience, Seat, own_labels};
+use super::{Patience, Seat, let_go, own_labels};
 use crate::diff;
 use crate::effect::{Effect, MetadataPatch, Owned, WriteMode, is_dying};
 use crate::kinds::{Kind, Typed};
@@ -39,6 +39,8 @@ struct Need {
     replicas: u32,
     /// How many Nodes that somebody brought along are to be taken.
     taken: usize,
+    /// How many of those that were taken are to be let go.
+    let_go: usize,
 }
 
 /// Makes, changes or leaves the pool. What the cache shows is enough to see that nothing is to be done. What is over needs no machine any more: its pool is not made again and not raised, those that are
@@ -70,6 +72,7 @@ pub(super) fn step(
         mark(view, draft, node);
     }
     write(view, draft, &seat, &need, leave.buys);
+    cover.passed_over.iter().take(need.let_go).for_each(|node| let_go::step(view, draft, node));
     Ok(())
 }
 
@@ -87,7 +90,7 @@ fn changes(
         Named::Ours(pool) => !is_dying(&pool.metadata) && differs(view, draft, pool, &need),
         Named::Unreadable(_) | Named::Former(_) | Named::Foreign(_) => false,
     };
-    Ok(pool_differs || need.taken > 0 || !cover.unmarked.is_empty())
+    Ok(pool_differs || need.taken > 0 || need.let_go > 0 || !cover.unmarked.is_empty())
 }
 
 /// How many machines the pool shall ask for: what nothing else covers; but a machine that is there is not given back because something else would do, only because it is one too many, and not before the pods are
@@ -95,7 +98,8 @@ fn changes(
 /// what has no machine first.
 fn need(view: &View<'_>, seat: &Seat<'_>, cover: &Cover<'_>, target: u32, leave: Leave) -> Result<Need, Unread> {
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let kept = count(seat.former.live().count() + cover.adopted.len());
+    let let_go = let_go::count(view, seat, cover, leave.buys);
+    let kept = count(seat.former.live().count() + cover.adopted.len() - let_go);
     let asked = seat.pool.replicas();
     let current = leave.refused_at.map_or(asked, |at| asked.min(count(seat.standing(at))));
     let missing = target.saturating_sub(kept);
@@ -114,7 +118,7 @@ fn need(view: &View<'_>, seat: &Seat<'_>, cover: &Cover<'_>, target: u32, leave:
         _ if current > target && pods(view)? <= target as usize => target,
         _ => current,
     };
-    Ok(Need { replicas, taken: taken as usize })
+    Ok(Need { replicas, taken: taken as usize, let_go })
 }
 
 /// How many pods of the set are there.
