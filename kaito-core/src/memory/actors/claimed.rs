@@ -34,16 +34,15 @@ impl<'a> Disks<'a> {
         Ok(Ok(Self(claims)))
     }
 
+    /// Of a pod that claims none.
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Whether they are there on this node, or can come to be.
     pub(super) fn reach(&self, node: &str) -> bool {
         self.0.iter().filter_map(|claim| selected(claim)).all(|selected| selected == node)
-    }
-
-    /// What a scheduler says that finds no node.
-    pub(super) fn refusal(&self, nodes: usize) -> String {
-        let bound = self.0.iter().any(|claim| selected(claim).is_some());
-        let why = if bound { ": node(s) didn't match PersistentVolume's node affinity" } else { "" };
-        format!("0/{nodes} nodes are available{why}")
     }
 
     /// From now on they are on this node.

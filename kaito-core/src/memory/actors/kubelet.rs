@@ -122,16 +122,13 @@ impl Kubelet {
         let nodes = snapshot.list::<Node>(None, Selector::default(), Freshness::Cached)?.items;
         let pods = snapshot.list::<Pod>(None, Selector::default(), Freshness::Cached)?.items;
         let disks = Disks::of(pod, spec, key.namespace(), snapshot)?;
-        let (node, why) = match (&self.fate, &disks) {
-            (PodFate::Unschedulable { message }, _) => (None, message.clone()),
-            (_, Err(missing)) => (None, format!("persistentvolumeclaim \"{missing}\" not found")),
-            (_, Ok(disks)) => {
-                let mut reached = nodes.iter().filter(|node| disks.reach(&node.name_any()));
-                (reached.find(|node| scheduler::fits(spec, node, &pods)), disks.refusal(nodes.len()))
-            }
+        let found = match (&self.fate, &disks) {
+            (PodFate::Unschedulable { message }, _) => Err(message.clone()),
+            (_, Err(missing)) => Err(format!("persistentvolumeclaim \"{missing}\" not found")),
+            (_, Ok(disks)) => scheduler::place(spec, &nodes, &pods, disks),
         };
-        match node {
-            Some(node) => {
+        match found {
+            Ok(node) => {
                 let mut body = json!({"spec": {"nodeName": node.name_any()}});
                 if let PodFate::Prints { text } | PodFate::Ends { text, .. } = &self.fate {
                     body["metadata"] = json!({"annotations": {PRINTS: text}});
@@ -139,7 +136,7 @@ impl Kubelet {
                 disks.into_iter().for_each(|disks| disks.lie_on(&node.name_any(), plan));
                 plan.push(Effect::Ensure { key: key.clone(), body, mode: WriteMode::Apply, uid: pod.uid() }, None);
             }
-            None => {
+            Err(why) => {
                 let waiting =
                     json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why});
                 let new = containers::canonical(json!({"phase": "Pending", "conditions": [waiting]}));
