@@ -43,6 +43,8 @@ pub struct RuntimeProfile {
     pub options: &'static [VllmOption],
     /// Architectures that overflow in float16 and so cannot run here, sorted.
     pub bfloat16_only: &'static [&'static str],
+    /// Architectures whose kernels begin at newer GPUs than the others', with the first capability that has them, sorted.
+    pub from_capability: &'static [(&'static str, ComputeCapability)],
     /// Quantisation methods.
     pub quantization: QuantizationSupport,
     /// Tool-call parsers its vLLM has, sorted; `None`: all that our tables name.
@@ -76,6 +78,13 @@ impl RuntimeProfile {
     #[must_use]
     pub fn knows_architecture(&self, architecture: &str) -> bool {
         self.architectures.binary_search(&architecture).is_ok()
+    }
+
+    /// The first capability that has kernels for the architecture, where it is not that of the others.
+    #[must_use]
+    pub fn first_capability(&self, architecture: &str) -> Option<ComputeCapability> {
+        let rows = self.from_capability;
+        rows.binary_search_by(|(name, _)| (*name).cmp(architecture)).ok().map(|index| rows[index].1)
     }
 
     /// The option of its vLLM with that name, in dashes.

@@ -7,7 +7,7 @@ use kaito_core::failure::{self, Failure};
 use kaito_core::manifest::{self, Layout, Placement, Serving, shell_line};
 use kaito_core::sizing::{self, Demand};
 use kaito_core::workspace::{Engine, Facts, Looked, resolve};
-use kaito_presets::{GpuVendor, Model, ModelRef, images, sku};
+use kaito_presets::{GpuVendor, Model, ModelRef, Sku, images, model, profile_for, sku};
 use kaito_tests::golden::{self, Launch};
 use kaito_tests::manifests;
 use serde_json::{Value, json};
@@ -30,11 +30,12 @@ fn every_model_is_launched_on_every_size_as_the_reference_launches_it() {
     }
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong[..wrong.len().min(5)].join("\n"));
     let wanted = [
-        ("launched", 1694),
+        ("launched", 1624),
         ("launched with the weights counted once", 23),
         ("launched on fewer GPUs: the heads are not shared out over all", 16),
         ("refused, as the reference does: no code for Transformers", 27),
         ("refused: not of NVIDIA", 560),
+        ("refused: the kernels of the model begin at newer GPUs", 70),
     ];
     assert_eq!(tally, BTreeMap::from(wanted));
 }
@@ -51,6 +52,9 @@ fn compared(row: &Launch, size: &str) -> (&'static str, Option<String>) {
         (Err(failure), true) if machine.gpu_vendor != GpuVendor::Nvidia => {
             ("refused: not of NVIDIA", is_refused(failure))
         }
+        (Err(failure), true) if lacks_kernels(row, machine) => {
+            ("refused: the kernels of the model begin at newer GPUs", is_refused(failure))
+        }
         (Err(failure), true) => ("refused", Some(failure.message())),
         (Err(failure), false) => ("refused, as the reference does: no code for Transformers", is_refused(failure)),
         (Ok(_), false) => ("launched", Some("the reference refuses it".to_owned())),
@@ -64,6 +68,12 @@ fn compared(row: &Launch, size: &str) -> (&'static str, Option<String>) {
             }
         }
     }
+}
+
+fn lacks_kernels(row: &Launch, machine: &Sku) -> bool {
+    let (Ok(model), Some(capability)) = (model(row.text("model")), machine.compute_capability) else { return false };
+    let first = model.architectures.iter().filter_map(|name| profile_for(capability)?.first_capability(name));
+    first.into_iter().any(|first| capability < first)
 }
 
 fn found(row: &Launch, size: &str) -> Result<Facts, Failure> {

@@ -398,6 +398,12 @@ fn runtime_objection(facts: &Facts, settings: &Settings) -> Option<String> {
     if let Some(objection) = needs_bfloat16() {
         return Some(objection);
     }
+    let first = model.architectures.iter().filter_map(|name| Some((name, profile.first_capability(name)?)));
+    if let Some((name, first)) = first.into_iter().find(|(_, first)| capability < first) {
+        return Some(format!(
+            "vLLM {vllm} has kernels for {name} from compute capability {first} on, and not for {gpu}"
+        ));
+    }
     if let Some(quantization) = &model.quantization
         && !profile.quantization.allows(quantization, *capability)
     {

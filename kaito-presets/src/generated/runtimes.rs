@@ -46,6 +46,11 @@ pub(crate) static PROFILES: &[RuntimeProfile] = &[
         architectures: architectures::VLLM_0_25,
         options: options::VLLM_0_25,
         bfloat16_only: &[],
+        from_capability: &[
+            ("DeepseekV32ForCausalLM", ComputeCapability::new(9, 0)),
+            ("DeepseekV4ForCausalLM", ComputeCapability::new(9, 0)),
+            ("GlmMoeDsaForCausalLM", ComputeCapability::new(9, 0)),
+        ],
         quantization: QuantizationSupport::Any,
         tool_call_parsers: None,
         reasoning_parsers: None,
@@ -120,6 +125,7 @@ pub(crate) static PROFILES: &[RuntimeProfile] = &[
             "GptOssForCausalLM",
             "Plamo2ForCausalLM",
         ],
+        from_capability: &[],
         quantization: QuantizationSupport::Only(&[
             ("aqlm", ComputeCapability::new(7, 0)),
             ("awq", ComputeCapability::new(7, 5)),

@@ -12,6 +12,12 @@ pub const DIFFERENCES: &[(&str, bool, &str)] = &[
     ("ws-sku-v100-tf", false, "the memory of V100 sizes is known, and these weights do not fit (Δ2)"),
     ("ws-sku-aws-trn1-2xlarge", false, "no published image serves Trainium: said before a machine is paid for"),
     (
+        "ws-preset-ok-deepseek-ai-deepseek-v3.2-case",
+        false,
+        "on an A100: vLLM has no kernels for its sparse attention there, and ends after the machines are paid for",
+    ),
+    ("ws-preset-ok-zai-org-glm-5.2-fp8-case", false, "as above"),
+    (
         "ws-ic-*",
         true,
         "needs the ConfigMap, which no cluster shows here; the controller says it before a machine is paid for",

@@ -181,6 +181,8 @@ pub struct Runtime {
     pub options: String,
     #[serde(default)]
     pub bfloat16_only: Vec<String>,
+    #[serde(default)]
+    pub from_capability: BTreeMap<String, String>,
     pub quantization: Option<BTreeMap<String, String>>,
     pub tool_call_parsers: Option<Vec<String>>,
     pub reasoning_parsers: Option<Vec<String>>,

@@ -28,12 +28,14 @@ fn profile(runtime: &Runtime) -> Result<String, String> {
     let env: Vec<String> = runtime.vllm_env.iter().map(|text| pair(text)).collect::<Result<_, _>>()?;
     let dialect = &runtime.vllm_dialect;
     let lora = runtime.lora.as_ref().map(|lora| format!("Lora {{ max_rank: {} }}", option(lora.max_rank.as_ref())));
+    let from = |(name, from): (&String, &String)| capability(from).map(|from| format!("({name:?}, {from})"));
+    let from_capability = runtime.from_capability.iter().map(from).collect::<Result<Vec<_>, _>>()?;
     Ok(format!(
         "RuntimeProfile {{ id: {:?}, min_capability: {}, below_capability: {}, image: {}, fallback_images: {}, \
          versions: Versions {{ vllm: {:?}, torch: {:?}, cuda: {:?}, transformers: {:?} }}, \
          vllm_dialect: VllmDialect::{dialect:?}, dtypes: Dtypes {{ allowed: {}, forced: {} }}, \
          gpu_memory: {}, max_model_len: {}, vllm_flags: {}, vllm_env: {}, \
-         supports: {}, lora: {}, architectures: architectures::{}, options: options::{}, bfloat16_only: {}, {} {} \
+         supports: {}, lora: {}, architectures: architectures::{}, options: options::{}, bfloat16_only: {}, from_capability: {}, {} {} \
          readiness_floor_seconds: {}, confidence: Confidence::{:?}, note: {:?} }}",
         runtime.id,
         capability(&runtime.capability.min)?,
@@ -55,6 +57,7 @@ fn profile(runtime: &Runtime) -> Result<String, String> {
         constant(&runtime.architectures),
         constant(&runtime.options),
         strings(&sorted(&runtime.bfloat16_only)),
+        list(from_capability),
         allowed(runtime)?,
         engines(runtime)?,
         runtime.readiness_floor_seconds,
