@@ -80,12 +80,12 @@ fn beyond_memory(copy: &[Group<'_>], settings: &[Setting], facts: &Facts) -> Opt
     let gpus = copy.iter().fold(1_u64, |all, group| all.saturating_mul(group.size)).max(1);
     let (weights, memory) = (facts.model.weights_bytes / gpus, facts.hardware.gpu_memory_bytes_each());
     let usable = sizing::part(memory, share);
+    let place = if gpus == 1 { "the GPU that holds".to_owned() } else { format!("each of the {gpus} GPUs that hold") };
     (weights > usable).then(|| {
         setting.finding(format!(
-            "leaves {} for {} of weights on each of {gpus} GPU{} that hold a copy of {} ({share} of {})",
+            "leaves {} for {} of weights on {place} a copy of {} ({share} of {})",
             Bytes(usable),
             Bytes(weights),
-            if gpus == 1 { "" } else { "s" },
             facts.model.id,
             Bytes(memory)
         ))

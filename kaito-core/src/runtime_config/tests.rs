@@ -212,7 +212,7 @@ fn a_copy_whose_weights_alone_find_no_room_is_refused() {
             "Standard_NC96ads_A100_v4",
             1,
             "vllm: {tensor-parallel-size: 1}\n",
-            "line 1: vllm.tensor-parallel-size leaves 67.2 GiB for 131.4 GiB of weights on each of 1 GPU that hold a copy of meta-llama/Llama-3.3-70B-Instruct (0.84 of 80.0 GiB)",
+            "line 1: vllm.tensor-parallel-size leaves 67.2 GiB for 131.4 GiB of weights on the GPU that holds a copy of meta-llama/Llama-3.3-70B-Instruct (0.84 of 80.0 GiB)",
         ),
         ("llama-3.3-70b-instruct", "Standard_NC96ads_A100_v4", 1, "vllm: {tensor-parallel-size: 4}\n", ""),
         (
@@ -227,7 +227,7 @@ fn a_copy_whose_weights_alone_find_no_room_is_refused() {
             "Standard_NC24ads_A100_v4",
             1,
             "vllm: {gpu-memory-utilization: 0.3}\n",
-            "line 1: vllm.gpu-memory-utilization leaves 24.0 GiB for 27.3 GiB of weights on each of 1 GPU that hold a copy of microsoft/phi-4 (0.3 of 80.0 GiB)",
+            "line 1: vllm.gpu-memory-utilization leaves 24.0 GiB for 27.3 GiB of weights on the GPU that holds a copy of microsoft/phi-4 (0.3 of 80.0 GiB)",
         ),
         ("phi-4", "Standard_NC24ads_A100_v4", 1, "vllm: {gpu-memory-utilization: 0.4}\n", ""),
         ("phi-4", "Standard_NC24ads_A100_v4", 1, "vllm: {gpu-memory-utilization: 0.3, cpu-offload-gb: 16}\n", ""),
