@@ -317,7 +317,8 @@ const COMMON: &[KindUse] = &[
         kind: Kind::StatefulSet,
         watch: Watch::Full,
         label: None,
-        verbs: &["get", "list", "watch", "create", "patch"],
+        // `delete`: one whose pods are not to be disturbed would keep the machine that its Workspace waits for.
+        verbs: &["get", "list", "watch", "create", "patch", "delete"],
         subresources: &[],
         custom: false,
     },

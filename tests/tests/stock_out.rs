@@ -41,8 +41,11 @@ fn value(stage: &mut MemoryStage, key: &ObjectKey) -> Value {
     stage.world().cluster().with_store(|store| store.value(key).cloned()).unwrap_or_default()
 }
 
+/// How many machines the pool asks for: its replicas, as far as its limit lets them be made.
 fn replicas(stage: &mut MemoryStage) -> Option<u64> {
-    value(stage, &pool())["spec"]["replicas"].as_u64()
+    let spec = value(stage, &pool())["spec"].clone();
+    let most = spec["limits"]["nodes"].as_str().map_or(u64::MAX, |most| most.parse().unwrap());
+    spec["replicas"].as_u64().map(|replicas| replicas.min(most))
 }
 
 fn record(stage: &mut MemoryStage) -> Value {
@@ -183,6 +186,24 @@ fn a_machine_that_is_there_stays_while_there_is_no_other() {
     stage.world().set_fate(&Fate::default());
     (&mut stage as &mut dyn Stage).until_ready("two");
     assert_eq!(replicas(&mut stage), Some(2));
+}
+
+#[test]
+fn a_node_that_is_brought_along_late_ends_the_wait_of_a_pod_that_has_lost_its_machine() {
+    let mut stage = world(CloudFate::Well);
+    (&mut stage as &mut dyn Stage).until_ready("two");
+    let sold_out = CloudFate::GivesUp { reason: "InsufficientCapacityError".to_owned(), message: String::new() };
+    stage.world().set_fate(&Fate { cloud: sold_out, ..Fate::default() });
+    let lost = all(&mut stage, Kind::NodeClaim).remove(0);
+    lose(&mut stage, &lost);
+    stage.world().advance(SignedDuration::from_mins(40));
+    assert_eq!(replicas(&mut stage), Some(1), "{}", told(&mut stage));
+    bring(&mut stage, "brought-0");
+    stage.world().advance(SignedDuration::from_mins(30));
+    (&mut stage as &mut dyn Stage).until_ready("two");
+    let node = value(&mut stage, &ObjectKey::cluster(Kind::Node, "brought-0"));
+    assert!(node["metadata"]["annotations"]["kaito.sh/node-taken-at"].is_string(), "{node}");
+    assert_eq!((replicas(&mut stage), all(&mut stage, Kind::NodeClaim).len()), (Some(1), 1));
 }
 
 #[test]

@@ -70,3 +70,25 @@ fn a_training_ends_with_its_workspace_before_its_machine_can() {
     world.advance(SignedDuration::from_mins(30));
     assert_eq!((value(&world, &root()), there(&world, Kind::NodeClaim)), (None, Vec::new()));
 }
+
+/// A machine is not taken before such pods are over, whoever makes it.
+#[test]
+fn a_server_of_the_users_own_that_is_not_to_be_disturbed_ends_with_its_workspace() {
+    let (azure, karpenter) = (NodeProvisioner::default(), golden::karpenter());
+    for (provisioner, says) in [(karpenter.clone(), "true"), (azure, "true"), (karpenter, "false")] {
+        let mut world = World::installed(&Settings { provisioner, ..Settings::default() });
+        let mut manifest = manifests::own_template("own");
+        manifest["inference"]["template"]["metadata"]["annotations"] = json!({UNDISTURBED: says});
+        let (root, set) =
+            [Kind::Workspace, Kind::StatefulSet].map(|kind| ObjectKey::new(kind, "default", "own")).into();
+        world.put(&root, &manifest).unwrap();
+        let serves = |world: &World| value(world, &set).is_some_and(|set| set["status"]["readyReplicas"] == 1);
+        assert_eq!(world.run(SignedDuration::from_hours(1), serves), Halt::Reached);
+        world.delete(&root).unwrap();
+        let ends = |world: &World| value(world, &set).is_none() && value(world, &root).is_some();
+        let ended = world.run(SignedDuration::from_mins(1), ends) == Halt::Reached;
+        assert_eq!(ended, says == "true", "{says}");
+        world.advance(SignedDuration::from_hours(1));
+        assert_eq!((value(&world, &root), there(&world, Kind::NodeClaim)), (None, Vec::new()), "{says}");
+    }
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Taint;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube_derive::CustomResource;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -50,6 +51,9 @@ pub struct NodePoolSpec {
     /// When machines may be taken away by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disruption: Option<Disruption>,
+    /// How much of each resource there may be at the most; beside replicas, `nodes` alone. No machine is made beyond it, and none that is there is taken away for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, Quantity>,
     /// Fields this build does not know, kept as they came.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
@@ -145,6 +149,11 @@ pub struct NodePoolStatus {
 }
 
 impl NodePool {
+    /// How many machines there may be at the most (`limits.nodes`), where that is said in whole numbers.
+    pub fn most_nodes(&self) -> Option<u32> {
+        self.spec.limits.get("nodes")?.0.parse().ok()
+    }
+
     /// The condition of this type, if Karpenter has written one.
     pub fn condition(&self, type_: &str) -> Option<&NodeClaimCondition> {
         self.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == type_)

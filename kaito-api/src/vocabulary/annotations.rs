@@ -67,6 +67,8 @@ pub const UPGRADE_START_TIME: &str = "kaito.sh/upgrade-start-time";
 pub const RESOLVED_MODEL: &str = "kaito.sh/resolved-model";
 /// How often in a row, since when and why claims for machines went away before a machine came, in JSON. Written by the operator on Workspaces, and taken away when the machines are there.
 pub const NODE_CLAIMS_GIVEN_UP: &str = "kaito.sh/nodeclaims-given-up";
+/// When a Node that somebody brought along was taken for a Workspace, RFC 3339 in UTC. Written by the operator on Nodes, and taken away when they are let go.
+pub const NODE_TAKEN_AT: &str = "kaito.sh/node-taken-at";
 /// A digest of the settings of `inference.config` that pods read at their start. Written by the operator on StatefulSets, and on their pod template when an edit of the ConfigMap has made the pods anew.
 pub const INFERENCE_CONFIG_DIGEST: &str = "kaito.sh/inference-config-digest";
 /// When the pods of a StatefulSet were last asked for in another form, RFC 3339 in UTC: their start is waited for since then. Written by the operator on StatefulSets that it changes.

@@ -3,6 +3,7 @@
 use super::node_claim::gpu_taint;
 use crate::hash::sha256_hex;
 
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_api::karpenter::{
     Budget, DRIFTED, Disruption, NodeClassRef, NodePool, NodePoolSpec, NodePoolTemplate, NodePoolTemplateMetadata,
@@ -18,6 +19,8 @@ const KEPT: usize = 53;
 const DIGITS: usize = 9;
 /// The group of Azure's classes: where nothing is said, its machines are put into zones of its choice, and what a zone does not have is not looked for in the region.
 const AZURE_CLASSES: &str = "karpenter.azure.com";
+/// More machines than any Workspace has.
+const UNLIMITED: u32 = 1_000_000;
 /// Machines that the cloud takes back at any moment: Karpenter prefers them where nothing is said.
 const SPOT: &str = "spot";
 
@@ -32,6 +35,8 @@ pub struct Pool<'a> {
     pub uid: &'a str,
     /// How many machines there shall be.
     pub replicas: u32,
+    /// How many there may be meanwhile, where not all of those are to be asked for now.
+    pub most: Option<u32>,
     /// Their size.
     pub size: &'a str,
     /// Labels that the user wants on the nodes.
@@ -94,9 +99,17 @@ pub fn node_pool(pool: &Pool<'_>) -> NodePool {
             budgets: vec![drift_budget(pool.inference_set.is_some())],
             ..Disruption::default()
         }),
+        limits: limit(pool),
         ..NodePoolSpec::default()
     };
     NodePool { metadata, spec, status: None }
+}
+
+/// A limit that a pool has is not taken away but raised beyond all that may be asked for: what is left out when it is written stays as it was.
+fn limit(pool: &Pool<'_>) -> BTreeMap<String, Quantity> {
+    let has_one = pool.there.is_some_and(|there| there.most_nodes().is_some());
+    let most = pool.most.or(has_one.then_some(UNLIMITED));
+    most.map(|most| ("nodes".to_owned(), Quantity(most.to_string()))).into_iter().collect()
 }
 
 /// How many machines may be replaced at once because they are not what is asked for any more: one of a Workspace of its own. Of a set, none until whoever looks after it says so.
@@ -155,6 +168,7 @@ mod tests {
                 namespace: "default",
                 uid: "u",
                 replicas: 1,
+                most: None,
                 size: "Standard_A",
                 user_labels: BTreeMap::new(),
                 class: class.clone(),
@@ -177,6 +191,7 @@ mod tests {
                 namespace: "default",
                 uid: "u",
                 replicas: 1,
+                most: None,
                 size: "A",
                 user_labels: user_labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
                 class: NodeClassRef { group: group.to_owned(), kind: "k".to_owned(), name: "n".to_owned() },

@@ -10,9 +10,19 @@ use crate::workspace::Facts;
 const TENSOR: &str = "tensor-parallel-size";
 const MEMORY: &str = "gpu-memory-utilization";
 
-/// Settings with which the server holds other weights than are counted here, or holds some of them elsewhere.
-const OTHER_WEIGHTS: [&str; 6] =
-    ["cpu-offload-gb", "enable-expert-parallel", "hf-overrides", "load-format", "model", "quantization"];
+/// Settings with which the server holds other weights than are counted here, holds some of them elsewhere, or minds no share of the memory.
+const OTHER_WEIGHTS: [&str; 10] = [
+    "cpu-offload-gb",
+    "enable-expert-parallel",
+    "hf-overrides",
+    "kv-cache-memory-bytes",
+    "load-format",
+    "model",
+    "offload-backend",
+    "offload-group-size",
+    "offload-params",
+    "quantization",
+];
 
 /// One group, as it will be.
 struct Group<'a> {

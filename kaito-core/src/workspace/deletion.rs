@@ -6,13 +6,16 @@
 use super::draft::{Draft, Flow};
 use super::machines::{self, elsewhere};
 use super::view::View;
+use crate::compat;
 use crate::effect::{Effect, MetadataPatch, Owned, is_dying};
 use crate::failure::{self, Waiting};
 use crate::kinds::Typed;
 use crate::object::Seen;
 use crate::read::Freshness;
 use crate::snapshot::{Lookup, Unread};
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use kaito_api::vocabulary::{annotations, finalizers};
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
@@ -25,7 +28,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         draft.released = true;
         return Ok(Flow::Stop);
     }
-    end_training(view, draft)?;
+    end_undisturbed(view, draft)?;
     // The cache is enough to delete and to wait; that nothing is left is believed only of the API server.
     let machines = machines::of(view.settings);
     let mut held = machines.give_back(view, draft, Freshness::Cached)?;
@@ -57,18 +60,26 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     Ok(Flow::Stop)
 }
 
-/// Ends a training whose pods are not to be disturbed. Karpenter takes no machine before such a pod is over, not even one that is deleted; and the Job would go with the Workspace only, which waits for the machine.
-fn end_training(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
-    let found: Lookup<'_, Job> = view.snapshot.get(view.namespace(), view.name())?;
-    let Some(job) = found.found().filter(|job| is_undisturbed(job) && !is_dying(&job.metadata)) else { return Ok(()) };
-    if let Some(target) = Owned::by_reference(&Seen::Decoded(job.clone().into_object()), view.uid()) {
-        draft.delete(target);
+/// Ends what has pods that are not to be disturbed: a training, a server of the user's own that says so. No machine is taken before such a pod is over, not even one that is deleted; and the Job or the set would go with
+/// the Workspace only, which waits for the machine.
+fn end_undisturbed(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
+    let job: Lookup<'_, Job> = view.snapshot.get(view.namespace(), view.name())?;
+    let of_job = |job: &Job| is_undisturbed(job.spec.as_ref().map(|spec| &spec.template));
+    let of_set = |set: &StatefulSet| is_undisturbed(compat::stateful_set_spec(set).map(|spec| &spec.template));
+    let job = job.found().filter(|job| of_job(job)).map(|job| job.clone().into_object());
+    let set = view.stateful_set()?.found().filter(|set| of_set(set)).map(|set| set.clone().into_object());
+    for object in job.into_iter().chain(set) {
+        let seen = Seen::Decoded(object);
+        if let Some(target) = Owned::by_reference(&seen, view.uid()).filter(|_| !is_dying(seen.metadata())) {
+            draft.delete(target);
+        }
     }
     Ok(())
 }
 
-fn is_undisturbed(job: &Job) -> bool {
-    let template = job.spec.as_ref().and_then(|spec| spec.template.metadata.as_ref());
-    let says = template.and_then(|metadata| metadata.annotations.as_ref()?.get(annotations::KARPENTER_DO_NOT_DISRUPT));
+fn is_undisturbed(template: Option<&PodTemplateSpec>) -> bool {
+    let says = template.and_then(|template| {
+        template.metadata.as_ref()?.annotations.as_ref()?.get(annotations::KARPENTER_DO_NOT_DISRUPT)
+    });
     says.map(String::as_str) == Some("true")
 }

@@ -1,7 +1,7 @@
 //! Karpenter's static capacity: a NodePool with replicas has so many NodeClaims at any time, and they go with it.
 //!
 //! As Karpenter 1.10 does it (`pkg/controllers/static`, `pkg/controllers/nodepool`): a pool has no finalizer, and its claims follow it because they are owned by it; too many are given back beginning with those
-//! whose machine is not there yet, then those that carry no pods. What becomes of a claim is the cloud's business ([`Cloud`](super::Cloud)).
+//! whose machine is not there yet, then those that carry no pods; a claim that was refused counts until it is gone. A limit keeps machines from being made, and takes none away. What becomes of a claim is the cloud's business ([`Cloud`](super::Cloud)).
 
 use super::{created, empty, root, set_status};
 use crate::driver::Planner;
@@ -44,12 +44,14 @@ impl Planner for Karpenter {
         // The garbage collector of Kubernetes does this, for any owner.
         orphans.iter().for_each(|claim| delete(&mut plan, claim, key));
         let Some(pool) = pool else { return Ok(plan) };
+        let counted = ours.iter().filter(|claim| !is_dying(&claim.metadata) || !is_launched(claim)).count();
         let alive: Vec<&NodeClaim> = ours.into_iter().filter(|claim| !is_dying(&claim.metadata)).collect();
         if let Some(replicas) = pool.spec.replicas.and_then(|count| usize::try_from(count).ok()) {
-            for number in alive.len()..replicas {
+            let most = pool.most_nodes().map_or(replicas, |most| replicas.min(most as usize));
+            for number in counted..most {
                 create(&mut plan, key, pool, number, snapshot.now());
             }
-            for claim in surplus(&alive, replicas, snapshot)? {
+            for claim in surplus(&alive, counted.saturating_sub(replicas), snapshot)? {
                 delete(&mut plan, claim, key);
             }
         }
@@ -71,15 +73,19 @@ fn owner(claim: &NodeClaim) -> Option<&str> {
     owners.into_iter().find(|owner| owner.kind == Kind::NodePool.name()).map(|owner| owner.uid.as_str())
 }
 
+/// Whether there is a machine.
+fn is_launched(claim: &NodeClaim) -> bool {
+    claim.status.as_ref().is_some_and(|status| !status.provider_id.is_empty())
+}
+
 /// The claims that are too many.
-fn surplus<'a>(alive: &[&'a NodeClaim], replicas: usize, snapshot: &Snapshot) -> Result<Vec<&'a NodeClaim>, Unread> {
-    let count = alive.len().saturating_sub(replicas);
+fn surplus<'a>(alive: &[&'a NodeClaim], count: usize, snapshot: &Snapshot) -> Result<Vec<&'a NodeClaim>, Unread> {
     if count == 0 {
         return Ok(Vec::new());
     }
     let mut ranked = Vec::new();
     for claim in alive {
-        let is_launched = claim.status.as_ref().is_some_and(|status| !status.provider_id.is_empty());
+        let is_launched = is_launched(claim);
         let carries = match claim.node_name() {
             Some(node) => !snapshot.pods_on(node)?.items.is_empty(),
             None => false,

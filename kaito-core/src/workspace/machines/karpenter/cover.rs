@@ -71,8 +71,9 @@ impl<'a> Cover<'a> {
         let ends = passed_over.filter(|at| *at > view.now());
         cover.counts_until = cover.adopted.iter().filter_map(|node| counts_until(node)).chain(ends).min();
         let user_labels = workload::user_labels(view);
-        // Another Node of the same kind would be taken in vain for a pod that has found none for long.
-        let takes = pods.refused_at().is_none_or(|at| view.now() < at);
+        // Where there is one for a pod that has found none for long, another of the same kind would be taken in vain.
+        let has_one = cover.adopted.iter().any(|node| pods.pass_over(node));
+        let takes = !has_one || pods.refused_at().is_none_or(|at| view.now() < at);
         if size.is_some() && !user_labels.is_empty() && takes {
             let needs = draft.subject.as_ref().map(Needs::of);
             let is_free = |node: &&Node| {

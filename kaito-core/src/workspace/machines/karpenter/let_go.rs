@@ -3,10 +3,11 @@
 use super::super::super::draft::Draft;
 use super::super::super::view::View;
 use super::super::claim::Claim;
+use super::Seat;
 use super::cover::Cover;
 use super::pool::Named;
-use super::{Seat, own_labels};
-use crate::effect::{Effect, MetadataPatch, is_dying};
+use super::settle::unmarked;
+use crate::effect::{Effect, is_dying};
 use crate::kinds::Kind;
 use crate::object::ObjectKey;
 use crate::plan::Notice;
@@ -29,7 +30,7 @@ pub(super) fn count(view: &View<'_>, seat: &Seat<'_>, cover: &Cover<'_>, buys: b
         let node = claim.body.ok().and_then(|body| body.node_name());
         node.is_some_and(|node| cover.pods.are_on(node))
     };
-    let asked = seat.pool.replicas() as usize + seat.former.live().count();
+    let asked = seat.pool.asks() as usize + seat.former.live().count();
     let carrying = seat.live().chain(seat.former.live()).filter(carries).count();
     let waiting = cover.pods.overdue(view.now()).saturating_sub(asked.saturating_sub(carrying));
     waiting.min(cover.passed_over.len())
@@ -38,8 +39,7 @@ pub(super) fn count(view: &View<'_>, seat: &Seat<'_>, cover: &Cover<'_>, buys: b
 /// Takes our labels off one of them. Whoever has written to it meanwhile is looked at first.
 pub(super) fn step(view: &View<'_>, draft: &mut Draft, node: &Node) {
     let (Some(uid), name) = (node.uid(), node.name_any()) else { return };
-    let unlabelled = own_labels(view.key).0.into_keys().collect();
-    let patch = MetadataPatch { unlabelled, ..MetadataPatch::default() };
+    let patch = unmarked(view.key);
     let key = ObjectKey::cluster(Kind::Node, name.clone());
     let resource_version = node.resource_version();
     let let_go = draft.push(Effect::Metadata { key, uid, resource_version, patch });

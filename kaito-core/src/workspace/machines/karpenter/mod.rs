@@ -182,6 +182,11 @@ impl<'a> Seat<'a> {
         let stands = |claim: &&Claim<'_>| claim.is_launched() || claim.made().is_some_and(|made| made <= refused_at);
         self.live().filter(stands).count()
     }
+
+    /// Whether a claim without a machine goes away. Karpenter counts it until it is gone, and who asks for fewer machines meanwhile loses one that is there instead of it.
+    fn is_miscounted(&self) -> bool {
+        self.claims.iter().any(|claim| claim.is_dying() && !claim.is_launched())
+    }
 }
 
 fn held(seat: &Seat<'_>) -> Held {
@@ -236,7 +241,7 @@ fn step<'a>(view: &View<'a>, draft: &mut Draft) -> Result<Option<Came<'a>>, Unre
 /// How many machines are told of where nothing can be settled today: those that were settled on, or that are asked for; none where none is.
 fn told_of(view: &View<'_>, seat: &Seat<'_>) -> Option<u32> {
     let there = seat.live().count() + seat.former.live().count();
-    let asked = seat.pool.replicas().max(u32::try_from(there).unwrap_or(u32::MAX));
+    let asked = seat.pool.asks().max(u32::try_from(there).unwrap_or(u32::MAX));
     let is_there = seat.pool.ours().is_some() || !seat.claims.is_empty() || !seat.former.is_empty();
     is_there.then(|| view.recorded_target().unwrap_or(asked)).filter(|count| *count > 0)
 }
@@ -309,7 +314,7 @@ fn observe(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, needed: usize, p
 /// What the status says of the pool: its name, where machines are asked for by it, and how many are not.
 fn told_as_asked(view: &View<'_>, draft: &Draft, seat: &Seat<'_>, needed: usize, patience: Patience) -> String {
     let asked = match &seat.pool {
-        Named::Ours(_) => seat.pool.replicas() as usize,
+        Named::Ours(_) => seat.pool.asks() as usize,
         Named::Unreadable(_) => needed,
         Named::Absent | Named::Former(_) | Named::Foreign(_) if is_asked_now(view, draft) => needed,
         Named::Absent | Named::Former(_) | Named::Foreign(_) => 0,

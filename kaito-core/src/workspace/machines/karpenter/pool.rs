@@ -65,7 +65,20 @@ impl<'a> Named<'a> {
         }
     }
 
-    /// How many machines our pool asks for.
+    /// How many machines our pool asks for now: its replicas, as far as its limit lets them be made.
+    pub(super) fn asks(&self) -> u32 {
+        self.most().unwrap_or(u32::MAX).min(self.replicas())
+    }
+
+    /// How many of its machines there may be, where it is limited.
+    pub(super) fn most(&self) -> Option<u32> {
+        match self {
+            Named::Ours(pool) => pool.most_nodes(),
+            Named::Absent | Named::Unreadable(_) | Named::Former(_) | Named::Foreign(_) => None,
+        }
+    }
+
+    /// Its replicas.
     pub(super) fn replicas(&self) -> u32 {
         match self {
             Named::Ours(pool) => pool.spec.replicas.and_then(|count| u32::try_from(count).ok()).unwrap_or_default(),
@@ -152,7 +165,7 @@ impl<'a> Named<'a> {
                 quoted(&class.kind),
                 quoted(&class.group)
             )),
-            Some(ready) if ready.status == "True" && claims == 0 && self.replicas() > 0 => Some(format!(
+            Some(ready) if ready.status == "True" && claims == 0 && self.asks() > 0 => Some(format!(
                 "NodePool {name} is ready and has no NodeClaim: Karpenter's feature gate StaticCapacity may be off"
             )),
             Some(ready) if ready.status != "True" && !ready.message.is_empty() => {

@@ -15,6 +15,7 @@ use crate::node_classes::NodeClasses;
 use crate::object::ObjectKey;
 use crate::read::{Freshness, Read};
 use crate::snapshot::Unread;
+use crate::units::rfc3339;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::karpenter::{NodeClassRef, NodePool};
@@ -37,6 +38,8 @@ struct Leave {
 struct Need {
     /// How many the pool shall ask for.
     replicas: u32,
+    /// How many there may be meanwhile, while there are no more to be had.
+    most: Option<u32>,
     /// How many Nodes that somebody brought along are to be taken.
     taken: usize,
     /// How many of those that were taken are to be let go.
@@ -94,31 +97,28 @@ fn changes(
 }
 
 /// How many machines the pool shall ask for: what nothing else covers; but a machine that is there is not given back because something else would do, only because it is one too many, and not before the pods are
-/// fewer too: Karpenter takes those first that carry none. Where there is no machine to be had, what stands is asked for, and nothing else until its time: of what is given back then, nothing is there, and Karpenter takes
-/// what has no machine first.
+/// fewer too: Karpenter takes those first that carry none. Where there is no machine to be had, the pool is limited to what stands until its time: fewer replicas would take machines away that serve.
 fn need(view: &View<'_>, seat: &Seat<'_>, cover: &Cover<'_>, target: u32, leave: Leave) -> Result<Need, Unread> {
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let let_go = let_go::count(view, seat, cover, leave.buys);
     let kept = count(seat.former.live().count() + cover.adopted.len() - let_go);
-    let asked = seat.pool.replicas();
-    let current = leave.refused_at.map_or(asked, |at| asked.min(count(seat.standing(at))));
+    let replicas = seat.pool.replicas();
+    let most = leave.refused_at.filter(|_| seat.pool.ours().is_some()).map(|at| count(seat.standing(at)));
+    let current = most.map_or_else(|| seat.pool.asks(), |most| most.min(replicas));
     let missing = target.saturating_sub(kept);
     let bought = if seat.pool.ours().is_some() { current } else { 0 };
     let free = if leave.takes { count(cover.free.len()) } else { 0 };
     let taken = free.min(missing.saturating_sub(bought));
     let raised = missing.saturating_sub(taken);
-    let replicas = match raised {
-        raised if raised > current => {
-            if leave.buys {
-                raised
-            } else {
-                current
-            }
-        }
-        _ if current > target && pods(view)? <= target as usize => target,
+    let wanted = match raised {
+        raised if raised > current && leave.buys => raised,
+        _ if replicas > target && pods(view)? <= target as usize => target,
+        _ if most.is_some() => replicas,
         _ => current,
     };
-    Ok(Need { replicas, taken: taken as usize, let_go })
+    let (replicas, most) =
+        if wanted < replicas && seat.is_miscounted() { (replicas, most.or(seat.pool.most())) } else { (wanted, most) };
+    Ok(Need { replicas, most, taken: taken as usize, let_go })
 }
 
 /// How many pods of the set are there.
@@ -161,6 +161,7 @@ fn wanted(view: &View<'_>, draft: &Draft, there: Option<&NodePool>, need: &Need)
         namespace: view.namespace(),
         uid: view.uid(),
         replicas: need.replicas,
+        most: need.most,
         size: &size,
         user_labels: workload::user_labels(view),
         class: class(view, classes, there),
@@ -188,8 +189,19 @@ fn class(view: &View<'_>, classes: &NodeClasses, there: Option<&NodePool>) -> No
 
 /// Gives a Node our labels: pods go where these are. Whoever has written to it meanwhile is looked at first.
 fn mark(view: &View<'_>, draft: &mut Draft, node: &Node) {
-    let patch = MetadataPatch { labels: own_labels(view.key).0, ..MetadataPatch::default() };
+    let taken = (annotations::NODE_TAKEN_AT.to_owned(), Some(rfc3339(view.now())));
+    let patch =
+        MetadataPatch { labels: own_labels(view.key).0, annotations: [taken].into(), ..MetadataPatch::default() };
     change_labels(draft, node, node.resource_version(), patch);
+}
+
+/// What takes our labels off a Node.
+pub(super) fn unmarked(workspace: &ObjectKey) -> MetadataPatch {
+    MetadataPatch {
+        unlabelled: own_labels(workspace).0.into_keys().collect(),
+        annotations: [(annotations::NODE_TAKEN_AT.to_owned(), None)].into(),
+        ..MetadataPatch::default()
+    }
 }
 
 fn change_labels(draft: &mut Draft, node: &Node, resource_version: Option<String>, patch: MetadataPatch) {
@@ -219,8 +231,7 @@ pub(super) fn give_back(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>) {
         }
     }
     for node in &seat.brought {
-        let unlabelled = own_labels(view.key).0.into_keys().collect();
         // Whatever else was written to it meanwhile, it is free again.
-        change_labels(draft, node, None, MetadataPatch { unlabelled, ..MetadataPatch::default() });
+        change_labels(draft, node, None, unmarked(view.key));
     }
 }

@@ -11,6 +11,7 @@ use crate::read::Freshness;
 use crate::snapshot::Unread;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Node, Pod};
+use kaito_api::vocabulary::annotations;
 use kube_core::ResourceExt;
 use std::collections::BTreeSet;
 
@@ -62,11 +63,16 @@ impl Pods {
         self.since.iter().min()?.checked_add(GRACE).ok()
     }
 
-    /// When a Node that was taken is passed over, as things stand: it is ready and carries none, and one has waited for long since.
+    /// Whether a Node that was taken could have one of them, and has none.
+    pub(super) fn pass_over(&self, node: &Node) -> bool {
+        joined::is_ready(node) && !self.are_on(&node.name_any())
+    }
+
+    /// When a Node that was taken is passed over, as things stand: it could have one, and one has waited for long since it was taken and ready.
     pub(super) fn passed_over_at(&self, node: &Node) -> Option<Timestamp> {
-        let could_have = joined::is_ready(node) && !self.are_on(&node.name_any());
-        let first = *self.since.iter().min().filter(|_| could_have)?;
-        joined::ready_since(node).map_or(first, |ready| ready.max(first)).checked_add(LET_GO).ok()
+        let first = *self.since.iter().min().filter(|_| self.pass_over(node))?;
+        let taken = node.annotations().get(annotations::NODE_TAKEN_AT).and_then(|at| at.parse().ok());
+        [joined::ready_since(node), taken].into_iter().flatten().fold(first, Timestamp::max).checked_add(LET_GO).ok()
     }
 
     /// How many have waited for so long.
