@@ -15,8 +15,8 @@ use k8s_openapi::api::core::v1::Node;
 use kaito_core::read::Freshness;
 use kaito_core::snapshot::Unread;
 
-/// How long a machine may take to register its Node anew once its pool is done: longer than any start of a cluster, also by a clock that is hours ahead of the one that wrote down since when. It is told long before.
-const PATIENCE: SignedDuration = SignedDuration::from_hours(5);
+/// How long a machine may take to register its Node anew once its pool is done: longer than any start of a cluster.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(90);
 
 /// Whether it is written down that a Node went.
 pub(super) fn is_told(view: &View<'_>) -> bool {
@@ -55,8 +55,8 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     }
     let is_over = told.status == "False" && view.now() >= since.saturating_add(PATIENCE).unwrap_or(Timestamp::MAX);
     if is_over && is_alone(view)? {
-        let hours = PATIENCE.as_hours();
-        let why = format!("node {name} was deleted, and the machine has registered none for {hours} hours");
+        let minutes = PATIENCE.as_mins();
+        let why = format!("node {name} was deleted, and the machine has registered none for {minutes} minutes");
         lost::delete(view, draft, why);
         return Ok(Flow::Stop);
     }

@@ -29,7 +29,7 @@ fn deleted_while_starting() -> CloudByHand {
     cloud
 }
 
-/// From the moment at which its pool is well, a machine has 5 hours to register its Node.
+/// From the moment at which its pool is well, a machine has 90 minutes to register its Node.
 fn is_replaced_in_time(cloud: &mut CloudByHand) {
     cloud.pool_is(NAME, "Succeeded", None);
     cloud.settle(&ClaimPlanner, &key());
@@ -37,7 +37,7 @@ fn is_replaced_in_time(cloud: &mut CloudByHand) {
 }
 
 fn goes_in_time(cloud: &mut CloudByHand) {
-    cloud.wait(SignedDuration::from_mins(299));
+    cloud.wait(SignedDuration::from_mins(89));
     cloud.settle(&ClaimPlanner, &key());
     assert!(!is_going(cloud));
     cloud.wait(SignedDuration::from_mins(1));
@@ -86,7 +86,7 @@ fn a_clock_that_was_far_ahead_keeps_no_machine_without_a_node_for_as_long() {
         cloud.wait(-done);
         cloud.settle(&ClaimPlanner, &key());
         assert!(!is_going(&cloud), "{moving} {done}");
-        cloud.wait(SignedDuration::from_mins(301));
+        cloud.wait(SignedDuration::from_mins(91));
         cloud.look(&ClaimPlanner, &key());
         assert!(is_going(&cloud), "{moving} {done}");
     }
