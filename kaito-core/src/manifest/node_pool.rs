@@ -146,6 +146,22 @@ fn capacity(pool: &NodePool) -> Option<Requirement> {
 mod tests {
     use super::*;
 
+    /// What a pool is made from, with a class of this group.
+    fn asked(group: &str) -> Pool<'static> {
+        Pool {
+            workspace: "phi",
+            namespace: "default",
+            uid: "u",
+            replicas: 3,
+            most: None,
+            size: "A",
+            user_labels: BTreeMap::new(),
+            class: NodeClassRef { group: group.to_owned(), kind: "k".to_owned(), name: "n".to_owned() },
+            there: None,
+            inference_set: None,
+        }
+    }
+
     #[test]
     fn the_name_of_a_pool_is_a_label() {
         assert_eq!(node_pool_name("default", "myworkspace"), "default-myworkspace");
@@ -161,21 +177,7 @@ mod tests {
 
     #[test]
     fn a_member_of_a_set_is_marked_and_its_machines_are_not_renewed_by_themselves() {
-        let class = NodeClassRef { group: "g".to_owned(), kind: "k".to_owned(), name: "n".to_owned() };
-        let pool = |inference_set| {
-            node_pool(&Pool {
-                workspace: "phi",
-                namespace: "default",
-                uid: "u",
-                replicas: 1,
-                most: None,
-                size: "Standard_A",
-                user_labels: BTreeMap::new(),
-                class: class.clone(),
-                there: None,
-                inference_set,
-            })
-        };
+        let pool = |inference_set| node_pool(&Pool { inference_set, ..asked("g") });
         let budget = |pool: &NodePool| pool.spec.disruption.clone().unwrap().budgets[0].nodes.clone();
         let (alone, member) = (pool(None), pool(Some("set")));
         assert_eq!((budget(&alone), budget(&member)), ("1".to_owned(), "0".to_owned()));
@@ -186,18 +188,8 @@ mod tests {
     #[test]
     fn machines_that_are_taken_back_at_any_moment_are_had_only_where_the_user_asks_for_them() {
         let made = |group: &str, user_labels: &[(&str, &str)], there: Option<&NodePool>| {
-            node_pool(&Pool {
-                workspace: "phi",
-                namespace: "default",
-                uid: "u",
-                replicas: 1,
-                most: None,
-                size: "A",
-                user_labels: user_labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
-                class: NodeClassRef { group: group.to_owned(), kind: "k".to_owned(), name: "n".to_owned() },
-                there,
-                inference_set: None,
-            })
+            let user_labels = user_labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+            node_pool(&Pool { user_labels, there, ..asked(group) })
         };
         let told = |pool: NodePool| {
             let told = pool.spec.template.spec.requirements.into_iter().skip(1);
@@ -216,5 +208,15 @@ mod tests {
         assert_eq!(told(made("g", &[], Some(&there))), [""; 0]);
         there.spec.template.spec.requirements.push(Requirement::is_in(labels::CAPACITY_TYPE, ["on-demand"]));
         assert_eq!(told(made("g", &[], Some(&there))), ["karpenter.sh/capacity-type In on-demand"]);
+    }
+
+    #[test]
+    fn a_limit_is_raised_and_not_left_out_where_there_is_one() {
+        let most = |most, there: Option<&NodePool>| node_pool(&Pool { most, there, ..asked("g") }).most_nodes();
+        assert_eq!(most(None, None), None);
+        let limited = node_pool(&Pool { most: Some(2), ..asked("g") });
+        assert_eq!((limited.most_nodes(), limited.spec.replicas), (Some(2), Some(3)));
+        assert_eq!(most(Some(1), Some(&limited)), Some(1));
+        assert_eq!(most(None, Some(&limited)), Some(UNLIMITED));
     }
 }
