@@ -82,5 +82,7 @@ pub const TERMINATION_TIMESTAMP: &str = "karpenter.sh/nodeclaim-termination-time
 /// What was asked of the cloud for a NodeClaim, since when, and what was refused, in JSON; never the address of an operation. Written by the provisioner on NodeClaims, before the request is
 /// sent, and taken away when the machine is there.
 pub const AGENT_POOL_LAUNCH: &str = "kaito.sh/agent-pool-launch";
+/// When a Node that was waited for was first missed, RFC 3339 in UTC: only when that time has passed once more is its machine replaced. Written by the provisioner on NodeClaims.
+pub const NODE_MISSED_AT: &str = "kaito.sh/node-missed-at";
 /// What of a NodeClaim could not be read when that was last told, in the decoder's words. Written by the provisioner on NodeClaims, and taken away when they can be read.
 pub const UNREADABLE: &str = "kaito.sh/unreadable";

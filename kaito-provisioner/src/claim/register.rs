@@ -14,8 +14,12 @@ use kaito_core::{Kind, ObjectKey};
 use std::collections::BTreeMap;
 
 /// Annotations of a claim that are about the claim alone.
-const OWN_ANNOTATIONS: [&str; 3] =
-    [annotations::AGENT_POOL_LAUNCH, annotations::TERMINATION_TIMESTAMP, annotations::UNREADABLE];
+const OWN_ANNOTATIONS: [&str; 4] = [
+    annotations::AGENT_POOL_LAUNCH,
+    annotations::NODE_MISSED_AT,
+    annotations::TERMINATION_TIMESTAMP,
+    annotations::UNREADABLE,
+];
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let id = draft.status.provider_id.clone();

@@ -12,11 +12,16 @@ use super::waits::{NODE_DELETED, NODE_RETURNING, POOL_UNKNOWN, POOL_UNMARKED, RE
 use super::{dying, keep, lost};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
+use kaito_api::vocabulary::annotations;
 use kaito_core::read::Freshness;
 use kaito_core::snapshot::Unread;
+use kaito_core::units::rfc3339;
 
-/// How long a machine may take to register its Node anew once its pool is done: longer than any start of a cluster.
-const PATIENCE: SignedDuration = SignedDuration::from_mins(90);
+/// How long a machine may take to register its Node anew once its pool is done: longer than any start of a cluster. It passes twice, the second time from a moment that is written down when the first is over: a clock that is set
+/// hours ahead ends one of the two, and a machine whose Node is away for a while keeps the other.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(65);
+/// Further ahead no moment is believed that was written down: more than clocks are off that anything works with.
+const AHEAD: SignedDuration = SignedDuration::from_hours(4);
 
 /// Whether it is written down that a Node went.
 pub(super) fn is_told(view: &View<'_>) -> bool {
@@ -53,15 +58,34 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         say(view, draft, "Unknown", format!("node {name} was deleted while its agent pool is {word}"), since);
         return Ok(Flow::Next);
     }
-    let is_over = told.status == "False" && view.now() >= since.saturating_add(PATIENCE).unwrap_or(Timestamp::MAX);
-    if is_over && is_alone(view)? {
-        let minutes = PATIENCE.as_mins();
+    let is_over = told.status == "False" && view.now() >= later(since);
+    if is_over && is_alone(view)? && is_missed_for_long(view, draft, since) {
+        let minutes = PATIENCE.as_mins() * 2;
         let why = format!("node {name} was deleted, and the machine has registered none for {minutes} minutes");
         lost::delete(view, draft, why);
         return Ok(Flow::Stop);
     }
     say(view, draft, "False", format!("node {name} was deleted, and its agent pool is {}", pool.state.word()), since);
     Ok(Flow::Next)
+}
+
+/// Whether it was written down long ago that the Node did not come in its time; else it is written down now. What was written down of another wait, before this one began, does not count.
+fn is_missed_for_long(view: &View<'_>, draft: &mut Draft, since: Timestamp) -> bool {
+    let now = view.now();
+    let written = view.annotation(annotations::NODE_MISSED_AT).and_then(|text| text.parse().ok());
+    let is_meant =
+        |missed: &Timestamp| *missed >= since && now.saturating_add(AHEAD).is_ok_and(|latest| *missed <= latest);
+    match written.filter(is_meant) {
+        Some(missed) => now >= later(missed),
+        None => {
+            draft.annotate(view, annotations::NODE_MISSED_AT, Some(rfc3339(now)));
+            false
+        }
+    }
+}
+
+fn later(time: Timestamp) -> Timestamp {
+    time.saturating_add(PATIENCE).unwrap_or(Timestamp::MAX)
 }
 
 /// Whether the API server has no Node of the pool now, not even one that cannot be read.

@@ -102,7 +102,7 @@ waits! {
     /// The node was deleted while its agent pool was made, started, stopped or changed: a machine that comes up registers another.
     NODE_RETURNING = "NodeReturning" on "NodeHealthy", 60 minutes, contract false,
         evidence "nodes with the label agentpool=NAME: kubectl get nodes -l agentpool=NAME; provisioning state and power state of the agent pool: az aks nodepool show -n NAME",
-        next "takes the node that the machine registers; replaces the machine when its agent pool is done and 90 minutes later there is none",
+        next "takes the node that the machine registers; replaces the machine when its agent pool is done and 130 minutes later there is none",
         remedy "start the agent pool or the cluster, or see what its activity log says; delete the claim to give the machine back";
 
     /// The node is being deleted while something is done to its agent pool, or while the cloud does not say how that is.

@@ -104,8 +104,8 @@ pub(super) fn amiss(world: &World) -> Vec<(&'static str, String)> {
         if is_ready && own.is_none_or(|pool| pool.state != "Succeeded") {
             let state = own.map_or("missing", |pool| pool.state.as_str());
             found.push((SWEPT, format!("a claim is Ready, and its pool is {state}")));
-        } else if is_ready && own.is_some_and(|pool| !has_node(pool)) {
-            found.push(("I5", "a claim is Ready, and its node is gone".to_owned()));
+        } else if own.is_some_and(|pool| pool.state == "Succeeded" && !has_node(pool)) {
+            found.push(("I5", "the pool of a claim has no node".to_owned()));
         }
     }
     for node in &nodes {
