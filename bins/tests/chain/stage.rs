@@ -19,8 +19,8 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// How long anything may take in which requests fail and programs die.
-const PATIENCE: Duration = Duration::from_secs(240);
+/// How long something may take. Where every tenth answer is a refusal, one claim in a thousand is refused three times in a row, and is asked for again after one, two and four minutes.
+const PATIENCE: Duration = Duration::from_secs(500);
 /// Between two looks at everything.
 const LOOK: Duration = Duration::from_millis(500);
 
