@@ -97,11 +97,18 @@ pub(super) fn amiss(world: &World) -> Vec<(&'static str, String)> {
         }
     }
     let nodes = all(world, Kind::Node);
-    let has_node = |pool: &Pool| nodes.iter().any(|node| node.labels().get(labels::AGENT_POOL[0]) == Some(&pool.name));
+    let is_of = |node: &&Seen, pool: &Pool| node.labels().get(labels::AGENT_POOL[0]) == Some(&pool.name);
+    let has_node = |pool: &Pool| nodes.iter().any(|node| is_of(&node, pool));
+    // What somebody has done to a pool in vain leaves its machine as it was.
+    let has_machine = |pool: &Pool| match pool.state.as_str() {
+        "Succeeded" => true,
+        "Failed" => nodes.iter().any(|node| is_of(&node, pool) && is_ready(node) && !is_dying(node.metadata())),
+        _ => false,
+    };
     for claim in all(world, Kind::NodeClaim) {
         let own = pools.iter().find(|pool| pool.name == claim.key().name && pool.is_of(&claim));
         let is_ready = matches!(&claim, Seen::Decoded(object) if NodeClaim::of(object).is_some_and(|claim| claim.is_true("Ready")));
-        if is_ready && own.is_none_or(|pool| pool.state != "Succeeded") {
+        if is_ready && !own.is_some_and(has_machine) {
             let state = own.map_or("missing", |pool| pool.state.as_str());
             found.push((SWEPT, format!("a claim is Ready, and its pool is {state}")));
         } else if own.is_some_and(|pool| pool.state == "Succeeded" && !has_node(pool)) {
