@@ -43,3 +43,12 @@ pub mod shared;
 pub mod stage;
 pub mod stand;
 pub mod training_pod;
+
+use kaito_core::ObjectKey;
+use kaito_core::memory::World;
+use serde_json::Value;
+
+/// An object of a world as it is stored; `None` where it is not there.
+pub fn value(world: &World, key: &ObjectKey) -> Option<Value> {
+    world.cluster().with_store(|store| store.value(key).cloned())
+}

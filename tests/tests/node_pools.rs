@@ -8,7 +8,7 @@ use kaito_core::effect::Effect;
 use kaito_core::memory::World;
 use kaito_core::node_classes::{self, ClassKind, NodeClasses};
 use kaito_core::{Kind, NodeProvisioner, ObjectKey, Settings, render};
-use kaito_tests::{by_hand, golden, manifests};
+use kaito_tests::{by_hand, golden, manifests, value};
 use serde_json::{Value, json};
 
 const SIZE: &str = "Standard_NV72ads_A10_v5";
@@ -28,10 +28,6 @@ fn pool() -> ObjectKey {
 
 fn ask(world: &mut World) {
     world.put(&root(), &manifests::two_nodes("two")).unwrap();
-}
-
-fn value(world: &World, key: &ObjectKey) -> Option<Value> {
-    world.cluster().with_store(|store| store.value(key).cloned())
 }
 
 fn state(world: &World) -> Value {

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use kaito_api::vocabulary::labels;
 use kaito_core::memory::World;
 use kaito_core::{Kind, ObjectKey, Settings, render};
-use kaito_tests::{golden, manifests};
+use kaito_tests::{golden, manifests, value};
 use serde_json::{Value, json};
 
 const SIZE: &str = "Standard_NV72ads_A10_v5";
@@ -17,10 +17,6 @@ fn world() -> World {
 
 fn root() -> ObjectKey {
     ObjectKey::new(Kind::Workspace, "default", "two")
-}
-
-fn value(world: &World, key: &ObjectKey) -> Option<Value> {
-    world.cluster().with_store(|store| store.value(key).cloned())
 }
 
 fn node_key(name: &str) -> ObjectKey {
@@ -103,6 +99,15 @@ fn own(count: u32, spec: &Value) -> Value {
 
 fn minutes(count: i64) -> SignedDuration {
     SignedDuration::from_mins(count)
+}
+
+/// A world in which the Workspace runs on two Nodes that were brought along.
+fn on_two_brought_nodes() -> World {
+    let mut world = world();
+    (0..2).for_each(|index| bring(&mut world, &format!("brought-{index}"), &json!({})));
+    world.put(&root(), &manifests::two_nodes("two")).unwrap();
+    render::settle(&mut world);
+    world
 }
 
 #[test]
@@ -216,10 +221,7 @@ fn a_pod_of_somebody_else_that_bears_our_label_buys_no_machine() {
 
 #[test]
 fn a_taken_node_with_a_new_taint_counts_as_long_as_a_pod_of_ours_is_on_it_and_ten_minutes_more() {
-    let mut world = world();
-    (0..2).for_each(|index| bring(&mut world, &format!("brought-{index}"), &json!({})));
-    world.put(&root(), &manifests::two_nodes("two")).unwrap();
-    render::settle(&mut world);
+    let mut world = on_two_brought_nodes();
     assert_eq!((replicas(&world), state(&world)), (None, json!("Ready")));
     let taint = json!({"key": "team", "value": "b", "effect": "NoSchedule", "timeAdded": world.now().to_string()});
     edit(&mut world, &node_key("brought-0"), |node| node["spec"]["taints"] = json!([taint]));
@@ -241,10 +243,7 @@ fn a_taken_node_with_a_new_taint_counts_as_long_as_a_pod_of_ours_is_on_it_and_te
 
 #[test]
 fn a_taint_that_does_not_say_since_when_is_judged_by_the_pod_that_waits() {
-    let mut world = world();
-    (0..2).for_each(|index| bring(&mut world, &format!("brought-{index}"), &json!({})));
-    world.put(&root(), &manifests::two_nodes("two")).unwrap();
-    render::settle(&mut world);
+    let mut world = on_two_brought_nodes();
     let taint = json!({"key": "karpenter.sh/disrupted", "effect": "NoSchedule"});
     edit(&mut world, &node_key("brought-0"), |node| node["spec"]["taints"] = json!([taint]));
     let (pod, _) = pods(&world).into_iter().find(|(_, node)| node == "brought-0").unwrap();

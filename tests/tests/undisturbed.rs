@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use kaito_core::memory::{Halt, World};
 use kaito_core::{Kind, NodeProvisioner, ObjectKey, Settings};
-use kaito_tests::{golden, manifests};
+use kaito_tests::{golden, manifests, value};
 use serde_json::{Value, json};
 
 const UNDISTURBED: &str = "karpenter.sh/do-not-disrupt";
@@ -14,10 +14,6 @@ fn root() -> ObjectKey {
 
 fn job() -> ObjectKey {
     ObjectKey::new(Kind::Job, "default", "tune")
-}
-
-fn value(world: &World, key: &ObjectKey) -> Option<Value> {
-    world.cluster().with_store(|store| store.value(key).cloned())
 }
 
 /// The names of everything of a kind, each with whether somebody has deleted it.

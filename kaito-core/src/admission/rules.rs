@@ -108,7 +108,7 @@ pub const RULES: &[Rule] = &[
            say: |c| not_one_of(c, annotations::USE_LOCAL_WEIGHTS, &TRUTHS) },
     Rule { id: "W-9", on: On::LaterVersions, late: Late::Blocks, place: Place::Annotation(annotations::NODE_CLASS_NAME), kind: FieldErrorKind::Value,
            when: |c| annotation(c, annotations::NODE_CLASS_NAME).is_some_and(|name| c.settings.provisioner.node_classes().is_some_and(|classes| !classes.knows(name))),
-           say: |c| not_one_of(c, annotations::NODE_CLASS_NAME, &node_classes(c)) },
+           say: |c| format!("{}: the node classes of the operator (--karpenter-node-classes)", not_one_of(c, annotations::NODE_CLASS_NAME, &node_classes(c))) },
     Rule { id: "K-1", on: On::Object, late: Late::Warns, place: Place::Annotation(annotations::RELEASE_NODES_WHEN_DONE), kind: FieldErrorKind::Value,
            when: |c| annotation(c, annotations::RELEASE_NODES_WHEN_DONE).is_some_and(|release| !TRUTHS.contains(&release)),
            say: |c| not_one_of(c, annotations::RELEASE_NODES_WHEN_DONE, &TRUTHS) },
