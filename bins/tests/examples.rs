@@ -84,6 +84,14 @@ fn words(line: &str) -> Vec<String> {
 }
 
 #[test]
+fn the_definition_of_claims_that_the_page_on_machines_names_is_the_one_that_we_test_with() {
+    let modules = read("xtask/control-plane/modules.txt");
+    let tested = modules.lines().find_map(|line| line.strip_prefix("sigs.k8s.io/karpenter ")?.split(' ').next());
+    let address = format!("/karpenter/{}/pkg/apis/crds/karpenter.sh_nodeclaims.yaml", tested.expect("a version"));
+    assert!(read("docs/provisioning.md").contains(&address), "no {address}");
+}
+
+#[test]
 fn the_flags_of_the_page_on_machines_are_those_of_the_controller_and_of_the_command_line() {
     let page = read("docs/provisioning.md").replace("\\\n", " ");
     let lines: Vec<&str> = page.lines().filter(|line| line.starts_with("CLOUD_PROVIDER=")).collect();

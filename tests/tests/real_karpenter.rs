@@ -43,11 +43,15 @@ fn workspaces() -> Vec<Value> {
         .map(|number| {
             let mut manifest = manifests::own_template(&format!("own-{number}"));
             manifest["metadata"]["namespace"] = json!("default");
-            manifest["resource"]["instanceType"] = json!(SIZES[number % SIZES.len()]);
+            manifest["resource"]["instanceType"] = json!(size_of(number));
             manifest["resource"]["count"] = json!(machines_of(number));
             manifest
         })
         .collect()
+}
+
+fn size_of(number: usize) -> &'static str {
+    SIZES[number % SIZES.len()]
 }
 
 fn machines_of(number: usize) -> usize {
@@ -135,6 +139,15 @@ impl Cluster {
         self.list("nodepools.karpenter.sh").iter().map(of).collect()
     }
 
+    fn are_of_the_size_asked_for(&self) {
+        for node in self.list("nodes") {
+            let label = |key: &str| node["metadata"]["labels"][key].as_str().unwrap_or_default();
+            let owner = label(labels::KARPENTER_WORKSPACE_NAME);
+            let number = owner.trim_start_matches("own-").parse().unwrap_or_else(|_| panic!("a Node of {owner:?}"));
+            assert_eq!(label(labels::INSTANCE_TYPE), size_of(number), "the Node of {owner}");
+        }
+    }
+
     /// Waits until each Workspace is ready, and has as many replicas, NodeClaims and Nodes as machines are wanted.
     fn until(&self, what: &str, wanted: &BTreeMap<String, usize>) {
         let begin = Instant::now();
@@ -151,7 +164,7 @@ impl Cluster {
                 && counts.iter().all(|count| count == wanted)
             {
                 println!("{what}: {:.0} s", begin.elapsed().as_secs_f64());
-                return;
+                return self.are_of_the_size_asked_for();
             }
             assert!(
                 begin.elapsed() < PATIENCE,

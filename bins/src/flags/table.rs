@@ -117,7 +117,7 @@ pub(super) const FLAGS: &[Flag] = &[
     switch("h", Means::Help, "print this and end"),
     switch(
         "leader-elect",
-        Means::NotYet("this version runs one replica without election; leave it off"),
+        Means::NotYet("there is no election: several replicas are safe without one; leave it off"),
         "must be false",
     ),
     switch(

@@ -64,7 +64,7 @@ fn what_has_no_effect_is_said() {
 #[test]
 fn mistakes_are_answered_in_words() {
     for (line, words) in [
-        ("--leader-elect", "one replica without election"),
+        ("--leader-elect", "several replicas are safe without one"),
         ("--leader-elect=maybe", "neither true nor false"),
         ("--node-provisioner=karpenter", "--karpenter-node-classes: there is no list of NodeClasses"),
         ("--node-provisioner=karpenter --karpenter-node-classes=[{", "--karpenter-node-classes: EOF while parsing"),

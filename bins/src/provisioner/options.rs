@@ -68,7 +68,8 @@ const fn row(flag: &'static str, is_switch: bool, means: Means, help: &'static s
 
 const PACED: Means = Means::Nothing("requests are bounded by --concurrency, not by a rate");
 const KARPENTER: Means = Means::Nothing("nothing here depends on it, nor does anything in Azure's gpu-provisioner");
-const ELECTION: Means = Means::AlwaysOn("this version runs one replica without election; leave it disabled");
+const ELECTION: Means =
+    Means::AlwaysOn("there is no election: several replicas are safe without one; leave it disabled");
 
 const ROWS: &[Row] = &[
     row("metrics-port", false, Means::MetricsPort, "where /metrics is served, 0 for nowhere (default 8080)"),
@@ -76,7 +77,7 @@ const ROWS: &[Row] = &[
     row("log-level", false, Means::LogLevel, "debug, info or error (default info); RUST_LOG wins"),
     row("concurrency", false, Means::Concurrency, "how many claims are looked at at once (default 50)"),
     row("feature-gates", false, Means::Gates, "name=true,name=false"),
-    row("disable-leader-election", true, ELECTION, "true, or left out: there is no election yet"),
+    row("disable-leader-election", true, ELECTION, "true, or left out: several replicas are safe without election"),
     row(
         "enable-profiling",
         true,
@@ -288,7 +289,7 @@ mod tests {
             (&["--metrics-port=http"][..], "--metrics-port=http: is no port"),
             (&["--log-level=loud"], "no level"),
             (&["--concurrency=0"], "above 0"),
-            (&["--disable-leader-election=false"], "without election"),
+            (&["--disable-leader-election=false"], "several replicas are safe without one"),
             (&["--enable-profiling"], "no profiles"),
             (&["--feature-gates=NodeRepair"], "name=true"),
             (&["--feature-gates=Magic=true"], "no gate"),

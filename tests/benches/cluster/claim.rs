@@ -40,10 +40,10 @@ pub fn claim_to_put() {
             times.push(once(&cluster, &azure, &format!("wsbench{number}")).await);
         }
         times.sort();
-        let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)].as_secs_f64() * 1e3;
         println!(
-            "\nclaim to PUT, {CLAIMS} claims one after the other: median {:.1} ms, p90 {:.1} ms, p99 {:.1} ms (promise 50), {} PUTs",
-            at(50), at(90), at(99), azure.made()
+            "\nclaim to PUT, {CLAIMS} claims one after the other: {}, {} PUTs",
+            crate::percentiles(&times),
+            azure.made()
         );
     });
 }

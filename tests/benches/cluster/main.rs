@@ -2,6 +2,7 @@
 //! `cargo xtask bench`.
 
 mod claim;
+mod event;
 
 use kaito_core::Kind;
 use kaito_tests::budget::Requests;
@@ -29,6 +30,12 @@ fn binary(name: &str) -> Option<PathBuf> {
 
 fn megabytes(kilobytes: u64) -> f64 {
     kilobytes as f64 / 1024.0
+}
+
+/// Of waits in order, that of the middle and the longest ones.
+fn percentiles(sorted: &[Duration]) -> String {
+    let at = |percent: usize| sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)].as_secs_f64() * 1e3;
+    format!("median {:.1} ms, p90 {:.1} ms, p99 {:.1} ms (promise 50)", at(50), at(90), at(99))
 }
 
 /// One number of `/proc/PID/status`, in kB.
@@ -86,6 +93,7 @@ fn controller(operated: &'static Operated, binary: &PathBuf) {
     let made = Requests::so_far(operated).since(&before);
     println!("\nrequests of one Workspace from apply to ready; one more event, for its size is withdrawn\n{made}");
     crowd(operated, &mut stage, &mut child, size);
+    event::event_to_write(operated, &mut stage);
     let _ = child.kill();
     let _ = child.wait();
 }

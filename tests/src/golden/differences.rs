@@ -21,7 +21,7 @@ pub const DIFFERENCES: &[Allowed] = &[
     ),
     row(
         "*",
-        "NodePool.spec.template.spec.requirements",
+        "NodePool.spec.template.spec.requirements.karpenter.sh/capacity-type",
         "no spot where nobody asks for it: Karpenter prefers it, and takes such a machine back in the middle of a training",
     ),
     row(

@@ -42,6 +42,9 @@ fn normal(path: &str, value: &Value) -> Value {
                 let path = format!("{path}.{field}");
                 let value = match value {
                     Value::Array(words) if path.ends_with("ontainers.command") => command(words),
+                    Value::Array(all) if path.ends_with(".requirements") => {
+                        by_key(all).unwrap_or_else(|| value.clone())
+                    }
                     Value::String(text) if path.ends_with(".requests.storage") => json!(quantity(text)),
                     _ => normal(&path, value),
                 };
@@ -61,6 +64,17 @@ fn quantity(text: &str) -> String {
 
 fn command(words: &[Value]) -> Value {
     Value::Array(words.iter().map(|word| json!(shell_line::words(word.as_str().unwrap_or_default()))).collect())
+}
+
+/// What is required of a machine, by what it is required of: the order says nothing. `None` where two say something of the same.
+fn by_key(requirements: &[Value]) -> Option<Value> {
+    let mut named = serde_json::Map::new();
+    for requirement in requirements {
+        let key = requirement["key"].as_str()?.to_owned();
+        let twin = named.insert(key, json!({"operator": requirement["operator"], "values": requirement["values"]}));
+        twin.is_none().then_some(())?;
+    }
+    Some(Value::Object(named))
 }
 
 /// A place where two values differ.
