@@ -206,7 +206,7 @@ impl Dice {
         if !self.plays(Fault::Lag) {
             return Duration::ZERO;
         }
-        let (rng, endless) = (&mut self.rng, usize::from(self.of_pools));
+        let rng = &mut self.rng;
         let base = *self.lags.entry((replica, kind)).or_insert_with(|| {
             // The last is longer than a run.
             const LAGS: [Duration; 7] = [
@@ -218,7 +218,7 @@ impl Dice {
                 Duration::from_secs(1500),
                 Duration::from_secs(48 * 3600),
             ];
-            LAGS[rng.usize(0..LAGS.len() - 1 + endless)]
+            LAGS[rng.usize(0..LAGS.len())]
         });
         self.up_to(base)
     }
