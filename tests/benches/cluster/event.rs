@@ -35,11 +35,10 @@ fn waits(audit: &[Value]) -> Vec<Duration> {
     let mut written: BTreeMap<&str, Timestamp> = BTreeMap::new();
     for line in audit.iter().filter(|line| line["objectRef"]["resource"] == "workspaces") {
         let Some(name) = line["objectRef"]["name"].as_str().filter(|name| name.starts_with(NAMES)) else { continue };
-        let first = match line["verb"].as_str() {
-            Some("create") => &mut sent,
-            Some("patch") if line["user"]["username"] == USER => &mut written,
-            _ => continue,
-        };
+        if !matches!(line["verb"].as_str(), Some("create" | "patch")) {
+            continue;
+        }
+        let first = if line["user"]["username"] == USER { &mut written } else { &mut sent };
         let text = line["requestReceivedTimestamp"].as_str().unwrap_or_default();
         let at: Timestamp = text.parse().expect("a time in the audit log");
         let first = first.entry(name).or_insert(at);
