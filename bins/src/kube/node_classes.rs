@@ -1,6 +1,7 @@
 //! The NodeClasses that an operator is told to keep: that Karpenter is there, that each class is as it was told, and whether Karpenter can use it.
 //!
-//! None of this keeps an operator from serving: a pool whose class is not ready says so itself. Only a cluster without Karpenter ends it, because nothing that it was started for can be done there.
+//! None of this keeps an operator from serving: a pool whose class is not ready says so itself. A cluster without Karpenter ends it, because nothing that it was
+//! started for can be done there; and so does a class that the API server calls invalid, because it stays so until somebody corrects the flag.
 
 use super::requests::{Body, Missing, Requests, with_query};
 use http::Method;
@@ -40,8 +41,8 @@ impl ClassKeeper {
         Self { requests, kind, wishes, manager: "kaito-workspace".to_owned() }
     }
 
-    /// Makes the classes be as they are wished for, then waits until they are ready and tells those that are not after two minutes. Fails when Karpenter is not installed; what else goes wrong is
-    /// told and tried again.
+    /// Makes the classes be as they are wished for, then waits until they are ready and tells those that are not after two minutes. Fails when Karpenter is not installed or a class
+    /// is invalid; what else goes wrong is told and tried again.
     pub async fn keep(&self) -> Result<(), String> {
         self.patiently("Karpenter's kinds are looked for", || self.find_kinds()).await?;
         for wish in &self.wishes {

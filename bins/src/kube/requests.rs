@@ -17,6 +17,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(15);
 const MOST_PATIENCE: Duration = Duration::from_mins(5);
 /// How many objects one page of a list holds.
 const PAGE: usize = 500;
+/// How the refusal of an apply begins in which a field is not of its type or not in the definition at all: with 500, as if the server were unwell, and yet the same answer comes every time.
+const NOT_OF_ITS_TYPE: &str = "failed to create typed patch object";
 /// The reason of a refusal that is no Status: from a proxy, or for a path that the server does not know.
 const NO_STATUS: &str = "NoStatus";
 
@@ -308,6 +310,7 @@ impl From<Error> for Refusal {
             (403, _) => ErrorKind::Forbidden,
             (429, _) => ErrorKind::Throttled,
             (504, _) => ErrorKind::Timeout,
+            (500, _) if status.message.starts_with(NOT_OF_ITS_TYPE) => ErrorKind::Invalid,
             // 401: a token that is being rotated is accepted again soon; 410: a page of a list that took too long.
             (401 | 410 | 500.., _) => ErrorKind::Unavailable,
             _ => ErrorKind::Invalid,
@@ -356,6 +359,16 @@ mod tests {
         ] {
             assert_eq!(refused(code, reason), kind, "{code} {reason}");
         }
+    }
+
+    #[test]
+    fn what_an_apply_says_wrongly_is_invalid_whatever_code_the_server_gives_it() {
+        let words = "failed to create typed patch object (/a; example.com/v1, Kind=ScriptedClass): .spec.famly: field not declared in schema";
+        let refused = |words: &str| {
+            Refusal::from(Error::Api(Box::new(Status::failure(words, "InternalError").with_code(500)))).error.kind
+        };
+        assert_eq!(refused(words), ErrorKind::Invalid);
+        assert_eq!(refused("etcdserver: leader changed"), ErrorKind::Unavailable);
     }
 
     #[test]
