@@ -5,6 +5,7 @@
 
 mod others;
 mod stage;
+mod tightened;
 
 use fastrand::Rng;
 use kaito_api::workspace::{Workspace, WorkspaceState};
