@@ -2,10 +2,13 @@
 
 use super::*;
 use kaito_core::backend::ErrorKind;
+use kaito_tests::environment;
 use kaito_tests::fake_arm::FakeArm;
 
 /// How many pools are made and deleted.
 const POOLS: usize = 20;
+/// What decides which requests fail; `KAITO_SEED` is another one.
+const SEED: u64 = 1;
 
 /// Tries until it is done, as a queue does, in less time. What was refused as already there or gone is done.
 async fn insist<T>(what: &str, mut once: impl AsyncFnMut() -> Result<Option<T>, BackendError>) -> T {
@@ -25,7 +28,7 @@ async fn insist<T>(what: &str, mut once: impl AsyncFnMut() -> Result<Option<T>, 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pools_are_made_once_and_deleted_whatever_goes_wrong() {
-    let seed = std::env::var("KAITO_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    let seed = environment::parsed("KAITO_SEED").unwrap_or(SEED);
     let azure = FakeArm::start(pace(0)).await;
     let pools = azure.pools();
     azure.fail(seed, 0.1);
