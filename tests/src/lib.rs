@@ -1,6 +1,7 @@
 //! The kit of the behaviour tests.
 //!
 //! - [`allowed`]: tables of what may differ from the reference, which tell of rows that nothing needs any more.
+//! - [`apart`]: a test in a process of its own.
 //! - [`arbitrary`]: clusters with strange objects, for properties.
 //! - [`brought`]: nodes that somebody brought along, as they stood beside the reference.
 //! - [`budget`]: requests of a controller, counted, and the fewest that a Workspace can take.
@@ -19,8 +20,10 @@
 //! - [`scenarios!`] and [`stage`]: stories told once, played in the memory world and on a real API server.
 //! - [`stand`]: a folder in which a real shell runs the scripts of our containers; [`training_pod`]: those of a training.
 //! - [`shared`]: the collected behaviour of the reference beside the project, where it is.
+//! - [`tls`]: servers with certificates of a test's own authority, and a proxy that leads to them.
 
 pub mod allowed;
+pub mod apart;
 pub mod arbitrary;
 pub mod brought;
 pub mod budget;
@@ -42,6 +45,7 @@ mod scenario;
 pub mod shared;
 pub mod stage;
 pub mod stand;
+pub mod tls;
 pub mod training_pod;
 
 use kaito_core::ObjectKey;

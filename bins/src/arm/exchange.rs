@@ -87,10 +87,7 @@ impl Exchange {
         limits: TimeLimits,
     ) -> Result<Self, String> {
         let told = |error: reqwest::Error| crate::causes::told(&error.without_url());
-        let is_here = ["http://127.0.0.1", "http://localhost", "http://[::1]"]
-            .iter()
-            .any(|here| endpoint.to_string().starts_with(here));
-        let mut builder = http_client::builder(is_here)?
+        let mut builder = http_client::builder(http_client::is_loopback(&endpoint.to_string()))?
             .tls_version_min(reqwest::tls::Version::TLS_1_2)
             .connect_timeout(limits.connect)
             .timeout(limits.request);

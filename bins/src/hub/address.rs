@@ -1,9 +1,9 @@
 //! Where a hub is, and what a repository there is called.
 
+use crate::http_client;
 use kaito_core::hub::{HubError, HubErrorKind};
 use reqwest::Url;
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 const HUGGING_FACE: &str = "https://huggingface.co";
@@ -28,9 +28,7 @@ impl Endpoint {
 
     /// Whether it is this machine itself. No proxy is asked for that, as Go does.
     pub(super) fn is_loopback(&self) -> bool {
-        let url = Url::parse(&self.0).ok();
-        let host = url.as_ref().and_then(Url::host_str).unwrap_or_default().trim_matches(['[', ']']);
-        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        http_client::is_loopback(&self.0)
     }
 }
 

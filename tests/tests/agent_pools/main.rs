@@ -1,6 +1,7 @@
 //! Agent pools over HTTP: the product's own transport against an Azure on this machine, and against everything that may come instead of an answer.
 
 mod answers; // what is said of a pool, and what cannot be an answer
+mod environment; // authorities that are trusted, and proxies
 mod faults; // one request in ten goes wrong
 mod lists; // what a watch would tell
 mod pace; // how often Azure is asked

@@ -47,10 +47,9 @@ impl Identity {
 
     async fn token(&self, scope: &str, proof: &[(&str, &str)]) -> Result<AccessToken, CredentialError> {
         let url = self.address()?;
-        let is_here = url.scheme() == "http";
         let authorities = self.authorities.as_deref().map(http_client::authorities).transpose();
         let client = authorities.and_then(|authorities| {
-            let builder = http_client::builder(is_here)?.timeout(LIMIT);
+            let builder = http_client::builder(http_client::is_loopback(url.as_str()))?.timeout(LIMIT);
             let builder = builder.tls_certs_merge(authorities.unwrap_or_default());
             builder.build().map_err(|error| crate::causes::told(&error.without_url()))
         });
