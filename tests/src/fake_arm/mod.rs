@@ -1,6 +1,6 @@
 //! Azure Resource Manager on this machine, as far as the agent pools of one cluster go: asynchronous operations, ETags, paging, refusals, and everything that may come instead of an answer.
 //!
-//! What becomes of a pool is decided by the actor of the memory world ([`Aks`]), here with the clock of this machine; what is refused, and in which words, is its table
+//! What becomes of a pool is decided by the actor of the memory world ([`Aks`]), here with the clock of this machine, which a test sets ahead; what is refused, and in which words, is its table
 //! ([`kaito_core::memory::azure`]). Nodes of pools are made in a real cluster, too, where one is given.
 
 mod documents; // pools, operations and errors in JSON
@@ -12,7 +12,7 @@ pub use order::{Order, Said};
 
 use crate::control_plane::ControlPlane;
 use http::Method;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kaito_core::backend::ClusterBackend;
 use kaito_core::memory::actors::Aks;
 use kaito_core::memory::{CloudFate, MemoryCluster, Pace};
@@ -66,6 +66,10 @@ struct Operation {
 #[derive(Default)]
 struct Inner {
     fate: CloudFate,
+    /// How far its clock is ahead of this machine's.
+    ahead: SignedDuration,
+    /// Whether it does one thing at a time.
+    is_serial: bool,
     orders: Vec<(Method, Order)>,
     dice: Option<Dice>,
     page: usize,
@@ -80,6 +84,8 @@ struct Inner {
 struct Azure {
     cluster: MemoryCluster,
     inner: Mutex<Inner>,
+    /// Held by whoever makes or deletes a pool: what is looked at first holds until it is done.
+    turn: Mutex<()>,
     settings: Settings,
     pace: Pace,
     /// `http://127.0.0.1:PORT`.
@@ -91,9 +97,14 @@ impl Azure {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The time here.
+    fn now(&self) -> Timestamp {
+        Timestamp::now().saturating_add(self.inner().ahead).unwrap_or(Timestamp::MAX)
+    }
+
     /// The cloud goes on with every pool, then tells a real cluster what has become of its Nodes.
     async fn step(&self) {
-        let now = Timestamp::now();
+        let now = self.now();
         self.cluster.set_now(now);
         let (fate, nodes, kubelets) = {
             let inner = self.inner();
@@ -144,7 +155,8 @@ impl FakeArm {
         let base = format!("http://{}", listener.local_addr().expect("it has an address"));
         let inner = Mutex::new(Inner { page: 100, token: TOKEN.to_owned(), ..Inner::default() });
         let cluster = MemoryCluster::new(Timestamp::now());
-        let azure = Arc::new(Azure { cluster, inner, settings: Settings::default(), pace, base });
+        let (settings, turn) = (Settings::default(), Mutex::default());
+        let azure = Arc::new(Azure { cluster, inner, turn, settings, pace, base });
         let routes = routes::routes(Arc::clone(&azure));
         let serves = tokio::spawn(async move {
             let _ = axum::serve(listener, routes).await;
@@ -177,10 +189,35 @@ impl FakeArm {
 
     /// The product's way to the pools of a cluster that may not be there, for somebody who may be nobody.
     pub fn pools_of(&self, arm: Arm, credential: Arc<dyn Credential>) -> ArmPools {
+        let exchange = self.exchange(arm.endpoint(), credential);
+        ArmPools::new(arm, exchange)
+    }
+
+    /// The product's way to send anything, for requests that it never makes itself.
+    ///
+    /// # Panics
+    /// When there is no client to be had.
+    pub fn exchange(&self, endpoint: &Endpoint, credential: Arc<dyn Credential>) -> Exchange {
         let limits = TimeLimits { connect: Duration::from_secs(2), request: Duration::from_secs(5) };
         let scope = format!("{}/.default", self.endpoint());
-        let exchange = Exchange::new(arm.endpoint().clone(), credential, scope, None, limits).expect("a client");
-        ArmPools::new(arm, exchange)
+        Exchange::new(endpoint.clone(), credential, scope, None, limits).expect("a client")
+    }
+
+    /// The time, by its clock.
+    pub fn now(&self) -> Timestamp {
+        self.azure.now()
+    }
+
+    /// Its clock is set ahead by so much, and with it go its operations.
+    pub fn pass(&self, length: SignedDuration) {
+        let mut inner = self.azure.inner();
+        inner.ahead = inner.ahead.saturating_add(length);
+    }
+
+    /// From now on it does one thing at a time: while a pool is made or deleted, every other request for one is refused, its own deletion, too. AKS mostly makes several at once, and gives up what it
+    /// makes for a deletion; but it need not (spec/05 §7.4, §7.6).
+    pub fn do_one_thing_at_a_time(&self) {
+        self.azure.inner().is_serial = true;
     }
 
     /// From now on pools have this fate.

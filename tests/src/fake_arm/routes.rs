@@ -9,13 +9,12 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, Method, Uri};
-use jiff::Timestamp;
 use kaito_core::backend::ErrorKind;
 use kaito_core::memory::CloudFate;
 use kaito_core::memory::azure::{self, AzureRefusal, Told};
 use kaito_core::{Kind, ObjectKey};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// Everything is one address space.
@@ -133,49 +132,43 @@ impl Azure {
             Ok(asked) => asked,
             Err(said) => return said,
         };
-        if let Some(pool) = self.pool(name) {
-            if is_new {
-                return there_is_one();
-            }
-            if pool.pointer("/status/state") == Some(&json!("Creating")) {
-                return flat(
-                    409,
-                    "OperationNotAllowed",
-                    "Operation is not allowed because there's an in progress create node pool operation",
-                );
-            }
-            if pool.pointer("/spec/size") != asked.pointer("/spec/size") {
-                return flat(400, "PropertyChangeNotAllowed", "Changing property 'properties.vmSize' is not allowed.");
-            }
-            return Said::new(200, documents::pool(name, &pool).to_string());
+        if !is_new {
+            // No provisioner changes a pool, and one that forgets to say so makes two of one.
+            return flat(400, "InvalidParameter", "Here a pool is made and never changed: If-None-Match must be '*'.");
+        }
+        let _turn = self.turn();
+        if self.pool(name).is_some() {
+            return there_is_one();
         }
         let size = asked.pointer("/spec/size").and_then(Value::as_str).unwrap_or_default();
-        if let Some(said) = self.refuses(size) {
+        if let Some(said) = self.refuses(size).or_else(|| self.is_busy()) {
             return said;
         }
         let key = ObjectKey::cluster(Kind::AgentPool, name);
-        self.cluster.set_now(Timestamp::now());
+        self.cluster.set_now(self.now());
         match self.cluster.with_store(|store| store.create(&key, &asked)) {
             Ok(_) => {
                 let pool = self.pool(name).unwrap_or_default();
                 self.begun(name, false, Said::new(201, documents::pool(name, &pool).to_string()))
             }
-            // Another request was faster.
+            // Somebody else was faster.
             Err(error) if error.kind == ErrorKind::AlreadyExists => there_is_one(),
             Err(error) => flat(400, "InvalidParameter", &error.message),
         }
     }
 
     fn delete(&self, name: &str, if_match: Option<&str>) -> Said {
+        let _turn = self.turn();
         let Some(pool) = self.pool(name) else { return Said::new(204, "") };
         if if_match.is_some_and(|etag| etag != documents::etag(&pool)) {
             return flat(412, "EtagMismatch", "The ETag does not match.");
         }
+        let is_going = pool.pointer("/status/state") == Some(&json!("Deleting"));
         let busy = self.refuses("").filter(|said| matches!(said.status, 409 | 429));
-        if let Some(said) = busy {
+        if let Some(said) = busy.or_else(|| self.is_busy().filter(|_| !is_going)) {
             return said;
         }
-        self.cluster.set_now(Timestamp::now());
+        self.cluster.set_now(self.now());
         let key = ObjectKey::cluster(Kind::AgentPool, name);
         let _ = self.cluster.with_store(|store| store.delete(&key, None));
         self.begun(name, true, Said::new(202, ""))
@@ -188,6 +181,25 @@ impl Azure {
         let (Told::At(status) | Told::Always(status)) = refusal.told else { return None };
         let said = flat(status, refusal.code, refusal.message);
         Some(refusal.retry_after_s.map_or(said.clone(), |seconds| said.with("retry-after", seconds.to_string())))
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is said while something is done to a pool, where one thing is done at a time: words of <https://aka.ms/aks-pending-operation>.
+    fn is_busy(&self) -> Option<Said> {
+        if !self.inner().is_serial {
+            return None;
+        }
+        let (name, state) = self.keys().into_iter().find_map(|key| {
+            let state = self.pool(&key.name)?.pointer("/status/state")?.as_str()?.to_owned();
+            ["Creating", "Deleting"].contains(&state.as_str()).then_some((key.name, state))
+        })?;
+        let words = format!(
+            "Operation is not allowed: Another agentpool operation ({name} - {state}) is in progress, please wait for it to finish before starting a new operation. See https://aka.ms/aks-pending-operation for more details"
+        );
+        Some(flat(409, "OperationNotAllowed", &words))
     }
 
     fn refuses_all(&self) -> bool {

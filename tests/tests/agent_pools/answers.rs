@@ -95,6 +95,44 @@ async fn every_refusal_arrives_in_azures_words_at_once_or_as_the_pools_failure()
 }
 
 #[tokio::test]
+async fn a_refusal_of_one_size_is_none_of_another_nor_of_a_deletion() {
+    futures::future::join_all(REFUSALS.iter().map(|refusal| async move {
+        let azure = FakeArm::start(pace(0)).await;
+        let pools = azure.pools();
+        azure.set_fate(CloudFate::Azure { refusal, size: Some(SIZE.to_owned()) });
+        create_of(&pools, "other", OTHER_SIZE).await.unwrap();
+        match (refusal.told, create(&pools, "ws1").await) {
+            (Told::At(_), Err(error)) => assert!(error.message.starts_with(&format!("{}: ", refusal.code)), "{error}"),
+            (Told::Later, Ok(_)) => drop(until(&pools, "ws1", "Failed").await),
+            (told, answer) => panic!("{}: {told:?} {answer:?}", refusal.word),
+        }
+        let seen = until(&pools, "other", "Succeeded").await.unwrap();
+        assert_eq!(pool(&seen).spec.size, OTHER_SIZE);
+        delete(&pools, &seen, STAMP).await.unwrap();
+        until(&pools, "other", "gone").await;
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_say_that_it_makes_a_pool_makes_none() {
+    let azure = FakeArm::start(pace(0)).await;
+    let request = |name: &str| {
+        let body = json!({"properties": {"count": 1, "vmSize": SIZE}}).to_string();
+        let address =
+            format!("{}{}/agentPools/{name}?api-version=2026-03-01", azure.endpoint(), azure.arm().cluster().path());
+        http::Request::put(address).body(bytes::Bytes::from(body)).unwrap()
+    };
+    let exchange = azure.exchange(azure.arm().endpoint(), Arc::new(StaticToken(kaito_tests::fake_arm::TOKEN.into())));
+    azure.intrude("there", &[]);
+    for name in ["ws1", "there"] {
+        let answer = exchange.send(request(name)).await.unwrap();
+        assert_eq!(answer.status(), 400, "{name}");
+    }
+    assert_eq!((azure.made(), azure.states().len()), (0, 1));
+}
+
+#[tokio::test]
 async fn who_or_whose_cluster_is_not_known_is_told_so_whatever_is_asked_in_the_words_of_the_simulated_cloud() {
     let azure = FakeArm::start(pace(0)).await;
     let pools = azure.pools();

@@ -1,6 +1,7 @@
 //! Agent pools over HTTP: the product's own transport against an Azure on this machine, and against everything that may come instead of an answer.
 
 mod answers; // what is said of a pool, and what cannot be an answer
+mod claims; // lives of claims
 mod environment; // authorities that are trusted, and proxies
 mod faults; // one request in ten goes wrong
 mod lists; // what a watch would tell
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 const STAMP: &str = "2026-01-02T03-04-05Z";
 const OTHER_STAMP: &str = "2026-06-07T08-09-10Z";
 const SIZE: &str = "Standard_NC24ads_A100_v4";
+const OTHER_SIZE: &str = "Standard_NC48ads_A100_v4";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn key(name: &str) -> ObjectKey {
@@ -30,9 +32,14 @@ fn key(name: &str) -> ObjectKey {
 
 /// Asks for a pool, as a plan does.
 async fn create(pools: &ArmPools, name: &str) -> Result<Written, BackendError> {
+    create_of(pools, name, SIZE).await
+}
+
+/// The same of another size.
+async fn create_of(pools: &ArmPools, name: &str, size: &str) -> Result<Written, BackendError> {
     let body = json!({
         "metadata": {"labels": {"kaito.sh/workspace": "phi", "karpenter.sh/nodepool": "kaito", "kaito.sh/creation-timestamp": STAMP}},
-        "spec": {"size": SIZE, "diskGib": 128, "taints": ["sku=gpu:NoSchedule"]},
+        "spec": {"size": size, "diskGib": 128, "taints": ["sku=gpu:NoSchedule"]},
     });
     pools.perform(&Effect::Ensure { key: key(name), body, mode: WriteMode::CreateOnly, uid: None }).await
 }
