@@ -8,7 +8,10 @@ mod stage;
 mod tightened;
 
 use fastrand::Rng;
+use http::Method;
+use jiff::SignedDuration;
 use kaito_api::workspace::{Workspace, WorkspaceState};
+use kaito_core::memory::Pace;
 use kaito_tests::{environment, manifests};
 use serde_json::{Value, json};
 use stage::{Chain, Machines, Program};
@@ -84,6 +87,29 @@ async fn two_provisioners_at_once_pay_for_every_machine_once_and_give_all_back()
     chain.plane.run(&["delete", "workspaces.kaito.sh", "--all", "--wait=false"]).expect("they are there");
     gone(&mut chain).await;
     assert_eq!(chain.azure.made(), WORKSPACES, "no machine was paid for twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_is_not_wanted_any_more_while_azure_makes_it_is_given_back_when_azure_lets_it_go() {
+    let launch = SignedDuration::from_hours(1);
+    let Some(mut chain) = Chain::at(Pace { launch, ..Pace::instant() }).await else { return };
+    chain.azure.do_one_thing_at_a_time();
+    chain.plane.apply_text(&manifests::phi_3_mini("w0").to_string()).expect("the API server takes it");
+    chain.until("its pool is made", async |chain| !chain.azure.states().is_empty()).await;
+    chain.plane.run(&["delete", "workspaces.kaito.sh", "--all", "--wait=false"]).expect("it is there");
+    chain.until("it is refused more than once", async |chain| refused(chain).len() > 3).await;
+    let refused = refused(&chain);
+    assert!(refused[3].duration_since(refused[0]) > Duration::from_secs(3), "it is asked for again ever later");
+    assert_eq!(chain.machines().await, Machines { pools: 1, claims: 1, nodes: 0 });
+    chain.azure.pass(launch);
+    gone(&mut chain).await;
+    assert_eq!(chain.azure.made(), 1);
+    assert_eq!(chain.forbidden(), Vec::<Value>::new());
+}
+
+/// When Azure was asked to delete a pool that it made.
+fn refused(chain: &Chain) -> Vec<Instant> {
+    chain.azure.asked().iter().filter(|asked| asked.method == Method::DELETE).map(|asked| asked.at).collect()
 }
 
 /// Every tenth takes two machines.

@@ -86,11 +86,16 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Everything, with both programs; `None` where there is no control plane to be had.
+    /// Everything, with both programs and machines that come and go at once; `None` where there is no control plane to be had.
     pub async fn start() -> Option<Chain> {
+        Chain::at(Pace::instant()).await
+    }
+
+    /// The same with machines that take their time, by the clock of their cloud.
+    pub async fn at(pace: Pace) -> Option<Chain> {
         let plane = furnished(&NodeProvisioner::default())?;
         plane.grant(&rbac::provisioner_role(), MANAGER).expect("the role is taken");
-        let azure = FakeArm::start(Pace::instant()).await;
+        let azure = FakeArm::start(pace).await;
         azure.make_nodes_on(&plane).await;
         let config = kube::config(Some(&plane.kubeconfig())).await.expect("a kubeconfig");
         let client = kube::client(config, "kaito-tests").expect("a client");
