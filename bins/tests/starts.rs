@@ -1,6 +1,6 @@
 //! What ends a program before it begins: settings that nothing can be done with.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
 mod kit;
 
