@@ -287,7 +287,7 @@ fn failed(view: &View<'_>, draft: &mut Draft, mut record: Record, operation: &Op
 
 /// The pool is as it was asked for: the claim is launched as soon as its Node says which machine it is. That a Node is absent is no reason to take a pool away.
 fn joined(view: &View<'_>, draft: &mut Draft, pool: &PoolSeen, operation: &Operation) -> Result<Flow, Unread> {
-    let what = match node_of(&pool.name, view.nodes.iter().copied()) {
+    let what = match node_of(&pool.name, standing(view)) {
         NodeOf::Is(_, provider_id) => {
             take::labels(view, draft, pool);
             draft.annotate(view, annotations::AGENT_POOL_LAUNCH, None);

@@ -39,6 +39,24 @@ fn a_node_that_goes_while_another_of_its_pool_stays_is_let_go_and_the_other_take
 }
 
 #[test]
+fn a_node_that_was_taken_by_a_process_that_died_before_it_said_so_is_let_go_and_the_other_taken() {
+    let mut cloud = running();
+    cloud.status_is(&key(), &json!({}));
+    cloud.node_joins("n2", NAME, OTHER);
+    cloud.delete(&node_key());
+    cloud.settle(&ClaimPlanner, &key());
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!cloud.has(&node_key()) && !is_going(&cloud), "nobody else would let it go");
+    assert_eq!(cloud.get(&key())["status"]["providerID"], OTHER);
+    assert_eq!(condition(&cloud, "Ready")[0], "True");
+    assert_eq!(
+        ["create AgentPool", "delete"].map(|what| tried(&cloud, what)),
+        [0, 0],
+        "none is bought, none given back"
+    );
+}
+
+#[test]
 fn a_node_that_is_silent_while_another_of_its_pool_is_well_is_decided_on_when_one_of_the_two_is_gone() {
     let mut cloud = running();
     let surge = cloud.node_joins("n2", NAME, OTHER);
