@@ -5,7 +5,7 @@ use super::draft::{Draft, Flow};
 use super::launch::{AT_ONCE, POLL};
 use super::managed::{is_held, label};
 use super::terminate::free_nodes;
-use super::view::{Held, View, in_motion, is_of, nodes_of, ready};
+use super::view::{Held, View, in_motion, ready};
 use super::waits::{self, Waiting};
 use super::{keep, lost, returning};
 use jiff::Timestamp;
@@ -31,7 +31,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     }
     // The pool before its Nodes: the machine that an upgrade leaves has registered when the pool is done, and perhaps not a moment before.
     let held = view.pool(Freshness::Live)?;
-    if is_another_there(view)? {
+    if view.has_live_node(|_| true)? {
         return Ok(beside_another(view, draft, node));
     }
     if let Held::Own(pool, _) = &held
@@ -54,12 +54,6 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     // Else who deletes a Node that is ours means its machine.
     lost::delete(view, draft, format!("node {name} is being deleted, and its machine goes with it"));
     Ok(Flow::Stop)
-}
-
-/// Whether the API server has a Node of this claim that nobody deletes: a cache may not show yet one that has registered just now.
-pub(super) fn is_another_there(view: &View<'_>) -> Result<bool, Unread> {
-    let nodes = view.snapshot.list::<Node>(None, nodes_of(view.name()), Freshness::Live)?;
-    Ok(nodes.items.iter().any(|node| !is_dying(&node.metadata) && is_of(node, view.claim)))
 }
 
 /// Another Node of the pool stays: this one is let go, and the other is the claim's. That it went is written down first: the other may go before it is taken.

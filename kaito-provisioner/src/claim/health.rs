@@ -6,7 +6,7 @@
 use super::conditions::{HEALTHY, Saying};
 use super::draft::{Draft, Flow};
 use super::managed::{is_held, is_managed_node};
-use super::view::{Held, View, in_motion, is_of, nodes_of, ready};
+use super::view::{Held, View, in_motion, ready};
 use super::waits::{self, Wait, Waiting};
 use super::{keep, lost, returning};
 use jiff::{SignedDuration, Timestamp};
@@ -46,14 +46,21 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     }
     let name = node.metadata.name.as_deref().unwrap_or_default();
     let since = due.saturating_sub(TOLERATED).unwrap_or(due);
-    // Nobody loses a machine for what a cache says: neither of its pool nor of its Node.
+    if is_kept_for_its_pool(view, draft, name, since)? || is_kept_among_many(view, draft, name, since)? {
+        return Ok(Flow::Next);
+    }
+    replace(view, draft, name)
+}
+
+/// Whether the machine is kept for what its pool says or does. Nobody loses one for what a cache says of either.
+fn is_kept_for_its_pool(view: &View<'_>, draft: &mut Draft, name: &str, since: Timestamp) -> Result<bool, Unread> {
     let held = view.pool(Freshness::Live)?;
     if let Held::Own(pool, _) = &held
         && let Some(word) = in_motion(&pool.state)
     {
         let words = format!("node {name} is not ready, and agent pool {} is {word}", view.name());
-        keep(view, draft, &waits::POOL_BUSY, words, since);
-        return Ok(Flow::Next);
+        tell(view, draft, &waits::POOL_BUSY, words, since);
+        return Ok(true);
     }
     if let Some((row, words)) = keep::reason(view, &held)? {
         // A silence in between costs nobody the time that is told already.
@@ -63,36 +70,45 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         if !is_told || *row == waits::POOL_UNMARKED {
             keep::tell(view, draft, row, format!("node {name} is not ready, and {words}"), KEPT)?;
         }
-        return Ok(Flow::Next);
+        return Ok(true);
     }
-    if is_another_well(view, name)? {
+    // Of the two machines of an upgrade one goes when the pool is done, and not in that very moment.
+    let is_well = |node: &Node| ready(node).0 == "True" && node.metadata.name.as_deref() != Some(name);
+    if view.has_live_node(is_well)? {
         let words = format!("node {name} is not ready, and another of agent pool {} is", view.name());
-        keep(view, draft, &waits::POOL_BUSY, words, since);
-        return Ok(Flow::Next);
+        tell(view, draft, &waits::POOL_BUSY, words, since);
+        return Ok(true);
     }
-    if let Some(coming) = coming(view) {
-        keep(view, draft, &waits::NODE_COMING, format!("node {name} is not ready"), coming);
-        if now < coming.saturating_add(TOLERATED).unwrap_or(coming) {
-            return Ok(Flow::Next);
-        }
-    }
+    let Some(coming) = coming(view) else { return Ok(false) };
+    tell(view, draft, &waits::NODE_COMING, format!("node {name} is not ready"), coming);
+    Ok(view.now() < coming.saturating_add(TOLERATED).unwrap_or(coming))
+}
+
+/// Whether the machine is kept because so many Nodes are not ready that it is no fault of one machine.
+fn is_kept_among_many(view: &View<'_>, draft: &mut Draft, name: &str, since: Timestamp) -> Result<bool, Unread> {
     let (sick, all) = how_many(view)?;
-    if sick > most(all) {
-        // How many they are changes all the time, and stands in the log: the condition is told once.
-        draft.remark("health", format!("{sick} of {all} nodes are not ready, which is more than {}", most(all)));
-        let words = format!(
-            "node {name} is not ready since {}, and is kept: so are many nodes, which is no fault of one machine",
-            rfc3339(since)
-        );
-        if view.claim.condition(HEALTHY).is_none_or(|said| said.reason != waits::REPAIR_BLOCKED.name) {
-            draft.warn(waits::REPAIR_BLOCKED.name, words.clone());
-        }
-        keep(view, draft, &waits::REPAIR_BLOCKED, words, since);
-        return Ok(Flow::Next);
+    if sick <= most(all) {
+        return Ok(false);
     }
+    // How many they are changes all the time, and stands in the log: the condition is told once.
+    draft.remark("health", format!("{sick} of {all} nodes are not ready, which is more than {}", most(all)));
+    let words = format!(
+        "node {name} is not ready since {}, and is kept: so are many nodes, which is no fault of one machine",
+        rfc3339(since)
+    );
+    if view.claim.condition(HEALTHY).is_none_or(|said| said.reason != waits::REPAIR_BLOCKED.name) {
+        draft.warn(waits::REPAIR_BLOCKED.name, words.clone());
+    }
+    tell(view, draft, &waits::REPAIR_BLOCKED, words, since);
+    Ok(true)
+}
+
+/// The claim goes, and its machine with it, where the API server itself still has the Node not ready for so long.
+fn replace(view: &View<'_>, draft: &mut Draft, name: &str) -> Result<Flow, Unread> {
+    let now = view.now();
     let key = ObjectKey::cluster(Kind::Node, name);
     let Lookup::Found(live) = view.snapshot.object::<Node>(key, Freshness::Live)? else { return Ok(Flow::Next) };
-    if self::due(live).is_none_or(|due| now < due) {
+    if due(live).is_none_or(|due| now < due) {
         draft.look_again(TOLERATED);
         return Ok(Flow::Next);
     }
@@ -105,15 +121,8 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     Ok(Flow::Stop)
 }
 
-/// Whether the API server has another Node of the claim that is ready: of the two machines of an upgrade one goes when the pool is done, and not in that very moment.
-fn is_another_well(view: &View<'_>, name: &str) -> Result<bool, Unread> {
-    let nodes = view.snapshot.list::<Node>(None, nodes_of(view.name()), Freshness::Live)?;
-    let is_well = |node: &&&Node| !is_dying(&node.metadata) && ready(node).0 == "True" && is_of(node, view.claim);
-    Ok(nodes.items.iter().filter(is_well).any(|node| node.metadata.name.as_deref() != Some(name)))
-}
-
 /// Says why the machine of a Node that is not ready is kept, the name of the wait being the reason. `False` once it is the Node's own fault, so that the condition's transition says since when.
-fn keep(view: &View<'_>, draft: &mut Draft, row: &'static Wait, words: String, since: Timestamp) {
+fn tell(view: &View<'_>, draft: &mut Draft, row: &'static Wait, words: String, since: Timestamp) {
     let wait = Waiting::new(row, words, since);
     let status = if *row == waits::NODE_COMING { "False" } else { "Unknown" };
     draft.look_again(KEPT);

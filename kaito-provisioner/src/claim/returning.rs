@@ -9,7 +9,7 @@ use super::launch::POLL;
 use super::managed::is_held;
 use super::view::{Held, View, in_motion, nodes_of, ready};
 use super::waits::{NODE_DELETED, NODE_RETURNING, POOL_UNKNOWN, POOL_UNMARKED, READ_REFUSED, Waiting};
-use super::{dying, keep, lost};
+use super::{keep, lost};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
 use kaito_api::vocabulary::annotations;
@@ -28,10 +28,10 @@ pub(super) fn is_told(view: &View<'_>) -> bool {
     view.claim.condition(HEALTHY).is_some_and(|said| said.reason == NODE_RETURNING.name)
 }
 
-/// Whether what is written down of a Node that went still holds: until the API server itself shows one of the claim that nobody deletes. A cache may show the one of before for long, and what is written
-/// over this is forgotten.
+/// Whether what is written down of a Node that went still holds: until the API server itself shows one that the claim has taken, and that nobody deletes. A cache may show the one of before for
+/// long; one that is not taken yet may go without a trace; and what is written over this is forgotten.
 pub(super) fn still_holds(view: &View<'_>) -> Result<bool, Unread> {
-    Ok(is_told(view) && !dying::is_another_there(view)?)
+    Ok(is_told(view) && !view.has_live_node(|node| is_held(&node.metadata))?)
 }
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {

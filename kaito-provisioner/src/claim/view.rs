@@ -189,6 +189,12 @@ impl<'a> View<'a> {
         let is_it = |node: &&Node| node.spec.as_ref().and_then(|spec| spec.provider_id.as_deref()) == Some(provider_id);
         self.nodes.iter().copied().filter(is_it).collect()
     }
+
+    /// Whether the API server has such a Node of this claim that nobody deletes: a cache may not show yet one that has registered just now.
+    pub(super) fn has_live_node(&self, such: impl Fn(&Node) -> bool) -> Result<bool, Unread> {
+        let nodes = self.snapshot.list::<Node>(None, nodes_of(self.name()), Freshness::Live)?;
+        Ok(nodes.items.iter().any(|node| !is_dying(&node.metadata) && is_of(node, self.claim) && such(node)))
+    }
 }
 
 /// Whether a claim had a machine once.

@@ -19,7 +19,9 @@ mod unmarked; // pools that have lost their labels
 mod unreadable; // claims that cannot be read
 
 use jiff::SignedDuration;
-use kaito_core::{Kind, ObjectKey};
+use kaito_api::vocabulary::labels;
+use kaito_core::read::Selector;
+use kaito_core::{Kind, ObjectKey, Read};
 use kaito_provisioner::ClaimPlanner;
 use kaito_tests::cloud_by_hand::{CloudByHand, pool};
 use serde_json::{Value, json};
@@ -34,6 +36,11 @@ fn key() -> ObjectKey {
 
 fn node_key() -> ObjectKey {
     ObjectKey::cluster(Kind::Node, "n1")
+}
+
+/// How the Nodes of the claim's pool are looked for.
+fn nodes() -> Read {
+    Read::list(Kind::Node, None, Selector::of(labels::AGENT_POOL.map(|label| (label, NAME))))
 }
 
 fn workspace_key() -> ObjectKey {

@@ -1,11 +1,9 @@
 //! Nodes that were deleted, and those that come after them under the same name.
 
-use super::{MACHINE, NAME, claim, condition, is_going, key, looks, node_is, node_key, running, stage, tried};
+use super::{MACHINE, NAME, claim, condition, is_going, key, looks, node_is, node_key, nodes, running, stage, tried};
 use jiff::SignedDuration;
-use kaito_api::vocabulary::labels::AGENT_POOL;
 use kaito_core::backend::{BackendError, ErrorKind};
 use kaito_core::memory::Right;
-use kaito_core::read::Selector;
 use kaito_core::snapshot::Answer;
 use kaito_core::{Kind, ObjectKey, Read, Seen};
 use kaito_provisioner::ClaimPlanner;
@@ -190,15 +188,13 @@ fn a_node_of_an_earlier_claim_says_nothing_of_the_machine_of_this_one_and_is_let
 
 #[test]
 fn a_cache_that_shows_the_node_of_before_costs_nobody_a_machine() {
-    let labels = ["agentpool", "kubernetes.azure.com/agentpool"].map(|label| (label, NAME));
-    let nodes = Read::list(Kind::Node, None, Selector::of(labels));
     let mut before = running();
     before.delete(&node_key());
     let mut cloud = running();
     cloud.edit(&node_key(), |value| value["metadata"]["finalizers"] = json!([]));
     cloud.delete(&node_key());
     cloud.node_joins("n1", NAME, MACHINE);
-    cloud.cached.insert(nodes.clone(), before.answer(&nodes));
+    cloud.cached.insert(nodes(), before.answer(&nodes()));
     cloud.look(&ClaimPlanner, &key());
     assert!(!is_going(&cloud));
     before.look(&ClaimPlanner, &key());
@@ -207,8 +203,7 @@ fn a_cache_that_shows_the_node_of_before_costs_nobody_a_machine() {
 
 #[test]
 fn a_process_that_stood_still_takes_no_node_from_the_machine_that_another_has_made_meanwhile() {
-    let labels = ["agentpool", "kubernetes.azure.com/agentpool"].map(|label| (label, NAME));
-    let (claims, nodes) = (Read::object(key()), Read::list(Kind::Node, None, Selector::of(labels)));
+    let claims = Read::object(key());
     let pools = [Read::object(pool(NAME)), Read::object(pool(NAME)).live()];
     let empty = stage();
     let mut asked = stage();
@@ -218,7 +213,7 @@ fn a_process_that_stood_still_takes_no_node_from_the_machine_that_another_has_ma
     assert_eq!(tried(&asked, "create AgentPool"), 1);
     let mut cloud = running();
     cloud.cached.insert(claims.clone(), asked.answer(&claims));
-    for read in pools.into_iter().chain([nodes]) {
+    for read in pools.into_iter().chain([nodes()]) {
         cloud.cached.insert(read.clone(), empty.answer(&read));
     }
     // What is told of its deletion would be lost with it.
@@ -257,12 +252,10 @@ fn asked_for_too_early() -> (CloudByHand, ObjectKey) {
     cloud.edit(&former, |value| {
         value["metadata"]["labels"]["kaito.sh/creation-timestamp"] = json!("2025-12-31T00-00-00Z");
     });
-    let marks = ["agentpool", "kubernetes.azure.com/agentpool"].map(|key| (key, NAME));
-    let nodes = Read::list(Kind::Node, None, Selector::of(marks));
-    cloud.cached.insert(nodes.clone(), Answer::List(Vec::new()));
+    cloud.cached.insert(nodes(), Answer::List(Vec::new()));
     cloud.look(&ClaimPlanner, &key());
     assert!(cloud.has(&pool(NAME)), "it is asked for at once");
-    cloud.cached.remove(&nodes);
+    cloud.cached.remove(&nodes());
     (cloud, former)
 }
 
@@ -344,24 +337,23 @@ fn what_an_old_claim_waits_for_is_not_overdue_from_its_first_moment() {
 }
 
 /// A claim whose Node went while its pool was changed, and what a cache still shows of that Node.
-fn gone_while_changed() -> (CloudByHand, Read, Answer) {
+fn gone_while_changed() -> (CloudByHand, Answer) {
     let mut cloud = running();
     cloud.pool_is(NAME, "Scaling", None);
     node_is(&mut cloud, &node_key(), "Unknown");
-    let nodes = Read::list(Kind::Node, None, Selector::of(AGENT_POOL.map(|key| (key, NAME))));
-    let before = cloud.answer(&nodes);
+    let before = cloud.answer(&nodes());
     cloud.wait(SignedDuration::from_mins(11));
     cloud.delete(&node_key());
     cloud.settle(&ClaimPlanner, &key());
     assert!(!cloud.has(&node_key()));
     assert_eq!(condition(&cloud, "NodeHealthy")[1], "NodeReturning");
-    (cloud, nodes, before)
+    (cloud, before)
 }
 
 #[test]
 fn what_is_written_down_of_a_node_that_went_is_not_forgotten_for_what_an_old_cache_shows_or_a_refusal_says() {
-    let (mut cloud, nodes, before) = gone_while_changed();
-    cloud.cached.insert(nodes, before);
+    let (mut cloud, before) = gone_while_changed();
+    cloud.cached.insert(nodes(), before);
     cloud.settle(&ClaimPlanner, &key());
     assert_eq!(condition(&cloud, "NodeHealthy")[1], "NodeReturning", "a cache that is old, and a node that is sick");
     cloud.cached.clear();

@@ -1,6 +1,6 @@
 //! An upgrade of AKS: a second machine joins the pool, the first one is made anew, and one of the two goes.
 
-use super::{MACHINE, NAME, condition, is_going, key, node_is, node_key, running, tried};
+use super::{MACHINE, NAME, condition, is_going, key, node_is, node_key, nodes, running, tried};
 use jiff::SignedDuration;
 use kaito_core::backend::{BackendError, ErrorKind};
 use kaito_provisioner::ClaimPlanner;
@@ -101,25 +101,33 @@ fn an_upgrade_that_ends_with_the_machine_of_before_keeps_claim_and_model() {
 
 #[test]
 fn a_machine_that_registers_no_node_after_the_other_went_before_it_was_taken_is_replaced() {
-    let mut cloud = running();
-    cloud.pool_is(NAME, "Upgrading", None);
-    let surge = cloud.node_joins("n2", NAME, OTHER);
-    cloud.settle(&ClaimPlanner, &key());
-    cloud.delete(&node_key());
-    cloud.look(&ClaimPlanner, &key());
-    assert!(cloud.has(&node_key()), "that it goes is written down first");
-    assert_eq!(condition(&cloud, "NodeHealthy")[1], "NodeReturning");
-    cloud.look(&ClaimPlanner, &key());
-    assert!(!cloud.has(&node_key()));
-    cloud.delete(&surge);
-    cloud.pool_is(NAME, "Succeeded", None);
-    cloud.settle(&ClaimPlanner, &key());
-    assert!(!is_going(&cloud));
-    for _ in 0..2 {
-        cloud.wait(SignedDuration::from_mins(66));
+    for cache_is_old in [false, true] {
+        let mut cloud = running();
+        cloud.pool_is(NAME, "Upgrading", None);
+        let before = cloud.answer(&nodes());
+        let surge = cloud.node_joins("n2", NAME, OTHER);
+        cloud.settle(&ClaimPlanner, &key());
+        cloud.delete(&node_key());
         cloud.look(&ClaimPlanner, &key());
+        assert!(cloud.has(&node_key()), "that it goes is written down first");
+        assert_eq!(condition(&cloud, "NodeHealthy")[1], "NodeReturning");
+        cloud.look(&ClaimPlanner, &key());
+        assert!(!cloud.has(&node_key()));
+        if cache_is_old {
+            cloud.cached.insert(nodes(), before);
+            cloud.look(&ClaimPlanner, &key());
+            cloud.cached.clear();
+        }
+        cloud.delete(&surge);
+        cloud.pool_is(NAME, "Succeeded", None);
+        cloud.settle(&ClaimPlanner, &key());
+        assert!(!is_going(&cloud));
+        for _ in 0..2 {
+            cloud.wait(SignedDuration::from_mins(66));
+            cloud.look(&ClaimPlanner, &key());
+        }
+        assert!(is_going(&cloud), "the cache is old: {cache_is_old}");
     }
-    assert!(is_going(&cloud));
 }
 
 #[test]
