@@ -50,11 +50,10 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     look(view, draft, &held)
 }
 
-/// The Nodes that nobody deletes, where there are any: of two machines of an upgrade the one that stays is the claim's.
-fn standing<'a>(view: &View<'a>) -> impl Iterator<Item = &'a Node> {
-    let stands = |node: &&Node| !is_dying(&node.metadata);
-    let is_any = view.nodes.iter().any(stands);
-    view.nodes.clone().into_iter().filter(move |node| !is_any || stands(node))
+/// The Nodes that nobody deletes: of two machines of an upgrade the one that stays is the claim's. Where every one of them is deleted, the first: what becomes of it decides for the machine.
+fn standing<'a>(view: &View<'a>) -> Vec<&'a Node> {
+    let (dying, standing): (Vec<&Node>, Vec<&Node>) = view.nodes.iter().partition(|node| is_dying(&node.metadata));
+    if standing.is_empty() { dying.into_iter().take(1).collect() } else { standing }
 }
 
 /// Whether the pool, as far as the cache has it, was made for this claim.

@@ -1,6 +1,6 @@
 //! An upgrade of AKS: a second machine joins the pool, the first one is made anew, and one of the two goes.
 
-use super::{MACHINE, NAME, condition, is_going, key, node_is, node_key, nodes, running, tried};
+use super::{MACHINE, NAME, condition, is_going, key, looks, node_is, node_key, nodes, running, tried};
 use jiff::SignedDuration;
 use kaito_core::backend::{BackendError, ErrorKind};
 use kaito_provisioner::ClaimPlanner;
@@ -54,6 +54,23 @@ fn a_node_that_was_taken_by_a_process_that_died_before_it_said_so_is_let_go_and_
         [0, 0],
         "none is bought, none given back"
     );
+}
+
+#[test]
+fn a_claim_that_was_never_said_to_be_launched_gives_its_machine_back_when_every_node_of_it_is_deleted() {
+    let mut cloud = running();
+    cloud.status_is(&key(), &json!({}));
+    let other = cloud.node_joins("n2", NAME, OTHER);
+    let taken = cloud.get(&node_key())["metadata"].clone();
+    cloud.edit(&other, |value| {
+        for field in ["finalizers", "labels", "ownerReferences"] {
+            value["metadata"][field] = taken[field].clone();
+        }
+    });
+    cloud.delete(&node_key());
+    cloud.delete(&other);
+    looks(&mut cloud, 6);
+    assert_eq!([key(), pool(NAME), node_key(), other].map(|one| cloud.has(&one)), [false; 4]);
 }
 
 #[test]
