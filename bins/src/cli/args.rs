@@ -69,7 +69,7 @@ pub struct Simulate {
     /// What is applied next, when nothing happens any more; may be given more than once, applied in order
     #[arg(long, value_name = "FILE")]
     pub(super) then: Vec<String>,
-    /// What may go wrong on the way: all, or a list such as crash,lag; =-user is all but user
+    /// What may go wrong on the way: all, or a list such as crash,lag; =-user is all but user, and all,+lag has lag for sure
     #[arg(long, value_name = "LIST", conflicts_with = "then")]
     pub(super) faults: Option<Faults>,
     /// What chance is drawn from where something may go wrong; the same seed is the same run

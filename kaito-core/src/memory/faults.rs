@@ -5,7 +5,7 @@
 
 use crate::backend::{BackendError, ErrorKind};
 use crate::kinds::Kind;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -54,9 +54,17 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The faults that may play.
+/// How likely it is that a fault plays in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chance {
+    /// As likely as not.
+    Even,
+    Sure,
+}
+
+/// The faults that may play, each in every second run, and those that play in every one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Faults(BTreeSet<Fault>);
+pub struct Faults(BTreeMap<Fault, Chance>);
 
 impl Faults {
     /// A world in which all goes well.
@@ -71,12 +79,12 @@ impl Faults {
 
     /// Whether a fault may play.
     pub fn has(&self, fault: Fault) -> bool {
-        self.0.contains(&fault)
+        self.0.contains_key(&fault)
     }
 
     /// In the order of the table.
     pub fn iter(&self) -> impl Iterator<Item = Fault> {
-        self.0.iter().copied()
+        self.0.keys().copied()
     }
 
     /// All but one.
@@ -85,15 +93,40 @@ impl Faults {
         self.0.remove(&fault);
         self
     }
+
+    /// The same, and this one plays in every run: what takes several faults at once is found sooner.
+    #[must_use]
+    pub fn surely(mut self, fault: Fault) -> Self {
+        self.0.insert(fault, Chance::Sure);
+        self
+    }
+
+    fn is_sure(&self, fault: Fault) -> bool {
+        self.0.get(&fault) == Some(&Chance::Sure)
+    }
 }
 
 impl FromIterator<Fault> for Faults {
     fn from_iter<T: IntoIterator<Item = Fault>>(iter: T) -> Self {
-        Self(iter.into_iter().collect())
+        Self(iter.into_iter().map(|fault| (fault, Chance::Even)).collect())
     }
 }
 
-/// `all`, `none`, `crash,lag`, `all,-user`; a list that begins with what is taken away takes it from all.
+/// As it is read.
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sure = |fault: Fault| format!("+{fault}");
+        let words: Vec<String> = if self.0.len() == Fault::ALL.len() {
+            ["all".to_owned()].into_iter().chain(self.iter().filter(|fault| self.is_sure(*fault)).map(sure)).collect()
+        } else {
+            self.iter().map(|fault| if self.is_sure(fault) { sure(fault) } else { fault.to_string() }).collect()
+        };
+        f.write_str(if words.is_empty() { "none" } else { "" })?;
+        f.write_str(&words.join(","))
+    }
+}
+
+/// `all`, `none`, `crash,lag`, `all,-user`; a list that begins with what is taken away takes it from all. `all,+lag` is everything, and lag in every run.
 impl FromStr for Faults {
     type Err = String;
 
@@ -106,18 +139,21 @@ impl FromStr for Faults {
             Some(_) => Faults::none(),
         };
         for word in words {
+            let (name, chance) = match (word.strip_prefix('-'), word.strip_prefix('+')) {
+                (Some(name), _) => (name, None),
+                (None, Some(name)) => (name, Some(Chance::Sure)),
+                (None, None) => (word, Some(Chance::Even)),
+            };
             match word {
                 "all" => faults = Faults::all(),
                 "none" => faults = Faults::none(),
-                word => {
-                    let (name, on) = word.strip_prefix('-').map_or((word, true), |name| (name, false));
+                _ => {
                     let found = Fault::ALL.iter().copied().find(|fault| fault.word() == name);
                     let fault =
                         found.ok_or_else(|| format!("{name:?} is no fault; known are all, none, {}", known()))?;
-                    if on {
-                        faults.0.insert(fault)
-                    } else {
-                        faults.0.remove(&fault)
+                    match chance {
+                        Some(chance) => faults.0.insert(fault, chance),
+                        None => faults.0.remove(&fault),
                     };
                 }
             }
@@ -158,7 +194,7 @@ impl Dice {
         for fault in faults.iter() {
             // Drawn whether it plays or not, so that a seed means much the same with one fault less.
             let (plays, how_often) = (rng.bool() || alone, ODDS[rng.usize(0..ODDS.len())]);
-            if plays {
+            if plays || faults.is_sure(fault) {
                 odds.insert(fault, how_often);
             }
         }
@@ -294,11 +330,28 @@ mod tests {
         for but_user in ["all,-user", "-user", "-user,-user"] {
             assert_eq!(but_user.parse(), Ok(Faults::all().without(Fault::User)), "{but_user}");
         }
+        let sure = Faults::all().surely(Fault::Lag);
+        assert_eq!(("all,+lag".parse(), sure.to_string()), (Ok(sure.clone()), "all,+lag".to_owned()));
         for empty in ["", " ", ",,"] {
             assert!(empty.parse::<Faults>().is_err(), "{empty:?}");
         }
         let error = "crash,lagg".parse::<Faults>().unwrap_err();
         assert!(error.contains("\"lagg\"") && error.contains("timeouts"), "{error}");
+    }
+
+    #[test]
+    fn what_is_sure_plays_in_every_run_and_changes_nothing_else() {
+        let faults = Faults::all().without(Fault::Hub);
+        for seed in 0..100 {
+            let played = |faults: &Faults| Dice::new(seed, faults).odds;
+            let mut with = played(&faults.clone().surely(Fault::Lag));
+            let without = played(&faults);
+            assert!(with.contains_key(&Fault::Lag) && !with.contains_key(&Fault::Hub));
+            if !without.contains_key(&Fault::Lag) {
+                with.remove(&Fault::Lag);
+            }
+            assert_eq!(with, without);
+        }
     }
 
     #[test]

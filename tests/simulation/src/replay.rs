@@ -3,20 +3,15 @@
 use crate::scenarios::{Objects, Scenario};
 use kaito_core::NodeProvisioner;
 use kaito_core::cloud::Cloud;
-use kaito_core::memory::{Fault, Faults};
+use kaito_core::memory::Faults;
 
 /// A line for a shell that tells this very run: the same objects, seed and faults. The order of the objects means nothing.
 ///
 /// # Panics
 /// When an object cannot be written as YAML.
 pub fn command(scenario: &Scenario, seed: u64, faults: &Faults) -> String {
-    let words = if *faults == Faults::all() {
-        format!("--replay {seed}")
-    } else {
-        let words: Vec<&str> = faults.iter().map(Fault::word).collect();
-        let words = if words.is_empty() { "none".to_owned() } else { words.join(",") };
-        format!("--seed {seed} --faults {words}")
-    };
+    let words =
+        if *faults == Faults::all() { format!("--replay {seed}") } else { format!("--seed {seed} --faults {faults}") };
     let cloud = match scenario.cloud {
         Cloud::Azure => String::new(),
         other => format!(" --cloud {}", other.as_str()),
@@ -57,6 +52,7 @@ fn documents(objects: &Objects) -> String {
 mod tests {
     use super::*;
     use crate::scenarios;
+    use kaito_core::memory::Fault;
     use serde_json::Value;
 
     #[test]
@@ -80,5 +76,7 @@ mod tests {
         assert_eq!(words(Faults::none()), "kaito simulate --seed 7 --faults none -f - <<'END'");
         let two = [Fault::Lag, Fault::Crash].into_iter().collect();
         assert_eq!(words(two), "kaito simulate --seed 7 --faults crash,lag -f - <<'END'");
+        let sure = Faults::all().surely(Fault::Lag);
+        assert_eq!(words(sure), "kaito simulate --seed 7 --faults all,+lag -f - <<'END'");
     }
 }

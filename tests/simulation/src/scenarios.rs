@@ -1,6 +1,7 @@
 //! What is simulated: small sets of objects, one set a run.
 
 use crate::corpus;
+use crate::environment::parsed;
 use kaito_core::cloud::Cloud;
 use kaito_core::gates::Gates;
 use kaito_core::memory::EXAMPLE_MODEL;
@@ -111,6 +112,17 @@ pub fn all() -> Vec<Scenario> {
 /// Whoever makes the machines.
 pub fn everywhere() -> Vec<Scenario> {
     [all(), of_node_pools(), of_brought_nodes()].into_iter().flatten().collect()
+}
+
+/// Those alone whose name holds the words of `KAITO_ONLY`, such as `by Karpenter` or `brought`.
+///
+/// # Panics
+/// Where no name does.
+pub fn chosen(mut all: Vec<Scenario>) -> Vec<Scenario> {
+    let only = parsed::<String>("KAITO_ONLY").unwrap_or_default();
+    all.retain(|scenario| scenario.name.contains(&only));
+    assert!(!all.is_empty(), "KAITO_ONLY={only}: no scenario has such a name");
+    all
 }
 
 /// Where Karpenter makes machines of pools: our own, and the manifests that were written for it.

@@ -242,10 +242,9 @@ proptest! {
     }
 
     #[test]
-    fn faults_are_read_as_they_are_written(chosen in subsequence(Fault::ALL.to_vec(), 1..=Fault::ALL.len()), text in any::<String>()) {
-        let wanted: Faults = chosen.iter().copied().collect();
-        let words: Vec<&str> = chosen.iter().map(|fault| fault.word()).collect();
-        prop_assert_eq!(words.join(" , ").parse::<Faults>(), Ok(wanted));
+    fn faults_are_read_as_they_are_written(chosen in subsequence(Fault::ALL.to_vec(), 0..=Fault::ALL.len()), sure in subsequence(Fault::ALL.to_vec(), 0..4), text in any::<String>()) {
+        let wanted = sure.iter().fold(chosen.iter().copied().collect::<Faults>(), |faults, fault| faults.surely(*fault));
+        prop_assert_eq!(wanted.to_string().replace(',', " , ").parse::<Faults>(), Ok(wanted));
         if let Err(error) = text.parse::<Faults>() {
             prop_assert!(error.contains("known are"));
         }
