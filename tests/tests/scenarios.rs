@@ -6,6 +6,7 @@ use kaito_tests::manifests;
 use kaito_tests::stage::{Operated, RealStage, Stage, condition, is_true, state};
 use kaito_tests::{scenarios, under_fire};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 scenarios! {
     fn the_seed_becomes_ready_and_then_nothing_is_written_any_more(world) {
@@ -386,6 +387,41 @@ scenarios! {
         world.until("nothing is left", &|world| {
             [Kind::Workspace, Kind::NodeClaim, Kind::Node, Kind::StatefulSet, Kind::Service, Kind::ControllerRevision, Kind::Pod].iter().all(|kind| world.list(*kind).is_empty())
         });
+    }
+
+    fn of_two_requests_with_one_number_one_gets_another_and_what_runs_is_what_is_asked_for(world) {
+        let template = |motto: &str| {
+            let mut own = manifests::own_template("own");
+            own["inference"]["template"]["spec"]["containers"][0]["args"] = json!(["--motto", motto]);
+            own
+        };
+        let runs = |world: &dyn Stage, motto: &str| {
+            let set = world.get(Kind::StatefulSet, "own").unwrap_or_default();
+            set["spec"]["template"]["spec"]["containers"][0]["args"][1] == motto
+        };
+        let requests = |world: &dyn Stage| {
+            let all = world.list(Kind::ControllerRevision).into_iter();
+            all.filter(|revision| revision["data"]["inference"].is_object()).collect::<Vec<_>>()
+        };
+        world.put(&template("a < b && c > d"));
+        world.until_ready("own");
+        world.put(&template("else"));
+        world.until("the edit rolls out", &|world| runs(world, "else"));
+        // As two processes leave it of which neither sees what the other has numbered.
+        let first = requests(world).into_iter().find(|revision| revision["revision"] == 1).unwrap();
+        world.remove(Kind::ControllerRevision, &name(&first));
+        let [labels, annotations, owners] = ["labels", "annotations", "ownerReferences"].map(|field| first["metadata"][field].clone());
+        world.put(&json!({
+            "apiVersion": "apps/v1", "kind": "ControllerRevision", "revision": 2, "data": first["data"],
+            "metadata": {"name": name(&first), "labels": labels, "annotations": annotations, "ownerReferences": owners},
+        }));
+        let numbers = |world: &dyn Stage| requests(world).iter().map(|revision| revision["revision"].to_string()).collect::<BTreeSet<_>>();
+        world.until("each has a number of its own", &|world| numbers(world).len() == 2);
+        world.until_ready("own");
+        world.put(&template("a < b && c > d"));
+        world.until("what runs is what is asked for", &|world| runs(world, "a < b && c > d"));
+        world.until_ready("own");
+        world.expect_quiet();
     }
 
     fn a_template_that_no_node_takes_is_corrected_and_its_pod_follows(world) {

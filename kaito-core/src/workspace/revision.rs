@@ -13,7 +13,6 @@ use crate::manifest;
 use crate::object::Seen;
 use crate::snapshot::Unread;
 use k8s_openapi::api::apps::v1::ControllerRevision;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kaito_api::vocabulary::annotations;
 use kaito_api::workspace;
 
@@ -39,7 +38,8 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         // Going back to an earlier request goes back to its number.
         Some(known) => {
             amend(view, draft, known, resolved);
-            renumbered(view, draft, known, &history)?.unwrap_or_else(|| compat::revision_number(known))
+            forget_doubled(view, draft, known, &history);
+            compat::revision_number(known)
         }
         // A model of which nothing is known is not numbered: the number would be of a request that nobody can tell from the next.
         None if draft.model_is_unknown => return Ok(Flow::Next),
@@ -82,41 +82,22 @@ fn unrecorded(view: &View<'_>, hash: &str, history: &[&ControllerRevision]) -> R
     if let Some(number) = annotated.filter(|number| is_same && *number > 0 && !taken(number)) {
         return Ok(number);
     }
-    next(view, history)
-}
-
-/// A number that no request has, nor the Workspace, nor its workload.
-fn next(view: &View<'_>, history: &[&ControllerRevision]) -> Result<i64, Unread> {
-    let annotated = view.annotation(annotations::WORKSPACE_REVISION).and_then(|text| text.parse::<i64>().ok());
     let last = history.last().map_or(0, |last| compat::revision_number(last));
     let running = view.workload_revision()?;
     Ok([Some(last), annotated, running].into_iter().flatten().max().unwrap_or_default().saturating_add(1).max(1))
 }
 
-/// Gives a request another number where a different one has the same: two processes have numbered them, of which neither saw what the other did. A workload of that number may be made from either, so it
-/// follows.
-fn renumbered(
-    view: &View<'_>,
-    draft: &mut Draft,
-    known: &ControllerRevision,
-    history: &[&ControllerRevision],
-) -> Result<Option<i64>, Unread> {
-    let Some(data) = compat::revision_data(known) else { return Ok(None) };
+/// Forgets a request where a different one has the same number: two processes have numbered them, of which neither saw what the other did. The next look gives it a number of its own, and what runs
+/// follows that, for it may be made from either. A revision itself is not numbered anew: the API server takes no patch of one in which a character stands that Go escapes, such as `&`.
+fn forget_doubled(view: &View<'_>, draft: &mut Draft, known: &ControllerRevision, history: &[&ControllerRevision]) {
+    let Some(data) = compat::revision_data(known) else { return };
     let is_same_number =
         |other: &&&ControllerRevision| compat::revision_number(other) == compat::revision_number(known);
     let is_doubled = history.iter().filter(is_same_number).any(|other| !former::is_alike(other, data));
-    if !is_doubled || !effect::is_controlled_by(&known.metadata, view.uid()) {
-        return Ok(None);
+    let target = Owned::by_reference(&Seen::Decoded(known.clone().into_object()), view.uid());
+    if let Some(target) = target.filter(|_| is_doubled) {
+        draft.push(Effect::Delete { target });
     }
-    let number = next(view, history)?;
-    let metadata = ObjectMeta {
-        name: known.metadata.name.clone(),
-        namespace: known.metadata.namespace.clone(),
-        ..ObjectMeta::default()
-    };
-    let made = compat::controller_revision(metadata, data.clone(), number);
-    draft.push(Effect::ensure(&made.into_object(), WriteMode::Apply, known.metadata.uid.clone()));
-    Ok(Some(number))
 }
 
 /// Adds what the model is to a revision that does not say so: one of the Go operator, or of a time at which that was not known.

@@ -120,31 +120,6 @@ fn ten_revisions_are_kept_and_going_back_to_one_goes_back_to_its_number() {
 }
 
 #[test]
-fn of_two_requests_with_one_number_the_one_that_is_asked_for_gets_another_and_what_runs_follows_it() {
-    let mut stage = stage();
-    stage.put(&phi());
-    until_done(&mut stage);
-    let set = |stage: &MemoryStage| stage.get(Kind::StatefulSet, "x").unwrap();
-    let number = |set: &Value| set["metadata"]["annotations"]["workspace.kaito.io/revision"].clone();
-    let plain = set(&stage)["spec"]["template"].clone();
-    stage.patch(Kind::Workspace, "x", &json!({"inference": {"adapters": [adapter("blue")]}}));
-    stage.pass_time();
-    assert_eq!(number(&set(&stage)), "2");
-    // As two processes leave it of which neither sees what the other has numbered.
-    let first = stage.list(Kind::ControllerRevision).into_iter().find(|revision| revision["revision"] == 1).unwrap();
-    let first = first["metadata"]["name"].as_str().unwrap().to_owned();
-    stage.patch(Kind::ControllerRevision, &first, &json!({"revision": 2}));
-    stage.patch(Kind::Workspace, "x", &json!({"inference": {"adapters": null}}));
-    stage.pass_time();
-    assert_eq!(set(&stage)["spec"]["template"], plain, "its name is no proof of what runs");
-    assert_eq!(
-        (number(&set(&stage)), &stage.get(Kind::ControllerRevision, &first).unwrap()["revision"]),
-        (json!("3"), &json!(3))
-    );
-    (&mut stage as &mut dyn Stage).expect_quiet();
-}
-
-#[test]
 fn a_claim_that_is_made_is_an_event() {
     let mut stage = stage();
     stage.put(&phi());
