@@ -1,6 +1,7 @@
 //! Lives of NodeClaims on agent pools, look by look: what is asked of the cloud and when, what is told, and what is never touched.
 
 mod collect; // what nobody claims
+mod happenings; // deaths and losses, each with each
 mod held; // the API server lets nothing go
 mod launch; // a machine is asked for
 mod permit; // when none may be
