@@ -28,7 +28,9 @@ impl Requests {
     /// The controller's own so far, from the audit log; watches aside.
     pub fn so_far(operated: &Operated) -> Self {
         let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
-        for line in operated.audit().iter().filter(|line| line["user"]["username"] == USER && line["verb"] != "watch") {
+        for line in
+            operated.plane().audit().iter().filter(|line| line["user"]["username"] == USER && line["verb"] != "watch")
+        {
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let sub = line["objectRef"]["subresource"].as_str().map_or(String::new(), |name| format!("/{name}"));
             let resource = format!("{}{sub}", text(&line["objectRef"]["resource"]));

@@ -28,6 +28,7 @@ mod process;
 pub use assets::Assets;
 pub use error::Error;
 
+use serde_json::Value;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -145,6 +146,17 @@ impl ControlPlane {
     #[must_use]
     pub fn audit_log(&self) -> Option<PathBuf> {
         self.audit.then(|| self.folder.join(launch::AUDIT_LOG))
+    }
+
+    /// Its lines, decoded. The last one may still be written: it counts when it is whole.
+    ///
+    /// # Panics
+    /// Without such a file, or where it cannot be read.
+    pub fn audit(&self) -> Vec<Value> {
+        let path = self.audit_log().expect("the control plane keeps an audit log");
+        let text = std::fs::read_to_string(path).expect("the audit log can be read");
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().map(|line| serde_json::from_str(line).expect("a line of the audit log")).collect()
     }
 
     /// The last lines that a part (`kube-apiserver`, `etcd`, …) wrote.

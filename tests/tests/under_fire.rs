@@ -89,7 +89,7 @@ fn left(operated: &Operated) -> Vec<String> {
 /// The controller's own requests but watches, as the API server saw them.
 fn heard(operated: &Operated) -> Vec<Value> {
     let is_ours = |line: &Value| line["user"]["username"] == USER && line["verb"] != "watch";
-    operated.audit().into_iter().filter(is_ours).collect()
+    operated.plane().audit().into_iter().filter(is_ours).collect()
 }
 
 /// How often the controller has created an object of a resource.

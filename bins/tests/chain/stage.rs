@@ -202,11 +202,8 @@ impl Chain {
 
     /// What the API server has forbidden to one of the programs: nothing that it needs may be missing in its role.
     pub fn forbidden(&self) -> Vec<Value> {
-        let path = self.plane.audit_log().expect("the control plane keeps an audit log");
-        let text = std::fs::read_to_string(path).expect("the audit log can be read");
-        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let is_ours = |line: &Value| Program::BOTH.iter().any(|program| line["user"]["username"] == program.user());
-        lines.filter(|line| line["responseStatus"]["code"] == 403 && is_ours(line)).collect()
+        self.plane.audit().into_iter().filter(|line| line["responseStatus"]["code"] == 403 && is_ours(line)).collect()
     }
 }
 

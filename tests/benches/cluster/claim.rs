@@ -1,15 +1,14 @@
 //! How long a claim waits until Azure is asked for its machine: from the moment at which somebody sends the claim to the API server, so with all that is read and written down in between.
 
-use crate::binary;
+use crate::{Beside, binary};
 use kaito_core::backend::ClusterBackend;
 use kaito_core::effect::{Effect, WriteMode};
 use kaito_core::memory::Pace;
-use kaito_core::{Kind, NodeProvisioner, ObjectKey, Settings};
-use kaito_operator::kube::{self, KubeCluster, Operator};
+use kaito_core::{Kind, ObjectKey};
+use kaito_operator::kube::KubeCluster;
 use kaito_operator::{provisioner, rbac};
 use kaito_tests::fake_arm::FakeArm;
 use kaito_tests::manifests;
-use kaito_tests::stage::furnished;
 use serde_json::json;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -20,9 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Measures `kaito-gpu-provisioner` on a control plane of its own.
 pub fn claim_to_put() {
     let Some(program) = binary(provisioner::MANAGER) else { return };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    runtime.expect("a runtime").block_on(async {
-        let Some(mut plane) = furnished(&NodeProvisioner::default()) else { return };
+    crate::on_a_runtime(async {
+        let Some(Beside { mut plane, cluster }) = Beside::start().await else { return };
         plane.grant(&rbac::provisioner_role(), provisioner::MANAGER).expect("the role is taken");
         plane.apply_text(&manifests::phi_3_mini("w").to_string()).expect("the API server takes it");
         // Pools stay in the making, so that nothing but launches is measured.
@@ -31,9 +29,6 @@ pub fn claim_to_put() {
         let identity = plane.identity(provisioner::MANAGER, &[]).expect("a certificate");
         command.args(["--metrics-port=0", "--health-probe-port=0"]).env("KUBECONFIG", identity);
         plane.start_program(provisioner::MANAGER, command.envs(azure.environment())).expect("it starts");
-        let config = kube::config(Some(&plane.kubeconfig())).await.expect("a kubeconfig");
-        let client = kube::client(config, "kaito-bench").expect("a client");
-        let cluster = Operator::builder(client, Settings::default()).build().cluster();
         tokio::time::sleep(Duration::from_secs(3)).await;
         let mut times = Vec::new();
         for number in 0..CLAIMS {

@@ -4,10 +4,12 @@
 mod claim;
 mod event;
 
-use kaito_core::Kind;
+use kaito_core::{Kind, NodeProvisioner, Settings};
+use kaito_operator::kube::{self, KubeCluster, Operator};
 use kaito_tests::budget::Requests;
+use kaito_tests::control_plane::ControlPlane;
 use kaito_tests::manifests;
-use kaito_tests::stage::{Operated, RealStage, Stage, state};
+use kaito_tests::stage::{Operated, RealStage, Stage, furnished, state};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,6 +17,7 @@ use std::time::{Duration, Instant};
 fn main() {
     simulate();
     claim::claim_to_put();
+    event::event_to_write();
     let Some(binary) = binary("kaito-workspace") else { return };
     let Some(operated) = Operated::start(false) else { return };
     let operated: &'static Operated = Box::leak(Box::new(operated));
@@ -26,6 +29,27 @@ fn binary(name: &str) -> Option<PathBuf> {
     let folder = kaito_tests::environment::set("KAITO_RELEASE")?;
     let path = PathBuf::from(folder).join(name);
     path.exists().then_some(path)
+}
+
+/// A control plane on which a program is measured alone, and a way to write there.
+struct Beside {
+    plane: ControlPlane,
+    cluster: KubeCluster,
+}
+
+impl Beside {
+    async fn start() -> Option<Beside> {
+        let plane = furnished(&NodeProvisioner::default())?;
+        let config = kube::config(Some(&plane.kubeconfig())).await.expect("a kubeconfig");
+        let client = kube::client(config, "kaito-bench").expect("a client");
+        let cluster = Operator::builder(client, Settings::default()).build().cluster();
+        Some(Beside { plane, cluster })
+    }
+}
+
+fn on_a_runtime(work: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    runtime.expect("a runtime").block_on(work);
 }
 
 fn megabytes(kilobytes: u64) -> f64 {
@@ -93,7 +117,6 @@ fn controller(operated: &'static Operated, binary: &PathBuf) {
     let made = Requests::so_far(operated).since(&before);
     println!("\nrequests of one Workspace from apply to ready; one more event, for its size is withdrawn\n{made}");
     crowd(operated, &mut stage, &mut child, size);
-    event::event_to_write(operated, &mut stage);
     let _ = child.kill();
     let _ = child.wait();
 }

@@ -156,14 +156,6 @@ impl Operated {
                 .expect("the API server takes it");
         }
     }
-
-    /// Lines of the audit log, decoded. The last one may still be written: it counts when it is whole.
-    pub fn audit(&self) -> Vec<Value> {
-        let path = self.plane.audit_log().expect("the control plane keeps an audit log");
-        let text = std::fs::read_to_string(path).expect("the audit log can be read");
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        whole.lines().map(|line| serde_json::from_str(line).expect("a line of the audit log")).collect()
-    }
 }
 
 /// A control plane with everything, audited and calm: the definitions, what the chart installs, and a user [`USER`] with exactly the generated ClusterRole. `None` where there is none to be had.
@@ -334,6 +326,6 @@ impl Stage for RealStage {
                 && line["user"]["username"] == USER
                 && (object["namespace"] == self.namespace || machines.contains(&object["name"]))
         };
-        self.operated.audit().iter().filter(is_ours).count() as u64
+        self.operated.plane.audit().iter().filter(is_ours).count() as u64
     }
 }
