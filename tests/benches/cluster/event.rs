@@ -32,7 +32,7 @@ pub fn event_to_write() {
         for number in 0..WORKSPACES {
             let name = format!("{NAMES}{number}");
             let key = ObjectKey::new(Kind::Workspace, "default", &name);
-            let body = manifests::phi_3_mini(&name);
+            let body = manifests::phi_4_mini(&name);
             let made = Effect::Ensure { key, body, mode: WriteMode::CreateOnly, uid: None };
             cluster.perform(&made).await.expect("the API server takes it");
             tokio::time::sleep(PAUSE).await;
