@@ -86,7 +86,7 @@ impl Proxy {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// What it was asked for since the last call, as `CONNECT host:port`.
+    /// What it was asked for since the last call, as `CONNECT host:port`, and by whom where they say so: ` as Basic …`.
     pub fn take_asked(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -121,8 +121,12 @@ fn answered(stream: &mut (impl Read + Write), answer: &dyn Fn(&str) -> Vec<u8>) 
 
 fn led(mut client: TcpStream, server: u16, log: &Mutex<Vec<String>>) -> std::io::Result<()> {
     let head = head(&mut client)?;
-    let asked = head.split(" HTTP/").next().unwrap_or_default().to_owned();
+    let mut asked = head.split(" HTTP/").next().unwrap_or_default().to_owned();
     let is_tunnel = asked.starts_with("CONNECT ");
+    let mut fields = head.lines().filter_map(|line| line.split_once(':'));
+    if let Some((_, who)) = fields.find(|(name, _)| name.eq_ignore_ascii_case("proxy-authorization")) {
+        asked = format!("{asked} as {}", who.trim());
+    }
     log.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
     if !is_tunnel {
         return client.write_all(b"HTTP/1.1 405 Tunnels Only\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");

@@ -1,23 +1,51 @@
 //! A client as this cluster layer wants it.
 
-use http::{Request, Response};
-use kube_client::client::{Body, ClientBuilder, DynBody};
+use crate::http_client;
+use http::{Request, Response, Uri};
+use http_body_util::BodyExt;
+use hyper_timeout::TimeoutConnector;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use kube_client::client::{Body, ClientBuilder, ConfigExt, DynBody};
 use kube_client::config::{KubeConfigOptions, Kubeconfig};
 use kube_client::{Client, Config};
 use std::path::Path;
-use tower::BoxError;
-use tower::util::BoxService;
+use tokio::net::TcpStream;
+use tower::util::{BoxCloneSyncService, BoxService};
+use tower::{BoxError, ServiceBuilder, ServiceExt};
 
 /// The configuration of the kubeconfig file at `path`, else of `KUBECONFIG` or `~/.kube/config`, else of the pod that we run in.
 ///
-/// Fails when none of them is there or one is unreadable; the message says which were tried.
+/// A kubeconfig may name a proxy (`proxy-url`); where it names none, `HTTPS_PROXY` and `NO_PROXY` hold, as for kubectl. Fails when none of them is there or one is unreadable; the message says
+/// which were tried.
 pub async fn config(path: Option<&Path>) -> Result<Config, String> {
-    let Some(path) = path else { return Config::infer().await.map_err(|error| error.to_string()) };
-    let file = Kubeconfig::read_from(path).map_err(|error| error.to_string())?;
-    Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(|error| error.to_string())
+    let config = match path {
+        None => Config::infer().await.map_err(|error| error.to_string())?,
+        Some(path) => {
+            let file = Kubeconfig::read_from(path).map_err(|error| error.to_string())?;
+            let options = KubeConfigOptions::default();
+            Config::from_custom_kubeconfig(file, &options).await.map_err(|error| error.to_string())?
+        }
+    };
+    Ok(without_needless_proxy(config))
 }
 
-/// What a request goes through: credentials, headers, a trace span, TLS.
+/// kube takes the proxy of the environment for every server, also for this machine and for what `NO_PROXY` names.
+fn without_needless_proxy(mut config: Config) -> Config {
+    let named = ["HTTPS_PROXY", "https_proxy"].into_iter().filter_map(|name| std::env::var(name).ok());
+    let is_of_environment = named.filter_map(|proxy| proxy.parse().ok()).any(|proxy| config.proxy_url == Some(proxy));
+    let server = &config.cluster_url;
+    let is_direct = || http_client::is_loopback(&server.to_string()) || Matcher::from_env().intercept(server).is_none();
+    if is_of_environment && is_direct() {
+        config.proxy_url = None;
+    }
+    config
+}
+
+/// What a request goes through: the server's address, credentials, headers, TLS.
 pub type Stack = BoxService<Request<Body>, Response<Box<DynBody>>, BoxError>;
 
 /// A client that tries each request once and says who it is.
@@ -33,9 +61,77 @@ pub fn client(config: Config, user_agent: &str) -> Result<Client, String> {
 /// `client_builder(config, agent)?.with_layer(&layer).build()`: the layer sees every request first, with a path instead of a whole address and without credentials, and every answer last; also
 /// watches, whose answers do not end. It must not try again by itself. Fails as [`client`] does.
 pub fn client_builder(mut config: Config, user_agent: &str) -> Result<ClientBuilder<Stack>, String> {
-    config.default_retry = false;
     if let Ok(value) = http::HeaderValue::from_str(user_agent) {
         config.headers.push((http::header::USER_AGENT, value));
     }
-    ClientBuilder::try_from(config).map_err(|error| error.to_string())
+    let stack = stack(&config, connector(&config)?).map_err(|error| error.to_string())?;
+    Ok(ClientBuilder::new(stack, config.default_namespace))
+}
+
+/// What kube's own stack is made of, but for its retries and spans, on connections of ours.
+fn stack(config: &Config, connector: Connector) -> Result<Stack, kube_client::Error> {
+    let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(connector)?);
+    connector.set_connect_timeout(config.connect_timeout);
+    connector.set_read_timeout(config.read_timeout);
+    connector.set_write_timeout(config.write_timeout);
+    connector.set_reset_reader_on_write(config.reset_reader_on_write);
+    let client: legacy::Client<_, Body> = legacy::Client::builder(TokioExecutor::new()).build(connector);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(client)
+        .map_response(|response| response.map(|body| Box::new(body.map_err(BoxError::from)) as Box<DynBody>));
+    Ok(BoxService::new(service))
+}
+
+/// Who opens connections, before TLS.
+type Connector = BoxCloneSyncService<Uri, TokioIo<TcpStream>, BoxError>;
+
+/// Opens connections that send at once what they are given, through a proxy where there is one.
+///
+/// The connections of kube's own stack hold a small write back until the one before it is acknowledged (Nagle's algorithm), which Linux delays by 40 ms: a request in fifty or so waited that long
+/// (<https://github.com/kube-rs/kube/issues/2056>).
+fn connector(config: &Config) -> Result<Connector, String> {
+    let mut direct = HttpConnector::new();
+    direct.enforce_http(false);
+    direct.set_nodelay(true);
+    let Some(proxy) = &config.proxy_url else { return Ok(Connector::new(direct.map_err(BoxError::from))) };
+    // Its name and password stay out of the message.
+    let scheme = proxy.scheme_str().unwrap_or("http");
+    let told = format!("{scheme}://{}", proxy.host().unwrap_or_default());
+    if scheme != "http" {
+        return Err(format!("the proxy {told} leads to the API server: only proxies at http:// are supported"));
+    }
+    let usable = Matcher::builder().all(proxy.to_string()).build().intercept(&config.cluster_url);
+    let proxy = usable.ok_or_else(|| format!("the proxy {told} leads to the API server: it is no address"))?;
+    let mut tunnel = Tunnel::new(proxy.uri().clone(), direct);
+    if let Some(auth) = proxy.basic_auth() {
+        tunnel = tunnel.with_auth(auth.clone());
+    }
+    Ok(Connector::new(tunnel.map_err(BoxError::from)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_sends_at_once_what_it_is_given() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address: Uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let connection = connector(&Config::new(address.clone())).unwrap().oneshot(address).await.unwrap();
+        assert!(connection.inner().nodelay().unwrap());
+    }
+
+    #[test]
+    fn a_proxy_that_cannot_be_used_is_refused_without_its_password() {
+        let mut config = Config::new(Uri::from_static("https://kubernetes.example"));
+        for proxy in ["socks5://user:s3cret@proxy.example:1080", "https://user:s3cret@proxy.example", "/user:s3cret"] {
+            config.proxy_url = Some(proxy.parse().unwrap());
+            let refused = connector(&config).err().unwrap();
+            assert!(refused.contains("leads to the API server") && !refused.contains("s3cret"), "{refused}");
+        }
+    }
 }
