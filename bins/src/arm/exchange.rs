@@ -138,6 +138,16 @@ impl Exchange {
         if error.is_timeout() && !error.is_connect() {
             return ExchangeError::Timeout(self.limits.request);
         }
-        ExchangeError::Unreachable(quoted(&crate::causes::told(&error.without_url())))
+        ExchangeError::Unreachable(quoted(&away(error)))
+    }
+}
+
+/// Why there was no answer, by its causes; and what helps, where somebody showed a certificate that nobody who is trusted has signed.
+pub(super) fn away(error: reqwest::Error) -> String {
+    let why = crate::causes::told(&error.without_url());
+    // rustls stands behind an io::Error, which shows nobody what it holds but its words.
+    match why.contains("UnknownIssuer") {
+        true => format!("{why}; ARM_CA_BUNDLE can name a file with the certificate of who signed it"),
+        false => why,
     }
 }

@@ -104,6 +104,7 @@ async fn azure_and_whoever_gives_tokens_must_have_certificates_that_are_trusted(
         for refused in [&[][..], &[("ARM_CA_BUNDLE", wrong.path())]] {
             let found = told(&endpoint, &who, refused).await;
             assert!(found.contains(what) && found.contains("UnknownIssuer"), "{refused:?}: {found}");
+            assert!(found.contains("ARM_CA_BUNDLE can name a file"), "{found}");
             assert!(found.contains("kind: Unavailable"), "somebody may put it right: {found}");
         }
     }

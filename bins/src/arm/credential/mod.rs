@@ -248,7 +248,7 @@ async fn ask(
     passes: fn(u16) -> bool,
 ) -> Result<AccessToken, CredentialError> {
     let away = |error: reqwest::Error| {
-        CredentialError::away(&format!("{who} cannot be reached: {}", crate::causes::told(&error.without_url())))
+        CredentialError::away(&format!("{who} cannot be reached: {}", super::exchange::away(error)))
     };
     let mut response = request.send().await.map_err(away)?;
     let (status, mut body) = (response.status(), Vec::new());
