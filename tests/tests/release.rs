@@ -1,7 +1,7 @@
 //! The machines of a training that is over are given back where the user asks for that, and what its pods said last is told before they go.
 
 use jiff::SignedDuration;
-use kaito_core::memory::{Fate, Pace, PodFate, World};
+use kaito_core::memory::{CloudFate, Fate, Pace, PodFate, World};
 use kaito_core::{Kind, ObjectKey, Read, Settings, admission};
 use kaito_tests::stage::{MemoryStage, Stage, condition, is_true, state};
 use kaito_tests::{by_hand, manifests};
@@ -171,4 +171,22 @@ fn a_value_that_is_no_yes_or_no_and_a_result_that_would_be_lost_are_refused() {
             None => assert!(found.is_empty(), "{found:?}"),
         }
     }
+}
+
+#[test]
+fn a_machine_that_was_lost_and_not_made_again_before_the_end_is_not_paid_for_after_it() {
+    let mut stage = ended(&training(None), PodFate::Well, "Succeeded");
+    let refused = CloudFate::Refuses { reason: "InsufficientCapacityError".into(), message: "none is free".into() };
+    stage.world().set_fate(&Fate { cloud: refused, ..Fate::default() });
+    // As after a loss in the last minutes: the one that was asked for in its place is still refused.
+    let claim = stage.list(Kind::NodeClaim)[0]["metadata"].clone();
+    let [name, uid] = ["name", "uid"].map(|field| claim[field].as_str().unwrap().to_owned());
+    let key = ObjectKey::cluster(Kind::NodeClaim, name);
+    stage.world().cluster().with_store(|store| store.write_status(&key, &uid, None, &json!({}))).unwrap();
+    stage.pass_time();
+    assert_eq!(machines(&stage), 0, "nothing ran there, and nothing will");
+    stage.world().set_fate(&Fate::default());
+    stage.pass_time();
+    assert_eq!((machines(&stage), state(&stage, "tune").as_str()), (0, "Succeeded"));
+    (&mut stage as &mut dyn Stage).expect_quiet();
 }

@@ -1,7 +1,8 @@
 //! The machines of a training that is over, given back where the user asks for that.
 //!
 //! As upstream, they stay until the Workspace is deleted; with the annotation `kaito.sh/release-nodes-when-done: "true"` what asks for them is deleted once the Job has succeeded or given up, and the
-//! status says so. None is bought again for what is over, whether or not the annotation is still there: only another request, or a Job that somebody has deleted, needs one.
+//! status says so. None is bought again for what is over, whether or not the annotation is still there: only another request, or a Job that somebody has deleted, needs one. One that was asked for
+//! and not made before the end, in the place of one that was lost, is taken back in any case: nothing ran there, and it would be paid for from the day on which the cloud has room.
 
 use super::draft::Draft;
 use super::machines;
@@ -26,7 +27,11 @@ pub(super) fn is_wanted(view: &View<'_>) -> bool {
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
     let machines = machines::of(view.settings);
     let is_told = view.status.get("state").and_then(Value::as_str) == draft.progress.end();
-    if !draft.progress.is_over() || !is_wanted(view) || !is_told || machines.holds(view)?.alive == 0 {
+    if !draft.progress.is_over() || !is_told {
+        return Ok(());
+    }
+    let (held, all) = (machines.holds(view)?, is_wanted(view));
+    if (if all { held.alive } else { held.unmade }) == 0 {
         return Ok(());
     }
     let job = ObjectKey::new(Kind::Job, view.namespace(), view.name());
@@ -38,6 +43,9 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
     let progress = tuning::progress(view, draft, view.snapshot.object(job, Freshness::Live)?);
     if !is_same || progress != draft.progress {
         return Ok(());
+    }
+    if !all {
+        return machines.take_back_unmade(view, draft);
     }
     machines.give_back(view, draft, Freshness::Live)?;
     Ok(())

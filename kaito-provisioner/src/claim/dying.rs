@@ -13,8 +13,7 @@ use k8s_openapi::api::core::v1::Node;
 use kaito_api::vocabulary::labels;
 use kaito_core::effect::is_dying;
 use kaito_core::read::Freshness;
-use kaito_core::snapshot::{Lookup, Unread};
-use kaito_core::{Kind, ObjectKey};
+use kaito_core::snapshot::Unread;
 use std::iter;
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
@@ -22,16 +21,15 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let mut dying = view.nodes.iter().filter(is_ours).filter(|node| is_dying(&node.metadata));
     let Some(node) = dying.next().filter(|_| view.was_launched()) else { return Ok(Flow::Next) };
     let name = node.metadata.name.as_deref().unwrap_or_default();
-    // Names come back: this may be the Node of before, of which a cache does not know yet that it is gone.
-    let key = ObjectKey::cluster(Kind::Node, name);
-    let live = view.snapshot.object::<Node>(key, Freshness::Live)?;
-    if !matches!(live, Lookup::Found(live) if live.metadata.uid == node.metadata.uid) {
+    // The pool before its Nodes: the machine that an upgrade leaves has registered when the pool is done, and perhaps not a moment before.
+    let held = view.pool(Freshness::Live)?;
+    let live = view.live_nodes()?;
+    // Names come back: this may be the Node of before, of which a cache does not know yet that it is gone. Or another process has let it go by now, because one stayed that is gone as well.
+    if !live.iter().any(|there| there.metadata.uid == node.metadata.uid) {
         draft.look_again(AT_ONCE);
         return Ok(Flow::Stop);
     }
-    // The pool before its Nodes: the machine that an upgrade leaves has registered when the pool is done, and perhaps not a moment before.
-    let held = view.pool(Freshness::Live)?;
-    if view.has_live_node(|_| true)? {
+    if live.iter().any(|there| !is_dying(&there.metadata)) {
         return Ok(beside_another(view, draft, node));
     }
     if let Held::Own(pool, _) = &held

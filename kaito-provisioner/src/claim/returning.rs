@@ -19,7 +19,7 @@ use kaito_core::units::rfc3339;
 
 /// How long a machine may take to register its Node anew once its pool is done: longer than any start of a cluster. It passes twice, the second time from a moment that is written down when the first is over: a clock that is set
 /// hours ahead ends one of the two, and a machine whose Node is away for a while keeps the other.
-const PATIENCE: SignedDuration = SignedDuration::from_mins(65);
+pub(super) const PATIENCE: SignedDuration = SignedDuration::from_mins(65);
 /// Further ahead no moment is believed that was written down: more than clocks are off that anything works with.
 const AHEAD: SignedDuration = SignedDuration::from_hours(4);
 
@@ -70,7 +70,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
 }
 
 /// Whether it was written down long ago that the Node did not come in its time; else it is written down now. What was written down of another wait, before this one began, does not count.
-fn is_missed_for_long(view: &View<'_>, draft: &mut Draft, since: Timestamp) -> bool {
+pub(super) fn is_missed_for_long(view: &View<'_>, draft: &mut Draft, since: Timestamp) -> bool {
     let now = view.now();
     let written = view.annotation(annotations::NODE_MISSED_AT).and_then(|text| text.parse().ok());
     let is_meant =
@@ -89,7 +89,7 @@ fn later(time: Timestamp) -> Timestamp {
 }
 
 /// Whether the API server has no Node of the pool now, not even one that cannot be read.
-fn is_alone(view: &View<'_>) -> Result<bool, Unread> {
+pub(super) fn is_alone(view: &View<'_>) -> Result<bool, Unread> {
     let nodes = view.snapshot.list::<Node>(None, nodes_of(view.name()), Freshness::Live)?;
     Ok(nodes.items.is_empty() && nodes.malformed.is_empty())
 }

@@ -190,10 +190,15 @@ impl<'a> View<'a> {
         self.nodes.iter().copied().filter(is_it).collect()
     }
 
-    /// Whether the API server has such a Node of this claim that nobody deletes: a cache may not show yet one that has registered just now.
+    /// The Nodes of this claim that the API server has: a cache may not show yet one that has registered just now.
+    pub(super) fn live_nodes(&self) -> Result<Vec<&'a Node>, Unread> {
+        let nodes = self.snapshot.list::<Node>(None, nodes_of(self.name()), Freshness::Live)?.items;
+        Ok(nodes.into_iter().filter(|node| is_of(node, self.claim)).collect())
+    }
+
+    /// Whether one of them is such, and nobody deletes it.
     pub(super) fn has_live_node(&self, such: impl Fn(&Node) -> bool) -> Result<bool, Unread> {
-        let nodes = self.snapshot.list::<Node>(None, nodes_of(self.name()), Freshness::Live)?;
-        Ok(nodes.items.iter().any(|node| !is_dying(&node.metadata) && is_of(node, self.claim) && such(node)))
+        Ok(self.live_nodes()?.into_iter().any(|node| !is_dying(&node.metadata) && such(node)))
     }
 }
 

@@ -132,7 +132,7 @@ waits! {
     /// The node of the machine is not among the nodes of the cluster.
     NODE_MISSING = "NodeMissing" on "Registered", 15 minutes, contract true,
         evidence "status.providerID of the claim beside spec.providerID of its node: kubectl get nodes -l agentpool=NAME",
-        next "takes the node as soon as it is there; deletes the claim when its agent pool is gone too",
+        next "takes the node as soon as it is there; deletes the claim when its agent pool is gone too, or has failed and shows none for 65 minutes",
         remedy "see why the machine does not join, or delete the claim, which gives the machine back";
 
     /// The node is there and not ready for pods.

@@ -1,11 +1,11 @@
 //! Machines that are lost, or not well: their claims go, so that others are asked for; and none goes for what only looks so.
 
-use super::{MACHINE, NAME, condition, is_going, key, node_is, node_key, running, tried};
+use super::{MACHINE, NAME, condition, is_going, key, looks, node_is, node_key, running, tried};
 use jiff::SignedDuration;
 use kaito_core::Read;
 use kaito_core::snapshot::Answer;
 use kaito_provisioner::ClaimPlanner;
-use kaito_tests::cloud_by_hand::pool;
+use kaito_tests::cloud_by_hand::{CloudByHand, pool};
 use serde_json::json;
 
 #[test]
@@ -185,4 +185,57 @@ fn who_deletes_the_node_means_the_machine() {
     assert!(is_going(&cloud));
     cloud.settle(&ClaimPlanner, &key());
     assert!([key(), node_key(), pool(NAME)].iter().all(|key| !cloud.has(key)));
+}
+
+/// A machine whose pool has failed while it was deleted by somebody, and whose Node went before it was taken; an hour and five minutes after that was seen.
+fn half_taken_away() -> CloudByHand {
+    let mut cloud = running();
+    cloud.free(&node_key());
+    cloud.delete(&node_key());
+    let since = cloud.now().to_string();
+    let launched = json!({"type": "Launched", "status": "True", "reason": "Launched", "lastTransitionTime": since});
+    cloud.status_is(&key(), &json!({"providerID": MACHINE, "conditions": [launched]}));
+    cloud.pool_is(NAME, "Failed", Some(("InternalOperationError", "the machine is held")));
+    for _ in 0..13 {
+        cloud.settle(&ClaimPlanner, &key());
+        let [status, reason, message] = condition(&cloud, "Registered");
+        assert_eq!([status.as_str(), reason.as_str()], ["Unknown", "NodeNotFound"]);
+        assert!(message.contains("is Failed: InternalOperationError: the machine is held"), "{message}");
+        assert!(!is_going(&cloud), "a machine may be away for an hour");
+        cloud.wait(SignedDuration::from_mins(5));
+    }
+    cloud
+}
+
+#[test]
+fn a_machine_that_was_half_taken_away_before_its_node_was_taken_is_replaced() {
+    let mut cloud = half_taken_away();
+    looks(&mut cloud, 3);
+    assert!(!cloud.has(&pool(NAME)), "who asked for it asks for another");
+    for (is_well, state) in [(true, "Failed"), (false, "Succeeded"), (false, "Updating")] {
+        let mut cloud = half_taken_away();
+        cloud.pool_is(NAME, state, None);
+        if is_well {
+            cloud.node_joins("n1", NAME, MACHINE);
+        }
+        cloud.settle(&ClaimPlanner, &key());
+        looks(&mut cloud, 3);
+        assert!(!is_going(&cloud) && cloud.has(&pool(NAME)), "{is_well} {state}");
+        assert_eq!(condition(&cloud, "Registered")[0] == "True", is_well);
+    }
+}
+
+#[test]
+fn a_node_that_came_and_went_again_has_its_time_anew() {
+    let mut cloud = half_taken_away();
+    let node = cloud.node_joins("n1", NAME, MACHINE);
+    // Its registration is written down, and not yet said.
+    cloud.look_until(&ClaimPlanner, &key(), 1);
+    cloud.edit(&node, |value| value["metadata"]["finalizers"] = json!([]));
+    cloud.delete(&node);
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!is_going(&cloud));
+    cloud.wait(SignedDuration::from_mins(66));
+    looks(&mut cloud, 3);
+    assert!(!cloud.has(&pool(NAME)));
 }

@@ -2,6 +2,7 @@
 
 use super::{MACHINE, NAME, condition, is_going, key, looks, node_is, node_key, nodes, running, tried};
 use jiff::SignedDuration;
+use kaito_core::Read;
 use kaito_core::backend::{BackendError, ErrorKind};
 use kaito_provisioner::ClaimPlanner;
 use kaito_tests::cloud_by_hand::pool;
@@ -54,6 +55,23 @@ fn a_node_that_was_taken_by_a_process_that_died_before_it_said_so_is_let_go_and_
         [0, 0],
         "none is bought, none given back"
     );
+}
+
+#[test]
+fn a_node_that_another_process_lets_go_in_the_middle_of_a_look_takes_no_machine() {
+    let mut cloud = running();
+    let other = cloud.node_joins("n2", NAME, OTHER);
+    cloud.delete(&node_key());
+    for read in [nodes(), Read::object(node_key()).live()] {
+        cloud.cached.insert(read.clone(), cloud.answer(&read));
+    }
+    cloud.free(&node_key());
+    cloud.delete(&other);
+    cloud.look(&ClaimPlanner, &key());
+    assert!(!is_going(&cloud), "who let it go knows why: it was beside another");
+    cloud.cached.clear();
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!is_going(&cloud) && cloud.has(&pool(NAME)), "its machine runs");
 }
 
 #[test]

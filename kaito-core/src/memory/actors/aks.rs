@@ -10,11 +10,11 @@ use crate::kinds::{Kind, Typed};
 use crate::memory::azure::{AzureRefusal, SIZE_NOT_ALLOWED, refuses};
 use crate::memory::{CloudFate, Pace};
 use crate::object::{ObjectKey, Seen};
-use crate::plan::{Outcome, Plan};
+use crate::plan::{Outcome, Plan, Wake};
 use crate::read::{Freshness, Selector};
 use crate::settings::Settings;
 use crate::snapshot::{Snapshot, Unread};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Node, Taint};
 use kaito_api::cloud::{AgentPool, AgentPoolFailure, AgentPoolStatus};
 use kaito_api::vocabulary::labels;
@@ -28,6 +28,8 @@ const NOT_READY: &str = "node.kubernetes.io/not-ready";
 const GROUP: &str = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/MC_rg_aks_eastus";
 /// In the name of each scale set of the cluster.
 const HASH: &str = "20562481";
+/// Between two looks at a name that another Node still has.
+const NAME_TAKEN: SignedDuration = SignedDuration::from_secs(5);
 const IMAGE: &str = "AKSUbuntu-2204gen2containerd-202601.01.0";
 
 /// The agent pools of a cluster that has room, unless its fate says otherwise.
@@ -141,6 +143,11 @@ impl Turn<'_> {
             return;
         }
         if self.wait_until(joined) {
+            return;
+        }
+        // AKS gives the Nodes of a pool the names that those of its predecessor had: a machine registers when that is gone.
+        if node.is_some_and(|node| node.metadata.deletion_timestamp.is_some()) {
+            self.plan.wake = self.plan.wake.or_earlier(Wake::After(NAME_TAKEN));
             return;
         }
         if node.is_none() && self.aks.fate != CloudFate::NeverRegisters {

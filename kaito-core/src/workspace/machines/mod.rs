@@ -66,6 +66,11 @@ pub(super) trait Provisioner: Sync {
     /// Takes back everything that was asked for, as far as such a read shows it, and says what that read shows.
     fn give_back(&self, view: &View<'_>, draft: &mut Draft, freshness: Freshness) -> Result<Held, Unread>;
 
+    /// Takes back what was asked for and not made yet, as the API server has it now.
+    fn take_back_unmade(&self, _view: &View<'_>, _draft: &mut Draft) -> Result<(), Unread> {
+        Ok(())
+    }
+
     /// Takes back what an earlier Workspace of this name has left.
     fn take_back_strangers(&self, _view: &View<'_>, _draft: &mut Draft) -> Result<(), Unread> {
         Ok(())
@@ -89,6 +94,8 @@ pub(super) struct Held {
     pub(super) all: usize,
     /// Those that nobody has deleted yet.
     pub(super) alive: usize,
+    /// Those of these for which no machine was made yet, where each asks for one of its own.
+    pub(super) unmade: usize,
     /// What one is called.
     pub(super) unit: &'static str,
     /// What the end of one waits for, in the words of whoever makes the machines.

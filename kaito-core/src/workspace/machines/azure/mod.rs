@@ -50,12 +50,13 @@ impl Provisioner for AzureGpuProvisioner {
 
     fn give_back(&self, view: &View<'_>, draft: &mut Draft, freshness: Freshness) -> Result<Held, Unread> {
         let claims = claims(view, freshness)?;
-        for claim in claims.live() {
-            if let Some(target) = claims.owned(claim, view.key) {
-                draft.delete(target);
-            }
-        }
+        take_back(view, draft, &claims, |_| true);
         Ok(held(&claims))
+    }
+
+    fn take_back_unmade(&self, view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
+        take_back(view, draft, &claims(view, Freshness::Live)?, is_unmade);
+        Ok(())
     }
 
     fn take_back_strangers(&self, view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {
@@ -81,10 +82,23 @@ fn claims<'a>(view: &View<'a>, freshness: Freshness) -> Result<Claims<'a>, Unrea
     Ok(Claims::new(view.snapshot.list(None, machine_labels(view.key), freshness)?, view.uid()))
 }
 
+fn take_back(view: &View<'_>, draft: &mut Draft, claims: &Claims<'_>, such: fn(&Claim<'_>) -> bool) {
+    for claim in claims.live().filter(|claim| such(claim)) {
+        if let Some(target) = claims.owned(claim, view.key) {
+            draft.delete(target);
+        }
+    }
+}
+
+fn is_unmade(claim: &Claim<'_>) -> bool {
+    !claim.is_launched()
+}
+
 fn held(claims: &Claims<'_>) -> Held {
     Held {
         all: claims.len(),
         alive: claims.live().count(),
+        unmade: claims.live().filter(|claim| is_unmade(claim)).count(),
         unit: "NodeClaim",
         leaving: claims.dying().find_map(Claim::leaving),
     }

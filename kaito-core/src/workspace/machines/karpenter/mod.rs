@@ -195,6 +195,8 @@ fn held(seat: &Seat<'_>) -> Held {
     Held {
         all: pools[0] + seat.claims.len() + seat.former.len() + seat.brought.len(),
         alive: pools[1] + seat.former.live().count(),
+        // A pool asks for all of them as one.
+        unmade: 0,
         unit: "NodePool, NodeClaim or Node",
         leaving: seat.claims.iter().filter(|claim| claim.is_dying()).find_map(Claim::leaving),
     }
