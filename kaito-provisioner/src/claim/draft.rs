@@ -2,7 +2,7 @@
 
 use super::conditions::Saying;
 use super::view::View;
-use super::waits::Waiting;
+use super::waits::{NODE_RETURNING, Waiting};
 use crate::class::Failure;
 use jiff::SignedDuration;
 use kaito_api::karpenter::NodeClaimStatus;
@@ -62,6 +62,13 @@ impl Draft {
         self.say(wait.row.condition, Saying::not_yet(reason, wait.message(view.now())));
         self.plan.wake = self.plan.wake.or_earlier(wait.wake(view.now()));
         self.waits.push(wait);
+    }
+
+    /// That the Node is not there, in Karpenter's words; and why, where that is known.
+    pub(super) fn not_registered(&self) -> String {
+        let words = "Node not registered with cluster";
+        let why = self.waits.iter().find(|wait| wait.row.name == NODE_RETURNING.name);
+        why.map_or_else(|| words.to_owned(), |why| format!("{words}: {}", why.what))
     }
 
     /// A failure, for metrics and logs.

@@ -34,7 +34,7 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     }
     let since = view.since(REGISTERED);
     let Some(node) = nodes.first() else {
-        let wait = Waiting::new(&waits::NODE_STARTING, "Node not registered with cluster", since);
+        let wait = Waiting::new(&waits::NODE_STARTING, draft.not_registered(), since);
         draft.wait_as(view, "NodeNotFound", wait);
         return Ok(Flow::Next);
     };

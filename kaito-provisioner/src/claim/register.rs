@@ -2,17 +2,13 @@
 
 use super::conditions::{REGISTERED, Saying};
 use super::draft::{Draft, Flow};
-use super::launch::PATIENT;
 use super::managed::{is_held, label};
-use super::view::{Held, View};
+use super::view::View;
 use super::waits::{self, Waiting};
-use super::{lost, returning};
-use crate::pool::PoolState;
 use k8s_openapi::api::core::v1::{Node, Taint};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kaito_api::vocabulary::{annotations, finalizers, labels, names};
 use kaito_core::effect::{Effect, MetadataPatch, is_dying};
-use kaito_core::read::Freshness;
 use kaito_core::snapshot::Unread;
 use kaito_core::{Kind, ObjectKey};
 use std::collections::BTreeMap;
@@ -30,9 +26,6 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let nodes = if id.is_empty() { Vec::new() } else { view.nodes_with(&id) };
     match nodes.as_slice() {
         [node] => {
-            if !view.claim.is_true(REGISTERED) {
-                draft.annotate(view, annotations::NODE_MISSED_AT, None);
-            }
             let is_registered = adopt(view, draft, node) || view.claim.is_true(REGISTERED);
             if is_registered {
                 draft.say(REGISTERED, Saying::yes(REGISTERED));
@@ -42,7 +35,12 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         }
         // A Node that was there is not looked for here.
         [] if view.claim.is_true(REGISTERED) => Ok(Flow::Next),
-        [] => missing(view, draft),
+        [] => {
+            let since = view.since(super::conditions::LAUNCHED);
+            let wait = Waiting::new(&waits::NODE_MISSING, draft.not_registered(), since);
+            draft.wait_as(view, "NodeNotFound", wait);
+            Ok(Flow::Stop)
+        }
         _ => {
             // Looked at again when one of them goes (S5-B25).
             let message = "Invariant violated, matched multiple nodes".to_owned();
@@ -51,40 +49,6 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
             Ok(Flow::Stop)
         }
     }
-}
-
-/// The machine was seen once, and its Node went before it was taken. It may register anew, but not where its pool has failed since: a deletion that stopped half way leaves no machine, and nothing
-/// but this tells of it.
-fn missing(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
-    let since = view.since(super::conditions::LAUNCHED);
-    let mut words = "Node not registered with cluster".to_owned();
-    if let Some(broken) = broken(view)? {
-        draft.look_again(PATIENT);
-        if returning::is_missed_for_long(view, draft, since) {
-            let minutes = returning::PATIENCE.as_mins();
-            lost::delete(view, draft, format!("{broken}, and no node of it was there for {minutes} minutes"));
-            return Ok(Flow::Stop);
-        }
-        words = format!("{words}: {broken}");
-    }
-    draft.wait_as(view, "NodeNotFound", Waiting::new(&waits::NODE_MISSING, words, since));
-    Ok(Flow::Stop)
-}
-
-/// What is said of a pool that has failed, as the cloud has it now, and of which the API server has no Node.
-fn broken(view: &View<'_>) -> Result<Option<String>, Unread> {
-    let has_failed = |held: &Held<'_>| match held {
-        Held::Own(pool, _) if matches!(pool.state, PoolState::Failed | PoolState::Canceled) => {
-            let why = pool.failure.as_ref().map_or_else(String::new, |failure| format!(": {}", failure.message));
-            Some(format!("agent pool {} is {}{why}", pool.name, pool.state.word()))
-        }
-        _ => None,
-    };
-    if has_failed(&view.pool(Freshness::Cached)?).is_none() {
-        return Ok(None);
-    }
-    let told = has_failed(&view.pool(Freshness::Live)?);
-    Ok(if told.is_some() && !returning::is_alone(view)? { None } else { told })
 }
 
 /// Gives the Node what it lacks; whether it lacks nothing.

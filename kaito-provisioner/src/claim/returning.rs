@@ -1,7 +1,9 @@
 //! A Node that somebody has deleted while its pool was started, stopped or changed. It was let go, because a machine that comes up registers its Node anew (kaito#2075); whether it was meant to go
 //! with its machine is decided when the pool is done: one that has not come back long after is replaced.
 //!
-//! The deletion is written down in the condition [`HEALTHY`]: `Unknown` while the pool is not done, `False` since it is. A Node that only is not seen is never given up by this.
+//! So is a pool decided on that has failed and has no Node: a deletion that stopped half way leaves no machine, and may have taken a Node along that was not held.
+//!
+//! It is written down in the condition [`HEALTHY`]: `Unknown` while the pool is not done, `False` since it is. A Node that only is not seen, while its pool is well, is never given up by this.
 
 use super::conditions::{HEALTHY, Saying, is_far_ahead};
 use super::draft::{Draft, Flow};
@@ -10,8 +12,10 @@ use super::managed::is_held;
 use super::view::{Held, View, in_motion, nodes_of, ready};
 use super::waits::{NODE_DELETED, NODE_RETURNING, POOL_UNKNOWN, POOL_UNMARKED, READ_REFUSED, Waiting};
 use super::{keep, lost};
+use crate::pool::{PoolSeen, PoolState};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
+use kaito_api::karpenter::NodeClaimCondition;
 use kaito_api::vocabulary::annotations;
 use kaito_core::read::Freshness;
 use kaito_core::snapshot::Unread;
@@ -19,7 +23,7 @@ use kaito_core::units::rfc3339;
 
 /// How long a machine may take to register its Node anew once its pool is done: longer than any start of a cluster. It passes twice, the second time from a moment that is written down when the first is over: a clock that is set
 /// hours ahead ends one of the two, and a machine whose Node is away for a while keeps the other.
-pub(super) const PATIENCE: SignedDuration = SignedDuration::from_mins(65);
+const PATIENCE: SignedDuration = SignedDuration::from_mins(65);
 /// Further ahead no moment is believed that was written down: more than clocks are off that anything works with.
 const AHEAD: SignedDuration = SignedDuration::from_hours(4);
 
@@ -35,8 +39,8 @@ pub(super) fn still_holds(view: &View<'_>) -> Result<bool, Unread> {
 }
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
-    let Some(told) = view.claim.condition(HEALTHY) else { return Ok(Flow::Next) };
-    if let Some(node) = view.nodes.first() {
+    let told = view.claim.condition(HEALTHY);
+    if let (Some(told), Some(node)) = (told, view.nodes.first()) {
         // What is told of a machine that is kept is over, also where nothing is repaired.
         let kept = [&NODE_RETURNING, &NODE_DELETED, &POOL_UNKNOWN, &POOL_UNMARKED, &READ_REFUSED];
         let is_kept = kept.iter().any(|row| told.reason == row.name);
@@ -47,9 +51,9 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         return Ok(Flow::Next);
     }
     // Of one whose deletion was told, somebody may have taken our finalizer away.
-    if ![&NODE_RETURNING, &NODE_DELETED].iter().any(|row| told.reason == row.name) {
-        return Ok(Flow::Next);
-    }
+    let is_gone =
+        |told: &&NodeClaimCondition| [&NODE_RETURNING, &NODE_DELETED].iter().any(|row| told.reason == row.name);
+    let Some(told) = told.filter(is_gone) else { return left_alone(view, draft) };
     let Held::Own(pool, _) = view.pool(Freshness::Live)? else { return Ok(Flow::Next) };
     let told_since = view.since(HEALTHY);
     let since = if is_far_ahead(told_since, view.now()) { view.now() } else { told_since };
@@ -61,16 +65,39 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
     let is_over = told.status == "False" && view.now() >= later(since);
     if is_over && is_alone(view)? && is_missed_for_long(view, draft, since) {
         let minutes = PATIENCE.as_mins() * 2;
-        let why = format!("node {name} was deleted, and the machine has registered none for {minutes} minutes");
+        let why = format!("{}, and the machine has registered none for {minutes} minutes", missing(view));
         lost::delete(view, draft, why);
         return Ok(Flow::Stop);
     }
-    say(view, draft, "False", format!("node {name} was deleted, and its agent pool is {}", pool.state.word()), since);
+    say(view, draft, "False", format!("{}, and {}", missing(view), words_of(&pool)), since);
     Ok(Flow::Next)
 }
 
+/// A launched machine without a Node, of which nothing is told: from now on it is missed where its pool has failed.
+fn left_alone(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
+    let has_failed = |pool: &PoolSeen| matches!(pool.state, PoolState::Failed | PoolState::Canceled);
+    let is_broken = |held: &Held<'_>| matches!(held, Held::Own(pool, _) if has_failed(pool));
+    if !view.nodes.is_empty() || !view.was_launched() || !is_broken(&view.pool(Freshness::Cached)?) {
+        return Ok(Flow::Next);
+    }
+    let Held::Own(pool, _) = view.pool(Freshness::Live)? else { return Ok(Flow::Next) };
+    if has_failed(&pool) && is_alone(view)? {
+        say(view, draft, "False", format!("{}, and {}", missing(view), words_of(&pool)), view.now());
+    }
+    Ok(Flow::Next)
+}
+
+fn missing(view: &View<'_>) -> String {
+    view.claim.node_name().map_or_else(|| "no node of it is there".to_owned(), |name| format!("node {name} is gone"))
+}
+
+fn words_of(pool: &PoolSeen) -> String {
+    let why = pool.failure.as_ref().map_or_else(String::new, |failure| format!(": {}", failure.message));
+    format!("agent pool {} is {}{why}", pool.name, pool.state.word())
+}
+
 /// Whether it was written down long ago that the Node did not come in its time; else it is written down now. What was written down of another wait, before this one began, does not count.
-pub(super) fn is_missed_for_long(view: &View<'_>, draft: &mut Draft, since: Timestamp) -> bool {
+fn is_missed_for_long(view: &View<'_>, draft: &mut Draft, since: Timestamp) -> bool {
     let now = view.now();
     let written = view.annotation(annotations::NODE_MISSED_AT).and_then(|text| text.parse().ok());
     let is_meant =
@@ -89,7 +116,7 @@ fn later(time: Timestamp) -> Timestamp {
 }
 
 /// Whether the API server has no Node of the pool now, not even one that cannot be read.
-pub(super) fn is_alone(view: &View<'_>) -> Result<bool, Unread> {
+fn is_alone(view: &View<'_>) -> Result<bool, Unread> {
     let nodes = view.snapshot.list::<Node>(None, nodes_of(view.name()), Freshness::Live)?;
     Ok(nodes.items.is_empty() && nodes.malformed.is_empty())
 }

@@ -99,7 +99,7 @@ waits! {
         next "replaces the machine if its node is not ready",
         remedy "see what the node says of itself";
 
-    /// The node was deleted while its agent pool was made, started, stopped or changed: a machine that comes up registers another.
+    /// The node was deleted while its agent pool was made, started, stopped or changed, or is not there and its agent pool has failed: a machine that comes up registers another.
     NODE_RETURNING = "NodeReturning" on "NodeHealthy", 60 minutes, contract false,
         evidence "nodes with the label agentpool=NAME: kubectl get nodes -l agentpool=NAME; provisioning state and power state of the agent pool: az aks nodepool show -n NAME",
         next "takes the node that the machine registers; replaces the machine when its agent pool is done and 130 minutes later there is none",
@@ -132,7 +132,7 @@ waits! {
     /// The node of the machine is not among the nodes of the cluster.
     NODE_MISSING = "NodeMissing" on "Registered", 15 minutes, contract true,
         evidence "status.providerID of the claim beside spec.providerID of its node: kubectl get nodes -l agentpool=NAME",
-        next "takes the node as soon as it is there; deletes the claim when its agent pool is gone too, or has failed and shows none for 65 minutes",
+        next "takes the node as soon as it is there; deletes the claim when its agent pool is gone too",
         remedy "see why the machine does not join, or delete the claim, which gives the machine back";
 
     /// The node is there and not ready for pods.

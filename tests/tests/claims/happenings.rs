@@ -21,7 +21,7 @@ const PAUSE: SignedDuration = SignedDuration::from_mins(10);
 
 type Happening = (&'static str, fn(&mut CloudByHand));
 
-const HAPPENINGS: [Happening; 17] = [
+const HAPPENINGS: [Happening; 18] = [
     ("a cache shows from now on what there is now", |cloud| {
         for read in [nodes(), Read::object(key()), Read::object(pool(NAME))] {
             let now = cloud.answer(&read);
@@ -60,6 +60,12 @@ const HAPPENINGS: [Happening; 17] = [
     }),
     // AKS takes the Nodes along.
     ("its pool is gone", |cloud| [pool(NAME), node_key(), other()].iter().for_each(|what| vanish(cloud, what))),
+    ("its pool is deleted, and Azure fails half way", |cloud| {
+        if cloud.has(&pool(NAME)) {
+            [node_key(), other()].iter().for_each(|node| delete(cloud, node));
+            cloud.pool_is(NAME, "Failed", Some(("InternalOperationError", "the machine is held")));
+        }
+    }),
     ("its status is lost", |cloud| {
         if cloud.has(&key()) {
             cloud.status_is(&key(), &json!({}));
@@ -104,6 +110,11 @@ fn write(cloud: &mut CloudByHand, mut writes: usize) {
     }
 }
 
+/// Nobody mends such a pool.
+fn has_failed(cloud: &CloudByHand) -> bool {
+    cloud.get(&pool(NAME))["status"]["state"] == "Failed"
+}
+
 /// What is wrong with an end.
 fn fault(cloud: &CloudByHand) -> Option<&'static str> {
     let [n1, n2] = [node_key(), other()].map(|node| cloud.get(&node));
@@ -117,6 +128,9 @@ fn fault(cloud: &CloudByHand) -> Option<&'static str> {
     }
     if is_going(cloud) {
         return Some("it goes away for ever");
+    }
+    if has_failed(cloud) && !stands(&n1) && !stands(&n2) {
+        return Some("its pool has failed and has no Node, and is waited for");
     }
     // Of two AKS takes one away; and one that only is not there is no reason to give a machine up (kaito#2075).
     let is_well = |node: &Value| stands(node) && node["status"]["conditions"][0]["status"] == "True";
@@ -137,7 +151,7 @@ fn live(dies_after: usize, happenings: &[(Happening, usize)]) -> CloudByHand {
     }
     cloud.cached.clear();
     cloud.silence = None;
-    if cloud.has(&pool(NAME)) {
+    if cloud.has(&pool(NAME)) && !has_failed(&cloud) {
         cloud.pool_is(NAME, "Succeeded", None);
     }
     for _ in 0..LOOKS {

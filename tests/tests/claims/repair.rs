@@ -187,7 +187,7 @@ fn who_deletes_the_node_means_the_machine() {
     assert!([key(), node_key(), pool(NAME)].iter().all(|key| !cloud.has(key)));
 }
 
-/// A machine whose pool has failed while it was deleted by somebody, and whose Node went before it was taken; an hour and five minutes after that was seen.
+/// A machine whose pool has failed while it was deleted by somebody, and whose Node went before it was taken; long after that was seen.
 fn half_taken_away() -> CloudByHand {
     let mut cloud = running();
     cloud.free(&node_key());
@@ -196,12 +196,12 @@ fn half_taken_away() -> CloudByHand {
     let launched = json!({"type": "Launched", "status": "True", "reason": "Launched", "lastTransitionTime": since});
     cloud.status_is(&key(), &json!({"providerID": MACHINE, "conditions": [launched]}));
     cloud.pool_is(NAME, "Failed", Some(("InternalOperationError", "the machine is held")));
-    for _ in 0..13 {
+    for _ in 0..26 {
         cloud.settle(&ClaimPlanner, &key());
         let [status, reason, message] = condition(&cloud, "Registered");
         assert_eq!([status.as_str(), reason.as_str()], ["Unknown", "NodeNotFound"]);
         assert!(message.contains("is Failed: InternalOperationError: the machine is held"), "{message}");
-        assert!(!is_going(&cloud), "a machine may be away for an hour");
+        assert!(!is_going(&cloud), "a machine may be away for an hour, by two clocks");
         cloud.wait(SignedDuration::from_mins(5));
     }
     cloud
@@ -212,7 +212,7 @@ fn a_machine_that_was_half_taken_away_before_its_node_was_taken_is_replaced() {
     let mut cloud = half_taken_away();
     looks(&mut cloud, 3);
     assert!(!cloud.has(&pool(NAME)), "who asked for it asks for another");
-    for (is_well, state) in [(true, "Failed"), (false, "Succeeded"), (false, "Updating")] {
+    for (is_well, state) in [(true, "Failed"), (true, "Succeeded"), (false, "Updating")] {
         let mut cloud = half_taken_away();
         cloud.pool_is(NAME, state, None);
         if is_well {
@@ -223,19 +223,4 @@ fn a_machine_that_was_half_taken_away_before_its_node_was_taken_is_replaced() {
         assert!(!is_going(&cloud) && cloud.has(&pool(NAME)), "{is_well} {state}");
         assert_eq!(condition(&cloud, "Registered")[0] == "True", is_well);
     }
-}
-
-#[test]
-fn a_node_that_came_and_went_again_has_its_time_anew() {
-    let mut cloud = half_taken_away();
-    let node = cloud.node_joins("n1", NAME, MACHINE);
-    // Its registration is written down, and not yet said.
-    cloud.look_until(&ClaimPlanner, &key(), 1);
-    cloud.edit(&node, |value| value["metadata"]["finalizers"] = json!([]));
-    cloud.delete(&node);
-    cloud.settle(&ClaimPlanner, &key());
-    assert!(!is_going(&cloud));
-    cloud.wait(SignedDuration::from_mins(66));
-    looks(&mut cloud, 3);
-    assert!(!cloud.has(&pool(NAME)));
 }
