@@ -58,8 +58,10 @@ const HAPPENINGS: [Happening; 18] = [
             node_is(cloud, &node_key(), "Unknown");
         }
     }),
-    // AKS takes the Nodes along.
-    ("its pool is gone", |cloud| [pool(NAME), node_key(), other()].iter().for_each(|what| vanish(cloud, what))),
+    ("its pool is gone", |cloud| {
+        vanish(cloud, &pool(NAME));
+        lose_nodes(cloud);
+    }),
     ("its pool is deleted, and Azure fails half way", |cloud| {
         if cloud.has(&pool(NAME)) {
             [node_key(), other()].iter().for_each(|node| delete(cloud, node));
@@ -88,6 +90,13 @@ fn vanish(cloud: &mut CloudByHand, what: &ObjectKey) {
     delete(cloud, what);
     if cloud.has(what) {
         cloud.free(what);
+    }
+}
+
+/// AKS takes the Nodes along with their pool.
+fn lose_nodes(cloud: &mut CloudByHand) {
+    if !cloud.has(&pool(NAME)) {
+        [node_key(), other()].iter().for_each(|node| vanish(cloud, node));
     }
 }
 
@@ -156,6 +165,7 @@ fn live(dies_after: usize, happenings: &[(Happening, usize)]) -> CloudByHand {
     }
     for _ in 0..LOOKS {
         cloud.look(&ClaimPlanner, &key());
+        lose_nodes(&mut cloud);
         cloud.wait(PAUSE);
     }
     cloud
