@@ -57,6 +57,13 @@ impl Authority {
     }
 }
 
+/// What [`Authority::serve`] answers with where all is well: this JSON, and no more.
+pub fn json(body: &str) -> Vec<u8> {
+    let length = body.len();
+    let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length:";
+    format!("{head} {length}\r\n\r\n{body}").into_bytes()
+}
+
 /// A proxy of this machine that leads whoever wants to go anywhere by a tunnel to one server; until the process ends.
 pub struct Proxy {
     port: u16,

@@ -2,7 +2,7 @@
 
 use kaito_operator::kube;
 use kaito_tests::apart;
-use kaito_tests::tls::{Authority, Proxy};
+use kaito_tests::tls::{self, Authority, Proxy};
 use std::path::PathBuf;
 
 /// An API server that stands nowhere but behind a proxy.
@@ -33,12 +33,7 @@ fn version(_: &str) -> Vec<u8> {
         "major": "1", "minor": "33", "gitVersion": "v1.33.5", "gitCommit": "", "gitTreeState": "clean",
         "buildDate": "2026-01-01T00:00:00Z", "goVersion": "go1.24", "compiler": "gc", "platform": "linux/amd64",
     });
-    let body = body.to_string();
-    let head = format!(
-        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}",
-        body.len()
-    );
-    format!("{head}\r\n\r\n{body}").into_bytes()
+    tls::json(&body.to_string())
 }
 
 /// A kubeconfig that is there until the end of a test.

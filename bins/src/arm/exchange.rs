@@ -146,8 +146,8 @@ impl Exchange {
 pub(super) fn away(error: reqwest::Error) -> String {
     let why = crate::causes::told(&error.without_url());
     // rustls stands behind an io::Error, which shows nobody what it holds but its words.
-    match why.contains("UnknownIssuer") {
-        true => format!("{why}; ARM_CA_BUNDLE can name a file with the certificate of who signed it"),
-        false => why,
+    if !why.contains("UnknownIssuer") {
+        return why;
     }
+    format!("{why}; ARM_CA_BUNDLE can name a file with the certificate of who signed it")
 }

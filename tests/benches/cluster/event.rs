@@ -51,10 +51,8 @@ fn waits(audit: &[Value]) -> Vec<Duration> {
     let mut written: BTreeMap<String, Timestamp> = BTreeMap::new();
     for line in audit.iter().filter(|line| line["verb"] == "create" || line["verb"] == "patch") {
         let name = line["objectRef"]["name"].as_str().unwrap_or_default();
-        let Some((name, _)) = name.split_once('-').or(Some((name, ""))).filter(|(name, _)| name.starts_with(NAMES))
-        else {
-            continue;
-        };
+        // A revision has the name of its Workspace, and a hash.
+        let Some(name) = name.split('-').next().filter(|name| name.starts_with(NAMES)) else { continue };
         let first = if line["user"]["username"] == USER { &mut written } else { &mut sent };
         let text = line["requestReceivedTimestamp"].as_str().unwrap_or_default();
         let at: Timestamp = text.parse().expect("a time in the audit log");

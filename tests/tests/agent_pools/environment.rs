@@ -5,7 +5,7 @@ use kaito_core::read::Selector;
 use kaito_operator::arm::{ArmOptions, TimeLimits};
 use kaito_tests::apart;
 use kaito_tests::fake_arm::{CLUSTER, FakeArm, GROUP, SUBSCRIPTION};
-use kaito_tests::tls::{Authority, Proxy};
+use kaito_tests::tls::{self, Authority, Proxy};
 use std::path::PathBuf;
 
 /// What is told where everything is well.
@@ -61,11 +61,7 @@ fn azure(path: &str) -> Vec<u8> {
         "/tenant/oauth2/v2.0/token" => r#"{"access_token": "t0k3n", "expires_in": 3600}"#,
         _ => r#"{"value": []}"#,
     };
-    let head = format!(
-        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}",
-        body.len()
-    );
-    format!("{head}\r\n\r\n{body}").into_bytes()
+    tls::json(body)
 }
 
 /// A file that is there until the end of a test.

@@ -81,6 +81,30 @@ fn a_node_that_others_took_away_does_not_come_again() {
 }
 
 #[test]
+fn a_machine_registers_when_the_dying_node_of_its_name_is_gone() {
+    let mut world = world(CloudFate::Well);
+    settle(&mut world);
+    let mut old = node(&world).unwrap();
+    let name = ObjectKey::cluster(Kind::Node, old["metadata"]["name"].as_str().unwrap());
+    old["metadata"]["finalizers"] = json!(["karpenter.sh/termination"]);
+    world.put(&name, &old).unwrap();
+    world.delete(&key()).unwrap();
+    settle(&mut world);
+    assert!(
+        value(&world, &key()).is_none() && value(&world, &name).unwrap()["metadata"]["deletionTimestamp"].is_string()
+    );
+    world.put(&key(), &pool()).unwrap();
+    world.run(SignedDuration::from_hours(1), |_| false);
+    assert_eq!(state(&world), "Creating", "its name is taken");
+    let freed = MetadataPatch { finalizers: Some(Vec::new()), ..MetadataPatch::default() };
+    let uid = old["metadata"]["uid"].as_str().unwrap().to_owned();
+    world.cluster().with_store(|store| store.patch_metadata(&name, &uid, None, &freed)).unwrap();
+    settle(&mut world);
+    let young = node(&world).unwrap();
+    assert!(state(&world) == "Succeeded" && young["metadata"]["uid"] != old["metadata"]["uid"]);
+}
+
+#[test]
 fn every_refusal_is_told_in_azures_words_at_once_or_by_the_pool() {
     for refusal in REFUSALS {
         let mut world = World::installed(&Settings::default());
