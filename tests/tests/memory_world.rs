@@ -1,9 +1,10 @@
 //! Stories that a real API server cannot tell: objects that its schema would refuse, moments that pass too quickly, faults on order.
 
 use async_trait::async_trait;
+use kaito_api::vocabulary::{ImageFamily, annotations};
 use kaito_core::backend::{BackendError, ClusterBackend, ErrorKind, Written};
 use kaito_core::effect::Effect;
-use kaito_core::memory::MemoryCluster;
+use kaito_core::memory::{MemoryCluster, World};
 use kaito_core::plan::{Notice, StatusWrite};
 use kaito_core::snapshot::Answer;
 use kaito_core::{Kind, ObjectKey, Read, Settings, WorkspacePlanner, driver, manifest, render};
@@ -324,6 +325,27 @@ fn a_stripped_status_never_shrinks_a_workload() {
     stage.pass_time();
     assert_eq!(before, claims(&stage));
     assert!(is_true(&stage, "coder", "WorkspaceSucceeded") && state(&stage, "coder") == "Ready");
+}
+
+#[test]
+fn a_machine_has_the_images_that_its_workspace_names_else_those_of_the_operators_flag() {
+    for (named, asked) in [(None, "azurelinux"), (Some("Ubuntu"), "ubuntu"), (Some("no-such"), "azurelinux")] {
+        let settings = Settings { image_family: ImageFamily::AzureLinux, ..Settings::default() };
+        let mut world = World::installed(&settings);
+        let mut manifest = manifests::phi_4_mini("phi");
+        if let Some(named) = named {
+            manifest["metadata"]["annotations"] = json!({annotations::NODE_IMAGE_FAMILY: named});
+        }
+        world.put(&ObjectKey::new(Kind::Workspace, "default", "phi"), &manifest).unwrap();
+        render::settle(&mut world);
+        let claims = world.cluster().with_store(|store| {
+            let claims = store.iter().filter(|(key, _)| key.kind == Kind::NodeClaim);
+            claims
+                .map(|(_, claim)| claim["metadata"]["annotations"][annotations::NODE_IMAGE_FAMILY].clone())
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(claims, [asked], "{named:?}");
+    }
 }
 
 #[test]

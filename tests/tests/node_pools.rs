@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use jiff::SignedDuration;
-use kaito_api::vocabulary::labels;
+use kaito_api::vocabulary::{annotations, labels};
 use kaito_core::effect::Effect;
 use kaito_core::memory::World;
 use kaito_core::node_classes::{self, ClassKind, NodeClasses};
@@ -259,6 +259,23 @@ fn what_somebody_edits_of_a_pool_is_as_it_was_and_a_pool_that_is_deleted_is_made
 }
 
 #[test]
+fn how_many_machines_of_a_set_are_renewed_at_once_is_left_to_whoever_looks_after_the_set() {
+    let mut world = world();
+    let mut member = manifests::two_nodes("two");
+    member["metadata"]["labels"][labels::INFERENCE_SET_CREATED_BY] = json!("set");
+    world.put(&root(), &member).unwrap();
+    render::settle(&mut world);
+    let mut found = value(&world, &pool()).unwrap();
+    let budgets = |pool: &Value| pool["spec"]["disruption"]["budgets"].clone();
+    assert_eq!(budgets(&found), json!([{"nodes": "0", "reasons": ["Drifted"]}]));
+    found["spec"]["disruption"]["budgets"][0]["nodes"] = json!("1");
+    found["spec"]["replicas"] = json!(1);
+    world.put(&pool(), &found).unwrap();
+    render::settle(&mut world);
+    assert_eq!((budgets(&value(&world, &pool()).unwrap()), replicas(&world)), (budgets(&found), Some(2)));
+}
+
+#[test]
 fn the_pool_of_a_training_that_is_over_is_lowered_and_never_raised() {
     let mut world = world();
     let push = json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": "{}"}});
@@ -380,4 +397,20 @@ fn another_class_that_is_named_is_followed_and_another_default_is_not() {
     render::settle(&mut world);
     assert_eq!((class(&world), state(&world)), (json!(other), json!("Ready")));
     assert_eq!(replicas(&world), Some(2));
+}
+
+#[test]
+fn the_kind_of_a_class_never_changes_for_karpenter_refuses_that() {
+    let of_kind = |group: &str, kind: &str| {
+        let kind = ClassKind { group: group.to_owned(), kind: kind.to_owned(), ..ClassKind::default() };
+        let classes = NodeClasses::of(kind, &node_classes::parse(golden::NODE_CLASSES).unwrap());
+        Settings { provisioner: NodeProvisioner::Karpenter(classes), ..Settings::default() }
+    };
+    let mut world = World::installed(&of_kind("karpenter.k8s.aws", "EC2NodeClass"));
+    let mut named = manifests::two_nodes("two");
+    named["metadata"]["annotations"] = json!({annotations::NODE_CLASS_NAME: "image-family-ubuntu"});
+    world.put(&root(), &named).unwrap();
+    render::settle(&mut world);
+    assert_eq!((replicas(&world), state(&world)), (Some(2), json!("Ready")));
+    assert_eq!(writes_to_pool(&world, &of_kind("karpenter.example", "Machine")), [""; 0]);
 }

@@ -267,9 +267,12 @@ mod tests {
 
     #[test]
     fn repair_of_nodes_can_be_switched_off() {
-        for (gates, is_on) in
-            [("", true), ("NodeRepair=false", false), ("StaticCapacity=true, NodeRepair = False", false)]
-        {
+        for (gates, is_on) in [
+            ("", true),
+            ("StaticCapacity=true", true),
+            ("NodeRepair=false", false),
+            ("StaticCapacity=true, NodeRepair = False", false),
+        ] {
             let options = read(&["--feature-gates", gates], &[]).unwrap();
             assert_eq!((options.settings.node_repair, options.warnings.len()), (is_on, 0), "{gates}");
         }
