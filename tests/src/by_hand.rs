@@ -41,14 +41,25 @@ pub fn look(root: &ObjectKey, now: Timestamp, answer: impl Fn(&Read) -> Answer) 
 ///
 /// # Panics
 /// When that takes more rounds of reads than a driver grants.
-#[expect(clippy::panic, reason = "the kit of tests fails by panic")]
 pub fn plan(objects: &[Seen], root: &ObjectKey, now: Timestamp, settings: &Settings) -> Plan {
+    plan_with(root, now, settings, |read| answer(objects, read))
+}
+
+/// The same where these are the answers.
+///
+/// # Panics
+/// As [`plan`] does.
+#[expect(clippy::panic, reason = "the kit of tests fails by panic")]
+pub fn plan_with(root: &ObjectKey, now: Timestamp, settings: &Settings, answer: impl Fn(&Read) -> Answer) -> Plan {
     let mut snapshot = Snapshot::new(now);
     for _ in 0..driver::MAX_ROUNDS {
         match WorkspacePlanner.plan(root, &snapshot, settings) {
             Ok(plan) => return plan,
             Err(Unread(reads)) => {
-                reads.into_iter().for_each(|read| snapshot.answer(read.clone(), answer(objects, &read)));
+                for read in reads {
+                    let answer = answer(&read);
+                    snapshot.answer(read, answer);
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use kaito_api::vocabulary::labels;
 use kaito_core::memory::World;
-use kaito_core::{Kind, NodeProvisioner, ObjectKey, Settings, WorkspacePlanner};
+use kaito_core::{Kind, NodeProvisioner, ObjectKey, Read, Settings, WorkspacePlanner};
 use kaito_tests::cloud_by_hand::CloudByHand;
 use kaito_tests::{golden, manifests};
 use serde_json::{Value, json};
@@ -201,4 +201,67 @@ fn pods_move_when_one_has_found_no_node_for_five_minutes_and_no_sooner_than_ten_
     assert_eq!(moves(&world), 2);
     world.advance(SignedDuration::from_hours(1));
     assert_eq!((state(&world), moves(&world)), (json!("Ready"), 2));
+}
+
+#[test]
+fn claims_that_a_pool_has_left_are_given_back_with_the_workspace() {
+    for now in [golden::karpenter(), NodeProvisioner::default(), NodeProvisioner::Byo] {
+        let mut cloud = CloudByHand::new("2026-01-01T00:00:00Z".parse().unwrap());
+        cloud.settings = Settings { provisioner: now.clone(), ..Settings::default() };
+        workspace(&mut cloud);
+        let mut left = claim("");
+        left["metadata"]["labels"] = json!({
+            labels::NODE_POOL: "default-phi", labels::KARPENTER_WORKSPACE_NAME: NAME, labels::KARPENTER_WORKSPACE_NAMESPACE: "default",
+        });
+        left["metadata"]["finalizers"] = json!(["karpenter.sh/termination"]);
+        let held = cloud.put(&left);
+        cloud.delete(&root());
+        for _ in 0..3 {
+            cloud.look(&WorkspacePlanner, &root());
+        }
+        let told = cloud.get(&root())["status"]["conditions"].to_string();
+        assert!(told.contains("NodeClaim"), "{now:?}: {told}");
+        assert!(cloud.get(&held)["metadata"]["deletionTimestamp"].is_string(), "{now:?}");
+        cloud.free(&held);
+        cloud.settle(&WorkspacePlanner, &root());
+        assert!(!cloud.has(&held) && !cloud.has(&root()), "{now:?}");
+    }
+}
+
+#[test]
+fn nodes_that_were_taken_are_free_again_when_the_workspace_goes_whoever_makes_machines_by_then() {
+    for now in [golden::karpenter(), NodeProvisioner::default(), NodeProvisioner::Byo] {
+        let mut cloud = CloudByHand::new("2026-01-01T00:00:00Z".parse().unwrap());
+        cloud.settings = Settings { provisioner: now.clone(), ..Settings::default() };
+        workspace(&mut cloud);
+        let taken = cloud.put(&json!({
+            "apiVersion": "v1", "kind": "Node",
+            "metadata": {
+                "name": "brought", "annotations": {"kaito.sh/node-taken-at": "2026-01-01T00:00:00Z"},
+                "labels": {"apps": NAME, labels::KARPENTER_WORKSPACE_NAME: NAME, labels::KARPENTER_WORKSPACE_NAMESPACE: "default"},
+            },
+        }));
+        cloud.delete(&root());
+        cloud.settle(&WorkspacePlanner, &root());
+        let node = cloud.get(&taken)["metadata"].clone();
+        assert_eq!((cloud.has(&root()), &node["labels"]), (false, &json!({"apps": NAME})), "{now:?}");
+    }
+}
+
+#[test]
+fn what_a_namesake_has_asked_for_is_not_taken_by_who_still_sees_the_former() {
+    type Held = fn(&str) -> Value;
+    for (provisioner, of) in [(NodeProvisioner::default(), claim as Held), (golden::karpenter(), pool)] {
+        let mut cloud = CloudByHand::new("2026-01-01T00:00:00Z".parse().unwrap());
+        cloud.settings = Settings { provisioner, ..Settings::default() };
+        workspace(&mut cloud);
+        let former = cloud.answer(&Read::object(root()));
+        cloud.delete(&root());
+        cloud.free(&root());
+        let uid = workspace(&mut cloud);
+        let held = cloud.put(&of(&uid));
+        cloud.cached.insert(Read::object(root()), former);
+        cloud.look(&WorkspacePlanner, &root());
+        assert!(cloud.has(&held), "{held}: {:?}", cloud.tried);
+    }
 }

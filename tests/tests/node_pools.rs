@@ -5,7 +5,7 @@
 use jiff::SignedDuration;
 use kaito_api::vocabulary::{annotations, labels};
 use kaito_core::effect::Effect;
-use kaito_core::memory::World;
+use kaito_core::memory::{Fate, PodFate, World};
 use kaito_core::node_classes::{self, ClassKind, NodeClasses};
 use kaito_core::{Kind, NodeProvisioner, ObjectKey, Settings, render};
 use kaito_tests::{by_hand, golden, manifests, value};
@@ -65,12 +65,16 @@ fn bring(world: &mut World, name: &str, size: &str, more: &[(&str, &str)]) {
 #[test]
 fn a_pool_asks_for_what_nothing_else_covers() {
     let other = [(labels::KARPENTER_WORKSPACE_NAME, "other"), (labels::KARPENTER_WORKSPACE_NAMESPACE, "default")];
+    let one_by_one = [(labels::WORKSPACE, "other"), (labels::WORKSPACE_NAMESPACE, "default")];
+    let of_an_engine = [(labels::RAG_ENGINE, "other"), (labels::RAG_ENGINE_NAMESPACE, "default")];
     for (nodes, wanted) in [
         (&[][..], Some(2)),
         (&[(SIZE, &[][..])][..], Some(1)),
         (&[(SIZE, &[]), (SIZE, &[])], None),
         (&[("Standard_NV36ads_A10_v5", &[])], Some(2)),
         (&[(SIZE, &other)], Some(2)),
+        (&[(SIZE, &one_by_one)], Some(2)),
+        (&[(SIZE, &of_an_engine)], Some(2)),
     ] {
         let mut world = world();
         for (index, (size, more)) in nodes.iter().enumerate() {
@@ -220,6 +224,13 @@ fn what_was_given_up_before_nodes_were_brought_along_keeps_nothing_from_being_re
     assert_eq!(annotations["kaito.sh/nodeclaims-given-up"], Value::Null);
 }
 
+fn standing_pods(world: &World) -> usize {
+    world.cluster().with_store(|store| {
+        let pods = store.iter().filter(|(key, _)| key.kind == Kind::Pod);
+        pods.filter(|(_, pod)| pod["metadata"]["deletionTimestamp"].is_null()).count()
+    })
+}
+
 #[test]
 fn more_machines_and_fewer_are_asked_for_as_the_number_that_was_settled_on_changes() {
     let mut world = world();
@@ -231,7 +242,14 @@ fn more_machines_and_fewer_are_asked_for_as_the_number_that_was_settled_on_chang
         status["targetNodeCount"] = json!(target);
         let uid = world.get(&root()).unwrap().metadata().uid.clone().unwrap();
         world.cluster().with_store(|store| store.write_status(&root(), &uid, None, &status)).unwrap();
-        world.advance(SignedDuration::from_hours(1));
+        let told = value(&world, &root()).unwrap();
+        world.put(&root(), &told).unwrap();
+        // Karpenter could take the machine of the one pod that stays.
+        world.run(SignedDuration::from_hours(1), |world| {
+            let machines = replicas(world).unwrap_or_default() as usize;
+            assert!(target > 1 || machines >= standing_pods(world), "machines go before their pods");
+            false
+        });
         assert_eq!((replicas(&world), count(&world, Kind::NodeClaim)), (Some(target), target as usize));
         assert_eq!((count(&world, Kind::Node), state(&world)), (target as usize, json!("Ready")));
     }
@@ -277,27 +295,47 @@ fn how_many_machines_of_a_set_are_renewed_at_once_is_left_to_whoever_looks_after
 
 #[test]
 fn the_pool_of_a_training_that_is_over_is_lowered_and_never_raised() {
-    let mut world = world();
-    let push = json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": "{}"}});
-    world.put(&ObjectKey::new(Kind::Secret, "default", "push"), &push).unwrap();
-    let training = json!({
-        "apiVersion": "kaito.sh/v1alpha1", "kind": "Workspace", "metadata": {"name": "two", "namespace": "default"},
-        "resource": {"instanceType": "Standard_NC6s_v3", "labelSelector": {"matchLabels": {"apps": "two"}}},
-        "tuning": {
-            "preset": {"name": "phi-3-mini-4k-instruct"}, "method": "qlora", "input": {"urls": ["https://example.com/data.parquet"]},
-            "output": {"image": "registry.example/adapters/two:1", "imagePushSecret": "push"},
-        },
-    });
-    world.put(&root(), &training).unwrap();
-    render::settle(&mut world);
-    assert_eq!((replicas(&world), state(&world)), (Some(1), json!("Succeeded")));
-    for (edited, stays) in [(5, 1), (0, 0)] {
-        let mut pool_now = value(&world, &pool()).unwrap();
-        pool_now["spec"]["replicas"] = json!(edited);
-        world.put(&pool(), &pool_now).unwrap();
-        world.advance(SignedDuration::from_hours(1));
-        assert_eq!((replicas(&world), count(&world, Kind::NodeClaim)), (Some(stays), stays as usize), "{edited}");
+    let fails = PodFate::Ends { exit_code: 1, text: String::new() };
+    for (pods, end) in [(PodFate::Well, "Succeeded"), (fails, "Failed")] {
+        let mut world = world();
+        world.set_fate(&Fate { pods, ..Fate::default() });
+        let mut training = manifests::training_on_volume("two");
+        training["metadata"]["namespace"] = json!("default");
+        world.put(&root(), &training).unwrap();
+        render::settle(&mut world);
+        assert_eq!((replicas(&world), state(&world)), (Some(1), json!(end)));
+        assert!(end == "Succeeded" || count(&world, Kind::Pod) > 1, "pods of former attempts are kept");
+        for (edited, stays) in [(5, 1), (0, 0)] {
+            let mut pool_now = value(&world, &pool()).unwrap();
+            pool_now["spec"]["replicas"] = json!(edited);
+            world.put(&pool(), &pool_now).unwrap();
+            world.advance(SignedDuration::from_hours(1));
+            assert_eq!(
+                (replicas(&world), count(&world, Kind::NodeClaim)),
+                (Some(stays), stays as usize),
+                "{edited} {end}"
+            );
+        }
     }
+}
+
+#[test]
+fn pods_of_somebody_else_that_bear_our_label_keep_no_machines() {
+    let mut world = world();
+    ask(&mut world);
+    render::settle(&mut world);
+    for name in ["a", "b"] {
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default", "labels": {labels::WORKSPACE: "two"}},
+            "spec": {"containers": [{"name": "c", "image": "i"}]},
+        });
+        world.put(&ObjectKey::new(Kind::Pod, "default", name), &pod).unwrap();
+    }
+    let mut raised = value(&world, &pool()).unwrap();
+    raised["spec"]["replicas"] = json!(4);
+    world.put(&pool(), &raised).unwrap();
+    world.advance(SignedDuration::from_hours(1));
+    assert_eq!((replicas(&world), count(&world, Kind::NodeClaim)), (Some(2), 2));
 }
 
 #[test]
@@ -306,7 +344,10 @@ fn a_pool_of_somebody_else_is_never_taken_and_said_whose_it_is() {
     let whose = json!({labels::KARPENTER_WORKSPACE_NAME: "b-two", labels::KARPENTER_WORKSPACE_NAMESPACE: "a"});
     let theirs = json!({
         "apiVersion": "karpenter.sh/v1", "kind": "NodePool", "metadata": {"name": "default-two", "labels": whose},
-        "spec": {"template": {"spec": {"nodeClassRef": {"group": "g", "kind": "k", "name": "n"}, "requirements": []}}},
+        "spec": {
+            "replicas": 1,
+            "template": {"metadata": {"labels": whose}, "spec": {"nodeClassRef": {"group": "g", "kind": "k", "name": "n"}, "requirements": []}},
+        },
     });
     world.put(&pool(), &theirs).unwrap();
     ask(&mut world);
@@ -317,6 +358,7 @@ fn a_pool_of_somebody_else_is_never_taken_and_said_whose_it_is() {
     world.delete(&root()).unwrap();
     render::settle(&mut world);
     assert!(value(&world, &root()).is_none() && value(&world, &pool()).is_some());
+    assert_eq!(count(&world, Kind::NodeClaim), 1, "nor is its machine");
 }
 
 #[test]
@@ -413,4 +455,28 @@ fn the_kind_of_a_class_never_changes_for_karpenter_refuses_that() {
     render::settle(&mut world);
     assert_eq!((replicas(&world), state(&world)), (Some(2), json!("Ready")));
     assert_eq!(writes_to_pool(&world, &of_kind("karpenter.example", "Machine")), [""; 0]);
+}
+
+#[test]
+fn a_pool_is_not_lowered_while_a_claim_without_a_machine_goes_away() {
+    let mut world = world();
+    ask(&mut world);
+    render::settle(&mut world);
+    let settings = Settings { provisioner: golden::karpenter(), ..Settings::default() };
+    let mut raised = value(&world, &pool()).unwrap();
+    raised["spec"]["replicas"] = json!(5);
+    world.put(&pool(), &raised).unwrap();
+    assert_eq!(writes_to_pool(&world, &settings), ["apply"]);
+    let refused = ObjectKey::cluster(Kind::NodeClaim, "default-two-refused");
+    let whose = json!({
+        labels::NODE_POOL: "default-two", labels::KARPENTER_WORKSPACE_NAME: "two", labels::KARPENTER_WORKSPACE_NAMESPACE: "default",
+    });
+    let claim = json!({
+        "apiVersion": "karpenter.sh/v1", "kind": "NodeClaim",
+        "metadata": {"name": refused.name.clone(), "labels": whose, "finalizers": ["karpenter.sh/termination"]},
+        "spec": {"nodeClassRef": {"group": "g", "kind": "k", "name": "n"}, "requirements": []},
+    });
+    world.put(&refused, &claim).unwrap();
+    world.delete(&refused).unwrap();
+    assert_eq!(writes_to_pool(&world, &settings), [""; 0], "Karpenter counts it, and would take one that serves");
 }

@@ -2,9 +2,10 @@
 
 use jiff::SignedDuration;
 use kaito_core::memory::{CloudFate, Fate, Pace, PodFate, World};
-use kaito_core::{Kind, ObjectKey, Read, Settings, admission};
+use kaito_core::snapshot::Answer;
+use kaito_core::{Kind, ObjectKey, Read, Seen, Settings, admission};
 use kaito_tests::stage::{MemoryStage, Stage, condition, is_true, state};
-use kaito_tests::{by_hand, manifests};
+use kaito_tests::{by_hand, golden, manifests};
 use serde_json::{Value, json};
 
 const RELEASE: &str = "kaito.sh/release-nodes-when-done";
@@ -189,4 +190,38 @@ fn a_machine_that_was_lost_and_not_made_again_before_the_end_is_not_paid_for_aft
     stage.pass_time();
     assert_eq!((machines(&stage), state(&stage, "tune").as_str()), (0, "Succeeded"));
     (&mut stage as &mut dyn Stage).expect_quiet();
+}
+
+#[test]
+fn a_machine_is_not_given_back_where_the_api_server_has_another_request_or_another_training_than_the_cache() {
+    let mut stage = ended(&training(None), PodFate::Well, "Succeeded");
+    annotate(&mut stage, json!("true"));
+    let (root, now) = (ObjectKey::new(Kind::Workspace, "default", "tune"), stage.world().now());
+    let cached = by_hand::objects(stage.world().cluster());
+    let mut edited = stage.get(Kind::Workspace, "tune").unwrap();
+    edited["metadata"]["generation"] = json!(99);
+    let mut begun = stage.get(Kind::Job, "tune").unwrap();
+    begun["status"] = json!({"active": 1});
+    let live = |kind, value| Some(Seen::decode(kind, value));
+    for (live, deletes) in [(None, true), (live(Kind::Workspace, edited), false), (live(Kind::Job, begun), false)] {
+        let plan = by_hand::plan_with(&root, now, &Settings::default(), |read| match &live {
+            Some(seen) if *read == Read::object(seen.key()).live() => Answer::Object(Some(seen.clone())),
+            _ => by_hand::answer(&cached, read),
+        });
+        assert_eq!(plan.steps.iter().any(|step| step.effect.verb() == "delete"), deletes, "{live:?}");
+    }
+}
+
+#[test]
+fn a_training_that_was_begun_on_a_machine_of_its_own_gives_it_back_under_karpenter_too() {
+    let mut world = World::installed(&Settings::default());
+    let secret = ObjectKey::new(Kind::Secret, "default", "my-push-secret");
+    world.put(&secret, &manifests::registry_secret("my-push-secret")).unwrap();
+    world.put(&ObjectKey::new(Kind::Workspace, "default", "tune"), &training(Some("true"))).unwrap();
+    let mut stage = MemoryStage::of(world);
+    (&mut stage as &mut dyn Stage).until_state("tune", "Running");
+    stage.world().run_with(&Settings { provisioner: golden::karpenter(), ..Settings::default() });
+    (&mut stage as &mut dyn Stage).until_state("tune", "Succeeded");
+    stage.pass_time();
+    assert_eq!((machines(&stage), stage.list(Kind::NodePool).len()), (0, 0));
 }

@@ -4,7 +4,7 @@
 
 use jiff::SignedDuration;
 use kaito_api::vocabulary::labels;
-use kaito_core::memory::World;
+use kaito_core::memory::{Fate, PodFate, World};
 use kaito_core::{Kind, ObjectKey, Settings, render};
 use kaito_tests::{golden, manifests, value};
 use serde_json::{Value, json};
@@ -71,6 +71,10 @@ fn pods(world: &World) -> Vec<(String, Value)> {
         let ours = store.iter().filter(|(key, _)| key.kind == Kind::Pod && key.name.starts_with("two"));
         ours.map(|(key, pod)| (key.name.clone(), pod["spec"]["nodeName"].clone())).collect()
     })
+}
+
+fn phase(world: &World, pod: &str) -> Value {
+    value(world, &ObjectKey::new(Kind::Pod, "default", pod)).unwrap()["status"]["phase"].clone()
 }
 
 /// A pod of somebody else's that holds all GPUs of a Node.
@@ -252,4 +256,95 @@ fn a_taint_that_does_not_say_since_when_is_judged_by_the_pod_that_waits() {
     assert_eq!((replicas(&world), is_ours(&world, "brought-0")), (None, true));
     world.advance(minutes(30));
     assert_eq!((replicas(&world), is_ours(&world, "brought-0"), state(&world)), (Some(1), false, json!("Ready")));
+}
+
+#[test]
+fn where_the_user_asks_for_no_labels_no_node_is_taken() {
+    let mut world = world();
+    bring(&mut world, "theirs", &json!({"/metadata/labels": {labels::INSTANCE_TYPE: SIZE}}));
+    let mut manifest = manifests::two_nodes("two");
+    manifest["resource"]["labelSelector"] = json!({});
+    world.put(&root(), &manifest).unwrap();
+    render::settle(&mut world);
+    assert_eq!((replicas(&world), is_ours(&world, "theirs"), state(&world)), (Some(2), false, json!("Ready")));
+}
+
+#[test]
+fn no_node_is_taken_for_what_is_refused() {
+    let mut world = world();
+    bring(&mut world, "brought", &json!({}));
+    let (app, pod) = (json!({"app": "theirs"}), json!({"containers": [{"name": "c", "image": "i"}]}));
+    let set = ObjectKey::new(Kind::StatefulSet, "default", "two");
+    let theirs = json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "two", "namespace": "default"},
+        "spec": {"replicas": 0, "serviceName": "t", "selector": {"matchLabels": app}, "template": {"metadata": {"labels": app}, "spec": pod}},
+    });
+    world.put(&set, &theirs).unwrap();
+    world.put(&root(), &manifests::two_nodes("two")).unwrap();
+    world.advance(minutes(30));
+    assert_eq!((is_ours(&world, "brought"), replicas(&world)), (false, None));
+    world.delete(&set).unwrap();
+    world.advance(minutes(90));
+    assert_eq!((is_ours(&world, "brought"), replicas(&world)), (true, Some(1)));
+}
+
+/// A training beside a Node for it that somebody has brought along, with one GPU.
+fn training_on_brought_node(manifest: &Value) -> World {
+    let mut world = world();
+    let room = json!({"nvidia.com/gpu": "1", "cpu": "6", "pods": "110"});
+    let brought = json!({
+        "/metadata/labels": {"app": "two", "apps": "two", labels::INSTANCE_TYPE: manifest["resource"]["instanceType"]},
+        "/status/allocatable": room, "/status/capacity": room,
+    });
+    bring(&mut world, "brought", &brought);
+    world
+        .put(&ObjectKey::new(Kind::Secret, "default", "my-push-secret"), &manifests::registry_secret("my-push-secret"))
+        .unwrap();
+    world.put(&root(), manifest).unwrap();
+    world
+}
+
+#[test]
+fn a_training_whose_node_is_full_gets_a_machine_too() {
+    let mut world = training_on_brought_node(&manifests::training_on_volume("two"));
+    occupy(&mut world, "brought");
+    world.advance(minutes(9));
+    assert_eq!((is_ours(&world, "brought"), replicas(&world)), (true, None));
+    world.advance(minutes(150));
+    assert_eq!((is_ours(&world, "brought"), replicas(&world), state(&world)), (false, Some(1), json!("Succeeded")));
+}
+
+#[test]
+fn a_node_that_was_taken_from_a_training_between_two_attempts_is_let_go() {
+    let mut world = training_on_brought_node(&manifests::training_on_volume("two"));
+    world.set_fate(&Fate { pods: PodFate::Ends { exit_code: 1, text: String::new() }, ..Fate::default() });
+    world.run(minutes(60), |world| pods(world).iter().any(|(name, _)| phase(world, name) == "Failed"));
+    occupy(&mut world, "brought");
+    world.set_fate(&Fate::default());
+    world.advance(minutes(150));
+    assert_eq!((is_ours(&world, "brought"), replicas(&world), state(&world)), (false, Some(1), json!("Succeeded")));
+}
+
+#[test]
+fn a_node_of_a_training_that_is_over_is_let_go_where_the_user_asks_for_that() {
+    let mut manifest = manifests::tuning("two");
+    for (release, stays) in [("false", true), ("true", false)] {
+        manifest["metadata"]["annotations"] = json!({"kaito.sh/release-nodes-when-done": release});
+        let mut world = training_on_brought_node(&manifest);
+        world.advance(minutes(300));
+        assert_eq!((is_ours(&world, "brought"), replicas(&world), state(&world)), (stays, None, json!("Succeeded")));
+    }
+}
+
+#[test]
+fn a_model_that_runs_on_taken_nodes_is_told_of_while_nobody_knows_what_is_asked_for() {
+    let mut world = on_two_brought_nodes();
+    let before = told(&world, "NodesReady");
+    let served = value(&world, &root()).unwrap()["status"]["workerNodes"].clone();
+    assert_eq!((replicas(&world), &served), (None, &json!(["brought-0", "brought-1"])));
+    edit(&mut world, &root(), |root| root["inference"]["preset"]["name"] = json!("no-such-model"));
+    world.advance(minutes(30));
+    let now = value(&world, &root()).unwrap()["status"]["workerNodes"].clone();
+    assert_eq!((now, told(&world, "NodesReady")["status"].clone()), (served, before["status"].clone()));
+    assert_eq!(told(&world, "NodeClaimReady")["status"], "True", "{}", told(&world, "NodeClaimReady"));
 }

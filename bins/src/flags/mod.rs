@@ -198,9 +198,20 @@ impl Options {
             let wishes = node_classes::parse(&self.class_list);
             self.node_classes = wishes.map_err(|error| FlagError(format!("--karpenter-node-classes: {error}")))?;
             *classes = NodeClasses::of(self.class_kind.clone(), &self.node_classes);
-        } else if !self.class_list.is_empty() {
-            let why = "it belongs to --node-provisioner=karpenter";
-            self.warnings.push(format!("--karpenter-node-classes has no effect: {why}"));
+            return Ok(());
+        }
+        let why = "it belongs to --node-provisioner=karpenter";
+        let (told, plain) = (&self.class_kind, ClassKind::default());
+        for (flag, is_told) in [
+            ("classes", !self.class_list.is_empty()),
+            ("class-group", told.group != plain.group),
+            ("class-version", told.version != plain.version),
+            ("class-kind", told.kind != plain.kind),
+            ("class-resource-name", told.plural != plain.plural),
+        ] {
+            if is_told {
+                self.warnings.push(format!("--karpenter-node-{flag} has no effect: {why}"));
+            }
         }
         Ok(())
     }

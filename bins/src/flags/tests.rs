@@ -119,8 +119,10 @@ fn the_classes_of_karpenter_are_read_where_it_makes_the_machines() {
     assert_eq!((read.node_classes.len(), read.class_kind.version.as_str()), (2, "v1"));
     let azure = options(&format!("--node-provisioner=karpenter {list}")).class_kind;
     assert_eq!(azure.definition(), "aksnodeclasses.karpenter.azure.com");
-    let without = options(list);
-    assert!(without.node_classes.is_empty() && without.warnings[0].contains("belongs to --node-provisioner=karpenter"));
+    let without = options(&format!("{list} {kind}"));
+    assert!(without.node_classes.is_empty() && without.warnings.len() == 5, "{:?}", without.warnings);
+    assert!(without.warnings.iter().all(|warning| warning.contains("belongs to --node-provisioner=karpenter")));
+    assert_eq!(options("--karpenter-node-class-kind=AKSNodeClass").warnings, [""; 0], "it says what holds anyway");
 }
 
 #[test]

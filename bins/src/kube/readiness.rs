@@ -50,3 +50,18 @@ impl Readiness {
         loops.insert(name.to_owned(), Instant::now());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loop_that_has_not_been_round_for_long_is_named() {
+        let readiness = Readiness::new(Arc::new(Stores::new(&[])));
+        readiness.beat("workspace");
+        assert!(readiness.stalled().is_empty());
+        let before = Instant::now().checked_sub(STALLED + Duration::from_secs(1)).unwrap();
+        readiness.loops.lock().unwrap().insert("workspace".to_owned(), before);
+        assert_eq!(readiness.stalled(), ["workspace hangs"]);
+    }
+}

@@ -414,6 +414,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_list_is_read_to_its_last_page() {
+        let service = tower::service_fn(|request: Request<HttpBody>| async move {
+            let is_second = request.uri().query().is_some_and(|query| query.contains("continue=next"));
+            let body = if is_second {
+                r#"{"kind": "NodeClaimList", "items": [{"metadata": {"name": "b"}}]}"#
+            } else {
+                r#"{"kind": "NodeClaimList", "metadata": {"continue": "next"}, "items": [{"metadata": {"name": "a"}}]}"#
+            };
+            http::Response::builder().body(HttpBody::from(body.as_bytes().to_vec()))
+        });
+        let requests = Requests::new(Client::new(service, "default"), Metrics::unread());
+        let found = requests.list(Kind::NodeClaim, None, ("labelSelector", "")).await.unwrap();
+        assert_eq!(found.iter().map(|seen| seen.key().name).collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[tokio::test]
     async fn what_is_no_list_is_not_taken_for_an_empty_one() {
         for (body, is_list) in [
             (r#"{"kind": "ServiceList", "items": []}"#, true),

@@ -9,7 +9,7 @@ use super::keep::not_known;
 use super::launch::{AT_ONCE, POLL};
 use super::managed::{is_held, is_our_node, released};
 use super::record::Record;
-use super::view::{Held, View, owned_node, owned_pool, pool_key};
+use super::view::{Held, View, owned_node, owned_pool, pool_key, ready};
 use super::waits::{self, Waiting};
 use super::{drain, mishaps, unmarked};
 use crate::operation::{Doing, Verdict};
@@ -75,8 +75,12 @@ fn tell_refusal(view: &View<'_>, draft: &mut Draft, asked: Timestamp) {
 }
 
 /// Until when pods may go by themselves; written down where the claim says how long.
+///
+/// A repair writes down that there is no time, and deletes the claim then. Where that deletion never came and the Node is ready again, its word is no word about this one.
 fn grace(view: &View<'_>, draft: &mut Draft, asked: Timestamp) -> Timestamp {
+    let is_well = || view.nodes.iter().any(|node| ready(node).0 == "True");
     let written = view.annotation(annotations::TERMINATION_TIMESTAMP).and_then(|text| text.parse().ok());
+    let written = written.filter(|written| *written >= asked || !is_well());
     let said = view.claim.spec.termination_grace_period.as_deref().and_then(duration);
     let until = |grace: SignedDuration| asked.saturating_add(grace).unwrap_or(Timestamp::MAX);
     match (written, said) {

@@ -2,6 +2,7 @@
 
 use super::{MACHINE, NAME, claim, key, node_key, running, stage_with, tried, workspace};
 use jiff::SignedDuration;
+use kaito_core::backend::{BackendError, ErrorKind};
 use kaito_core::driver::Planner;
 use kaito_core::snapshot::Answer;
 use kaito_core::{Kind, ObjectKey, Read, Seen};
@@ -217,4 +218,18 @@ fn what_belongs_to_a_claim_leads_to_it() {
     let stranger = cloud.node_joins("stranger", "nodepool1", "azure:///other/0");
     assert_eq!(ClaimPlanner.root_of(&seen(&cloud, &stranger)), None);
     assert_eq!(ClaimPlanner.root_of(&Seen::decode(Kind::Workspace, workspace())), None);
+}
+
+#[test]
+fn nothing_of_a_claim_that_was_torn_out_is_let_go_while_azure_does_not_answer() {
+    let mut cloud = running();
+    cloud.edit(&key(), |claim| claim["metadata"]["finalizers"] = json!([]));
+    cloud.delete(&key());
+    cloud.wait(SignedDuration::from_mins(11));
+    cloud.silence = Some(BackendError::new(ErrorKind::Throttled, "HTTP 429"));
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(cloud.has(&pool(NAME)) && cloud.has(&node_key()));
+    cloud.silence = None;
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!cloud.has(&pool(NAME)) && !cloud.has(&node_key()));
 }

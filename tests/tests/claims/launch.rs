@@ -1,6 +1,6 @@
 //! A machine is asked for, comes, and is the claim's.
 
-use super::{MACHINE, NAME, claim, condition, key, node_key, running, stage, stage_with, tried};
+use super::{MACHINE, NAME, claim, condition, key, looks, node_key, nodes, running, stage, stage_with, tried};
 use jiff::SignedDuration;
 use kaito_core::Kind;
 use kaito_core::backend::{BackendError, ErrorKind};
@@ -165,4 +165,35 @@ fn what_a_node_has_is_told_when_it_changes() {
     let status = cloud.get(&key())["status"].clone();
     let wanted = json!({"cpu": "24", "nvidia.com/gpu": "1"});
     assert_eq!([&status["allocatable"], &status["capacity"]], [&wanted, &wanted]);
+}
+
+#[test]
+fn what_could_not_be_written_down_is_not_asked_for() {
+    let mut cloud = stage();
+    let error = BackendError::new(ErrorKind::Unavailable, "etcdserver: request timed out");
+    cloud.refusals.push(("patch", Kind::NodeClaim, error));
+    for _ in 0..3 {
+        cloud.look(&ClaimPlanner, &key());
+    }
+    assert_eq!(tried(&cloud, "create AgentPool"), 0, "a claim that nobody holds could go and leave its machine behind");
+    cloud.refusals.clear();
+    cloud.look(&ClaimPlanner, &key());
+    assert_eq!(tried(&cloud, "create AgentPool"), 1);
+}
+
+#[test]
+fn what_somebody_has_written_to_a_node_meanwhile_is_kept() {
+    let mut cloud = stage();
+    cloud.pools_succeed = true;
+    let node = cloud.node_joins("n1", NAME, MACHINE);
+    cloud.look(&ClaimPlanner, &key());
+    let before = cloud.answer(&nodes());
+    cloud.edit(&node, |node| node["spec"]["taints"] = json!([{"key": "maintenance", "effect": "NoSchedule"}]));
+    cloud.cached.insert(nodes(), before);
+    looks(&mut cloud, 3);
+    cloud.cached.clear();
+    cloud.settle(&ClaimPlanner, &key());
+    let node = cloud.get(&node);
+    assert_eq!(node["metadata"]["labels"]["karpenter.sh/registered"], "true", "it was taken all the same");
+    assert!(node["spec"]["taints"].to_string().contains("maintenance"), "{node}");
 }

@@ -2,8 +2,9 @@
 
 use super::{MACHINE, NAME, condition, is_going, key, looks, node_is, node_key, running, tried};
 use jiff::SignedDuration;
-use kaito_core::Read;
+use kaito_core::memory::Right;
 use kaito_core::snapshot::Answer;
+use kaito_core::{Kind, ObjectKey, Read};
 use kaito_provisioner::ClaimPlanner;
 use kaito_tests::cloud_by_hand::{CloudByHand, pool};
 use serde_json::json;
@@ -223,4 +224,46 @@ fn a_machine_that_was_half_taken_away_before_its_node_was_taken_is_replaced() {
         assert!(!is_going(&cloud) && cloud.has(&pool(NAME)), "{is_well} {state}");
         assert_eq!(condition(&cloud, "Registered")[0] == "True", is_well);
     }
+}
+
+/// Another Node that has joined, of ours or of somebody else's.
+fn another(cloud: &mut CloudByHand, number: usize, is_ours: bool) -> ObjectKey {
+    let node = cloud.node_joins(&format!("other-{number}"), "other", &format!("azure:///other/{number}"));
+    let whose = if is_ours { ("kaito.sh/workspace", "other") } else { ("karpenter.sh/nodepool", "general") };
+    cloud.edit(&node, |node| node["metadata"]["labels"] = json!({"karpenter.sh/registered": "true", whose.0: whose.1}));
+    node
+}
+
+#[test]
+fn nodes_of_others_do_not_count_among_those_of_which_a_fifth_may_be_replaced() {
+    for sick_are_ours in [true, false] {
+        let mut cloud = running();
+        for number in 0..24 {
+            let is_ours = number < 4;
+            let node = another(&mut cloud, number, is_ours);
+            if is_ours == sick_are_ours {
+                node_is(&mut cloud, &node, "Unknown");
+            }
+        }
+        node_is(&mut cloud, &node_key(), "Unknown");
+        cloud.wait(SignedDuration::from_mins(10));
+        cloud.look(&ClaimPlanner, &key());
+        assert_eq!(is_going(&cloud), !sick_are_ours, "all five of ours are silent, or one of them is");
+    }
+}
+
+#[test]
+fn a_node_has_its_time_to_become_ready_when_a_right_is_back_that_was_lacking() {
+    let mut cloud = running();
+    cloud.withheld.push(Right::on("list", Kind::Node));
+    cloud.look_in_vain(&ClaimPlanner, &key());
+    node_is(&mut cloud, &node_key(), "Unknown");
+    cloud.wait(SignedDuration::from_hours(2));
+    cloud.withheld.clear();
+    cloud.look(&ClaimPlanner, &key());
+    assert!(!is_going(&cloud), "its pool may have been stopped and started meanwhile");
+    assert_eq!(condition(&cloud, "NodeHealthy")[1], "NodeComing");
+    cloud.wait(SignedDuration::from_mins(10));
+    cloud.look(&ClaimPlanner, &key());
+    assert!(is_going(&cloud));
 }

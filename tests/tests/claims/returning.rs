@@ -399,3 +399,38 @@ fn a_process_that_still_knows_the_claim_of_before_takes_no_node_from_the_next_on
     cloud.look(&ClaimPlanner, &key());
     assert!(cloud.has(&next));
 }
+
+#[test]
+fn a_node_that_has_come_back_is_not_missed_later_where_nothing_is_repaired() {
+    let mut cloud = deleted_while_starting();
+    cloud.settings.node_repair = false;
+    cloud.pool_is(NAME, "Succeeded", None);
+    cloud.settle(&ClaimPlanner, &key());
+    cloud.node_joins("n1", NAME, MACHINE);
+    cloud.settle(&ClaimPlanner, &key());
+    assert_eq!(condition(&cloud, "NodeHealthy")[0], "True");
+    cloud.free(&node_key());
+    cloud.delete(&node_key());
+    for _ in 0..5 {
+        cloud.wait(SignedDuration::from_hours(1));
+        cloud.look(&ClaimPlanner, &key());
+    }
+    assert!(!is_going(&cloud), "it only is not seen");
+}
+
+#[test]
+fn what_was_missed_in_an_earlier_wait_shortens_no_later_one() {
+    let mut cloud = deleted_while_starting();
+    cloud.pool_is(NAME, "Succeeded", None);
+    cloud.settle(&ClaimPlanner, &key());
+    cloud.wait(SignedDuration::from_mins(66));
+    cloud.look(&ClaimPlanner, &key());
+    cloud.node_joins("n1", NAME, MACHINE);
+    cloud.settle(&ClaimPlanner, &key());
+    cloud.wait(SignedDuration::from_mins(5));
+    cloud.pool_is(NAME, "Starting", None);
+    node_is(&mut cloud, &node_key(), "Unknown");
+    cloud.delete(&node_key());
+    cloud.settle(&ClaimPlanner, &key());
+    is_replaced_in_time(&mut cloud);
+}

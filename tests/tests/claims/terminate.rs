@@ -1,6 +1,8 @@
 //! A claim that is deleted gives everything back, in order, and asks the pods first.
 
-use super::{MACHINE, NAME, claim, condition, key, looks, node_key, running, stage_with, takes_its_pool_along, tried};
+use super::{
+    MACHINE, NAME, claim, condition, key, looks, node_is, node_key, running, stage_with, takes_its_pool_along, tried,
+};
 use jiff::SignedDuration;
 use kaito_core::backend::{BackendError, ErrorKind};
 use kaito_core::plan::Wake;
@@ -173,4 +175,55 @@ fn pods_that_the_cluster_needs_leave_after_the_others() {
     looks(&mut cloud, 4);
     let order: Vec<String> = cloud.take_tried().into_iter().filter(|tried| tried.starts_with("evict")).collect();
     assert_eq!(order.last().map(String::as_str), Some("evict Pod dns"), "{order:?}");
+}
+
+#[test]
+fn a_repair_that_did_not_happen_takes_no_time_from_the_pods_when_the_claim_goes_later() {
+    let mut cloud = running();
+    node_is(&mut cloud, &node_key(), "Unknown");
+    cloud.wait(SignedDuration::from_mins(10));
+    assert!(cloud.look_until(&ClaimPlanner, &key(), 1).is_none(), "the process dies before it deletes the claim");
+    node_is(&mut cloud, &node_key(), "True");
+    cloud.wait(SignedDuration::from_hours(24));
+    cloud.settle(&ClaimPlanner, &key());
+    put_pod(&mut cloud, "web", &json!({"karpenter.sh/do-not-disrupt": "true"}));
+    cloud.delete(&key());
+    for minutes in [30, 29] {
+        looks(&mut cloud, 4);
+        assert!(cloud.has(&pool(NAME)), "pods have an hour: {:?}", cloud.tried);
+        cloud.wait(SignedDuration::from_mins(minutes));
+    }
+    cloud.wait(SignedDuration::from_mins(1));
+    looks(&mut cloud, 4);
+    assert!(!cloud.has(&pool(NAME)));
+}
+
+#[test]
+fn a_pool_that_only_the_cache_has_lost_is_given_back_before_the_claim_is_let_go() {
+    let mut cloud = running();
+    cloud.pools_linger = true;
+    cloud.cached.insert(Read::object(pool(NAME)), Answer::Object(None));
+    cloud.delete(&key());
+    looks(&mut cloud, 6);
+    assert!(cloud.has(&key()) && cloud.has(&node_key()), "its pool is there");
+    assert_eq!(cloud.get(&pool(NAME))["status"]["state"], "Deleting");
+}
+
+#[test]
+fn a_pod_that_cannot_be_read_is_waited_for_as_any_other() {
+    let mut cloud = running();
+    let odd = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "odd", "namespace": "default"},
+        "spec": {"nodeName": "n1", "containers": "x"},
+    });
+    let odd = Answer::List(vec![Seen::decode(Kind::Pod, odd)]);
+    cloud.cached.insert(Read::PodsOn { node: "n1".into() }, odd);
+    cloud.delete(&key());
+    looks(&mut cloud, 6);
+    assert!(cloud.has(&pool(NAME)));
+    let [.., told] = condition(&cloud, "Drained");
+    assert!(told.contains("cannot be read"), "{told}");
+    cloud.wait(SignedDuration::from_hours(1));
+    looks(&mut cloud, 3);
+    assert!(!cloud.has(&pool(NAME)));
 }

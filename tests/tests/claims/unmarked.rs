@@ -108,3 +108,19 @@ fn a_claim_that_is_deleted_is_drained_and_waits_until_the_labels_are_back_or_the
         assert_eq!([key(), node_key(), pool(NAME)].map(|key| cloud.has(&key)), [false; 3], "{comes_back}");
     }
 }
+
+#[test]
+fn the_machine_of_whoever_has_taken_the_name_is_never_taken_for_ours() {
+    let (mut cloud, _) = unmarked();
+    cloud.free(&node_key());
+    cloud.delete(&node_key());
+    let theirs = cloud.node_joins("theirs", NAME, &MACHINE.replace("20562481", "99999999"));
+    let before = cloud.get(&theirs);
+    cloud.settle(&ClaimPlanner, &key());
+    assert_eq!(cloud.get(&key())["status"]["providerID"], MACHINE);
+    cloud.delete(&key());
+    for _ in 0..6 {
+        cloud.look(&ClaimPlanner, &key());
+    }
+    assert_eq!((cloud.get(&theirs), tried(&cloud, "delete Node")), (before, 0));
+}

@@ -193,3 +193,17 @@ fn a_workspace_whose_claim_cannot_be_read_goes_and_leaves_nothing() {
         assert_eq!(left, [0; 4]);
     }
 }
+
+#[test]
+fn the_pool_of_one_that_has_lost_its_labels_too_is_kept() {
+    let mut cloud = running();
+    cloud.edit(&key(), |claim| {
+        claim["spec"]["nodeClassRef"] = json!("default");
+        claim["metadata"]["labels"] = json!({});
+    });
+    cloud.wait(SignedDuration::from_hours(1));
+    cloud.take_tried();
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(cloud.has(&pool(NAME)) && cloud.has(&node_key()), "a claim of its name is there");
+    assert_eq!(tried(&cloud, "delete"), 0);
+}

@@ -19,7 +19,7 @@ pub(in super::super) fn give_back(view: &View<'_>, draft: &mut Draft) -> Result<
             return Ok(held);
         }
     }
-    if !matches!(own, NodeProvisioner::Karpenter(_)) && karpenter::has_pool(view)? {
+    if !matches!(own, NodeProvisioner::Karpenter(_)) && karpenter::is_held(view)? {
         return Karpenter.give_back(view, draft, Freshness::Live);
     }
     Ok(Held::default())

@@ -38,12 +38,15 @@ pub(super) struct Cover<'a> {
 }
 
 impl<'a> Cover<'a> {
-    /// Looks at them. Where the user asks for no labels, no Node is anybody's; where the size is not known, none is of it.
+    /// Looks at them. Where the user asks for no labels, no Node is anybody's; where the size is not known, those that were taken count and none is free.
     pub(super) fn look(view: &View<'a>, draft: &Draft, seat: &Seat<'_>, freshness: Freshness) -> Result<Self, Unread> {
         let list = |selector| view.snapshot.list::<Node>(None, selector, freshness);
         let ours = list(own_labels(view.key))?.items;
         let size = draft.subject.as_ref().and_then(|subject| Some(&*subject.hardware()?.name));
-        let is_of_size = |node: &&Node| node.labels().get(labels::INSTANCE_TYPE).map(String::as_str) == size;
+        let is_of_size = |node: &&Node| {
+            let found = node.labels().get(labels::INSTANCE_TYPE).map(String::as_str);
+            size.is_none_or(|size| found == Some(size))
+        };
         let pods = Pods::look(view, freshness)?;
         let tolerated = view.workspace.map(|workspace| tolerated(workspace, view.settings)).unwrap_or_default();
         let counts_until = |node: &Node| {

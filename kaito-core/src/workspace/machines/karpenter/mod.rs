@@ -88,10 +88,28 @@ impl Provisioner for Karpenter {
     }
 }
 
-/// Whether the API server has a pool of this very Workspace.
-pub(super) fn has_pool(view: &View<'_>) -> Result<bool, Unread> {
+/// Whether the API server has something that this very Workspace holds by its pool: that itself, a claim that it has left, a Node that was taken.
+pub(super) fn is_held(view: &View<'_>) -> Result<bool, Unread> {
+    let own = own_labels(view.key);
+    let reads = [
+        Read::object(pool::key(view.key)),
+        Read::list(Kind::NodeClaim, None, pool_labels(view.key)),
+        Read::list(Kind::Node, None, own.clone()),
+    ];
+    view.snapshot.need(reads.map(Read::live))?;
     let seen = view.snapshot.seen(pool::key(view.key), Freshness::Live)?;
-    Ok(Named::of(seen, view.key, view.uid()).ours().is_some())
+    let claims = view.snapshot.list::<NodeClaim>(None, pool_labels(view.key), Freshness::Live)?;
+    let nodes = view.snapshot.list::<Node>(None, own.clone(), Freshness::Live)?;
+    Ok(Named::of(seen, view.key, view.uid()).ours().is_some()
+        || Claim::all(claims).iter().any(|claim| own.matches(&claim.seen().labels()))
+        || nodes.items.into_iter().any(|node| is_brought(view.key, node)))
+}
+
+/// Whether such a Node is nobody's machine, but was taken.
+fn is_brought(key: &ObjectKey, node: &Node) -> bool {
+    let pool = node.labels().get(labels::NODE_POOL);
+    let is_made = pool.is_some_and(|pool| *pool == pool::key(key).name || pool == labels::NODE_POOL_KAITO);
+    !is_made && !is_dying(&node.metadata)
 }
 
 /// The labels that tie NodePools, their NodeClaims and Nodes to their Workspace.
@@ -153,11 +171,6 @@ impl<'a> Seat<'a> {
         let pools = view.snapshot.list::<NodePool>(None, own_labels(view.key), freshness)?;
         let claims = view.snapshot.list::<NodeClaim>(None, pool_labels(view.key), freshness)?;
         let former = view.snapshot.list::<NodeClaim>(None, former_labels(view.key), freshness)?;
-        let own_pool = pool::key(view.key).name;
-        let is_brought = |node: &&Node| {
-            let pool = node.labels().get(labels::NODE_POOL).map(String::as_str);
-            pool != Some(&own_pool) && pool != Some(labels::NODE_POOL_KAITO) && !is_dying(&node.metadata)
-        };
         let nodes = view.snapshot.list::<Node>(None, own_labels(view.key), freshness)?.items;
         let lacks = [(pools.no_such_kind, Kind::NodePool), (claims.no_such_kind, Kind::NodeClaim)];
         let lacks = lacks.into_iter().find(|(lacks, _)| *lacks).map(|(_, kind)| kind.plural());
@@ -166,7 +179,7 @@ impl<'a> Seat<'a> {
             pool: Named::of(view.snapshot.seen(pool::key(view.key), freshness)?, view.key, view.uid()),
             claims: Claim::all(claims).into_iter().filter(of_ours).collect(),
             former: Claims::new(former, view.uid()),
-            brought: nodes.into_iter().filter(is_brought).collect(),
+            brought: nodes.into_iter().filter(|node| is_brought(view.key, node)).collect(),
             lacks,
         })
     }
@@ -194,7 +207,7 @@ fn held(seat: &Seat<'_>) -> Held {
     let pools = [pool.is_some(), pool.is_some_and(|pool| !is_dying(pool))].map(usize::from);
     Held {
         all: pools[0] + seat.claims.len() + seat.former.len() + seat.brought.len(),
-        alive: pools[1] + seat.former.live().count(),
+        alive: pools[1] + seat.former.live().count() + seat.brought.len(),
         // A pool asks for all of them as one.
         unmade: 0,
         unit: "NodePool, NodeClaim or Node",
@@ -242,9 +255,10 @@ fn step<'a>(view: &View<'a>, draft: &mut Draft) -> Result<Option<Came<'a>>, Unre
 
 /// How many machines are told of where nothing can be settled today: those that were settled on, or that are asked for; none where none is.
 fn told_of(view: &View<'_>, seat: &Seat<'_>) -> Option<u32> {
-    let there = seat.live().count() + seat.former.live().count();
+    let there = seat.live().count() + seat.former.live().count() + seat.brought.len();
     let asked = seat.pool.asks().max(u32::try_from(there).unwrap_or(u32::MAX));
-    let is_there = seat.pool.ours().is_some() || !seat.claims.is_empty() || !seat.former.is_empty();
+    let is_asked = seat.pool.ours().is_some() || !seat.claims.is_empty() || !seat.former.is_empty();
+    let is_there = is_asked || !seat.brought.is_empty();
     is_there.then(|| view.recorded_target().unwrap_or(asked)).filter(|count| *count > 0)
 }
 

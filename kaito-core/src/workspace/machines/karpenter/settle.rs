@@ -112,18 +112,13 @@ fn need(view: &View<'_>, seat: &Seat<'_>, cover: &Cover<'_>, target: u32, leave:
     let raised = missing.saturating_sub(taken);
     let wanted = match raised {
         raised if raised > current && leave.buys => raised,
-        _ if replicas > target && pods(view)? <= target as usize => target,
+        _ if replicas > target && cover.pods.to_run() <= target as usize => target,
         _ if most.is_some() => replicas,
         _ => current,
     };
     let (replicas, most) =
         if wanted < replicas && seat.is_miscounted() { (replicas, most.or(seat.pool.most())) } else { (wanted, most) };
     Ok(Need { replicas, most, taken: taken as usize, let_go })
-}
-
-/// How many pods of the set are there.
-fn pods(view: &View<'_>) -> Result<usize, Unread> {
-    Ok(view.pods()?.items.iter().filter(|pod| !is_dying(&pod.metadata)).count())
 }
 
 fn write(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, need: &Need, buys: bool) {

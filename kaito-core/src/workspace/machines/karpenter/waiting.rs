@@ -25,8 +25,10 @@ const LET_GO: SignedDuration = SignedDuration::from_mins(15);
 /// The pods of the Workspace, as far as they say something of Nodes.
 #[derive(Debug, Default)]
 pub(super) struct Pods {
-    /// The Nodes on which some are.
+    /// The Nodes on which some are. One that is over is on its Node as long as none waits: it stands for the next attempt.
     in_use: BTreeSet<String>,
+    /// How many pods of our workloads are there that are not over.
+    to_run: usize,
     /// Since when each of those that wait has found no node.
     since: Vec<Timestamp>,
 }
@@ -47,10 +49,16 @@ impl Pods {
         let mut alive = view.pods_as(freshness)?.items;
         alive.retain(|pod| !is_dying(&pod.metadata));
         let since = alive.iter().filter(is_ours).filter_map(|pod| pods::unschedulable_since(pod));
-        Ok(Self {
-            since: since.collect(),
-            in_use: alive.iter().filter_map(|pod| pod.spec.as_ref()?.node_name.clone()).collect(),
-        })
+        let since: Vec<Timestamp> = since.collect();
+        let is_on_node = |pod: &&&Pod| since.is_empty() || !pods::is_over(pod);
+        let nodes = alive.iter().filter(is_on_node).filter_map(|pod| pod.spec.as_ref()?.node_name.clone());
+        let in_use = nodes.collect();
+        Ok(Self { to_run: alive.iter().filter(is_ours).filter(|pod| !pods::is_over(pod)).count(), in_use, since })
+    }
+
+    /// How many there are that need a machine: those that are over do not, nor do those of somebody else that bear our label.
+    pub(super) fn to_run(&self) -> usize {
+        self.to_run
     }
 
     /// Whether a pod of the Workspace is on it.
@@ -93,7 +101,7 @@ mod tests {
             let ready = json!({"type": "Ready", "status": "True", "lastTransitionTime": ready});
             serde_json::from_value(json!({"metadata": {"name": name}, "status": {"conditions": [ready]}})).unwrap()
         };
-        let pods = Pods { in_use: ["carries".to_owned()].into(), since: vec![at(67), at(60)] };
+        let pods = Pods { in_use: ["carries".to_owned()].into(), to_run: 3, since: vec![at(67), at(60)] };
         assert_eq!(pods.passed_over_at(&node("empty", Some(at(2)))), Some(at(75)));
         assert_eq!(pods.passed_over_at(&node("empty", None)), Some(at(75)));
         assert_eq!(pods.passed_over_at(&node("back", Some(at(74)))), Some(at(89)), "it has just come back");
