@@ -2,12 +2,20 @@
 
 use super::*;
 use http::Method;
+use kaito_core::Settings;
+use kaito_core::backend::ClusterBackend;
 use kaito_core::cache::{Change, Found, Phase, Stores};
 use kaito_core::kinds::{KindUse, Watch};
 use kaito_core::read::Selector;
+use kaito_operator::arm::Routed;
+use kaito_operator::kube::Operator;
+use kaito_provisioner::ClaimPlanner;
 use kaito_tests::fake_arm::{FakeArm, Order, Said};
+use kube_client::Client;
+use kube_client::client::Body;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tower::BoxError;
 
 const ROWS: [KindUse; 1] =
     [KindUse { kind: Kind::AgentPool, watch: Watch::Full, label: None, verbs: &[], subresources: &[], custom: false }];
@@ -130,4 +138,29 @@ async fn when_lists_fail_each_pool_is_asked_for_by_itself() {
     assert_eq!(kept.stores.find(&Read::object(key("system"))), Found::AskServer);
     kept.until(|kept| kept.phase() == Phase::Synced).await;
     assert!(kept.known("system").is_some());
+}
+
+#[tokio::test]
+async fn what_a_controller_reads_live_is_asked_of_azure_and_not_of_the_last_list() {
+    let nobody = tower::service_fn(|_: http::Request<Body>| async {
+        Err::<http::Response<Body>, BoxError>("the API server is not asked for pools".into())
+    });
+    let client = Client::new(nobody, "default");
+    let cluster = Operator::builder(client, Settings::default()).planner(Box::new(ClaimPlanner)).build().cluster();
+    let azure = FakeArm::start(pace(0)).await;
+    let pools = azure.pools();
+    tokio::spawn(pools.clone().keep(Arc::clone(cluster.stores()), Vec::new(), Duration::from_hours(1)));
+    let is_listed = || {
+        let phases = cluster.stores().phases();
+        phases.into_iter().any(|(row, phase)| row.kind == Kind::AgentPool && phase == Phase::Synced)
+    };
+    let start = Instant::now();
+    while !is_listed() {
+        assert!(start.elapsed() < PATIENCE, "{:?}", cluster.stores().phases());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    azure.intrude("late", &[]);
+    let (read, routed) = (Read::object(key("late")), Routed::new(cluster.clone(), Some(pools)));
+    assert_eq!(routed.read(&read).await.unwrap(), Answer::Object(None), "that list did not have it");
+    assert!(matches!(routed.read(&read.live()).await.unwrap(), Answer::Object(Some(_))));
 }
