@@ -49,6 +49,14 @@ pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<Flow, Unread> {
         }
         return Ok(Flow::Stop);
     }
+    // Whoever stops the pool between these two reads takes a Node along that had just registered, beside the one that an upgrade takes away.
+    if let Held::Own(pool, _) = &held
+        && !view.is_as_read(pool)?
+    {
+        draft.look_again(POLL);
+        told(view, draft, node, format!("node {name} is being deleted, and its agent pool is being changed"));
+        return Ok(Flow::Stop);
+    }
     // Else who deletes a Node that is ours means its machine.
     lost::delete(view, draft, format!("node {name} is being deleted, and its machine goes with it"));
     Ok(Flow::Stop)

@@ -184,6 +184,13 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Whether the cloud still does with the pool what it did when it was read. A plan reads no object twice: it is asked by a list.
+    pub(super) fn is_as_read(&self, pool: &PoolSeen) -> Result<bool, Unread> {
+        let all = self.snapshot.list::<AgentPool>(None, Selector::default(), Freshness::Live)?;
+        let mut pools = all.items.into_iter().filter_map(PoolSeen::of_object);
+        Ok(pools.any(|there| there.name == pool.name && there.state == pool.state))
+    }
+
     /// The Nodes of this machine: more than one only where something is very wrong.
     pub(super) fn nodes_with(&self, provider_id: &str) -> Vec<&'a Node> {
         let is_it = |node: &&Node| node.spec.as_ref().and_then(|spec| spec.provider_id.as_deref()) == Some(provider_id);

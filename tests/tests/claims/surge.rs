@@ -175,3 +175,19 @@ fn a_pool_all_of_whose_nodes_are_deleted_goes() {
     cloud.look(&ClaimPlanner, &key());
     assert!(is_going(&cloud));
 }
+
+#[test]
+fn a_pool_that_is_stopped_in_the_middle_of_a_look_keeps_its_machine() {
+    let mut cloud = running();
+    cloud.delete(&node_key());
+    let read = Read::object(pool(NAME)).live();
+    cloud.cached.insert(read.clone(), cloud.answer(&read));
+    // As it is stopped, the Node goes that has registered last, and is not held yet.
+    cloud.pool_is(NAME, "Stopping", None);
+    cloud.look(&ClaimPlanner, &key());
+    let [_, reason, words] = condition(&cloud, "NodeHealthy");
+    assert!(!is_going(&cloud) && reason == "NodeDeleted" && words.contains("is being changed"), "{reason}: {words}");
+    cloud.cached.clear();
+    cloud.settle(&ClaimPlanner, &key());
+    assert!(!is_going(&cloud) && cloud.has(&pool(NAME)), "its other machine starts again with it");
+}
