@@ -3,9 +3,10 @@
 use jiff::SignedDuration;
 use kaito_api::vocabulary::labels;
 use kaito_core::memory::World;
-use kaito_core::{Kind, NodeProvisioner, ObjectKey, Read, Settings, WorkspacePlanner};
+use kaito_core::snapshot::Answer;
+use kaito_core::{Kind, NodeProvisioner, ObjectKey, Read, Seen, Settings, WorkspacePlanner};
 use kaito_tests::cloud_by_hand::CloudByHand;
-use kaito_tests::{golden, manifests};
+use kaito_tests::{by_hand, golden, manifests};
 use serde_json::{Value, json};
 
 const NAME: &str = "phi";
@@ -263,5 +264,54 @@ fn what_a_namesake_has_asked_for_is_not_taken_by_who_still_sees_the_former() {
         cloud.cached.insert(Read::object(root()), former);
         cloud.look(&WorkspacePlanner, &root());
         assert!(cloud.has(&held), "{held}: {:?}", cloud.tried);
+    }
+}
+
+#[test]
+fn the_slot_of_a_claim_of_an_older_operator_is_not_filled_while_it_goes() {
+    let mut cloud = CloudByHand::new("2026-01-01T00:00:00Z".parse().unwrap());
+    let uid = workspace(&mut cloud);
+    let mut former = claim(&uid);
+    former["metadata"]["labels"] = json!({
+        labels::WORKSPACE: NAME, labels::WORKSPACE_NAMESPACE: "default", labels::NODE_POOL: labels::NODE_POOL_KAITO,
+    });
+    former["metadata"]["finalizers"] = json!(["karpenter.sh/termination"]);
+    let former = cloud.put(&former);
+    cloud.delete(&former);
+    for _ in 0..3 {
+        cloud.look(&WorkspacePlanner, &root());
+    }
+    let asked = |cloud: &CloudByHand| cloud.tried.iter().filter(|tried| tried.starts_with("create NodeClaim")).count();
+    assert_eq!(asked(&cloud), 0, "{:?}", cloud.tried);
+    cloud.free(&former);
+    cloud.wait(SignedDuration::from_mins(2));
+    cloud.settle(&WorkspacePlanner, &root());
+    assert_eq!(asked(&cloud), 1, "{:?}", cloud.tried);
+}
+
+#[test]
+fn the_machines_of_a_workspace_that_the_cache_lacks_and_nobody_can_read_are_kept() {
+    let broken = json!({
+        "apiVersion": "kaito.sh/v1beta1", "kind": "Workspace", "resource": {"count": "two"},
+        "metadata": {"name": NAME, "namespace": "default", "uid": "there"},
+    });
+    let there = Seen::decode(Kind::Workspace, broken);
+    assert!(matches!(there, Seen::Malformed(_)));
+    for (provisioner, kind, held) in [
+        (NodeProvisioner::default(), Kind::NodeClaim, claim("there")),
+        (golden::karpenter(), Kind::NodePool, pool("there")),
+    ] {
+        let settings = Settings { provisioner, ..Settings::default() };
+        let mut held = held;
+        held["metadata"]["uid"] = json!("held");
+        let objects = [Seen::decode(kind, held)];
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        for (live, goes) in [(Some(there.clone()), false), (None, true)] {
+            let plan = by_hand::plan_with(&root(), now, &settings, |read| match &live {
+                Some(there) if *read == Read::object(root()).live() => Answer::Object(Some(there.clone())),
+                _ => by_hand::answer(&objects, read),
+            });
+            assert_eq!(plan.steps.iter().any(|step| step.effect.verb() == "delete"), goes, "{kind}");
+        }
     }
 }

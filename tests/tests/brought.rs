@@ -1,8 +1,9 @@
 //! Nodes that somebody brought along: what runs on them, what is waited for, and that they stay their owner's.
 
+use jiff::SignedDuration;
 use kaito_core::gates::Gates;
-use kaito_core::memory::World;
-use kaito_core::{Kind, NodeProvisioner, Settings};
+use kaito_core::memory::{Fate, Pace, PodFate, World};
+use kaito_core::{Kind, NodeProvisioner, ObjectKey, Settings};
 use kaito_tests::manifests::{brought_node, on_brought_nodes, training_on_volume};
 use kaito_tests::stage::{MemoryStage, Stage, condition, state};
 use serde_json::{Value, json};
@@ -242,4 +243,46 @@ fn a_part_is_refused_where_machines_are_made() {
     assert_eq!(reason, "InvalidWorkspace");
     assert!(words.contains("only of nodes that are brought along (--node-provisioner=byo)"), "{words}");
     assert!(stage.list(Kind::NodeClaim).is_empty());
+}
+
+/// A model that never starts, on the first of its nodes.
+fn stuck_on_brought() -> MemoryStage {
+    let settings = Settings { provisioner: NodeProvisioner::Byo, ..Settings::default() };
+    let fate = Fate { pods: PodFate::NeverReady, ..Fate::default() };
+    let mut stage = MemoryStage::of(World::with_fate(&settings, Pace::default(), &fate));
+    stage.put(&brought_node("gpu-0", &json!({})));
+    stage.put(&on_brought_nodes("phi", "a100"));
+    stage.until("its pod is on gpu-0", &|stage| {
+        stage.get(Kind::Pod, "phi-0").is_some_and(|pod| pod["spec"]["nodeName"] == "gpu-0")
+    });
+    stage
+}
+
+#[test]
+fn a_node_that_joins_is_no_new_start_of_pods_that_are_elsewhere() {
+    let mut stage = stuck_on_brought();
+    for number in 1..48 {
+        stage.world().advance(SignedDuration::from_mins(5));
+        stage.put(&brought_node(&format!("gpu-{number}"), &json!({})));
+    }
+    stage.world().advance(SignedDuration::from_mins(1));
+    let (.., words) = condition(&stage, "phi", "InferenceReady").unwrap();
+    assert!(words.contains("overdue since"), "{words}");
+}
+
+#[test]
+fn what_runs_out_on_a_node_without_a_pod_of_ours_is_no_reason_for_pods_elsewhere() {
+    let mut stage = stuck_on_brought();
+    let says = |type_: &str| json!({"type": type_, "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    let status = json!({"allocatable": {"nvidia.com/gpu": "1"}, "conditions": [says("Ready"), says("DiskPressure")]});
+    for (node, reason) in [("gpu-1", "WorkspaceInferenceStatusPending"), ("gpu-0", "NodeDiskPressure")] {
+        if stage.get(Kind::Node, node).is_none() {
+            stage.put(&brought_node(node, &json!({})));
+        }
+        let uid = stage.get(Kind::Node, node).unwrap()["metadata"]["uid"].as_str().unwrap().to_owned();
+        let key = ObjectKey::cluster(Kind::Node, node);
+        stage.world().cluster().with_store(|store| store.write_status(&key, &uid, None, &status)).unwrap();
+        stage.world().advance(SignedDuration::from_mins(2));
+        assert_eq!(condition(&stage, "phi", "InferenceReady").unwrap().1, reason, "{node}");
+    }
 }

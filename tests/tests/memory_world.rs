@@ -1,15 +1,16 @@
 //! Stories that a real API server cannot tell: objects that its schema would refuse, moments that pass too quickly, faults on order.
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use kaito_api::vocabulary::{ImageFamily, annotations};
 use kaito_core::backend::{BackendError, ClusterBackend, ErrorKind, Written};
 use kaito_core::effect::Effect;
 use kaito_core::memory::{MemoryCluster, World};
 use kaito_core::plan::{Notice, StatusWrite};
 use kaito_core::snapshot::Answer;
-use kaito_core::{Kind, ObjectKey, Read, Settings, WorkspacePlanner, driver, manifest, render};
-use kaito_tests::manifests;
+use kaito_core::{Kind, NodeProvisioner, ObjectKey, Read, Settings, WorkspacePlanner, driver, manifest, render};
 use kaito_tests::stage::{MemoryStage, Stage, condition, is_true, state};
+use kaito_tests::{golden, manifests};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -325,6 +326,29 @@ fn a_stripped_status_never_shrinks_a_workload() {
     stage.pass_time();
     assert_eq!(before, claims(&stage));
     assert!(is_true(&stage, "coder", "WorkspaceSucceeded") && state(&stage, "coder") == "Ready");
+}
+
+#[test]
+fn machines_stay_while_the_api_server_does_not_serve_workspaces() {
+    for (provisioner, kind) in [(NodeProvisioner::default(), Kind::NodeClaim), (golden::karpenter(), Kind::NodePool)] {
+        let mut world = World::installed(&Settings { provisioner, ..Settings::default() });
+        world.put(&ObjectKey::new(Kind::Workspace, "default", "phi"), &manifests::phi_4_mini("phi")).unwrap();
+        render::settle(&mut world);
+        let uids = |world: &World| {
+            world.cluster().with_store(|store| {
+                let found = store.iter().filter(|(key, _)| [kind, Kind::Node].contains(&key.kind));
+                found.map(|(_, value)| value["metadata"]["uid"].clone()).collect::<Vec<_>>()
+            })
+        };
+        let before = uids(&world);
+        assert_eq!(before.len(), 2, "a machine and what asks for it");
+        world.serve(Kind::Workspace, false);
+        world.advance(SignedDuration::from_hours(1));
+        assert_eq!(uids(&world), before, "nobody can tell that the Workspace is gone");
+        world.serve(Kind::Workspace, true);
+        world.advance(SignedDuration::from_hours(1));
+        assert_eq!(uids(&world), before);
+    }
 }
 
 #[test]

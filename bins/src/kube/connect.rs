@@ -13,9 +13,13 @@ use kube_client::client::{Body, ClientBuilder, ConfigExt, DynBody};
 use kube_client::config::{KubeConfigOptions, Kubeconfig};
 use kube_client::{Client, Config};
 use std::path::Path;
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tower::util::{BoxCloneSyncService, BoxService};
 use tower::{BoxError, ServiceBuilder, ServiceExt};
+
+/// How long a server may say nothing. A watch ends after 290 seconds, by kube's own default; a watch or a list that nobody ever answers would else be waited for without end, and what it keeps would look fresh.
+const LONGEST_SILENCE: Duration = Duration::from_secs(295);
 
 /// The configuration of the kubeconfig file at `path`, else of `KUBECONFIG` or `~/.kube/config`, else of the pod that we run in.
 ///
@@ -72,9 +76,10 @@ pub fn client_builder(mut config: Config, user_agent: &str) -> Result<ClientBuil
 fn stack(config: &Config, connector: Connector) -> Result<Stack, kube_client::Error> {
     let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(connector)?);
     connector.set_connect_timeout(config.connect_timeout);
-    connector.set_read_timeout(config.read_timeout);
+    connector.set_read_timeout(Some(config.read_timeout.unwrap_or(LONGEST_SILENCE)));
     connector.set_write_timeout(config.write_timeout);
-    connector.set_reset_reader_on_write(config.reset_reader_on_write);
+    // A connection on which nobody asked anything was not silent: with the next request its time begins anew.
+    connector.set_reset_reader_on_write(config.reset_reader_on_write || config.read_timeout.is_none());
     let client: legacy::Client<_, Body> = legacy::Client::builder(TokioExecutor::new()).build(connector);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
@@ -123,6 +128,30 @@ mod tests {
         let address: Uri = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let connection = connector(&Config::new(address.clone())).unwrap().oneshot(address).await.unwrap();
         assert!(connection.inner().nodelay().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_takes_a_request_and_never_answers_is_given_up() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        for (named, limit) in [(None, LONGEST_SILENCE), (Some(Duration::from_secs(7)), Duration::from_secs(7))] {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let mut config = Config::new(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap());
+            // Nobody shows a certificate here.
+            (config.root_cert, config.read_timeout) = (Some(Vec::new()), named);
+            let client = client(config, "test").unwrap();
+            let request = Request::get("/version").body(Vec::new()).unwrap();
+            let asking = tokio::spawn(async move { client.request_text(request).await });
+            let (taken, _) = listener.accept().await.unwrap();
+            taken.readable().await.unwrap();
+            // The request is there: from now on nothing happens but that time passes.
+            tokio::time::pause();
+            let start = tokio::time::Instant::now();
+            let answer = tokio::time::timeout(Duration::from_hours(1), asking).await.expect("it ends").unwrap();
+            assert!(answer.is_err(), "{answer:?}");
+            let waited = start.elapsed();
+            assert!(waited.abs_diff(limit) < Duration::from_secs(2), "{waited:?}");
+            tokio::time::resume();
+        }
     }
 
     #[test]

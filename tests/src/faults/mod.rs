@@ -30,7 +30,7 @@ const WATCH: Duration = Duration::from_secs(20);
 enum Meets {
     Every,
     Writes,
-    /// Not watches: one that never begins is only noticed after minutes.
+    /// Not watches: one that never begins is noticed only when its connection is given up, after five minutes.
     NoWatch,
 }
 

@@ -1,13 +1,14 @@
 //! A clock that goes backwards, by hours and by years, and forwards again.
 
-use super::{BAD, key, until_ready, world};
+use super::{BAD, key, machines, until_ready, world};
 use jiff::{SignedDuration, Timestamp};
 use kaito_core::driver::{Reconciliation, Report};
 use kaito_core::memory::{CloudFate, Fate, PodFate};
 use kaito_core::plan::Wake;
-use kaito_tests::stage::{MemoryStage, Stage};
+use kaito_core::{Kind, ObjectKey};
+use kaito_tests::stage::{MemoryStage, Stage, state};
 use kaito_tests::{by_hand, manifests};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// One reconcile of a process whose clock says `now`.
@@ -119,4 +120,42 @@ fn a_workspace_that_goes_is_let_go_whatever_the_clock_says() {
     stage.remove(kaito_core::Kind::Workspace, BAD);
     stage.pass_time();
     look_with_every_clock(&mut stage, "going");
+}
+
+#[test]
+fn what_a_clock_that_was_ahead_has_written_of_lost_machines_keeps_nobody_waiting() {
+    let mut stage = world(&Fate::default());
+    let ahead = stage.world().now() + SignedDuration::from_hours(24 * 365);
+    let record = json!({"times": 1, "first": ahead.to_string(), "last": ahead.to_string()});
+    let mut manifest = manifests::phi_4_mini(BAD);
+    manifest["metadata"]["annotations"] = json!({"kaito.sh/nodeclaims-given-up": record.to_string()});
+    stage.put(&manifest);
+    stage.world().advance(SignedDuration::from_hours(2));
+    assert_eq!((machines(&stage, BAD).len(), state(&stage, BAD).as_str()), (1, "Ready"));
+}
+
+#[test]
+fn a_claim_that_was_deleted_when_a_clock_was_ahead_is_counted_once() {
+    let refuses = CloudFate::Refuses { reason: "Quota".to_owned(), message: "8 of 8".to_owned() };
+    let mut stage = world(&Fate { cloud: refuses, ..Fate::default() });
+    stage.put(&manifests::phi_4_mini(BAD));
+    stage.until("it is asked for", &|stage| !stage.list(Kind::NodeClaim).is_empty());
+    let claim = stage.list(Kind::NodeClaim).remove(0);
+    let key = ObjectKey::cluster(Kind::NodeClaim, claim["metadata"]["name"].as_str().unwrap());
+    let now = stage.world().now();
+    stage.world().cluster().with_store(|store| {
+        let mut held = claim.clone();
+        held["metadata"]["finalizers"] = json!(["somebody/holds-it"]);
+        store.replace(&key, &held).unwrap();
+        store.set_now(now + SignedDuration::from_hours(24 * 365));
+        store.delete(&key, None).unwrap();
+        store.set_now(now);
+    });
+    for _ in 0..5 {
+        stage.world().advance(SignedDuration::from_mins(10));
+    }
+    let carried =
+        stage.get(Kind::Workspace, BAD).unwrap()["metadata"]["annotations"]["kaito.sh/nodeclaims-given-up"].clone();
+    let carried: Value = serde_json::from_str(carried.as_str().unwrap()).unwrap();
+    assert_eq!(carried["times"], 1, "{carried}");
 }

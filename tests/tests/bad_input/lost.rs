@@ -220,3 +220,53 @@ fn machines_that_are_there_are_told_of_whatever_stands_in_the_way_of_the_rest() 
     expect_told(&stage, "size", "ResourceReady", "InferenceConfigNotUsable", &[]);
     expect_machines_told(&stage, "size");
 }
+
+#[test]
+fn a_claim_that_vanishes_when_it_was_overdue_is_counted_too() {
+    let mut stage = world(&Fate { cloud: CloudFate::NeverRegisters, ..Fate::default() });
+    stage.put(&manifests::phi_4_mini(BAD));
+    stage.world().advance(SignedDuration::from_mins(45));
+    let told = |stage: &MemoryStage| condition(stage, BAD, "NodeClaimReady").unwrap();
+    let (.., words) = told(&stage);
+    assert!(words.contains("overdue since") && words.contains("; asked for: "), "{words}");
+    vanish(&mut stage);
+    stage.world().advance(SignedDuration::from_secs(30));
+    assert_eq!(told(&stage).1, "NodeClaimGivenUp");
+    assert!(machines(&stage, BAD).is_empty(), "it is asked for again after a minute");
+}
+
+#[test]
+fn a_claim_that_was_refused_and_vanished_is_counted_too() {
+    let refuses = CloudFate::Refuses { reason: "Quota".to_owned(), message: "8 of 8".to_owned() };
+    let mut stage = world(&Fate { cloud: refuses, ..Fate::default() });
+    stage.put(&manifests::phi_4_mini(BAD));
+    let reason = |stage: &dyn Stage| condition(stage, BAD, "NodeClaimReady").map(|told| told.1);
+    stage.until("it is refused", &|stage| reason(stage).as_deref() == Some("Quota"));
+    vanish(&mut stage);
+    stage.world().advance(SignedDuration::from_secs(30));
+    assert_eq!(reason(&stage).as_deref(), Some("NodeClaimGivenUp"));
+    assert!(machines(&stage, BAD).is_empty(), "it is asked for again after a minute");
+}
+
+#[test]
+fn of_two_machines_each_is_missed() {
+    for last in [false, true] {
+        let mut stage = world(&Fate { cloud: CloudFate::NeverLaunches, ..Fate::default() });
+        let mut manifest = manifests::two_nodes(BAD);
+        manifest["metadata"]["name"] = json!(BAD);
+        stage.put(&manifest);
+        stage.until("both are asked for", &|stage| stage.list(Kind::NodeClaim).len() == 2);
+        stage.world().advance(SignedDuration::from_secs(10));
+        let mut claims = stage.list(Kind::NodeClaim);
+        claims.sort_by_key(|claim| claim["metadata"]["name"].as_str().map(str::to_owned));
+        let lost = claims.swap_remove(usize::from(last))["metadata"].clone();
+        let key = ObjectKey::cluster(Kind::NodeClaim, lost["name"].as_str().unwrap());
+        let freed = MetadataPatch { finalizers: Some(Vec::new()), ..MetadataPatch::default() };
+        let uid = lost["uid"].as_str().unwrap().to_owned();
+        stage.world().cluster().with_store(|store| store.patch_metadata(&key, &uid, None, &freed)).unwrap();
+        stage.world().delete(&key).unwrap();
+        stage.world().advance(SignedDuration::from_secs(30));
+        assert_eq!(condition(&stage, BAD, "NodeClaimReady").unwrap().1, "NodeClaimGivenUp", "{last}");
+        assert_eq!(stage.list(Kind::NodeClaim).len(), 1, "{last}");
+    }
+}

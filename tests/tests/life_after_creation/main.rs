@@ -6,11 +6,11 @@ mod edits; // the table of edits
 mod objects; // what is edited
 
 use jiff::SignedDuration;
-use kaito_core::memory::{Fate, Pace, PodFate, World};
+use kaito_core::memory::{CloudFate, Fate, Pace, PodFate, World};
 use kaito_core::{Kind, ObjectKey, Settings};
 use kaito_tests::manifests;
 use kaito_tests::stage::{MemoryStage, Stage, condition, state};
-use objects::{adapter, configured, on_transformers, own, phi, settings};
+use objects::{adapter, configured, on_transformers, own, own_on_two, phi, settings};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -254,4 +254,27 @@ fn more_machines_and_fewer_are_asked_for_one_by_one_as_the_number_that_was_settl
             (&mut stage as &mut dyn Stage).expect_quiet();
         }
     }
+}
+
+#[test]
+fn a_machine_that_stands_is_kept_when_fewer_are_needed_while_another_one_goes() {
+    let mut stage = stage();
+    stage.put(&own_on_two());
+    until_done(&mut stage);
+    let of_slot = |stage: &MemoryStage, slot: &str| {
+        let mut claims = stage.list(Kind::NodeClaim).into_iter();
+        claims.find(|claim| claim["metadata"]["labels"]["kaito.sh/node-slot"] == slot).unwrap()
+    };
+    let stands = of_slot(&stage, "1")["metadata"]["uid"].clone();
+    let goes = of_slot(&stage, "0")["metadata"]["name"].as_str().unwrap().to_owned();
+    stage.world().set_fate(&Fate { cloud: CloudFate::NeverTerminates, ..Fate::default() });
+    stage.remove(Kind::NodeClaim, &goes);
+    settle_on(&mut stage, 1);
+    stage.pass_time();
+    let claim = of_slot(&stage, "1")["metadata"].clone();
+    assert_eq!((&claim["uid"], &claim["deletionTimestamp"]), (&stands, &Value::Null));
+    stage.world().set_fate(&Fate::default());
+    stage.pass_time();
+    assert_eq!(stage.list(Kind::NodeClaim).len(), 1, "it stands for the other one");
+    assert_eq!(of_slot(&stage, "1")["metadata"]["uid"], stands);
 }

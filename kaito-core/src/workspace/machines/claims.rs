@@ -25,7 +25,7 @@ pub(super) struct Claims<'a> {
 /// What the slots need.
 #[derive(Debug)]
 pub(super) struct Slots<'a> {
-    /// The live claim of each slot, where there is one.
+    /// The live claim of each slot, where there is one; and those that stand for an empty one.
     pub(super) filled: Vec<Claim<'a>>,
     /// Slots to fill: slot and incarnation.
     pub(super) missing: Vec<(u32, u32)>,
@@ -105,7 +105,11 @@ impl<'a> Claims<'a> {
                 None => surplus.push(*claim),
             }
         }
-        let empty: Vec<u32> = (0..target).filter(|slot| !filled.contains_key(slot)).collect();
+        let mut empty: Vec<u32> = (0..target).filter(|slot| !filled.contains_key(slot)).collect();
+        // Where fewer are needed than there were, a machine that stands is not given away to buy another one in its stead.
+        let (stands, surplus): (Vec<_>, Vec<_>) = surplus.into_iter().partition(Claim::is_launched);
+        let (standing_for, given_back) = stands.split_at(stands.len().min(empty.len()));
+        empty.truncate(empty.len() - standing_for.len());
         // A dying claim without a place may stand for any slot: as many empty slots wait as there are such claims.
         let unplaced_dying = self.all.iter().filter(|claim| claim.is_dying() && claim.place.is_none()).count();
         let is_free = |slot: &u32| !self.all.iter().any(|claim| claim.is_dying() && claim.slot() == Some(*slot));
@@ -117,8 +121,8 @@ impl<'a> Claims<'a> {
             missing: free.iter().map(|slot| (*slot, 0)).collect(),
             held_by_dying,
             dying: dying.copied().collect(),
-            filled: filled.into_values().collect(),
-            surplus,
+            filled: filled.into_values().chain(standing_for.iter().copied()).collect(),
+            surplus: surplus.into_iter().chain(given_back.iter().copied()).collect(),
         }
     }
 }

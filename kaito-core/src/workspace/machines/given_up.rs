@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 /// After so many minutes, machines are asked for again: after the first time, the second, and so on; then always after the last.
 const PACE_MINUTES: [i64; 6] = [1, 2, 4, 8, 16, 30];
 const LONGEST_PACE: SignedDuration = SignedDuration::from_mins(30);
+/// Two clocks may differ by so much.
+const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 /// What stands before the names of what is asked for in the status.
 const ASKED_FOR: &str = "; asked for: ";
 /// So many are named in the status.
@@ -106,14 +108,24 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// What the Workspace carries; what somebody else has written there is as good as nothing.
+    /// What the Workspace carries; what somebody else has written there is as good as nothing. Nothing can have happened yet that a clock has written which was far ahead: else nothing were asked for
+    /// until that time comes.
     pub(super) fn of(view: &View<'_>) -> Option<Self> {
+        let now = view.now();
+        let known = Self::written(view)?;
+        Some(Record { first: not_after(known.first, now), last: not_after(known.last, now), ..known })
+    }
+
+    fn written(view: &View<'_>) -> Option<Self> {
         view.annotation(annotations::NODE_CLAIMS_GIVEN_UP).and_then(|text| serde_json::from_str(text).ok())
     }
 
-    /// The record after something more is gone.
-    pub(super) fn after(before: Option<Record>, gone: Option<Gone>) -> Option<Record> {
-        let Some(gone) = gone else { return before };
+    /// The record after something more is gone. What goes at a time that is far ahead went when it was last seen to go, or now.
+    pub(super) fn after(before: Option<Record>, gone: Option<Gone>, now: Timestamp) -> Option<Record> {
+        let Some(mut gone) = gone else { return before };
+        if is_far_ahead(gone.at, now) {
+            gone.at = before.as_ref().map_or(now, |known| known.last);
+        }
         let refused =
             if gone.claim.is_some() { gone.refused } else { before.as_ref().is_some_and(|known| known.refused) };
         let at = gone.at;
@@ -165,7 +177,8 @@ impl Record {
 
 /// Writes down a record that differs from what the Workspace carries, tells of it, and says when machines may be asked for again. `what` it was that went away.
 pub(super) fn tell(view: &View<'_>, draft: &mut Draft, record: Option<Record>, what: &str) -> Timestamp {
-    if record != Record::of(view) || (record.is_none() && view.annotation(annotations::NODE_CLAIMS_GIVEN_UP).is_some())
+    if record != Record::written(view)
+        || (record.is_none() && view.annotation(annotations::NODE_CLAIMS_GIVEN_UP).is_some())
     {
         draft.push(write(view, record.as_ref()));
     }
@@ -180,6 +193,14 @@ pub(super) fn tell(view: &View<'_>, draft: &mut Draft, record: Option<Record>, w
     again
 }
 
+fn is_far_ahead(time: Timestamp, now: Timestamp) -> bool {
+    now.saturating_add(AHEAD).is_ok_and(|latest| time > latest)
+}
+
+fn not_after(time: Timestamp, now: Timestamp) -> Timestamp {
+    if is_far_ahead(time, now) { now } else { time }
+}
+
 /// What the status says of names that are asked for; empty where there are none. Of what comes and goes between two looks nothing is left but its name.
 pub(super) fn asked_for(mut names: Vec<String>) -> String {
     names.sort();
@@ -187,13 +208,21 @@ pub(super) fn asked_for(mut names: Vec<String>) -> String {
     if names.is_empty() { String::new() } else { format!("{ASKED_FOR}{}", names.join(", ")) }
 }
 
+/// Puts these names where they are read: behind what is told of claims before any wait.
+pub(super) fn name(draft: &mut Draft, names: &str) {
+    let of_claims = |failure: &&mut Failure| {
+        [&failure::CLAIM_GIVEN_UP, &failure::CLAIM_REFUSED].iter().any(|row| failure.reason == *row)
+    };
+    draft.failures.iter_mut().filter(of_claims).for_each(|failure| failure.cause.push_str(names));
+}
+
 /// The names that the status says so.
 pub(super) fn told<'a>(view: &'a View<'_>) -> Vec<&'a str> {
     let told = view.conditions().iter().find(|told| told.type_ == ConditionType::NodeClaimReady.as_str());
     let told = told.filter(|told| told.status == "False");
-    // What is quoted of a provisioner before it names claims too.
-    let asked =
-        told.and_then(|told| told.message.rsplit_once(ASKED_FOR)).and_then(|(_, names)| names.split(';').next());
+    // What is quoted of a provisioner before it names claims too; and what is told of a wait that is overdue comes behind the names.
+    let asked = told.and_then(|told| told.message.rsplit_once(ASKED_FOR));
+    let asked = asked.and_then(|(_, names)| names.split([';', ':']).next());
     asked.into_iter().flat_map(|names| names.split(", ")).collect()
 }
 

@@ -17,20 +17,22 @@ use kube_core::ResourceExt;
 use std::borrow::Cow;
 
 pub(super) fn observe(view: &View<'_>, draft: &mut Draft, came: &Came<'_>) {
-    let Came { workers, awaited, target, short, .. } = came;
+    let Came { workers, used, awaited, target, short, .. } = came;
     let target = *target;
     draft.machines.workers = workers.iter().map(|node| node.name_any()).collect();
     draft.machines.claimed = Some(awaited.iter().filter_map(|machine| machine.node.map(str::to_owned)).collect());
     let needs = draft.subject.as_ref().map_or(Needs { resource: names::NVIDIA_GPU.into(), count: 0 }, Needs::of);
     let (ready, unready): (Vec<&Node>, Vec<&Node>) = workers.iter().copied().partition(|node| is_ready(node));
     let (complete, without): (Vec<&Node>, Vec<&Node>) = ready.iter().copied().partition(|node| needs.are_met(node));
-    draft.machines.pressure = workers.iter().find_map(|node| pressure(node));
+    // Of Nodes that somebody brought along, those that no pod of ours goes to tell nothing of the pods.
+    let carries = |node: &&&Node| used.is_empty() || used.iter().any(|used| used.name_any() == node.name_any());
+    draft.machines.pressure = workers.iter().filter(carries).find_map(|node| pressure(node));
     if let Some(pressure) = &draft.machines.pressure {
         let words = pressure.words.clone();
         draft.remark("warning", words);
     }
     draft.machines.nodes_ready = complete.len() >= target as usize;
-    draft.machines.ready_since = complete.iter().filter_map(|node| changed(node)).max();
+    draft.machines.ready_since = complete.iter().filter(carries).filter_map(|node| changed(node)).max();
     if draft.machines.nodes_ready {
         return;
     }

@@ -27,7 +27,7 @@ use crate::plan::{Outcome, Plan};
 use crate::provisioner::NodeProvisioner;
 use crate::read::{Freshness, Read};
 use crate::settings::Settings;
-use crate::snapshot::{Listing, Snapshot, Unread};
+use crate::snapshot::{Listing, Lookup, Snapshot, Unread};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, Toleration};
 use kaito_api::Workspace;
@@ -151,6 +151,12 @@ const ALL: [&dyn Provisioner; 3] = [&azure::AzureGpuProvisioner, &karpenter::Kar
 /// The Workspace that a machine of any provisioner's names.
 pub(super) fn root_of(object: &Seen) -> Option<ObjectKey> {
     ALL.iter().find_map(|provisioner| provisioner.root_of(object))
+}
+
+/// Whether the API server itself says that there is no such Workspace. One that serves no Workspaces at all, for a moment or while their definition is changed, says nothing of this one.
+fn is_gone(key: &ObjectKey, snapshot: &Snapshot) -> Result<bool, Unread> {
+    let is_absent = snapshot.object::<Workspace>(key.clone(), Freshness::Live)? == Lookup::Absent;
+    Ok(is_absent && !snapshot.is_kind_missing(Read::object(key.clone()).live())?)
 }
 
 pub(super) fn step(view: &View<'_>, draft: &mut Draft) -> Result<(), Unread> {

@@ -429,6 +429,24 @@ mod tests {
     }
 
     #[test]
+    fn machines_of_another_product_another_generation_or_in_slices_differ_too() {
+        for more in [
+            json!({"nvidia.com/gpu.product": "NVIDIA-A100-PCIE-80GB"}),
+            json!({"nvidia.com/gpu.compute.minor": "6"}),
+            json!({"nvidia.com/mig.config": "all-1g.10gb", "nvidia.com/mig.config.state": "success"}),
+        ] {
+            let nodes = [node("gpu-1", &json!({})), node("gpu-2", &more)];
+            assert_eq!(reason(&survey(&a100(), &nodes)), Some("NodesDiffer"), "{more}");
+        }
+    }
+
+    #[test]
+    fn gpus_that_nobody_divides_need_no_word_of_it() {
+        let nodes = [node("n", &json!({"nvidia.com/mig.config": "all-disabled"}))];
+        assert_eq!(survey(&a100(), &nodes).usable(), 1);
+    }
+
+    #[test]
     fn what_is_preferred_comes_first_and_what_is_in_use_before_it() {
         let nodes = ["a", "b", "c"].map(|name| node(name, &json!({})));
         let wants = |preferred: &[&str]| {

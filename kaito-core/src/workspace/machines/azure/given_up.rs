@@ -23,7 +23,7 @@ pub(super) fn observe(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, tar
         None
     } else {
         let vanished = has_vanished(view, slots, target)?.then(|| Gone::vanished(view.now()));
-        Record::after(Record::of(view), Gone::last(slots.dying.iter()).or(vanished))
+        Record::after(Record::of(view), Gone::last(slots.dying.iter()).or(vanished), view.now())
     };
     Ok(given_up::tell(view, draft, record, "NodeClaim"))
 }

@@ -199,10 +199,7 @@ fn observe_claims(view: &View<'_>, draft: &mut Draft, slots: &Slots<'_>, target:
         }
     }
     let asked = given_up::named(view, draft, slots);
-    let is_given_up = |failure: &&mut Failure| failure.reason == &failure::CLAIM_GIVEN_UP;
-    if let Some(failure) = draft.failures.iter_mut().find(is_given_up) {
-        failure.cause.push_str(&asked);
-    }
+    super::given_up::name(draft, &asked);
     let ready = slots.filled.iter().filter(|claim| claim.is_ready()).count();
     draft.machines.claims_ready = ready >= target as usize;
     if !draft.machines.claims_ready {

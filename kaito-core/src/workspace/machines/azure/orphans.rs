@@ -9,14 +9,14 @@
 use super::super::super::draft::Draft;
 use super::super::super::view::View;
 use super::super::claims::Claims;
+use super::super::is_gone;
 use super::machine_labels;
 use crate::effect::Effect;
 use crate::kinds::{Kind, Typed};
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Outcome, Plan};
 use crate::read::Freshness;
-use crate::snapshot::{Lookup, Snapshot, Unread};
-use kaito_api::Workspace;
+use crate::snapshot::{Snapshot, Unread};
 use kaito_api::karpenter::NodeClaim;
 use kaito_api::vocabulary::labels;
 
@@ -41,7 +41,7 @@ pub(super) fn plan(key: &ObjectKey, snapshot: &Snapshot) -> Result<Plan, Unread>
         return Ok(plan);
     }
     let claims = claims(Freshness::Live)?;
-    if snapshot.object::<Workspace>(key.clone(), Freshness::Live)? == Lookup::Absent {
+    if is_gone(key, snapshot)? {
         for target in claims.strangers() {
             plan.push(Effect::Delete { target }, None);
         }

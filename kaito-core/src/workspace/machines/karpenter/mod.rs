@@ -289,7 +289,7 @@ fn observe_gone(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, needed: usi
         let gone = vanished.then(|| Gone::vanished(view.now())).or_else(last);
         // As often as Karpenter tries, it is written down at our pace.
         let counts = |gone: &Gone| before.as_ref().is_none_or(|before| before.is_changed_by(gone));
-        Record::after(before.clone(), gone.filter(counts))
+        Record::after(before.clone(), gone.filter(counts), view.now())
     };
     let refused_at = record.as_ref().and_then(|record| record.refused_at(view.now()));
     Ok(Patience { asks_again: given_up::tell(view, draft, record, "NodeClaim or NodePool"), refused_at })
@@ -314,10 +314,7 @@ fn observe(view: &View<'_>, draft: &mut Draft, seat: &Seat<'_>, needed: usize, p
     // Of machines that are all there, nobody needs to know why no more would come.
     draft.failures.extend(seat.pool.refusal());
     let asked = told_as_asked(view, draft, seat, needed, patience);
-    let is_given_up = |failure: &&mut Failure| failure.reason == &failure::CLAIM_GIVEN_UP;
-    if let Some(failure) = draft.failures.iter_mut().find(is_given_up) {
-        failure.cause.push_str(&asked);
-    }
+    given_up::name(draft, &asked);
     let what = format!("{ready} of {needed} NodeClaims are ready{asked}");
     // Not since a claim was made: Karpenter makes new ones as often as it likes.
     let since = draft.machines.given_up_since.unwrap_or_else(|| view.not_since(ConditionType::NodeClaimReady));

@@ -3,14 +3,14 @@
 
 use super::super::super::draft::Draft;
 use super::super::super::view::View;
+use super::super::is_gone;
 use super::pool::{self, Named};
 use crate::effect::{Effect, Owned, is_dying};
 use crate::kinds::Kind;
 use crate::object::{ObjectKey, Seen};
 use crate::plan::{Outcome, Plan};
 use crate::read::Freshness;
-use crate::snapshot::{Lookup, Snapshot, Unread};
-use kaito_api::Workspace;
+use crate::snapshot::{Snapshot, Unread};
 use kaito_api::vocabulary::labels;
 
 /// Takes back the pool that an earlier Workspace of this name has left.
@@ -34,7 +34,7 @@ pub(super) fn plan(key: &ObjectKey, snapshot: &Snapshot) -> Result<Plan, Unread>
         return Ok(plan);
     }
     let found = left(key, snapshot, "", Freshness::Live)?;
-    if snapshot.object::<Workspace>(key.clone(), Freshness::Live)? == Lookup::Absent
+    if is_gone(key, snapshot)?
         && let Some(target) = found
     {
         plan.push(Effect::Delete { target }, None);
