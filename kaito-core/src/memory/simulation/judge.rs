@@ -196,8 +196,11 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// I8: what is not ready says why and what comes next, and somebody looks again.
+    /// I8: what is not ready says why and what comes next, and somebody looks again; while nobody can read or write a Workspace, nobody does.
     fn is_explained(&mut self, world: &World, key: &ObjectKey, workspace: &Workspace) {
+        if !world.cluster().with_store(|store| store.serves(key.kind)) {
+            return;
+        }
         let why = workspace.condition(ConditionType::WorkspaceSucceeded).or_else(|| workspace.conditions().first());
         let wrong = match why {
             None => Some("says nothing".to_owned()),
