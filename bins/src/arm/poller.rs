@@ -69,7 +69,8 @@ impl ArmPools {
                 Err((why, asked)) => {
                     failed = failed.saturating_add(1);
                     complain(&feed, &why, failed).await;
-                    tokio::time::sleep(asked.unwrap_or(wait)).await;
+                    // Azure may ask for more patience, and never for less.
+                    tokio::time::sleep(asked.unwrap_or_default().max(wait)).await;
                     wait = wait.saturating_mul(2).min(every.max(FIRST_WAIT));
                 }
             }

@@ -134,4 +134,27 @@ mod tests {
         assert_eq!(hub.0.load(Ordering::SeqCst), 2);
         runs.abort();
     }
+
+    /// Never answers.
+    struct Mute;
+
+    #[async_trait::async_trait]
+    impl ModelHub for Mute {
+        async fn repository(&self, _: &ModelQuery) -> Result<Repository, HubError> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hub_that_never_answers_is_one_that_is_away() {
+        let models = Models::new(Arc::new(Mute));
+        let (sender, mut changes) = mpsc::channel(8);
+        let runs = tokio::spawn(models.clone().run(vec![sender]));
+        let query = ModelQuery { id: "a/b".to_owned(), token: None };
+        assert_eq!(models.answer(&query), ModelAnswer::Pending);
+        let told = tokio::time::timeout(Duration::from_secs(200), changes.recv()).await;
+        assert!(matches!(told, Ok(Some(Change::Model(about))) if about == query));
+        assert!(matches!(models.answer(&query), ModelAnswer::Refused(error) if error.message.contains("no answer")));
+        runs.abort();
+    }
 }

@@ -54,6 +54,23 @@ impl Readiness {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kaito_core::kinds::KindUse;
+    use kaito_core::{KINDS, Kind};
+
+    #[test]
+    fn a_kind_of_which_nothing_is_heard_any_more_is_named() {
+        let row = *KindUse::of(KINDS, Kind::NodeClaim).unwrap();
+        let stores = Arc::new(Stores::new(&[row]));
+        let readiness = Readiness::new(Arc::clone(&stores));
+        assert_eq!(readiness.missing(), ["waiting for the first list of nodeclaims"]);
+        stores.listed(Kind::NodeClaim, Vec::new());
+        assert!(readiness.missing().is_empty());
+        assert!(stores.lost(Kind::NodeClaim, "no route to host").is_some());
+        assert_eq!(
+            readiness.missing(),
+            ["nothing is heard of nodeclaims, the API server is asked instead: no route to host"]
+        );
+    }
 
     #[test]
     fn a_loop_that_has_not_been_round_for_long_is_named() {

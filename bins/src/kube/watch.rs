@@ -7,7 +7,7 @@ use kaito_core::Seen;
 use kaito_core::cache::{Change, Stores};
 use kaito_core::kinds::{KindUse, Watch};
 use kube_client::{Api, Client, Error as ClientError};
-use kube_runtime::watcher::{self, Config, Error, Event, watcher};
+use kube_runtime::watcher::{Config, Error, Event, watcher};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -42,8 +42,8 @@ impl Keeper {
             while let Some(event) = stream.next().await {
                 match event {
                     Ok(event) => {
-                        // The first event comes before anything was sent.
-                        if !matches!(event, Event::Init) {
+                        // The first event comes before anything was sent; and a list whose next page fails is none, however often it begins.
+                        if !matches!(event, Event::Init | Event::InitApply(_)) {
                             (wait, heard) = (FIRST_WAIT, Instant::now());
                         }
                         self.take(event, &mut list).await;
@@ -64,22 +64,19 @@ impl Keeper {
     }
 
     fn stream(&self) -> BoxStream<'static, Result<Event<Seen>, Error>> {
+        match self.row.watch {
+            Watch::Meta => self.stream_of::<true>(),
+            Watch::Full | Watch::Poll => self.stream_of::<false>(),
+        }
+    }
+
+    /// `BARE`: of metadata alone.
+    fn stream_of<const BARE: bool>(&self) -> BoxStream<'static, Result<Event<Seen>, Error>> {
         let kind = self.row.kind;
-        let api: Api<Raw> = Api::all_with(self.client.clone(), &kinds::resource(kind));
+        let api: Api<Raw<BARE>> = Api::all_with(self.client.clone(), &kinds::resource(kind));
         let config =
             Config { label_selector: self.row.label.map(str::to_owned), page_size: Some(PAGE), ..Config::default() };
-        match self.row.watch {
-            Watch::Meta => {
-                #[allow(deprecated)] // The typed successor needs a type for each kind; here the kind is a value.
-                let stream = watcher::metadata_watcher(api, config);
-                stream
-                    .map(move |event| event.map(|event| each(event, |object| Seen::bare_of(kind, &object.metadata))))
-                    .boxed()
-            }
-            Watch::Full | Watch::Poll => watcher(api, config)
-                .map(move |event| event.map(|event| each(event, |raw| Seen::decode(kind, raw.value))))
-                .boxed(),
-        }
+        watcher(api, config).map(move |event| event.map(|event| each(event, |raw| raw.seen(kind)))).boxed()
     }
 
     async fn take(&self, event: Event<Seen>, list: &mut Vec<Seen>) {
@@ -166,33 +163,68 @@ fn code(error: &Error) -> Option<u16> {
 mod tests {
     use super::*;
     use http::{Request, Response};
-    use kaito_core::cache::Phase;
-    use kaito_core::{KINDS, Kind};
+    use kaito_core::cache::{Found, Phase};
+    use kaito_core::{KINDS, Kind, ObjectKey, Read};
     use kube_client::client::Body;
     use std::convert::Infallible;
-    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
-    /// A server that has no NodeClaim, or is not well.
+    /// How a server is.
+    #[derive(Debug, Clone, Copy, Default)]
+    enum Is {
+        /// Unable to answer.
+        #[default]
+        Down,
+        /// Well, and without any NodeClaim.
+        Well,
+        /// Unable to go on: its watches cannot, and its lists end after their first page.
+        Breaking,
+        /// Well, and does not know the kind.
+        Ignorant,
+        /// Well, with two NodeClaims; one is nested more deeply than anybody reads.
+        Deep,
+    }
+
+    /// A server of NodeClaims.
     #[derive(Clone, Default)]
     struct Server {
-        is_well: Arc<AtomicBool>,
+        is: Arc<Mutex<Is>>,
         requests: Arc<AtomicU32>,
+    }
+
+    /// What a watch is told whose version is too old.
+    const EXPIRED: &str =
+        r#"{"type":"ERROR","object":{"kind":"Status","status":"Failure","reason":"Expired","code":410}}"#;
+
+    fn page(items: &str, rest: &str) -> String {
+        format!(
+            r#"{{"apiVersion":"karpenter.sh/v1","kind":"NodeClaimList","metadata":{{"resourceVersion":"1","continue":"{rest}"}},"items":[{items}]}}"#
+        )
+    }
+
+    fn claim(name: &str, levels: usize) -> String {
+        let spec = format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
+        format!(r#"{{"metadata":{{"name":"{name}","resourceVersion":"1"}},"spec":{spec}}}"#)
     }
 
     impl Server {
         fn answer(&self, request: &Request<Body>) -> Response<Body> {
             self.requests.fetch_add(1, Ordering::Relaxed);
-            let is_watch = request.uri().query().unwrap_or_default().contains("watch=");
-            match (self.is_well.load(Ordering::Relaxed), is_watch) {
-                (false, _) => Response::builder().status(503).body(Body::empty()),
+            let query = request.uri().query().unwrap_or_default();
+            let (is_watch, is_next) = (query.contains("watch="), query.contains("continue="));
+            let (code, body) = match *self.is.lock().expect("no panic") {
+                Is::Down => (503, String::new()),
+                Is::Ignorant => (404, "404 page not found\n".to_owned()),
                 // Ends at once, as a watch does whose time is over.
-                (true, true) => Response::builder().body(Body::empty()),
-                (true, false) => Response::builder().body(Body::from(
-                    br#"{"apiVersion":"karpenter.sh/v1","kind":"NodeClaimList","metadata":{"resourceVersion":"1"},"items":[]}"#
-                        .to_vec(),
-                )),
-            }
-            .expect("an answer")
+                Is::Well | Is::Deep if is_watch => (200, String::new()),
+                Is::Breaking if is_watch => (200, format!("{EXPIRED}\n")),
+                Is::Well => (200, page("", "")),
+                Is::Deep => (200, page(&format!("{},{}", claim("deep", 200), claim("plain", 1)), "")),
+                Is::Breaking if is_next => (503, String::new()),
+                Is::Breaking => (200, page(&claim("plain", 1), "x")),
+            };
+            Response::builder().status(code).body(Body::from(body.into_bytes())).expect("an answer")
         }
     }
 
@@ -223,8 +255,12 @@ mod tests {
             Self { server, stores, changes }
         }
 
-        fn is_well(&self, is_well: bool) {
-            self.server.is_well.store(is_well, Ordering::Relaxed);
+        fn server_is(&self, is: Is) {
+            *self.server.is.lock().unwrap() = is;
+        }
+
+        fn requests(&self) -> u32 {
+            self.server.requests.load(Ordering::Relaxed)
         }
 
         fn phase(&self) -> Phase {
@@ -243,18 +279,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_watch_that_is_silent_for_minutes_is_not_believed_until_it_lists_again() {
         let mut watched = Watched::new();
-        watched.is_well(true);
+        watched.server_is(Is::Well);
         watched.told().await;
         assert_eq!(watched.phase(), Phase::Synced);
 
-        watched.is_well(false);
+        watched.server_is(Is::Down);
         tokio::time::sleep(Duration::from_secs(120)).await;
         assert_eq!(watched.phase(), Phase::Synced, "two minutes are nothing");
         let lost = watched.told().await;
         assert!(lost < Duration::from_secs(120), "{lost:?}");
         assert!(matches!(watched.phase(), Phase::Lost(_)), "{:?}", watched.phase());
 
-        watched.is_well(true);
+        watched.server_is(Is::Well);
         let back = watched.told().await;
         assert!(back < Duration::from_secs(30), "{back:?}");
         assert_eq!(watched.phase(), Phase::Synced);
@@ -264,8 +300,54 @@ mod tests {
     async fn a_server_that_cannot_list_is_asked_more_and_more_rarely() {
         let watched = Watched::new();
         tokio::time::sleep(Duration::from_secs(160)).await;
-        let requests = watched.server.requests.load(Ordering::Relaxed);
+        let requests = watched.requests();
         assert!((10..=15).contains(&requests), "{requests}");
         assert!(matches!(watched.phase(), Phase::Starting(Some(_))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_that_never_comes_to_its_end_is_no_list() {
+        let mut watched = Watched::new();
+        watched.server_is(Is::Well);
+        watched.told().await;
+        watched.server_is(Is::Breaking);
+        let lost = watched.told().await;
+        assert!(lost < Duration::from_secs(300), "{lost:?}");
+        assert!(matches!(watched.phase(), Phase::Lost(_)), "{:?}", watched.phase());
+
+        let before = watched.requests();
+        tokio::time::sleep(Duration::from_secs(160)).await;
+        let requests = watched.requests() - before;
+        assert!((10..40).contains(&requests), "{requests}");
+        assert!(matches!(watched.phase(), Phase::Lost(_)), "{:?}", watched.phase());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kind_that_was_away_is_listed_when_it_is_back() {
+        let mut watched = Watched::new();
+        watched.server_is(Is::Well);
+        watched.told().await;
+        watched.server_is(Is::Ignorant);
+        watched.told().await;
+        assert_eq!(watched.phase(), Phase::NoSuchKind);
+
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        assert_eq!(watched.phase(), Phase::NoSuchKind);
+        watched.server_is(Is::Well);
+        let back = watched.told().await;
+        assert!(back < Duration::from_secs(60), "{back:?}");
+        assert_eq!(watched.phase(), Phase::Synced);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_object_that_nobody_can_read_does_not_hide_the_others() {
+        let watched = Watched::new();
+        watched.server_is(Is::Deep);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(watched.phase(), Phase::Synced);
+        let find = |name: &str| watched.stores.find(&Read::object(ObjectKey::cluster(Kind::NodeClaim, name)));
+        let (deep, plain) = (find("deep"), find("plain"));
+        assert!(matches!(deep, Found::Object(Some(Seen::Malformed(_)))), "{deep:?}");
+        assert!(matches!(plain, Found::Object(Some(Seen::Decoded(_)))), "{plain:?}");
     }
 }

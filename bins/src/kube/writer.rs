@@ -197,6 +197,35 @@ fn unite(fields: &mut Value, more: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Metrics;
+    use http::{Request, Response};
+    use kube_client::Client;
+    use kube_client::client::Body as HttpBody;
+    use std::sync::{Arc, Mutex};
+
+    #[tokio::test]
+    async fn what_runs_pods_is_gone_only_after_them() {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&asked);
+        let service = tower::service_fn(move |request: Request<HttpBody>| {
+            let heard = Arc::clone(&heard);
+            async move {
+                let body = request.into_body().collect_bytes().await?;
+                let options: Value = serde_json::from_slice(&body).expect("options");
+                heard.lock().expect("no panic").push(options);
+                Ok::<_, kube_client::Error>(Response::new(HttpBody::from(b"{}".to_vec())))
+            }
+        });
+        let requests = Requests::new(Client::new(service, "default"), Metrics::unread());
+        for (kind, order) in
+            [(Kind::Job, "Foreground"), (Kind::Deployment, "Foreground"), (Kind::StatefulSet, "Background")]
+        {
+            let deleted = delete(&requests, &ObjectKey::new(kind, "a", "b"), "u").await;
+            assert!(matches!(deleted, Ok(Written::Gone)), "{deleted:?}");
+            let options = asked.lock().unwrap().pop().unwrap();
+            assert_eq!((&options["propagationPolicy"], &options["preconditions"]["uid"]), (&json!(order), &json!("u")));
+        }
+    }
 
     #[test]
     fn the_fields_of_our_creation_become_fields_of_our_applies() {

@@ -141,6 +141,37 @@ async fn when_lists_fail_each_pool_is_asked_for_by_itself() {
 }
 
 #[tokio::test]
+async fn lists_that_fail_are_not_asked_for_in_a_row_whatever_azure_says() {
+    let azure = FakeArm::start(pace(0)).await;
+    for _ in 0..500 {
+        azure.order(Method::GET, Order::Instead(Said::new(503, "").with("retry-after", "0")));
+    }
+    let kept = keep(&azure.pools());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let asked = azure.asked().len();
+    assert!((1..=4).contains(&asked), "{asked}");
+    assert_ne!(kept.phase(), Phase::Synced);
+}
+
+#[tokio::test]
+async fn a_list_with_a_pool_that_cannot_be_read_takes_none_away() {
+    let azure = FakeArm::start(pace(0)).await;
+    azure.intrude("system", &[]);
+    let pools = azure.pools();
+    let mut kept = keep(&pools);
+    kept.until(|kept| kept.known("system").is_some()).await;
+    let unreadable = json!({"value": [{"name": "Not A Pool"}]}).to_string();
+    azure.order(Method::GET, Order::Instead(Said::new(200, unreadable)));
+    // The next list is answered so; when the one after it is asked for, that has been read.
+    let before = azure.asked().len();
+    kept.until(|_| azure.asked().len() > before + 1).await;
+    assert!(kept.known("system").is_some());
+    while let Ok(change) = kept.changes.try_recv() {
+        assert!(!matches!(change, Change::Object { new: None, .. }), "{change:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_controller_reads_live_is_asked_of_azure_and_not_of_the_last_list() {
     let nobody = tower::service_fn(|_: http::Request<Body>| async {
         Err::<http::Response<Body>, BoxError>("the API server is not asked for pools".into())

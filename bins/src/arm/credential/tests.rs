@@ -210,6 +210,28 @@ async fn a_token_is_asked_for_by_one_and_nobody_waits_while_the_old_one_is_good(
     assert_eq!(source.0.load(Ordering::SeqCst), 2);
 }
 
+/// Refuses, and takes half a minute for it.
+struct Refusing(AtomicU32);
+
+#[async_trait]
+impl Credential for Refusing {
+    async fn token(&self, _: &str) -> Result<AccessToken, CredentialError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        Err(CredentialError::away("away"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_who_wait_for_a_token_are_refused_at_once() {
+    let source = Arc::new(Refusing(AtomicU32::new(0)));
+    let kept = Kept::new(Arc::<Refusing>::clone(&source), SCOPE.into());
+    let start = Instant::now();
+    let all = futures::future::join_all((0..9).map(|_| kept.token())).await;
+    assert!(all.iter().all(Result::is_err));
+    assert_eq!((source.0.load(Ordering::SeqCst), start.elapsed().as_secs()), (1, 30));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_token_that_stays_refused_is_asked_for_once_in_a_while() {
     let source = Arc::new(Counted(AtomicU32::new(0), Duration::from_secs(3600), false.into()));

@@ -139,6 +139,10 @@ impl<'a> Judge<'a> {
     /// When nobody has anything left to do: what is said must be so, and what is not so must be said.
     fn at_rest(&mut self, world: &World) {
         self.pools_at_rest(world);
+        // Of a Workspace that nobody can read or write, nobody says or does anything.
+        if !world.cluster().with_store(|store| store.serves(Kind::Workspace)) {
+            return;
+        }
         for seen in all(world, Kind::Workspace) {
             let Seen::Decoded(object) = &seen else { continue };
             let Some(workspace) = Workspace::of(object) else { continue };
@@ -196,11 +200,8 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// I8: what is not ready says why and what comes next, and somebody looks again; while nobody can read or write a Workspace, nobody does.
+    /// I8: what is not ready says why and what comes next, and somebody looks again.
     fn is_explained(&mut self, world: &World, key: &ObjectKey, workspace: &Workspace) {
-        if !world.cluster().with_store(|store| store.serves(key.kind)) {
-            return;
-        }
         let why = workspace.condition(ConditionType::WorkspaceSucceeded).or_else(|| workspace.conditions().first());
         let wrong = match why {
             None => Some("says nothing".to_owned()),
