@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn only_what_lies_too_deep_is_left_out() {
         let whole: Raw = serde_json::from_str(&nested(DEEPEST - 1)).unwrap();
-        assert!(!whole.is_cut && whole.value.to_string() == nested(DEEPEST - 1));
+        assert_eq!((whole.is_cut, whole.value.to_string()), (false, nested(DEEPEST - 1)));
         let most: Raw = serde_json::from_str(&nested(DEEPEST)).unwrap();
         assert!(most.is_cut && most.value.to_string().contains("null"));
     }

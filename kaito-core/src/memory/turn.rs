@@ -74,12 +74,13 @@ impl World {
         true
     }
 
-    /// A user who waits for a namesake to go puts her object as soon as it has.
+    /// A user who waits for a namesake to go, or for a definition, puts her object as soon as she can.
     fn put_later(&mut self) {
         for (key, body) in std::mem::take(&mut self.later) {
-            match self.get(&key) {
-                Some(seen) if seen.metadata().deletion_timestamp.is_some() => self.later.push((key, body)),
-                _ => drop(self.give(&key, &body)),
+            if self.must_wait(&key) {
+                self.later.push((key, body));
+            } else {
+                drop(self.give(&key, &body));
             }
         }
     }

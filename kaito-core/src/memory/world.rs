@@ -286,6 +286,12 @@ impl World {
             && self.actors.iter().all(Actor::is_calm)
     }
 
+    /// Whether a user cannot put such an object yet.
+    pub(super) fn must_wait(&self, key: &ObjectKey) -> bool {
+        let is_going = self.get(key).is_some_and(|seen| seen.metadata().deletion_timestamp.is_some());
+        is_going || !self.cluster.with_store(|store| store.serves(key.kind))
+    }
+
     /// Puts a model on the hub of this world.
     pub fn publish_model(&mut self, repository: Repository) {
         self.cluster.with_hub(|hub| hub.publish(repository));

@@ -44,7 +44,6 @@ const MOMENTS: &[(Fault, u8, Drawn)] = &[
         Upset::Intrude { service: ObjectKey::new(Kind::Service, workspace.namespace(), name) }
     }),
     (Fault::Definitions, 1, |dice, _| Upset::Withdraw { kind: Kind::NodeClaim, lasts: an_hour(dice) }),
-    (Fault::Definitions, 1, |dice, _| Upset::Withdraw { kind: Kind::Workspace, lasts: an_hour(dice) }),
     (Fault::Clock, 3, |dice, _| {
         let minutes = dice.rng().i64(-180..180);
         Upset::SetClock { replica: dice.process(), by: SignedDuration::from_mins(minutes) }

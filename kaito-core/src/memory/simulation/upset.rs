@@ -153,12 +153,11 @@ impl Upset {
     }
 }
 
-/// A user's object; a namesake that is still going away is waited for by the user, as `kubectl` does.
+/// A user's object; a namesake that is still going away is waited for by the user, as `kubectl` does, and so is a definition that is away.
 fn put(world: &mut World, key: &ObjectKey, body: &Value) -> Option<String> {
-    let is_going = world.get(key).is_some_and(|seen| seen.metadata().deletion_timestamp.is_some());
-    if is_going {
+    if world.must_wait(key) {
         world.later.push((key.clone(), body.clone()));
-        return Some(format!("{key} is wished again, and still going away"));
+        return Some(format!("{key} is wished again, and still going away, or its kind is not there"));
     }
     world.give(key, body).ok().map(|()| format!("{key} is put"))
 }

@@ -210,9 +210,8 @@ pub(super) fn asked_for(mut names: Vec<String>) -> String {
 
 /// Puts these names where they are read: behind what is told of claims before any wait.
 pub(super) fn name(draft: &mut Draft, names: &str) {
-    let of_claims = |failure: &&mut Failure| {
-        [&failure::CLAIM_GIVEN_UP, &failure::CLAIM_REFUSED].iter().any(|row| failure.reason == *row)
-    };
+    let of_claims =
+        |failure: &&mut Failure| [&failure::CLAIM_GIVEN_UP, &failure::CLAIM_REFUSED].contains(&failure.reason);
     draft.failures.iter_mut().filter(of_claims).for_each(|failure| failure.cause.push_str(names));
 }
 
