@@ -115,16 +115,12 @@ impl Seen {
 
     /// Name, labels and version only: what a watch of metadata tells. Annotations of kinds whose content nobody watches are only weight.
     pub fn bare(&self) -> Seen {
-        Self::bare_of(self.kind(), self.metadata())
-    }
-
-    /// The same, from metadata.
-    pub fn bare_of(kind: Kind, metadata: &ObjectMeta) -> Seen {
+        let metadata = self.metadata();
         let value = json!({"metadata": {
             "name": metadata.name, "namespace": metadata.namespace, "uid": metadata.uid,
             "resourceVersion": metadata.resource_version, "labels": metadata.labels,
         }});
-        Seen::decode(kind, value)
+        Seen::decode(self.kind(), value)
     }
 
     /// Its metadata, as far as it could be read.
